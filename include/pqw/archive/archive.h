@@ -1,0 +1,106 @@
+// The archive: one HDF5 file of compressed and plain tensors (docs/archive_format.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pqw/core/record.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+struct ArchiveWriterOptions {
+  bool overwrite = false;
+  // Free-form text carried along (safetensors' __metadata__).
+  std::map<std::string, std::string> metadata = {};
+  // How many tensors are coming and how many bytes their names take: sizes the tables of the file.
+  std::size_t n_tensors = 0;
+  std::size_t name_bytes = 0;
+};
+
+// Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
+// equal bytes. Not safe for use from several threads at once.
+// Errors of every call: kIo; kExists when the target is there and overwriting was not asked for;
+// kInvalidArgument for a name that was added before.
+class ArchiveWriter {
+ public:
+  ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options);
+  ~ArchiveWriter();
+  ArchiveWriter(ArchiveWriter&&) noexcept;
+
+  // A compressed tensor.
+  void add(const Record& record);
+
+  // A tensor as it is. REQUIRES: bytes.size() == byte_count(info).
+  void add_plain(const TensorInfo& info, std::span<const std::byte> bytes);
+
+  // Closes, syncs and renames; returns the size of the file in bytes.
+  std::uint64_t commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// What the file of those tensors will weigh, in bytes, to the last one. The bytes of the sections
+// and of plain tensors are not looked at and may be empty; names, types, shapes, features, option
+// texts and metadata count.
+class ArchiveSizer {
+ public:
+  explicit ArchiveSizer(const ArchiveWriterOptions& options);
+  ~ArchiveSizer();
+
+  void add(const Record& record);
+  void add_plain(const TensorInfo& info);
+  std::uint64_t finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct ArchiveEntry {
+  TensorInfo info;               // of the original tensor
+  std::string codec;             // "plain" or that of a record
+  std::uint64_t data_bytes = 0;  // codes, codebooks or plain data, as stored
+};
+
+// Reads an archive. Everything is checked before it is used: no length, index or name is trusted.
+// Errors: kNotFound, kIo, kFormat (no archive), kCorrupt, kUnsupported (a newer version of the
+// format, or a feature that this reader does not know).
+class ArchiveReader {
+ public:
+  explicit ArchiveReader(const std::string& path);
+  ~ArchiveReader();
+  ArchiveReader(ArchiveReader&&) noexcept;
+
+  const std::string& path() const;
+  std::uint64_t file_bytes() const;
+  const std::vector<ArchiveEntry>& entries() const;  // in the order of writing
+  const std::map<std::string, std::string>& metadata() const;
+
+  // The record of a compressed tensor. REQUIRES: entries()[index].codec != "plain".
+  Record read(std::size_t index) const;
+
+  // The bytes of a plain tensor. REQUIRES: entries()[index].codec == "plain".
+  std::vector<std::byte> read_plain(std::size_t index) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// True when the file starts with the archive's magic; false for every other regular file.
+// Errors: kNotFound, kIo, kFormat (not a regular file).
+bool is_archive(const std::string& path);
+
+// Checks the digest of the whole file against its bytes, without parsing any of them.
+// Errors: kFormat (no archive), kCorrupt (the message says what differs), kIo.
+void verify_digest(const std::string& path);
+
+}  // namespace pqw

@@ -1,0 +1,40 @@
+// How far a reconstruction is from the original: accumulated sums and the measures made of them.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace pqw {
+
+// Sums over pairs (w, ŵ) in double. The result depends on the order of the calls only; combine
+// partial results with `add` in a fixed order to be independent of the number of threads.
+class Distortion {
+ public:
+  void add(std::span<const float> original, std::span<const float> reconstruction);
+  void add(const Distortion& other);
+
+  std::size_t count() const { return count_; }
+
+  // Σ(w-ŵ)² / Σw². 0 when nothing differs; infinity when all of w is zero and ŵ is not.
+  double relative_error() const;
+  // 10 log10 of Σw² / Σ(w-ŵ)², in dB; infinity when nothing differs.
+  double sqnr_db() const;
+  // max |w-ŵ|
+  double max_abs_error() const { return max_abs_error_; }
+  // Cosine of the angle between w and ŵ; 1 when both are zero.
+  double cosine() const;
+  // Σ(w-ŵ)²
+  double squared_error() const { return squared_error_; }
+  // Σw²
+  double squared_norm() const { return squared_norm_; }
+
+ private:
+  std::size_t count_ = 0;
+  double squared_error_ = 0;
+  double squared_norm_ = 0;
+  double reconstruction_squared_norm_ = 0;
+  double dot_ = 0;
+  double max_abs_error_ = 0;
+};
+
+}  // namespace pqw

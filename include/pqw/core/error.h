@@ -1,0 +1,33 @@
+// The one exception type of the library.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace pqw {
+
+enum class ErrorCode {
+  kInvalidArgument,  // the caller asked for something that has no meaning
+  kNotFound,         // a file or tensor that was named does not exist
+  kExists,           // an output is already there and overwriting was not asked for
+  kIo,               // the operating system refused or failed
+  kFormat,           // a file breaks the rules of its format
+  kCorrupt,          // an archive whose content contradicts itself or its digest
+  kUnsupported,      // well formed, but outside what this version handles
+  kNonFinite,        // weights hold NaN or infinity
+};
+
+// Thrown at the edges of the library. The message is one line that names the subject, what was
+// found and what was expected, e.g.
+// `model.safetensors: tensor 'fc1.weight': 96 bytes stored, shape [4, 8] of F32 needs 128`.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace pqw

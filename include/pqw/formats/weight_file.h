@@ -1,0 +1,88 @@
+// Files of named tensors: safetensors, .npy, .npz and generic HDF5, read and written.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+// Free-form text that a file carries beside its tensors (safetensors' __metadata__).
+using Metadata = std::map<std::string, std::string>;
+
+// The bytes of one tensor, row-major and little-endian, owned or borrowed from the reader that
+// returned them. Move-only; a borrower must not outlive its reader.
+class TensorBytes {
+ public:
+  explicit TensorBytes(std::vector<std::byte> owned) : owned_(std::move(owned)), view_(owned_) {}
+  // `release` is called with the view when the object dies (unless moved from).
+  TensorBytes(std::span<const std::byte> borrowed,
+              std::function<void(std::span<const std::byte>)> release)
+      : view_(borrowed), release_(std::move(release)) {}
+  ~TensorBytes() {
+    if (release_) release_(view_);
+  }
+  TensorBytes(TensorBytes&& other) noexcept
+      : owned_(std::move(other.owned_)),
+        view_(std::exchange(other.view_, {})),
+        release_(std::exchange(other.release_, nullptr)) {}
+  TensorBytes& operator=(TensorBytes&&) = delete;
+
+  std::span<const std::byte> view() const { return view_; }
+
+ private:
+  std::vector<std::byte> owned_;
+  std::span<const std::byte> view_;
+  std::function<void(std::span<const std::byte>)> release_;
+};
+
+// An open file of tensors. Everything its header says was checked when it was opened.
+class WeightReader {
+ public:
+  virtual ~WeightReader() = default;
+
+  // In the order of the file.
+  virtual const std::vector<TensorInfo>& tensors() const = 0;
+  virtual const Metadata& metadata() const = 0;
+
+  // What was left out, one line each (datasets that are no tensors), for the user to be told.
+  virtual const std::vector<std::string>& skipped() const = 0;
+
+  // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory.
+  // Errors: kIo, kFormat.
+  virtual TensorBytes read(std::size_t index) const = 0;
+};
+
+// Opens a file by its content, whatever its name. Errors: kNotFound, kIo, kFormat (broken, or of
+// no known format), kUnsupported.
+std::unique_ptr<WeightReader> open_weights(const std::string& path);
+
+// Writes a file of tensors, which appears under its name on commit (io/atomic_file.h).
+class WeightWriter {
+ public:
+  virtual ~WeightWriter() = default;
+
+  // The bytes of the next tensor of the list given to create_weights.
+  // REQUIRES: bytes.size() == byte_count of that tensor.
+  virtual void add(std::span<const std::byte> bytes) = 0;
+
+  // REQUIRES: every tensor was added.
+  virtual void commit() = 0;
+};
+
+// Creates a file whose format follows from the extension: .safetensors, .npy (one tensor), .npz,
+// .h5 or .hdf5. The order of `tensors` is the order of the add calls and of the file.
+// Errors: kExists, kIo, kInvalidArgument (unknown extension), kUnsupported (the format cannot hold
+// these tensors or this metadata; the message names the tensor).
+std::unique_ptr<WeightWriter> create_weights(const std::string& path,
+                                             std::vector<TensorInfo> tensors,
+                                             const Metadata& metadata, bool overwrite);
+
+}  // namespace pqw

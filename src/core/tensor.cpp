@@ -1,0 +1,62 @@
+// Overflow-checked arithmetic on shapes.
+#include "pqw/core/tensor.h"
+
+#include <limits>
+
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kMax = std::numeric_limits<std::ptrdiff_t>::max();
+
+}  // namespace
+
+std::optional<std::size_t> checked_element_count(std::span<const std::size_t> shape) {
+  std::size_t count = 1;
+  bool has_zero = false;
+  for (const std::size_t dim : shape) {
+    if (dim == 0) {
+      has_zero = true;
+    } else if (count > kMax / dim) {
+      return std::nullopt;
+    } else {
+      count *= dim;
+    }
+  }
+  return has_zero ? 0 : count;
+}
+
+std::optional<std::size_t> checked_byte_count(std::span<const std::size_t> shape, DType dtype) {
+  const auto count = checked_element_count(shape);
+  if (!count || *count > kMax / size_in_bytes(dtype)) return std::nullopt;
+  return *count * size_in_bytes(dtype);
+}
+
+std::size_t element_count(std::span<const std::size_t> shape) {
+  const auto count = checked_element_count(shape);
+  if (!count) {
+    throw Error(ErrorCode::kInvalidArgument, "shape " + to_string(shape) + " overflows 63 bits");
+  }
+  return *count;
+}
+
+std::size_t byte_count(const TensorInfo& info) {
+  const auto count = checked_byte_count(info.shape, info.dtype);
+  if (!count) {
+    throw Error(ErrorCode::kInvalidArgument, "tensor '" + info.name + "': shape " +
+                                                 to_string(info.shape) + " overflows 63 bits");
+  }
+  return *count;
+}
+
+std::string to_string(std::span<const std::size_t> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+}  // namespace pqw

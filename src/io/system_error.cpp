@@ -1,0 +1,15 @@
+// Errors of the operating system as pqw::Error.
+#include "io/system_error.h"
+
+#include <cerrno>
+#include <system_error>
+
+namespace pqw {
+
+Error system_error(const std::string& path, const std::string& action) {
+  const int code = errno;
+  return Error(code == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
+               path + ": cannot " + action + ": " + std::generic_category().message(code));
+}
+
+}  // namespace pqw
