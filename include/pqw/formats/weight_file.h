@@ -14,7 +14,8 @@
 
 namespace pqw {
 
-// Free-form text that a file carries beside its tensors (safetensors' __metadata__).
+// Free-form text that a file carries beside its tensors: safetensors' __metadata__, attributes of
+// an HDF5 file that is written. .npy and .npz have no place for it.
 using Metadata = std::map<std::string, std::string>;
 
 // The bytes of one tensor, row-major and little-endian, owned or borrowed from the reader that
@@ -43,7 +44,9 @@ class TensorBytes {
   std::function<void(std::span<const std::byte>)> release_;
 };
 
-// An open file of tensors. Everything its header says was checked when it was opened.
+// An open file of tensors. Everything its headers say was checked when it was opened, so that
+// shapes and sizes can be trusted; the names are those of the file and may hold anything. To be used
+// by one thread at a time.
 class WeightReader {
  public:
   virtual ~WeightReader() = default;
@@ -52,16 +55,19 @@ class WeightReader {
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual const Metadata& metadata() const = 0;
 
-  // What was left out, one line each (datasets that are no tensors), for the user to be told.
+  // What was left out, one line each (datasets or zip members that are no tensors), for the user to
+  // be told.
   virtual const std::vector<std::string>& skipped() const = 0;
 
-  // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory.
-  // Errors: kIo, kFormat.
+  // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory. The bytes need
+  // not be aligned to the element size.
+  // Errors: kIo (also too little memory), kFormat (content that contradicts its checksum).
   virtual TensorBytes read(std::size_t index) const = 0;
 };
 
-// Opens a file by its content, whatever its name. Errors: kNotFound, kIo, kFormat (broken, or of
-// no known format), kUnsupported.
+// Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
+// Errors: kNotFound, kIo, kFormat (broken, or of no known format), kUnsupported (element types;
+// weight formats that are recognised, but not read, such as PyTorch's or ONNX).
 std::unique_ptr<WeightReader> open_weights(const std::string& path);
 
 // Writes a file of tensors, which appears under its name on commit (io/atomic_file.h).
@@ -69,18 +75,21 @@ class WeightWriter {
  public:
   virtual ~WeightWriter() = default;
 
-  // The bytes of the next tensor of the list given to create_weights.
-  // REQUIRES: bytes.size() == byte_count of that tensor.
+  // The bytes of the next tensor of the list given to create_weights, row-major, little-endian.
+  // Errors: kInvalidArgument (not the size of that tensor, or one tensor too many), kIo.
   virtual void add(std::span<const std::byte> bytes) = 0;
 
-  // REQUIRES: every tensor was added.
+  // Called once, at the end. Errors: kInvalidArgument (tensors are missing), kIo, kExists.
   virtual void commit() = 0;
 };
 
-// Creates a file whose format follows from the extension: .safetensors, .npy (one tensor), .npz,
-// .h5 or .hdf5. The order of `tensors` is the order of the add calls and of the file.
-// Errors: kExists, kIo, kInvalidArgument (unknown extension), kUnsupported (the format cannot hold
-// these tensors or this metadata; the message names the tensor).
+// Creates a file whose format follows from the extension in any case: .safetensors, .npy (one
+// tensor, whose name is dropped), .npz, .h5 or .hdf5. The order of `tensors` is the order of the add
+// calls and of the file, except that safetensors files start with the tensors of large elements
+// when some tensor would not be aligned otherwise. Metadata is dropped by .npy and .npz. The same
+// input gives the same bytes.
+// Errors: kExists, kIo, kInvalidArgument (unknown extension, a name given twice), kUnsupported (the
+// format cannot hold these tensors or this metadata; the message names the tensor).
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,
                                              std::vector<TensorInfo> tensors,
                                              const Metadata& metadata, bool overwrite);

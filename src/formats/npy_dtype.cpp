@@ -1,0 +1,99 @@
+// Element types of .npy files: numpy's type strings.
+#include "formats/npy_dtype.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace pqw {
+namespace {
+
+struct Row {
+  std::string_view descr;  // as numpy writes it on a little-endian machine
+  DType dtype;
+};
+
+constexpr std::array<Row, 13> kTable{{
+    {"<f2", DType::kF16},
+    {"<V2", DType::kBF16},
+    {"<f4", DType::kF32},
+    {"<f8", DType::kF64},
+    {"|i1", DType::kI8},
+    {"<i2", DType::kI16},
+    {"<i4", DType::kI32},
+    {"<i8", DType::kI64},
+    {"|u1", DType::kU8},
+    {"<u2", DType::kU16},
+    {"<u4", DType::kU32},
+    {"<u8", DType::kU64},
+    {"|b1", DType::kBool},
+}};
+
+// What numpy calls the kinds that are no tensors of numbers; empty for an unknown letter.
+std::string_view kind_name(char kind) {
+  switch (kind) {
+    case 'O':
+      return "Python objects";
+    case 'U':
+      return "unicode text";
+    case 'S':
+    case 'a':
+      return "byte strings";
+    case 'c':
+      return "complex numbers";
+    case 'M':
+    case 'm':
+      return "dates or time spans";
+    case 'V':
+      return "raw bytes";
+    case 'f':
+    case 'i':
+    case 'u':
+    case 'b':
+      return "numbers of an unknown size";
+    default:
+      return {};
+  }
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+}  // namespace
+
+NpyDtype parse_npy_dtype(const InTensor& where, std::string_view descr) {
+  const std::string_view name = descr.substr(0, descr.empty() ? 0 : 1);
+  const std::string_view type = descr.substr(name.size());
+  const bool has_order = name == "<" || name == ">" || name == "|";
+  const bool well_formed =
+      has_order && !type.empty() && !kind_name(type[0]).empty() &&
+      (is_digit(type.back()) || type == "O" || type.back() == ']');  // "<M8[ns]"
+  if (!well_formed) {
+    where.fail(ErrorCode::kFormat,
+               fmt::format("descr '{}', expected a type like '<f4'", for_message(descr)));
+  }
+  const auto row = std::find_if(kTable.begin(), kTable.end(),
+                                [&](const Row& r) { return r.descr.substr(1) == type; });
+  const bool is_raw = type == "V2";
+  if (row == kTable.end() || (is_raw && name == ">")) {
+    where.fail(ErrorCode::kUnsupported, fmt::format("dtype '{}' ({}) is no supported element type",
+                                                    for_message(descr), kind_name(type[0])));
+  }
+  if (name == "|" && size_in_bytes(row->dtype) > 1 && !is_raw) {
+    where.fail(ErrorCode::kFormat,
+               fmt::format("descr '{}' has no byte order, expected '<' or '>'", descr));
+  }
+  return {row->dtype, name == ">"};
+}
+
+std::string_view format_npy_dtype(const InTensor& where, DType dtype) {
+  const auto row =
+      std::find_if(kTable.begin(), kTable.end(), [&](const Row& r) { return r.dtype == dtype; });
+  if (row == kTable.end()) {
+    where.fail(ErrorCode::kUnsupported,
+               fmt::format("numpy files cannot hold {}; use .safetensors", to_string(dtype)));
+  }
+  return row->descr;
+}
+
+}  // namespace pqw

@@ -1,0 +1,81 @@
+// Files in numpy's .npy format.
+#include "formats/npy_file.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "formats/basic_reader.h"
+#include "formats/npy_header.h"
+#include "formats/npy_layout.h"
+#include "formats/where.h"
+#include "formats/write_order.h"
+#include "pqw/io/atomic_file.h"
+
+namespace pqw {
+namespace {
+
+class NpyReader : public BasicReader {
+ public:
+  explicit NpyReader(MappedFile file)
+      : file_(std::move(file)),
+        header_(parse_npy_header({file_.path(), name_}, file_.bytes(), file_.bytes().size())) {
+    tensors_.push_back(header_.info);
+  }
+
+  TensorBytes read(std::size_t index) const override {
+    const TensorInfo& info = tensors_.at(index);
+    const auto stored = file_.bytes().subspan(header_.header_bytes);
+    TensorBytes borrowed(stored, [this](std::span<const std::byte> part) { file_.release(part); });
+    if (!needs_conversion(header_)) return borrowed;
+    return TensorBytes(convert_npy({file_.path(), info.name}, header_, stored));
+  }
+
+ private:
+  std::string name_ = kNpyTensorName;
+  MappedFile file_;
+  NpyHeader header_;
+};
+
+class NpyWriter : public WeightWriter {
+ public:
+  NpyWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
+      : order_(path, std::move(tensors)), file_(path, overwrite) {
+    const TensorInfo& info = order_.tensors().front();
+    const std::string header = format_npy_header({path, info.name}, info);
+    file_.write(std::as_bytes(std::span(header)));
+  }
+
+  void add(std::span<const std::byte> bytes) override {
+    order_.next(bytes.size());
+    file_.write(bytes);
+  }
+
+  void commit() override {
+    order_.require_complete();
+    file_.commit();
+  }
+
+ private:
+  WriteOrder order_;
+  AtomicFile file_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightReader> open_npy(MappedFile file) {
+  return std::make_unique<NpyReader>(std::move(file));
+}
+
+std::unique_ptr<WeightWriter> create_npy(const std::string& path, std::vector<TensorInfo> tensors,
+                                         bool overwrite) {
+  if (tensors.size() != 1) {
+    InFile{path}.fail(ErrorCode::kUnsupported,
+                      fmt::format("{} tensors given, a .npy file holds exactly one; use .npz or "
+                                  ".safetensors",
+                                  tensors.size()));
+  }
+  return std::make_unique<NpyWriter>(path, std::move(tensors), overwrite);
+}
+
+}  // namespace pqw

@@ -1,0 +1,111 @@
+// The header of a .npy file, in and out.
+#include "formats/npy_header.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <limits>
+
+#include "formats/little_endian.h"
+#include "formats/npy_dtype.h"
+#include "formats/npy_literal.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kVersionBytes = kNpyMagic.size() + 2;
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kMaxRank = 32;  // of numpy before 2.0
+// numpy leaves room for the first dimension to grow to this many digits in place.
+constexpr std::size_t kGrowthDigits = 21;
+
+struct Span {
+  std::size_t begin = 0;
+  std::size_t size = 0;
+};
+
+// Where the literal is.
+Span find_literal(const InTensor& where, std::span<const std::byte> prefix) {
+  if (prefix.size() < kVersionBytes ||
+      std::memcmp(prefix.data(), kNpyMagic.data(), kNpyMagic.size()) != 0) {
+    where.fail(ErrorCode::kFormat, "no .npy data: it does not start with \\x93NUMPY and a version");
+  }
+  const auto major = std::to_integer<unsigned>(prefix[6]);
+  const auto minor = std::to_integer<unsigned>(prefix[7]);
+  if (major < 1 || major > 3 || minor != 0) {
+    where.fail(ErrorCode::kUnsupported,
+               fmt::format(".npy version {}.{}, known are 1.0, 2.0 and 3.0", major, minor));
+  }
+  const std::size_t length_bytes = major == 1 ? 2 : 4;
+  const auto rest = prefix.subspan(kVersionBytes);
+  if (rest.size() < length_bytes) {
+    where.fail(ErrorCode::kFormat, "ends inside the .npy header length");
+  }
+  const std::size_t size = major == 1 ? load_little_endian<std::uint16_t>(rest)
+                                      : load_little_endian<std::uint32_t>(rest);
+  if (size > kNpyMaxLiteralBytes) {
+    where.fail(ErrorCode::kFormat, fmt::format(".npy header of {} bytes, at most {} are read", size,
+                                               kNpyMaxLiteralBytes));
+  }
+  if (size > rest.size() - length_bytes) {
+    where.fail(ErrorCode::kFormat, fmt::format(".npy header of {} bytes, {} follow its length",
+                                               size, rest.size() - length_bytes));
+  }
+  return {kVersionBytes + length_bytes, size};
+}
+
+std::string shape_tuple(const Shape& shape) {
+  return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+}
+
+}  // namespace
+
+NpyHeader parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
+                           std::size_t file_bytes) {
+  const Span literal = find_literal(where, prefix);
+  const NpyLiteral parsed = parse_npy_literal(
+      where, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
+  const NpyDtype type = parse_npy_dtype(where, parsed.descr);
+  const auto needed = checked_byte_count(parsed.shape, type.dtype);
+  const std::string shape = for_message(to_string(parsed.shape));
+  if (!needed) {
+    where.fail(ErrorCode::kFormat, fmt::format("shape {} of {} exceeds 63 bits of bytes", shape,
+                                               to_string(type.dtype)));
+  }
+  NpyHeader header{.info = {where.name, type.dtype, parsed.shape},
+                   .big_endian = type.big_endian,
+                   .fortran_order = parsed.fortran_order,
+                   .header_bytes = literal.begin + literal.size,
+                   .data_bytes = *needed};
+  const std::size_t stored = file_bytes - header.header_bytes;
+  if (stored != *needed) {
+    where.fail(ErrorCode::kFormat, fmt::format("{} bytes stored, shape {} of {} needs {}", stored,
+                                               shape, to_string(type.dtype), *needed));
+  }
+  return header;
+}
+
+std::string format_npy_header(const InTensor& where, const TensorInfo& info) {
+  if (info.shape.size() > kMaxRank) {
+    where.fail(ErrorCode::kUnsupported,
+               fmt::format("{} dimensions, numpy has at most {}", info.shape.size(), kMaxRank));
+  }
+  std::string literal = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
+                                    format_npy_dtype(where, info.dtype), shape_tuple(info.shape));
+  if (!info.shape.empty()) {
+    literal.append(kGrowthDigits - std::to_string(info.shape[0]).size(), ' ');
+  }
+  constexpr std::size_t kPrefixBytes = kVersionBytes + sizeof(std::uint16_t);
+  const std::size_t unpadded = kPrefixBytes + literal.size() + 1;
+  literal.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
+  literal += '\n';
+
+  std::string text(kNpyMagic);
+  text += '\1';
+  text += '\0';
+  text += static_cast<char>(literal.size() & 0xff);  // 32 dimensions fit in 16 bits
+  text += static_cast<char>(literal.size() >> 8);
+  return text + literal;
+}
+
+}  // namespace pqw

@@ -1,0 +1,150 @@
+// The Python dict literal in the header of a .npy file.
+#include "formats/npy_literal.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+
+namespace pqw {
+namespace {
+
+class Parser {
+ public:
+  Parser(const InTensor& where, std::string_view text) : where_(where), text_(text) {}
+
+  NpyLiteral parse() {
+    NpyLiteral literal;
+    bool has_descr = false, has_order = false, has_shape = false;
+    expect('{');
+    while (!accept('}')) {
+      const std::string key = string();
+      expect(':');
+      if (key == "descr") {
+        once(key, has_descr);
+        literal.descr = descr();
+      } else if (key == "fortran_order") {
+        once(key, has_order);
+        literal.fortran_order = boolean();
+      } else if (key == "shape") {
+        once(key, has_shape);
+        literal.shape = tuple();
+      } else {
+        fail(fmt::format("unknown key '{}'", for_message(key)));
+      }
+      if (accept('}')) break;
+      expect(',');
+    }
+    if (peek() != '\0' || at_ != text_.size()) expected("the end");
+    if (!has_descr || !has_order || !has_shape) {
+      fail(fmt::format("'{}' is missing", !has_descr   ? "descr"
+                                          : !has_order ? "fortran_order"
+                                                       : "shape"));
+    }
+    return literal;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& message) const {
+    where_.fail(ErrorCode::kFormat, "the .npy header: " + message);
+  }
+
+  [[noreturn]] void expected(std::string_view what) const {
+    const std::string found =
+        at_ == text_.size() ? "its end" : fmt::format("'{}'", for_message(text_.substr(at_, 8)));
+    fail(fmt::format("found {} at character {}, expected {}", found, at_, what));
+  }
+
+  // The next character that is no white space; NUL at the end.
+  char peek() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
+
+  bool accept(char c) {
+    if (peek() != c || at_ == text_.size()) return false;
+    ++at_;
+    return true;
+  }
+
+  void expect(char c) {
+    if (!accept(c)) expected(fmt::format("'{}'", c));
+  }
+
+  bool accept_word(std::string_view word) {
+    peek();
+    if (!text_.substr(at_).starts_with(word)) return false;
+    at_ += word.size();
+    return true;
+  }
+
+  void once(const std::string& key, bool& seen) const {
+    if (seen) fail(fmt::format("the key '{}' occurs twice", key));
+    seen = true;
+  }
+
+  std::string descr() {
+    const char next = peek();
+    if (next == '[' || next == '(') {
+      where_.fail(ErrorCode::kUnsupported, "a structured dtype is no supported element type");
+    }
+    return string();
+  }
+
+  // Without escapes and prefixes: numpy has no use for them here.
+  std::string string() {
+    const char quote = peek();
+    if (quote != '\'' && quote != '"') expected("a string");
+    const std::size_t end = text_.find(quote, at_ + 1);
+    if (end == text_.npos) expected("a string that ends");
+    const std::string value(text_.substr(at_ + 1, end - at_ - 1));
+    if (value.find('\\') != value.npos) expected("a string without escapes");
+    at_ = end + 1;
+    return value;
+  }
+
+  bool boolean() {
+    if (accept_word("True")) return true;
+    if (accept_word("False")) return false;
+    expected("True or False");
+  }
+
+  // "()", "(3,)", "(3, 4)", "(3, 4,)"; "(3)" is a number in Python.
+  Shape tuple() {
+    Shape shape;
+    expect('(');
+    while (!accept(')')) {
+      shape.push_back(integer());
+      if (shape.size() > 1 && accept(')')) break;
+      expect(',');
+    }
+    return shape;
+  }
+
+  std::size_t integer() {
+    peek();
+    std::size_t value = 0;
+    const char* const first = text_.data() + at_;
+    const char* const last = text_.data() + text_.size();
+    const auto [end, error] = std::from_chars(first, last, value);
+    if (error == std::errc::invalid_argument) expected("a whole number");
+    constexpr std::size_t kMax = std::numeric_limits<std::ptrdiff_t>::max();
+    if (error != std::errc() || value > kMax) expected("a number of at most 63 bits");
+    if (*first == '0' && end - first > 1) expected("a number without leading zeros");
+    at_ += static_cast<std::size_t>(end - first);
+    if (at_ < text_.size() && text_[at_] == 'L') ++at_;
+    return value;
+  }
+
+  const InTensor& where_;
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+NpyLiteral parse_npy_literal(const InTensor& where, std::string_view text) {
+  return Parser(where, text).parse();
+}
+
+}  // namespace pqw

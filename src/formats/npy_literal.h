@@ -1,0 +1,23 @@
+// The Python dict literal in the header of a .npy file.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "formats/where.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+struct NpyLiteral {
+  std::string descr;
+  bool fortran_order = false;
+  Shape shape;
+};
+
+// Accepts what numpy writes and nothing wider: a dict of exactly those three keys in any order,
+// plain strings, True or False, a tuple of non-negative integers (with the L of Python 2).
+// Errors: kFormat; kUnsupported when descr is a list or tuple (a structured type).
+NpyLiteral parse_npy_literal(const InTensor& where, std::string_view text);
+
+}  // namespace pqw

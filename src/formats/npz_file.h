@@ -1,0 +1,24 @@
+// Files in numpy's .npz format: a zip archive with one .npy member per tensor.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pqw/formats/weight_file.h"
+#include "pqw/io/mapped_file.h"
+
+namespace pqw {
+
+// A tensor has the name of its member without ".npy"; other members are listed in skipped().
+// Members are stored or deflated; checksums are verified when a tensor is read.
+// Errors: kFormat, kUnsupported (element types, encryption, other compression, PyTorch's .pt).
+std::unique_ptr<WeightReader> open_npz(MappedFile file);
+
+// Members are stored without compression, as numpy's savez does. Until commit they are in a
+// temporary file beside the target, so that twice the space is needed for a while.
+// Errors: kExists, kIo, kUnsupported (element types, names that a zip archive cannot hold).
+std::unique_ptr<WeightWriter> create_npz(const std::string& path, std::vector<TensorInfo> tensors,
+                                         bool overwrite);
+
+}  // namespace pqw

@@ -1,0 +1,179 @@
+// Reads numpy's .npz files.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "formats/basic_reader.h"
+#include "formats/npy_header.h"
+#include "formats/npy_layout.h"
+#include "formats/npz_file.h"
+#include "formats/where.h"
+#include "formats/zip_archive.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::string_view kSuffix = ".npy";
+
+// What deflate can reach: 258 bytes from 2 bits. A member that declares more is lying, and the
+// memory for it is not allocated.
+constexpr std::uint64_t kMaxRatio = 1032;
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) { return a + b < a ? ~0ull : a + b; }
+
+class NpzReader : public BasicReader {
+ public:
+  explicit NpzReader(MappedFile file) : file_(std::move(file)) {
+    zip_ = open_zip(file_.path(), file_.bytes());
+    const auto n_entries = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
+    std::unordered_set<std::string> names;
+    bool is_pytorch = false;
+    std::uint64_t stored_bytes = 0;
+    for (zip_uint64_t i = 0; i < n_entries; ++i) {
+      const zip_stat_t stat = stat_of(i);
+      const std::string name = stat.name;
+      if (!names.insert(name).second) {
+        fail(ErrorCode::kFormat, fmt::format("member '{}' occurs twice", for_message(name)));
+      }
+      stored_bytes = saturating_add(stored_bytes, stat.comp_size);
+      is_pytorch = is_pytorch || name == "data.pkl" || name.ends_with("/data.pkl");
+      if (name.ends_with(kSuffix)) {
+        add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
+      } else {
+        skipped_.push_back(fmt::format("member '{}' is no .npy", for_message(name)));
+      }
+    }
+    if (tensors_.empty() && is_pytorch) {
+      fail(ErrorCode::kUnsupported,
+           "a PyTorch file (a zip archive with data.pkl), which is not supported; "
+           "save it as .safetensors");
+    }
+    if (tensors_.empty() && !skipped_.empty()) {
+      fail(ErrorCode::kFormat,
+           fmt::format("a zip archive of {} members, none of them a .npy", n_entries));
+    }
+    if (stored_bytes > file_.bytes().size()) {
+      fail(ErrorCode::kFormat, fmt::format("the members claim {} stored bytes, the file has {}",
+                                           stored_bytes, file_.bytes().size()));
+    }
+    file_.release(file_.bytes());
+  }
+
+  TensorBytes read(std::size_t index) const override {
+    const InTensor where{file_.path(), tensors_.at(index).name};
+    const Member& member = members_[index];
+    const ZipFilePtr input = open_member(where, member.zip_index);
+    std::array<std::byte, kNpyMaxHeaderBytes> header;
+    require_bytes(where, *input, std::span(header).first(member.header.header_bytes));
+    std::vector<std::byte> bytes = allocate_bytes(where, member.header.data_bytes);
+    require_bytes(where, *input, bytes);
+    std::array<std::byte, 1> beyond;  // reaching the end makes libzip compare the checksum
+    if (read_bytes(where, *input, beyond) != 0) {
+      where.fail(ErrorCode::kFormat, "the member holds more bytes than it declares");
+    }
+    file_.release(file_.bytes());
+    if (needs_conversion(member.header)) bytes = convert_npy(where, member.header, bytes);
+    return TensorBytes(std::move(bytes));
+  }
+
+ private:
+  struct Member {
+    zip_uint64_t zip_index;
+    NpyHeader header;
+  };
+
+  [[noreturn]] void fail(ErrorCode code, const std::string& message) const {
+    InFile{file_.path()}.fail(code, message);
+  }
+
+  zip_stat_t stat_of(zip_uint64_t i) const {
+    zip_stat_t stat;
+    constexpr auto kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
+                             ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    if (zip_stat_index(zip_.get(), i, ZIP_FL_ENC_STRICT, &stat) != 0 ||
+        (stat.valid & kNeeded) != kNeeded) {
+      fail(ErrorCode::kFormat, fmt::format("member {} of the zip archive is unreadable: {}", i,
+                                           zip_strerror(zip_.get())));
+    }
+    return stat;
+  }
+
+  void add_member(zip_uint64_t zip_index, const std::string& name, const zip_stat_t& stat) {
+    const InTensor where{file_.path(), name};
+    check_stat(where, stat);
+    std::vector<std::byte> prefix(std::min<std::uint64_t>(stat.size, kNpyMaxHeaderBytes));
+    const ZipFilePtr input = open_member(where, zip_index);
+    require_bytes(where, *input, prefix);
+    NpyHeader header = parse_npy_header(where, prefix, stat.size);
+    tensors_.push_back(header.info);
+    members_.push_back({zip_index, std::move(header)});
+  }
+
+  static void check_stat(const InTensor& where, const zip_stat_t& stat) {
+    if (stat.encryption_method != ZIP_EM_NONE) {
+      where.fail(ErrorCode::kUnsupported, "the member is encrypted");
+    }
+    if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
+      where.fail(ErrorCode::kUnsupported,
+                 fmt::format("zip compression method {}, known are stored (0) and deflated (8)",
+                             stat.comp_method));
+    }
+    if (stat.comp_method == ZIP_CM_STORE && stat.comp_size != stat.size) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("the member is stored in {} bytes, but declares {}", stat.comp_size,
+                             stat.size));
+    }
+    if (stat.size / kMaxRatio > stat.comp_size) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("the member declares {} bytes, {} deflated bytes cannot hold as many",
+                             stat.size, stat.comp_size));
+    }
+  }
+
+  ZipFilePtr open_member(const InTensor& where, zip_uint64_t zip_index) const {
+    ZipFilePtr input(zip_fopen_index(zip_.get(), zip_index, 0));
+    if (!input) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("the member is unreadable: {}", zip_strerror(zip_.get())));
+    }
+    return input;
+  }
+
+  // Fills `bytes` unless the member ends; returns how many were read.
+  static std::size_t read_bytes(const InTensor& where, zip_file_t& input,
+                                std::span<std::byte> bytes) {
+    std::size_t n = 0;
+    while (n < bytes.size()) {
+      const zip_int64_t more = zip_fread(&input, bytes.data() + n, bytes.size() - n);
+      if (more < 0) {
+        where.fail(ErrorCode::kFormat,
+                   fmt::format("the member is broken: {}", zip_file_strerror(&input)));
+      }
+      if (more == 0) break;
+      n += static_cast<std::size_t>(more);
+    }
+    return n;
+  }
+
+  static void require_bytes(const InTensor& where, zip_file_t& input, std::span<std::byte> bytes) {
+    if (read_bytes(where, input, bytes) != bytes.size()) {
+      where.fail(ErrorCode::kFormat, "the member holds fewer bytes than it declares");
+    }
+  }
+
+  MappedFile file_;
+  ZipPtr zip_;  // reads from file_
+  std::vector<Member> members_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightReader> open_npz(MappedFile file) {
+  return std::make_unique<NpzReader>(std::move(file));
+}
+
+}  // namespace pqw

@@ -1,0 +1,83 @@
+// Writes numpy's .npz files.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "formats/npy_header.h"
+#include "formats/npz_file.h"
+#include "formats/utf8.h"
+#include "formats/where.h"
+#include "formats/write_order.h"
+#include "formats/zip_archive.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 65535;  // u16 in the zip format
+
+std::string member_name(const InTensor& where) {
+  const auto is_control = [](char c) {  // libzip takes them for code page 437
+    return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
+  };
+  if (!is_utf8(where.name)) where.fail(ErrorCode::kUnsupported, "the name is not UTF-8");
+  if (std::any_of(where.name.begin(), where.name.end(), is_control)) {
+    where.fail(ErrorCode::kUnsupported, "a .npz file cannot hold control characters in names");
+  }
+  std::string name = where.name + ".npy";
+  if (name.size() > kMaxNameBytes) {
+    where.fail(ErrorCode::kUnsupported, fmt::format("a name of {} bytes, a .npz file allows {}",
+                                                    where.name.size(), kMaxNameBytes - 4));
+  }
+  return name;
+}
+
+// The members are collected in a temporary file, because libzip wants to have all of them at hand
+// when it writes.
+class NpzWriter : public WeightWriter {
+ public:
+  NpzWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
+      : order_(path, std::move(tensors)), target_(path, overwrite), spool_(path, overwrite) {
+    for (const TensorInfo& info : order_.tensors()) {
+      const InTensor where{target_.path(), info.name};
+      names_.push_back(member_name(where));
+      headers_.push_back(format_npy_header(where, info));
+    }
+  }
+
+  void add(std::span<const std::byte> bytes) override {
+    const std::size_t index = order_.next(bytes.size());
+    spool_.write(std::as_bytes(std::span(headers_[index])));
+    spool_.write(bytes);
+  }
+
+  void commit() override {
+    order_.require_complete();
+    const MappedFile content(spool_.temporary_path());
+    ZipWriter zip(target_, content);
+    std::size_t offset = 0;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const std::size_t size = headers_[i].size() + byte_count(order_.tensors()[i]);
+      zip.add(names_[i], content.bytes().subspan(offset, size));
+      offset += size;
+    }
+    zip.write();
+    target_.commit();
+  }
+
+ private:
+  WriteOrder order_;
+  AtomicFile target_;
+  AtomicFile spool_;  // never committed
+  std::vector<std::string> names_;
+  std::vector<std::string> headers_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightWriter> create_npz(const std::string& path, std::vector<TensorInfo> tensors,
+                                         bool overwrite) {
+  return std::make_unique<NpzWriter>(path, std::move(tensors), overwrite);
+}
+
+}  // namespace pqw

@@ -1,0 +1,133 @@
+// Files in the safetensors format.
+#include "formats/safetensors_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "formats/basic_reader.h"
+#include "formats/little_endian.h"
+#include "formats/safetensors_header.h"
+#include "formats/where.h"
+#include "formats/write_order.h"
+#include "pqw/io/atomic_file.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kPrefixBytes = sizeof(std::uint64_t);
+
+class SafetensorsReader : public BasicReader {
+ public:
+  explicit SafetensorsReader(MappedFile file) : file_(std::move(file)) {
+    const std::span<const std::byte> json = header_bytes();
+    SafetensorsHeader header = parse_safetensors_header(
+        file_.path(), {reinterpret_cast<const char*>(json.data()), json.size()});
+    data_ = file_.bytes().subspan(kPrefixBytes + json.size());
+    sort_and_check_ranges(file_.path(), data_.size(), header.entries);
+    metadata_ = std::move(header.metadata);
+    for (SafetensorsEntry& entry : header.entries) {
+      tensors_.push_back(std::move(entry.info));
+      begins_.push_back(entry.begin);
+    }
+  }
+
+  TensorBytes read(std::size_t index) const override {
+    const std::size_t size = byte_count(tensors_.at(index));
+    return {data_.subspan(begins_[index], size),
+            [this](std::span<const std::byte> part) { file_.release(part); }};
+  }
+
+ private:
+  std::span<const std::byte> header_bytes() const {
+    const std::span<const std::byte> bytes = file_.bytes();
+    const InFile where{file_.path()};
+    if (bytes.size() < kPrefixBytes) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("{} bytes, a safetensors file starts with 8 bytes of header length",
+                             bytes.size()));
+    }
+    const auto length = load_little_endian<std::uint64_t>(bytes);
+    if (length > kSafetensorsMaxHeaderBytes) {
+      where.fail(ErrorCode::kFormat, fmt::format("header of {} bytes, safetensors allows {}",
+                                                 length, kSafetensorsMaxHeaderBytes));
+    }
+    if (length > bytes.size() - kPrefixBytes) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("header of {} bytes, the file has {} after its length", length,
+                             bytes.size() - kPrefixBytes));
+    }
+    return bytes.subspan(kPrefixBytes, length);
+  }
+
+  MappedFile file_;
+  std::span<const std::byte> data_;
+  std::vector<std::size_t> begins_;
+};
+
+// Gives every tensor its range, in the order of `order`; false if one is not aligned.
+bool place(std::vector<SafetensorsEntry>& entries, const std::vector<std::size_t>& order) {
+  bool aligned = true;
+  std::size_t offset = 0;
+  for (const std::size_t i : order) {
+    SafetensorsEntry& entry = entries[i];
+    aligned = aligned && offset % size_in_bytes(entry.info.dtype) == 0;
+    entry.begin = offset;
+    entry.end = offset += byte_count(entry.info);
+  }
+  return aligned;
+}
+
+class SafetensorsWriter : public WeightWriter {
+ public:
+  SafetensorsWriter(const std::string& path, std::vector<TensorInfo> tensors,
+                    const Metadata& metadata, bool overwrite)
+      : order_(path, std::move(tensors)), file_(path, overwrite) {
+    SafetensorsHeader header{.entries = {}, .metadata = metadata};
+    for (const TensorInfo& info : order_.tensors()) header.entries.push_back({info});
+    std::vector<std::size_t> order(header.entries.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    if (!place(header.entries, order)) {
+      std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return size_in_bytes(order_.tensors()[a].dtype) > size_in_bytes(order_.tensors()[b].dtype);
+      });
+      place(header.entries, order);
+    }
+    const std::string text = format_safetensors_header(path, header);
+    file_.write(std::as_bytes(std::span(text)));
+    for (const SafetensorsEntry& entry : header.entries) {
+      offsets_.push_back(text.size() + entry.begin);
+    }
+  }
+
+  void add(std::span<const std::byte> bytes) override {
+    const std::size_t index = order_.next(bytes.size());
+    file_.write_at(offsets_[index], bytes);
+  }
+
+  void commit() override {
+    order_.require_complete();
+    file_.commit();
+  }
+
+ private:
+  WriteOrder order_;
+  AtomicFile file_;
+  std::vector<std::size_t> offsets_;  // from the start of the file
+};
+
+}  // namespace
+
+std::unique_ptr<WeightReader> open_safetensors(MappedFile file) {
+  return std::make_unique<SafetensorsReader>(std::move(file));
+}
+
+std::unique_ptr<WeightWriter> create_safetensors(const std::string& path,
+                                                 std::vector<TensorInfo> tensors,
+                                                 const Metadata& metadata, bool overwrite) {
+  return std::make_unique<SafetensorsWriter>(path, std::move(tensors), metadata, overwrite);
+}
+
+}  // namespace pqw

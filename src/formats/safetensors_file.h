@@ -1,0 +1,23 @@
+// Files in the safetensors format.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pqw/formats/weight_file.h"
+#include "pqw/io/mapped_file.h"
+
+namespace pqw {
+
+// Tensors come in the order of their data. Errors: kFormat, kUnsupported (a dtype).
+std::unique_ptr<WeightReader> open_safetensors(MappedFile file);
+
+// The data is in the order of `tensors` if that leaves every tensor aligned to its element size,
+// which some readers need (PyTorch's cannot view bytes otherwise); if not, tensors of large
+// elements come first. Errors: kExists, kIo, kUnsupported.
+std::unique_ptr<WeightWriter> create_safetensors(const std::string& path,
+                                                 std::vector<TensorInfo> tensors,
+                                                 const Metadata& metadata, bool overwrite);
+
+}  // namespace pqw

@@ -1,0 +1,231 @@
+// Reads the JSON header of a safetensors file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <tuple>
+#include <unordered_set>
+#include <utility>
+
+#include "formats/safetensors_header.h"
+#include "formats/where.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::uint64_t kMaxNumber = std::numeric_limits<std::ptrdiff_t>::max();
+
+// Receives the events of nlohmann's parser, which keeps its own stack on the heap; what may come
+// next follows from `level_`, so that nothing can nest deeper than the format does. Events that do
+// not fit end in an exception, and therefore every handler returns true.
+class HeaderHandler {
+ public:
+  using json = nlohmann::json;
+
+  explicit HeaderHandler(const std::string& path) : path_(path) {}
+
+  SafetensorsHeader take() { return std::move(header_); }
+
+  bool start_object(std::size_t) {
+    if (level_ == Level::kOutside) {
+      level_ = Level::kTop;
+    } else if (level_ == Level::kTop) {
+      level_ = name_ == kSafetensorsMetadataKey ? Level::kMetadata : Level::kEntry;
+      entry_ = {};
+      entry_.info.name = name_;
+    } else {
+      refuse("an object");
+    }
+    return true;
+  }
+
+  bool key(std::string& key) {
+    if (level_ == Level::kTop) {
+      name_ = key;
+      if (!names_.insert(key).second) fail("the name occurs twice in the header");
+    } else if (level_ == Level::kMetadata) {
+      if (header_.metadata.contains(key)) {
+        fail(fmt::format("the key '{}' occurs twice", for_message(key)));
+      }
+    } else if (key != "dtype" && key != "shape" && key != "data_offsets") {
+      fail(fmt::format("unknown key '{}', expected dtype, shape and data_offsets",
+                       for_message(key)));
+    } else if ((key == "dtype" && dtype_) || (key == "shape" && has_shape_) ||
+               (key == "data_offsets" && offsets_)) {
+      fail(fmt::format("the key '{}' occurs twice", key));
+    }
+    (level_ == Level::kTop ? name_ : key_) = key;
+    return true;
+  }
+
+  bool end_object() {
+    if (level_ == Level::kEntry) finish_entry();
+    level_ = level_ == Level::kTop ? Level::kOutside : Level::kTop;
+    return true;
+  }
+
+  bool start_array(std::size_t) {
+    if (level_ != Level::kEntry || key_ == "dtype") refuse("an array");
+    level_ = Level::kNumbers;
+    numbers_.clear();
+    return true;
+  }
+
+  bool end_array() {
+    level_ = Level::kEntry;
+    if (key_ == "shape") {
+      entry_.info.shape = numbers_;
+      has_shape_ = true;
+      return true;
+    }
+    if (numbers_.size() != 2) {
+      fail(fmt::format("data_offsets holds {} numbers, expected 2", numbers_.size()));
+    }
+    offsets_ = {numbers_[0], numbers_[1]};
+    return true;
+  }
+
+  bool string(std::string& value) {
+    if (level_ == Level::kMetadata) {
+      header_.metadata.emplace(key_, value);
+    } else if (level_ == Level::kEntry && key_ == "dtype") {
+      dtype_ = value;
+    } else {
+      refuse("a string");
+    }
+    return true;
+  }
+
+  bool number_unsigned(std::uint64_t value) {
+    if (level_ != Level::kNumbers || value > kMaxNumber) refuse(std::to_string(value));
+    numbers_.push_back(value);
+    return true;
+  }
+  bool number_integer(std::int64_t value) { return refuse(std::to_string(value)); }
+  bool number_float(double, const std::string& text) { return refuse(for_message(text)); }
+  bool null() { return refuse("null"); }
+  bool boolean(bool value) { return refuse(value ? "true" : "false"); }
+  bool binary(json::binary_t&) { return refuse("binary data"); }
+
+  bool parse_error(std::size_t position, const std::string&, const json::exception& error) {
+    std::string_view reason = error.what();  // "[id] parse error at ...: reason; last read: ..."
+    if (const auto at = reason.find("syntax error"); at != reason.npos) reason.remove_prefix(at);
+    reason = reason.substr(0, reason.find("; last read"));
+    InFile{path_}.fail(ErrorCode::kFormat, fmt::format("the header is no valid JSON at byte {}: {}",
+                                                       position, for_message(reason)));
+  }
+
+ private:
+  enum class Level { kOutside, kTop, kMetadata, kEntry, kNumbers };
+
+  [[noreturn]] void fail(const std::string& message) const {
+    InTensor{path_, name_}.fail(ErrorCode::kFormat, message);
+  }
+
+  bool refuse(const std::string& found) const {
+    switch (level_) {
+      case Level::kOutside:
+        InFile{path_}.fail(ErrorCode::kFormat,
+                           fmt::format("the header is {}, expected an object", found));
+      case Level::kTop:
+        fail(fmt::format("the header maps it to {}, expected an object", found));
+      case Level::kMetadata:
+        fail(fmt::format("'{}' is {}, expected a string", for_message(key_), found));
+      case Level::kEntry:
+        fail(fmt::format("{} is {}, expected {}", key_, found,
+                         key_ == "dtype" ? "a string" : "an array of whole numbers"));
+      case Level::kNumbers:
+        fail(fmt::format("{} holds {}, expected whole numbers of at most 63 bits", key_, found));
+    }
+    return false;
+  }
+
+  void finish_entry() {
+    if (!dtype_ || !has_shape_ || !offsets_) {
+      fail(fmt::format("{} is missing", !dtype_       ? "dtype"
+                                        : !has_shape_ ? "shape"
+                                                      : "data_offsets"));
+    }
+    const auto dtype = dtype_from_string(*dtype_);
+    if (!dtype) {
+      InTensor{path_, name_}.fail(ErrorCode::kUnsupported,
+                                  fmt::format("dtype '{}' is unknown", for_message(*dtype_)));
+    }
+    entry_.info.dtype = *dtype;
+    std::tie(entry_.begin, entry_.end) = *offsets_;
+    check_size();
+    header_.entries.push_back(std::move(entry_));
+    dtype_.reset();
+    offsets_.reset();
+    has_shape_ = false;
+  }
+
+  void check_size() const {
+    if (entry_.begin > entry_.end) {
+      fail(fmt::format("data_offsets [{}, {}] run backwards", entry_.begin, entry_.end));
+    }
+    const auto needed = checked_byte_count(entry_.info.shape, entry_.info.dtype);
+    const std::string shape = for_message(to_string(entry_.info.shape));
+    if (!needed) fail(fmt::format("shape {} of {} exceeds 63 bits of bytes", shape, *dtype_));
+    const std::size_t stored = entry_.end - entry_.begin;
+    if (stored != *needed) {
+      fail(
+          fmt::format("{} bytes stored, shape {} of {} needs {}", stored, shape, *dtype_, *needed));
+    }
+  }
+
+  const std::string& path_;
+  SafetensorsHeader header_;
+  std::unordered_set<std::string> names_;
+  Level level_ = Level::kOutside;
+  std::string name_;  // the key at the top level
+  std::string key_;   // the key inside its object
+  std::vector<std::size_t> numbers_;
+
+  SafetensorsEntry entry_;
+  std::optional<std::string> dtype_;
+  std::optional<std::pair<std::size_t, std::size_t>> offsets_;
+  bool has_shape_ = false;
+};
+
+}  // namespace
+
+SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_view json) {
+  if (json.empty() || json[0] != '{') {
+    InFile{path}.fail(ErrorCode::kFormat, fmt::format("the header starts with '{}', expected '{{'",
+                                                      for_message(json.substr(0, 1))));
+  }
+  HeaderHandler handler(path);
+  nlohmann::json::sax_parse(json, &handler);
+  return handler.take();
+}
+
+void sort_and_check_ranges(const std::string& path, std::size_t data_bytes,
+                           std::vector<SafetensorsEntry>& entries) {
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::size_t covered = 0;
+  for (const SafetensorsEntry& entry : entries) {
+    const InTensor where{path, entry.info.name};
+    if (entry.begin != covered) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("data starts at {}, expected {} (the tensors {})", entry.begin,
+                             covered, entry.begin < covered ? "overlap" : "leave a hole"));
+    }
+    if (entry.end > data_bytes) {
+      where.fail(ErrorCode::kFormat, fmt::format("data ends at {}, the file holds {} bytes of data",
+                                                 entry.end, data_bytes));
+    }
+    covered = entry.end;
+  }
+  if (covered != data_bytes) {
+    InFile{path}.fail(ErrorCode::kFormat,
+                      fmt::format("{} bytes of data, the tensors cover {}", data_bytes, covered));
+  }
+}
+
+}  // namespace pqw

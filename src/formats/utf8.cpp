@@ -1,0 +1,44 @@
+// Whether text is UTF-8 (RFC 3629, section 4).
+#include "formats/utf8.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pqw {
+namespace {
+
+struct Lead {
+  std::size_t n_following;  // continuation bytes
+  std::uint32_t bits;       // of the code point
+  std::uint32_t smallest;   // code point that needs this many bytes
+};
+
+// A byte that cannot start a character gets a code point below its smallest.
+Lead lead_of(unsigned char byte) {
+  const std::uint32_t value = byte;
+  if (value < 0x80) return {0, value, 0};
+  if ((value & 0xe0u) == 0xc0) return {1, value & 0x1fu, 0x80};
+  if ((value & 0xf0u) == 0xe0) return {2, value & 0x0fu, 0x800};
+  if ((value & 0xf8u) == 0xf0) return {3, value & 0x07u, 0x10000};
+  return {0, 0, 1};
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const Lead lead = lead_of(static_cast<unsigned char>(text[i++]));
+    if (text.size() - i < lead.n_following) return false;
+    std::uint32_t code_point = lead.bits;
+    for (std::size_t k = 0; k < lead.n_following; ++k) {
+      const std::uint32_t byte = static_cast<unsigned char>(text[i++]);
+      if ((byte & 0xc0u) != 0x80) return false;
+      code_point = code_point << 6 | (byte & 0x3fu);
+    }
+    const bool is_surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
+    if (code_point < lead.smallest || is_surrogate || code_point > 0x10ffff) return false;
+  }
+  return true;
+}
+
+}  // namespace pqw

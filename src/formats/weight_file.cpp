@@ -1,0 +1,79 @@
+// Opens files of tensors by their content, creates them by their extension.
+#include "pqw/formats/weight_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+#include <unordered_set>
+
+#include "formats/detect.h"
+#include "formats/hdf5_file.h"
+#include "formats/npy_file.h"
+#include "formats/npz_file.h"
+#include "formats/safetensors_file.h"
+#include "formats/where.h"
+
+namespace pqw {
+namespace {
+
+std::string lower_case_extension(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return extension;
+}
+
+void require_distinct_names(const std::string& path, const std::vector<TensorInfo>& tensors) {
+  std::unordered_set<std::string_view> names;
+  for (const TensorInfo& info : tensors) {
+    if (!names.insert(info.name).second) {
+      InTensor{path, info.name}.fail(ErrorCode::kInvalidArgument, "the name is given twice");
+    }
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<WeightReader> open_weights(const std::string& path) {
+  MappedFile file(path);
+  switch (detect_format(file.bytes())) {
+    case FileFormat::kSafetensors:
+      return open_safetensors(std::move(file));
+    case FileFormat::kNpy:
+      return open_npy(std::move(file));
+    case FileFormat::kZip:
+      return open_npz(std::move(file));
+    case FileFormat::kHdf5:
+      return open_hdf5(path);
+    case FileFormat::kOther:
+      break;
+  }
+  const bool unsupported = is_known_but_unsupported(file.bytes());
+  InFile{path}.fail(unsupported ? ErrorCode::kUnsupported : ErrorCode::kFormat,
+                    fmt::format("the file is {}; expected safetensors, .npy, .npz or HDF5",
+                                describe_unknown(file.bytes())));
+}
+
+std::unique_ptr<WeightWriter> create_weights(const std::string& path,
+                                             std::vector<TensorInfo> tensors,
+                                             const Metadata& metadata, bool overwrite) {
+  require_distinct_names(path, tensors);
+  const std::string extension = lower_case_extension(path);
+  if (extension == ".safetensors") {
+    return create_safetensors(path, std::move(tensors), metadata, overwrite);
+  }
+  if (extension == ".npy") return create_npy(path, std::move(tensors), overwrite);
+  if (extension == ".npz") return create_npz(path, std::move(tensors), overwrite);
+  if (extension == ".h5" || extension == ".hdf5") {
+    return create_hdf5(path, std::move(tensors), metadata, overwrite);
+  }
+  InFile{path}.fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("unknown extension '{}', expected .safetensors, .npy, .npz, .h5 or .hdf5",
+                  for_message(extension)));
+}
+
+}  // namespace pqw

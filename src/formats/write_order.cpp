@@ -1,0 +1,38 @@
+// The list of tensors a writer was created for, and how far it has come.
+#include "formats/write_order.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "formats/where.h"
+
+namespace pqw {
+
+WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
+    : path_(std::move(path)), tensors_(std::move(tensors)) {}
+
+std::size_t WriteOrder::next(std::size_t bytes) {
+  if (n_added_ == tensors_.size()) {
+    InFile{path_}.fail(ErrorCode::kInvalidArgument,
+                       fmt::format("all {} tensors were added before", n_added_));
+  }
+  const TensorInfo& info = tensors_[n_added_];
+  if (bytes != byte_count(info)) {
+    InTensor{path_, info.name}.fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} bytes given, shape {} of {} needs {}", bytes, to_string(info.shape),
+                    to_string(info.dtype), byte_count(info)));
+  }
+  return n_added_++;
+}
+
+void WriteOrder::require_complete() const {
+  if (n_added_ != tensors_.size()) {
+    InTensor{path_, tensors_[n_added_].name}.fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("was not added; {} of {} were", n_added_, tensors_.size()));
+  }
+}
+
+}  // namespace pqw

@@ -1,0 +1,64 @@
+// libzip with owners and exceptions: zip archives read from and written to memory and files.
+#pragma once
+
+#include <zip.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "pqw/io/atomic_file.h"
+#include "pqw/io/mapped_file.h"
+
+namespace pqw {
+
+struct ZipDiscard {
+  void operator()(zip_t* zip) const { zip_discard(zip); }
+};
+struct ZipFileClose {
+  void operator()(zip_file_t* file) const { zip_fclose(file); }
+};
+using ZipPtr = std::unique_ptr<zip_t, ZipDiscard>;  // dropped without being written
+using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
+
+// An archive in memory, which has to outlive it. Errors: kFormat, kIo (memory).
+ZipPtr open_zip(const std::string& path, std::span<const std::byte> bytes);
+
+// Writes an archive of stored (uncompressed) members, whose content lies in one mapped file. The
+// same names and bytes give the same archive: all times are 1980-01-01, all modes 0644.
+class ZipWriter {
+ public:
+  // Both have to outlive this.
+  ZipWriter(AtomicFile& target, const MappedFile& content);
+  ZipWriter(const ZipWriter&) = delete;
+  ZipWriter& operator=(const ZipWriter&) = delete;
+
+  // REQUIRES: `bytes` lies in content.bytes(). Errors: kUnsupported (the name), kIo.
+  void add(const std::string& name, std::span<const std::byte> bytes);
+
+  // Writes everything to the target, which is not committed. Errors: kIo.
+  void write();
+
+ private:
+  // What libzip's callbacks for the target see.
+  struct Sink {
+    AtomicFile& target;
+    const MappedFile& content;
+    std::uint64_t position = 0;
+    std::uint64_t size = 0;
+    std::uint64_t unreleased_bytes = 0;
+    std::exception_ptr failure = nullptr;
+    zip_error_t error = {};
+
+    zip_int64_t command(void* data, zip_uint64_t length, zip_source_cmd_t command);
+    zip_int64_t write(std::span<const std::byte> bytes);
+  };
+
+  Sink sink_;
+  ZipPtr zip_;
+  std::size_t n_members_ = 0;
+};
+
+}  // namespace pqw
