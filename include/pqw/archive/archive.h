@@ -65,9 +65,11 @@ class ArchiveSizer {
 };
 
 struct ArchiveEntry {
-  TensorInfo info;               // of the original tensor
-  std::string codec;             // "plain" or that of a record
-  std::uint64_t data_bytes = 0;  // codes, codebooks or plain data, as stored
+  TensorInfo info;                    // of the original tensor
+  std::string codec;                  // "plain" or that of a record
+  std::vector<std::string> features;  // as in the record, known to this reader or not
+  std::string options;                // as in the record
+  std::uint64_t data_bytes = 0;       // codes, codebooks or plain data, as stored
 };
 
 // Reads an archive. Everything is checked before it is used: no length, index or name is trusted.

@@ -1,0 +1,165 @@
+// The HDF5 part of an archive being written.
+#include "archive/body.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "archive/layout.h"
+#include "archive/link_name.h"
+#include "h5/attribute.h"
+#include "h5/dataset.h"
+#include "h5/file.h"
+#include "h5/group.h"
+
+namespace pqw::archive {
+namespace {
+
+void require(bool ok, const h5::Context& context, const std::string& what) {
+  if (!ok) throw context.error(ErrorCode::kInvalidArgument, what);
+}
+
+void check_record(const Record& record, const h5::Context& context) {
+  require(is_identifier(record.codec) && record.codec != kPlainCodec, context,
+          h5::quoted("codec", record.codec) + ", which is no name of a codec");
+  require(record.features.size() <= kMaxFeatures, context, "more than 32 features");
+  for (const std::string& feature : record.features) {
+    require(is_identifier(feature), context,
+            h5::quoted("feature", feature) + ", which is no name of a feature");
+  }
+  require(
+      record.options.size() <= kMaxOptionsBytes && record.options.find('\0') == std::string::npos,
+      context, "the text of options is longer than 32 KiB or holds a zero byte");
+  require(record.sections.size() <= kMaxSections, context, "more than 64 sections");
+  std::set<std::string_view> names;
+  for (const Section& section : record.sections) {
+    const std::string subject = h5::quoted("section", section.name);
+    require(is_identifier(section.name), context, subject + ", which is no name of a section");
+    require(names.insert(section.name).second, context, subject + " is there twice");
+    require(section.shape.size() <= h5::kMaxRank &&
+                checked_byte_count(section.shape, section.dtype).has_value(),
+            context, subject + ": shape " + to_string(section.shape) + " is impossible");
+  }
+}
+
+std::string joined(const std::vector<std::string>& features) {
+  std::string text;
+  for (const std::string& feature : features) text += (text.empty() ? "" : ",") + feature;
+  return text;
+}
+
+// Bytes of one attribute in a header: message 4, version and sizes 9, name with its zero byte,
+// datatype 8 (text) or 12 (number), dataspace 4 and 8 for a dimension.
+std::size_t text_attribute_bytes(std::string_view name, std::size_t text_bytes) {
+  return text_bytes == 0 ? 0 : 4 + 9 + name.size() + 1 + 8 + 4 + text_bytes;
+}
+std::size_t numbers_attribute_bytes(std::string_view name, std::size_t count) {
+  return 4 + 9 + name.size() + 1 + 12 + 12 + 8 * count;
+}
+
+// So that the header of the group is allocated once and full in the end.
+h5::GroupOptions group_size(const Record& record) {
+  h5::GroupOptions size;
+  size.n_links = record.sections.size();
+  for (const Section& section : record.sections) size.name_bytes += section.name.size() + 1;
+  size.extra_bytes = text_attribute_bytes(kCodecAttribute, record.codec.size()) +
+                     text_attribute_bytes(kDtypeAttribute, to_string(record.info.dtype).size()) +
+                     numbers_attribute_bytes(kShapeAttribute, record.info.shape.size()) +
+                     text_attribute_bytes(kFeaturesAttribute, joined(record.features).size()) +
+                     text_attribute_bytes(kOptionsAttribute, record.options.size());
+  return size;
+}
+
+h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
+  return {.keep_order = true,
+          .n_links = options.n_tensors,
+          .name_bytes = options.name_bytes + options.n_tensors};
+}
+
+}  // namespace
+
+Body::Body(const std::string& file, const std::string& shown_path,
+           const ArchiveWriterOptions& options, Data data)
+    : context_{shown_path, "", ErrorCode::kIo},
+      data_(data),
+      file_(h5::create_file(file, h5::FileKind::kArchive, context_)) {
+  const h5::Object root = h5::open_root(file_.id(), context_);
+  h5::write_text(root.handle.id(), kFormatAttribute, kFormat, context_);
+  h5::write_number(root.handle.id(), kVersionAttribute, kVersion, context_);
+  if (!options.metadata.empty()) write_metadata(options.metadata);
+  tensors_ = h5::create_group(file_.id(), kTensorsGroup, tensors_size(options), context_);
+}
+
+void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
+  std::string text;
+  try {
+    text = nlohmann::json(metadata).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw context_.error(ErrorCode::kInvalidArgument, "the metadata is not UTF-8");
+  }
+  const h5::Context context = context_.about("metadata");
+  h5::Handle dataset = h5::create_text_dataset(file_.id(), kMetadataDataset, text.size(), context);
+  h5::write_dataset(dataset.id(), std::as_bytes(std::span(text)), context);
+  dataset.close(context);
+}
+
+std::string Body::claim_name(const TensorInfo& info, const h5::Context& context) {
+  require(info.name.size() <= kMaxNameBytes, context, "the name is longer than 64 KiB");
+  require(names_.insert(info.name).second, context, "a tensor of that name was added before");
+  if (info.shape.size() > h5::kMaxRank) {
+    throw context.error(ErrorCode::kUnsupported,
+                        std::to_string(info.shape.size()) + " dimensions; HDF5 holds at most 32");
+  }
+  require(checked_byte_count(info.shape, info.dtype).has_value(), context,
+          "shape " + to_string(info.shape) + " overflows 63 bits");
+  return link_from_name(info.name);
+}
+
+void Body::write_array(h5::Id parent, const std::string& link, DType dtype, const Shape& shape,
+                       std::span<const std::byte> bytes, const h5::Context& context) {
+  h5::Handle dataset =
+      h5::create_dataset(parent, link, dtype, shape, h5::Storage::kPacked, context);
+  if (data_ == Data::kWrite) {
+    const std::size_t expected = checked_byte_count(shape, dtype).value();
+    require(bytes.size() == expected, context,
+            std::to_string(bytes.size()) + " bytes given, shape " + to_string(shape) + " of " +
+                std::string(to_string(dtype)) + " needs " + std::to_string(expected));
+    h5::write_dataset(dataset.id(), bytes, context);
+  }
+  dataset.close(context);
+}
+
+void Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
+  const h5::Context context = context_.about(h5::quoted("tensor", info.name));
+  const std::string link = claim_name(info, context);
+  write_array(tensors_.id(), link, info.dtype, info.shape, bytes, context);
+}
+
+void Body::add(const Record& record) {
+  const h5::Context context = context_.about(h5::quoted("tensor", record.info.name));
+  check_record(record, context);
+  const std::string link = claim_name(record.info, context);
+  h5::Handle group = h5::create_group(tensors_.id(), link, group_size(record), context);
+  const std::vector<std::uint64_t> shape(record.info.shape.begin(), record.info.shape.end());
+  h5::write_text(group.id(), kCodecAttribute, record.codec, context);
+  h5::write_text(group.id(), kDtypeAttribute, std::string(to_string(record.info.dtype)), context);
+  h5::write_numbers(group.id(), kShapeAttribute, shape, context);
+  if (!record.features.empty()) {
+    h5::write_text(group.id(), kFeaturesAttribute, joined(record.features), context);
+  }
+  if (!record.options.empty()) {
+    h5::write_text(group.id(), kOptionsAttribute, record.options, context);
+  }
+  for (const Section& section : record.sections) {
+    write_array(group.id(), section.name, section.dtype, section.shape, section.bytes,
+                context.about(context.object + ": " + h5::quoted("section", section.name)));
+  }
+  group.close(context);
+}
+
+void Body::close() {
+  tensors_.close(context_);
+  file_.close(context_);
+}
+
+}  // namespace pqw::archive

@@ -1,0 +1,43 @@
+// The HDF5 part of an archive being written: one code for writing and for sizing.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <unordered_set>
+
+#include "h5/handle.h"
+#include "pqw/archive/archive.h"
+
+namespace pqw::archive {
+
+class Body {
+ public:
+  enum class Data {
+    kWrite,
+    kAllocateOnly,  // the bytes of sections and plain tensors are ignored
+  };
+
+  // Truncates or creates `file`, which messages call `shown_path`.
+  Body(const std::string& file, const std::string& shown_path, const ArchiveWriterOptions& options,
+       Data data);
+
+  void add(const Record& record);
+  void add_plain(const TensorInfo& info, std::span<const std::byte> bytes);
+  void close();
+
+ private:
+  void write_metadata(const std::map<std::string, std::string>& metadata);
+  // Checks what all tensors have in common and returns the name of the link.
+  std::string claim_name(const TensorInfo& info, const h5::Context& context);
+  void write_array(h5::Id parent, const std::string& link, DType dtype, const Shape& shape,
+                   std::span<const std::byte> bytes, const h5::Context& context);
+
+  h5::Context context_;
+  Data data_;
+  std::unordered_set<std::string> names_;
+  h5::Handle file_;
+  h5::Handle tensors_;
+};
+
+}  // namespace pqw::archive

@@ -1,0 +1,51 @@
+// Every name and number of the archive format (docs/archive_format.md) that more than one file
+// needs.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace pqw::archive {
+
+inline constexpr std::uint64_t kVersion = 1;
+
+// Root group.
+inline constexpr char kFormatAttribute[] = "format";
+inline constexpr char kFormat[] = "pqw";
+inline constexpr char kVersionAttribute[] = "version";
+inline constexpr char kMetadataDataset[] = "metadata";
+inline constexpr char kTensorsGroup[] = "tensors";
+
+// Group of a compressed tensor.
+inline constexpr char kCodecAttribute[] = "codec";
+inline constexpr char kDtypeAttribute[] = "dtype";
+inline constexpr char kShapeAttribute[] = "shape";
+inline constexpr char kFeaturesAttribute[] = "features";
+inline constexpr char kOptionsAttribute[] = "options";
+
+// The codec of tensors that are datasets; no group may claim it.
+inline constexpr char kPlainCodec[] = "plain";
+
+// Features that this version reads. Anything else in a tensor's list is refused.
+inline constexpr std::array<std::string_view, 0> kKnownFeatures{};
+
+// Limits, kept by writer and reader alike.
+inline constexpr std::size_t kMaxNameBytes = 65536;     // of a tensor, before escaping
+inline constexpr std::size_t kMaxIdentifierBytes = 64;  // codec, feature, section
+inline constexpr std::size_t kMaxOptionsBytes = 32768;  // a text attribute fits 64 KiB
+inline constexpr std::size_t kMaxFeatures = 32;
+inline constexpr std::size_t kMaxSections = 64;
+inline constexpr std::size_t kMaxTensors = std::size_t{1} << 24;
+
+// 1 to 64 lower-case letters, digits and underscores: names of codecs, features and sections.
+constexpr bool is_identifier(std::string_view text) {
+  if (text.empty() || text.size() > kMaxIdentifierBytes) return false;
+  for (const char c : text) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return false;
+  }
+  return true;
+}
+
+}  // namespace pqw::archive

@@ -1,0 +1,44 @@
+// One tensor of an archive: checked before it is used, then read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "h5/dataset.h"
+#include "h5/group.h"
+#include "pqw/archive/archive.h"
+
+namespace pqw::archive {
+
+// One dataset that passed every check.
+struct ArrayInfo {
+  std::string name;  // of the section; empty for a plain tensor
+  DType dtype = DType::kU8;
+  Shape shape;
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0;
+};
+
+// What is known of a tensor once its headers were checked.
+struct TensorHead {
+  ArchiveEntry entry;
+  std::vector<ArrayInfo> arrays;  // one for a plain tensor, else one per section
+};
+
+// Reads and checks the headers of the tensor that `link` of the tensors group points to.
+// `file_bytes` bounds every size. Errors: kCorrupt, kUnsupported; context names the tensor.
+TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
+                     std::uint64_t file_bytes, const h5::Context& context);
+
+std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const h5::Context& context);
+
+// Throws kUnsupported, naming it, for a feature that this version does not know.
+void require_known_features(const ArchiveEntry& entry, const h5::Context& context);
+
+// The one text that a text dataset holds. Errors: kCorrupt.
+std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
+                              const h5::Context& context);
+
+}  // namespace pqw::archive

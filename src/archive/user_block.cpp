@@ -1,0 +1,89 @@
+// The first 512 bytes of an archive.
+#include "archive/user_block.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "archive/layout.h"
+#include "h5/file.h"
+#include "pqw/core/error.h"
+#include "pqw/core/text.h"
+
+namespace pqw::archive {
+namespace {
+
+static_assert(kUserBlockBytes == h5::kUserBlockBytes);
+
+constexpr std::string_view kMagic = "pqw archive\n";
+constexpr std::string_view kVersionLine = "version ";
+constexpr std::string_view kBytesLine = "bytes ";
+constexpr std::string_view kDigestLine = "sha256 ";
+constexpr std::size_t kDigestDigits = 64;
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Takes "<key><value>\n" off the front of `text`; an empty value when it is not there.
+std::string_view take_line(std::string_view& text, std::string_view key) {
+  if (!text.starts_with(key)) return {};
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) return {};
+  const std::string_view value = text.substr(key.size(), end - key.size());
+  text.remove_prefix(end + 1);
+  return value;
+}
+
+std::uint64_t parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return status == std::errc() && end == text.data() + text.size() ? value : 0;
+}
+
+}  // namespace
+
+std::array<std::byte, kUserBlockBytes> render(const UserBlock& block) {
+  std::string text(kMagic);
+  text += std::string(kVersionLine) + std::to_string(kVersion) + "\n";
+  text += std::string(kBytesLine) + std::to_string(block.file_bytes) + "\n";
+  text += std::string(kDigestLine) + block.sha256 + "\n";
+  text += "check: tail -c +513 FILE | sha256sum\n";
+  text.resize(kUserBlockBytes - 1, ' ');
+  text += '\n';
+  std::array<std::byte, kUserBlockBytes> bytes;
+  std::transform(text.begin(), text.end(), bytes.begin(),
+                 [](char c) { return static_cast<std::byte>(c); });
+  return bytes;
+}
+
+bool has_magic(std::span<const std::byte> file) { return as_text(file).starts_with(kMagic); }
+
+UserBlock parse(std::span<const std::byte> file, const std::string& path) {
+  const std::string subject = printable(path) + ": ";
+  if (!has_magic(file)) {
+    throw Error(ErrorCode::kFormat, subject + "not a pqw archive: its first line is another");
+  }
+  if (file.size() < kUserBlockBytes) {
+    throw Error(ErrorCode::kCorrupt, subject + std::to_string(file.size()) +
+                                         " bytes, shorter than the first block of 512 bytes");
+  }
+  const auto head = file.first(kUserBlockBytes);
+  std::string_view text = as_text(head).substr(kMagic.size());
+  const std::uint64_t version = parse_number(take_line(text, kVersionLine));
+  if (version != kVersion && version != 0) {
+    throw Error(ErrorCode::kUnsupported, subject + "version " + std::to_string(version) +
+                                             " of the format, this program reads version 1");
+  }
+  UserBlock block;
+  block.file_bytes = parse_number(take_line(text, kBytesLine));
+  block.sha256 = take_line(text, kDigestLine);
+  const bool is_digest = block.sha256.size() == kDigestDigits &&
+                         block.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!is_digest || !std::ranges::equal(render(block), head)) {
+    throw Error(ErrorCode::kCorrupt, subject + "the first block of 512 bytes is damaged");
+  }
+  return block;
+}
+
+}  // namespace pqw::archive

@@ -1,0 +1,48 @@
+// Writing archives.
+#include <algorithm>
+
+#include "archive/body.h"
+#include "archive/digest.h"
+#include "archive/user_block.h"
+#include "pqw/archive/archive.h"
+#include "pqw/io/atomic_file.h"
+#include "pqw/io/mapped_file.h"
+
+namespace pqw {
+
+struct ArchiveWriter::Impl {
+  Impl(const std::string& path, const ArchiveWriterOptions& options)
+      : file(path, options.overwrite),
+        body(file.temporary_path(), path, options, archive::Body::Data::kWrite) {}
+
+  AtomicFile file;  // outlives the body, which writes to it
+  archive::Body body;
+};
+
+ArchiveWriter::ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options)
+    : impl_(std::make_unique<Impl>(path, options)) {}
+ArchiveWriter::~ArchiveWriter() = default;
+ArchiveWriter::ArchiveWriter(ArchiveWriter&&) noexcept = default;
+
+void ArchiveWriter::add(const Record& record) { impl_->body.add(record); }
+
+void ArchiveWriter::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
+  impl_->body.add_plain(info, bytes);
+}
+
+std::uint64_t ArchiveWriter::commit() {
+  impl_->body.close();
+  archive::UserBlock block;
+  {
+    const MappedFile written(impl_->file.temporary_path());
+    block.file_bytes = written.bytes().size();
+    block.sha256 =
+        archive::sha256_hex(written.bytes().subspan(archive::kUserBlockBytes),
+                            [&](std::span<const std::byte> part) { written.release(part); });
+  }
+  impl_->file.write_at(0, archive::render(block));
+  impl_->file.commit();
+  return block.file_bytes;
+}
+
+}  // namespace pqw

@@ -1,0 +1,167 @@
+// HDF5 attributes: scalar texts and 64-bit unsigned numbers.
+#include "h5/attribute.h"
+
+#include <hdf5.h>
+
+#include <exception>
+
+#include "h5/types.h"
+
+namespace pqw::h5 {
+namespace {
+
+Handle creation_list(const Context& context) {
+  Handle list = own(H5Pcreate(H5P_ATTRIBUTE_CREATE), H5Pclose, context, "create a property list");
+  check(H5Pset_char_encoding(list.id(), H5T_CSET_UTF8), context, "set the encoding of names");
+  return list;
+}
+
+void write(Id object, const std::string& name, Id type, Id space, const void* data,
+           const Context& context) {
+  const Handle list = creation_list(context);
+  Handle attribute = own(H5Acreate2(object, name.c_str(), type, space, list.id(), H5P_DEFAULT),
+                         H5Aclose, context, "create an attribute");
+  check(H5Awrite(attribute.id(), type, data), context, "write an attribute");
+  attribute.close(context);
+}
+
+struct Attribute {
+  Handle handle;
+  Handle type;
+  Handle space;
+};
+
+Attribute open(Id object, const std::string& name, const Context& context) {
+  Attribute result;
+  result.handle =
+      own(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, context, "open an attribute");
+  result.type = own(H5Aget_type(result.handle.id()), H5Tclose, context, "open a type");
+  result.space = own(H5Aget_space(result.handle.id()), H5Sclose, context, "open a dataspace");
+  return result;
+}
+
+bool is_scalar(const Attribute& attribute) {
+  return H5Sget_simple_extent_type(attribute.space.id()) == H5S_SCALAR;
+}
+
+bool is_text(const Attribute& attribute, std::size_t max_bytes) {
+  const Id type = attribute.type.id();
+  if (!is_scalar(attribute) || H5Tget_class(type) != H5T_STRING) return false;
+  if (H5Tis_variable_str(type) != 0) return false;
+  const std::size_t bytes = H5Tget_size(type);
+  return bytes > 0 && bytes <= max_bytes;
+}
+
+bool is_u64(const Attribute& attribute, const Context& context) {
+  const auto found = dtype_of(attribute.type.id(), context);
+  return found && found->dtype == DType::kU64 && !found->big_endian;
+}
+
+Error mismatch(const Context& context, const std::string& name, const std::string& expected) {
+  return context.error("attribute '" + name + "' is not " + expected);
+}
+
+struct NameListing {
+  std::vector<std::string> names;
+  std::exception_ptr failure;  // nothing may be thrown through HDF5
+};
+
+herr_t append_name(hid_t, const char* name, const H5A_info_t*, void* data) {
+  auto& listing = *static_cast<NameListing*>(data);
+  try {
+    listing.names.emplace_back(name);
+    return 0;
+  } catch (...) {
+    listing.failure = std::current_exception();
+    return 1;
+  }
+}
+
+}  // namespace
+
+void write_text(Id object, const std::string& name, const std::string& text,
+                const Context& context) {
+  const std::size_t bytes = text.empty() ? 1 : text.size();  // HDF5 has no empty strings
+  const Handle type = text_type(bytes, context);
+  const Handle space = own(H5Screate(H5S_SCALAR), H5Sclose, context, "create a dataspace");
+  write(object, name, type.id(), space.id(), text.c_str(), context);
+}
+
+void write_number(Id object, const std::string& name, std::uint64_t value, const Context& context) {
+  const Handle space = own(H5Screate(H5S_SCALAR), H5Sclose, context, "create a dataspace");
+  write(object, name, type_of(DType::kU64), space.id(), &value, context);
+}
+
+void write_numbers(Id object, const std::string& name, std::span<const std::uint64_t> values,
+                   const Context& context) {
+  const hsize_t count = values.size();
+  const Handle space =
+      own(H5Screate_simple(1, &count, nullptr), H5Sclose, context, "create a dataspace");
+  const std::uint64_t none = 0;  // HDF5 wants a buffer for zero elements, too
+  write(object, name, type_of(DType::kU64), space.id(), count > 0 ? values.data() : &none, context);
+}
+
+bool has_attribute(Id object, const std::string& name, const Context& context) {
+  const htri_t result = H5Aexists(object, name.c_str());
+  check(result, context, "look for an attribute");
+  return result > 0;
+}
+
+std::string read_text(Id object, const std::string& name, std::size_t max_bytes,
+                      const Context& context) {
+  const Attribute attribute = open(object, name, context);
+  if (!is_text(attribute, max_bytes)) {
+    throw mismatch(context, name,
+                   "a fixed-length text of at most " + std::to_string(max_bytes) + " bytes");
+  }
+  std::string text(H5Tget_size(attribute.type.id()), '\0');
+  check(H5Aread(attribute.handle.id(), attribute.type.id(), text.data()), context,
+        "read an attribute");
+  const std::size_t last = text.find_last_not_of('\0');
+  text.resize(last == std::string::npos ? 0 : last + 1);
+  return text;
+}
+
+std::uint64_t read_number(Id object, const std::string& name, const Context& context) {
+  const Attribute attribute = open(object, name, context);
+  if (!is_scalar(attribute) || !is_u64(attribute, context)) {
+    throw mismatch(context, name, "one 64-bit unsigned number");
+  }
+  std::uint64_t value = 0;
+  check(H5Aread(attribute.handle.id(), type_of(DType::kU64), &value), context, "read an attribute");
+  return value;
+}
+
+std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std::size_t max_count,
+                                        const Context& context) {
+  const Attribute attribute = open(object, name, context);
+  const Id space = attribute.space.id();
+  hsize_t count = 0;
+  const bool is_list = H5Sget_simple_extent_type(space) == H5S_SIMPLE &&
+                       H5Sget_simple_extent_ndims(space) == 1 &&
+                       H5Sget_simple_extent_dims(space, &count, nullptr) == 1;
+  if (!is_list || count > max_count || !is_u64(attribute, context)) {
+    throw mismatch(context, name,
+                   "a list of at most " + std::to_string(max_count) + " 64-bit unsigned numbers");
+  }
+  std::vector<std::uint64_t> values(count);
+  if (count > 0) {
+    check(H5Aread(attribute.handle.id(), type_of(DType::kU64), values.data()), context,
+          "read an attribute");
+  }
+  return values;
+}
+
+std::vector<std::string> list_texts(Id object, std::size_t max_bytes, const Context& context) {
+  NameListing listing;
+  const herr_t status =
+      H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &listing);
+  if (listing.failure) std::rethrow_exception(listing.failure);
+  check(status, context, "list attributes");
+  std::erase_if(listing.names, [&](const std::string& name) {
+    return !is_text(open(object, name, context), max_bytes);
+  });
+  return std::move(listing.names);
+}
+
+}  // namespace pqw::h5

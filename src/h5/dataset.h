@@ -1,0 +1,62 @@
+// HDF5 datasets of numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "h5/types.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw::h5 {
+
+// HDF5's limit on dimensions.
+inline constexpr std::size_t kMaxRank = 32;
+
+// Data of at most this size is kept in the dataset's header (layout "compact").
+inline constexpr std::size_t kMaxCompactBytes = 4096;
+
+enum class Storage {
+  kPacked,      // the smallest header; compact when small. For files of FileKind::kArchive
+  kContiguous,  // always contiguous
+};
+
+// Allocates all of the data at once; what is not written is undefined. The shape must be valid.
+// `link` is a path relative to `parent`, the groups of which exist.
+Handle create_dataset(Id parent, const std::string& link, DType dtype,
+                      std::span<const std::size_t> shape, Storage storage, const Context& context);
+
+// One text. REQUIRES: bytes > 0.
+Handle create_text_dataset(Id parent, const std::string& link, std::size_t bytes,
+                           const Context& context);
+
+// REQUIRES: `bytes` has the size of the whole dataset.
+void write_dataset(Id dataset, std::span<const std::byte> bytes, const Context& context);
+
+enum class Layout { kCompact, kContiguous, kChunked, kOther };
+
+// What a dataset says of itself; nothing of it is judged.
+struct DatasetInfo {
+  std::optional<FoundType> type;  // empty: not a number
+  bool is_text = false;           // a fixed-length string, of `element_bytes`
+  std::size_t element_bytes = 0;
+  bool has_space = false;  // scalar or simple; a null dataspace holds nothing
+  Shape shape;
+  Layout layout = Layout::kOther;
+  std::uint64_t stored_bytes = 0;       // of the raw data in the file, 0 when not allocated
+  std::optional<std::uint64_t> offset;  // of contiguous data, from the start of the file
+  std::uint64_t chunk_elements = 0;
+  std::vector<int> filters;  // HDF5's numbers: 1 deflate, 2 shuffle, 3 fletcher32, ...
+  bool is_external = false;  // the data is in other files
+};
+
+DatasetInfo describe(Id dataset, const Context& context);
+
+// All bytes as stored, in the byte order of the file. REQUIRES: `bytes` has the size of the whole
+// dataset.
+void read_dataset(Id dataset, std::span<std::byte> bytes, const Context& context);
+
+}  // namespace pqw::h5

@@ -1,0 +1,122 @@
+// HDF5 groups: creating, listing links, opening what hard links point to.
+#include "h5/group.h"
+
+#include <hdf5.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "h5/links.h"
+
+namespace pqw::h5 {
+namespace {
+
+// Links live in the group's header up to this count, beyond it in a heap and a tree, which take
+// more bytes but are searched faster.
+constexpr std::size_t kMaxCompactLinks = 65535;
+
+// HDF5's limit on either estimate.
+constexpr std::size_t kMaxEstimate = 65535;
+
+Handle creation_list(const GroupOptions& options, const Context& context) {
+  Handle list = own(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, context, "create a property list");
+  check(H5Pset_obj_track_times(list.id(), false), context, "turn times off");
+  if (options.keep_order) {
+    check(H5Pset_link_creation_order(list.id(), H5P_CRT_ORDER_TRACKED), context,
+          "keep the order of links");
+  }
+  if (options.n_links == 0 && options.extra_bytes == 0) return list;
+  check(H5Pset_link_phase_change(list.id(), kMaxCompactLinks, 0), context,
+        "set the storage of links");
+  // HDF5 sizes the header for `entries` links of `name_bytes` each; space for attributes can be
+  // asked for only as longer names.
+  const std::size_t entries = std::clamp<std::size_t>(options.n_links, 1, kMaxEstimate);
+  const std::size_t bytes = options.name_bytes + options.extra_bytes;
+  const std::size_t name_bytes = std::min((bytes + entries - 1) / entries, kMaxEstimate);
+  check(H5Pset_est_link_info(list.id(), static_cast<unsigned>(entries),
+                             static_cast<unsigned>(name_bytes)),
+        context, "set the size of a group");
+  return list;
+}
+
+struct Listing {
+  std::vector<Link> links;
+  std::size_t max_links;
+  bool too_many = false;
+  std::exception_ptr failure;  // nothing may be thrown through HDF5
+};
+
+LinkKind kind_of(H5L_type_t type) {
+  switch (type) {
+    case H5L_TYPE_HARD:
+      return LinkKind::kHard;
+    case H5L_TYPE_SOFT:
+      return LinkKind::kSoft;
+    case H5L_TYPE_EXTERNAL:
+      return LinkKind::kExternal;
+    default:
+      return LinkKind::kOther;
+  }
+}
+
+herr_t append_link(hid_t, const char* name, const H5L_info_t* info, void* data) {
+  auto& listing = *static_cast<Listing*>(data);
+  listing.too_many = listing.links.size() >= listing.max_links;
+  if (listing.too_many) return 1;
+  try {
+    const LinkKind kind = kind_of(info->type);
+    listing.links.push_back({name, kind, kind == LinkKind::kHard ? info->u.address : 0});
+    return 0;
+  } catch (...) {
+    listing.failure = std::current_exception();
+    return 1;
+  }
+}
+
+}  // namespace
+
+Handle link_list(const Context& context) {
+  initialize();
+  Handle list = own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, context, "create a property list");
+  check(H5Pset_char_encoding(list.id(), H5T_CSET_UTF8), context, "set the encoding of names");
+  return list;
+}
+
+Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
+                    const Context& context) {
+  const Handle links = link_list(context);
+  const Handle list = creation_list(options, context);
+  return own(H5Gcreate2(parent, link.c_str(), links.id(), list.id(), H5P_DEFAULT), H5Gclose,
+             context, "create a group");
+}
+
+std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
+                             const Context& context) {
+  Listing listing{{}, max_links, false, nullptr};
+  const H5_index_t index = order == LinkOrder::kByName ? H5_INDEX_NAME : H5_INDEX_CRT_ORDER;
+  const herr_t status = H5Literate(group, index, H5_ITER_INC, nullptr, append_link, &listing);
+  if (listing.failure) std::rethrow_exception(listing.failure);
+  check(status, context, "list the links of a group");
+  if (listing.too_many) {
+    throw context.error("more than " + std::to_string(max_links) + " links in a group");
+  }
+  return std::move(listing.links);
+}
+
+Object open_object(Id file, std::uint64_t address, const Context& context) {
+  Handle handle =
+      own(H5Oopen_by_addr(file, address), H5Oclose, context, "open the object of a link");
+  H5O_info_t info;
+  check(H5Oget_info2(handle.id(), &info, H5O_INFO_BASIC), context, "look at an object");
+  const ObjectKind kind = info.type == H5O_TYPE_GROUP     ? ObjectKind::kGroup
+                          : info.type == H5O_TYPE_DATASET ? ObjectKind::kDataset
+                                                          : ObjectKind::kOther;
+  return {std::move(handle), kind, info.rc};
+}
+
+Object open_root(Id file, const Context& context) {
+  return {own(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, context, "open the root group"),
+          ObjectKind::kGroup, 1};
+}
+
+}  // namespace pqw::h5

@@ -1,0 +1,53 @@
+// HDF5 groups: creating, listing links, opening what hard links point to.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "h5/handle.h"
+
+namespace pqw::h5 {
+
+struct GroupOptions {
+  bool keep_order = false;      // remember the order in which links were added
+  std::size_t n_links = 0;      // space for so many links ...
+  std::size_t name_bytes = 0;   // ... whose names take so many bytes in all
+  std::size_t extra_bytes = 0;  // ... and for so many bytes of attributes
+};
+
+// `link` is one component, without '/'.
+Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
+                    const Context& context);
+
+enum class LinkKind { kHard, kSoft, kExternal, kOther };
+
+struct Link {
+  std::string name;
+  LinkKind kind = LinkKind::kOther;
+  std::uint64_t address = 0;  // of the object, for hard links
+};
+
+enum class LinkOrder { kByName, kByCreation };
+
+// All links of a group; nothing is followed. Errors: those of HDF5, as context says, also when
+// the group does not remember the order of creation; more than max_links is one too.
+std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
+                             const Context& context);
+
+enum class ObjectKind { kGroup, kDataset, kOther };
+
+struct Object {
+  Handle handle;
+  ObjectKind kind = ObjectKind::kOther;
+  std::uint64_t n_names = 0;  // hard links to it
+};
+
+// Opens the object at the address of a hard link, without looking its name up again.
+Object open_object(Id file, std::uint64_t address, const Context& context);
+
+// The root group.
+Object open_root(Id file, const Context& context);
+
+}  // namespace pqw::h5

@@ -1,0 +1,85 @@
+// Ownership of HDF5's identifiers, and its return codes as exceptions.
+#include "h5/handle.h"
+
+#include <hdf5.h>
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "pqw/core/text.h"
+
+namespace pqw::h5 {
+namespace {
+
+static_assert(std::is_same_v<Id, hid_t>);
+
+// The entry of the error stack nearest to the cause comes first when walking upward.
+herr_t keep_first(unsigned n, const H5E_error2_t* entry, void* reason) {
+  if (n == 0 && entry->desc != nullptr) *static_cast<std::string*>(reason) = entry->desc;
+  return 0;
+}
+
+// Failed system calls are reported with times and addresses; only strerror's text is for people.
+std::string shortened(const std::string& reason) {
+  constexpr std::string_view kMarker = "error message = '";
+  const std::size_t marker = reason.find(kMarker);
+  if (marker == std::string::npos) return reason;
+  const std::size_t begin = marker + kMarker.size();
+  return reason.substr(begin, reason.find('\'', begin) - begin);
+}
+
+std::string last_reason() {
+  std::string reason;
+  (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
+  (void)H5Eclear2(H5E_DEFAULT);
+  return reason.empty() ? "no reason given" : printable(shortened(reason));
+}
+
+bool set_up_process() {
+  (void)H5dont_atexit();  // its handler crashes after a failed close (full disk)
+  if (H5open() < 0 || H5PLset_loading_state(0) < 0) {
+    throw Error(ErrorCode::kIo, "the HDF5 library does not start");
+  }
+  return true;
+}
+
+}  // namespace
+
+Handle::~Handle() {
+  if (id_ >= 0 && closer_(id_) < 0) (void)H5Eclear2(H5E_DEFAULT);
+}
+
+Handle::Handle(Handle&& other) noexcept
+    : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
+
+Handle& Handle::operator=(Handle&& other) noexcept {
+  std::swap(id_, other.id_);
+  std::swap(closer_, other.closer_);
+  return *this;
+}
+
+void Handle::close(const Context& context) {
+  // Given up first: HDF5 must not be asked again to close what it failed to close.
+  const Id id = std::exchange(id_, -1);
+  if (id >= 0) check(closer_(id), context, "close");
+}
+
+void initialize() {
+  static const bool process_ready = set_up_process();
+  // The error stack, and with it this setting, belongs to the thread.
+  thread_local const bool thread_ready = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+  (void)process_ready;
+  (void)thread_ready;
+}
+
+void check(std::int64_t status, const Context& context, const char* action) {
+  if (status < 0) throw context.error(std::string("cannot ") + action + ": " + last_reason());
+}
+
+Handle own(Id id, Handle::Closer closer, const Context& context, const char* action) {
+  check(id, context, action);
+  return {id, closer};
+}
+
+}  // namespace pqw::h5

@@ -1,0 +1,45 @@
+// Ownership of HDF5's identifiers, and its return codes as exceptions.
+#pragma once
+
+#include <cstdint>
+
+#include "h5/context.h"
+
+namespace pqw::h5 {
+
+// HDF5's hid_t, so that only this module includes hdf5.h.
+using Id = std::int64_t;
+
+// Closes its identifier. Handles, and everything reached through them, may be used by one thread
+// at a time, and two threads must not work on HDF5 files at the same time.
+class Handle {
+ public:
+  using Closer = int (*)(Id);
+
+  Handle() = default;
+  Handle(Id id, Closer closer) : id_(id), closer_(closer) {}
+  ~Handle();
+  Handle(Handle&& other) noexcept;
+  Handle& operator=(Handle&& other) noexcept;
+
+  Id id() const { return id_; }
+
+  // Closes now and reports failure, which the destructor cannot. For everything that was written.
+  void close(const Context& context);
+
+ private:
+  Id id_ = -1;
+  Closer closer_ = nullptr;
+};
+
+// Sets HDF5 up: no handlers at exit, no plugins, no printing of errors. Everything that can be
+// called first calls it; cheap afterwards.
+void initialize();
+
+// Throws context.error("cannot <action>: <HDF5's reason>") for a negative status.
+void check(std::int64_t status, const Context& context, const char* action);
+
+// As check, then takes the identifier over.
+Handle own(Id id, Handle::Closer closer, const Context& context, const char* action);
+
+}  // namespace pqw::h5

@@ -1,0 +1,26 @@
+// Element types as HDF5 datatypes.
+#pragma once
+
+#include <optional>
+
+#include "h5/handle.h"
+#include "pqw/core/dtype.h"
+
+namespace pqw::h5 {
+
+// Little-endian. F16, BF16, F8_E4M3 and F8_E5M2 are floats with their own fields; BOOL is the
+// enumeration of int8 {FALSE = 0, TRUE = 1} that h5py uses. Valid for the life of the process.
+Id type_of(DType dtype);
+
+struct FoundType {
+  DType dtype;
+  bool big_endian;
+};
+
+// The element type that equals an HDF5 datatype in either byte order; empty for every other.
+std::optional<FoundType> dtype_of(Id type, const Context& context);
+
+// A UTF-8 string type of that many bytes, padded with zero bytes. REQUIRES: bytes > 0.
+Handle text_type(std::size_t bytes, const Context& context);
+
+}  // namespace pqw::h5
