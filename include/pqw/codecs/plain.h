@@ -1,0 +1,27 @@
+// Weights kept as they were, bit by bit.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "pqw/core/matrix_view.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+struct PlainWeight {
+  Shape shape;
+  DType dtype = DType::kF32;
+  std::vector<std::byte> bytes;  // row-major, little-endian
+};
+
+std::size_t size_in_bits(const PlainWeight& weight);
+
+// The functions below see [out, in, k...] as a matrix [out, in*k*...], as for PqWeight (pq.h).
+// Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.
+void decode(const PlainWeight& weight, MutableMatrix out);
+void decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out);
+void multiply(const PlainWeight& weight, ConstMatrix x, MutableMatrix y);
+void multiply_rows(const PlainWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
+
+}  // namespace pqw

@@ -1,0 +1,81 @@
+// Product-quantized weights: the value type, decoding and multiplication from the codes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pqw/core/dtype.h"
+#include "pqw/core/matrix_view.h"
+#include "pqw/core/record.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+// A weight of rank >= 2 seen as a matrix: [out, in, k...] is flattened to rows = out and
+// cols = in*k*..., an embedding [n, dim] is rows = n, cols = dim.
+struct MatrixShape {
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+};
+// Errors: kInvalidArgument for a rank below 2 or a shape that overflows.
+MatrixShape matrix_shape(std::span<const std::size_t> shape);
+
+// Every run of block_size consecutive columns of a row (a block; the last one of a row is padded
+// with zeros) is replaced by a centroid of a codebook. Position p of a row covers the columns
+// p*d .. p*d+d-1; the positions are split into n_groups runs of nearly equal length, each with a
+// codebook of its own.
+struct PqWeight {
+  Shape shape;                // of the original tensor
+  DType dtype = DType::kF32;  // of the original tensor
+  std::size_t block_size = 0;
+  std::size_t n_groups = 1;
+  std::size_t n_centroids = 0;         // per group
+  DType codebook_dtype = DType::kF16;  // every codebook value is exact in this type: F16 or F32
+  std::string options;                 // how it was made, "key=value,key=value"
+
+  // Layout: [n_groups][n_centroids][block_size]: centroid k of group g starts at
+  // (g * n_centroids + k) * block_size.
+  std::vector<float> codebooks;
+
+  // Layout: [positions][rows], position-major: the code of row r at position p is p * rows + r.
+  // Every code is < n_centroids.
+  std::vector<std::uint16_t> codes;
+
+  std::size_t rows() const { return matrix_shape(shape).rows; }
+  std::size_t cols() const { return matrix_shape(shape).cols; }
+  std::size_t positions() const { return (cols() + block_size - 1) / block_size; }
+  const float* codebook_of(std::size_t position) const;  // float[n_centroids][block_size]
+};
+
+// The first position of a group; group n_groups ends at n_positions.
+std::size_t first_position(std::size_t group, std::size_t n_groups, std::size_t n_positions);
+
+// Codes and codebooks as they are stored, without names and tables.
+std::size_t size_in_bits(const PqWeight& weight);
+
+// Writes the reconstructed matrix. REQUIRES: out is rows() x cols().
+void decode(const PqWeight& weight, MutableMatrix out);
+
+// Rows first .. first+out.rows()-1 only. REQUIRES: they exist, out.cols() == cols().
+void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out);
+
+// y = x Wᵀ from the codes, without forming W: for each row of x a table of the products of its
+// blocks with all centroids is built, and y is a sum of table entries (Jégou et al. 2011, "Product
+// quantization for nearest neighbor search", eq. 13, with products in place of distances).
+// The sum of a row runs over the positions in order: the bits do not depend on the threads.
+// REQUIRES: x is [batch][cols()], y is [batch][rows()].
+void multiply(const PqWeight& weight, ConstMatrix x, MutableMatrix y);
+
+// The same for rows first .. first+y.cols()-1 of W. REQUIRES: they exist.
+void multiply_rows(const PqWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
+
+// To and from what an archive stores. Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the
+// bit stream of core/bit_packing.h with bits_for(K) bits a code.
+// from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.
+Record to_record(const PqWeight& weight, const std::string& name);
+PqWeight pq_from_record(const Record& record);
+
+}  // namespace pqw

@@ -1,0 +1,102 @@
+// Learning the codebooks of product-quantized weights.
+//
+// Blocks are clustered by k-means EM as in P. Stock et al., "And the Bit Goes Down: Revisiting the
+// Quantization of Neural Networks" (ICLR 2020), without activation weights: E-step = nearest
+// centroid, M-step = mean, empty clusters reassigned by splitting a populated one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pqw/codecs/pq.h"
+
+namespace pqw {
+
+enum class Engine {
+  kNative,  // our own EM
+  kFaiss,   // the k-means of FAISS on all blocks, then our final E-step
+};
+
+enum class Init {
+  kPlusPlus,  // greedy k-means++ on a subsample; uniform above 4096 centroids, where it is too slow
+  kRandom,    // distinct blocks, drawn uniformly
+};
+
+struct PqOptions {
+  std::size_t block_size = 8;     // columns per block, >= 1
+  std::size_t n_centroids = 256;  // per codebook, 2..65536; fewer are made of fewer distinct blocks
+  std::size_t n_groups = 1;       // codebooks, each for a run of positions; at most one a position
+  std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
+  std::uint64_t seed = 0;         // of the initial centroids
+  Init init = Init::kPlusPlus;    // how they are chosen
+  double tolerance = 1e-4;        // stop when the objective falls by less than this share
+  DType codebook_dtype = DType::kF16;  // F16 or F32; F16 gives way to F32 where it would not hold
+  Engine engine = Engine::kNative;
+};
+
+// Throws Error(kInvalidArgument) unless every field is in its range.
+void validate(const PqOptions& options);
+
+// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,tolerance=0.0001,
+// codebook=f16,engine=native" (in one line)
+std::string to_string(const PqOptions& options);
+
+// Sets one of the options above by its name and text. Errors: kInvalidArgument.
+void set_option(PqOptions& options, std::string_view key, std::string_view value);
+
+// One EM iteration as it was: the objective is Σ‖x - c(x)‖² over the blocks after the E-step.
+struct EmIteration {
+  std::size_t group = 0;
+  std::size_t iteration = 0;
+  double objective = 0;
+  std::size_t n_reassigned = 0;  // empty clusters that were given a new centroid
+};
+
+class EmObserver {
+ public:
+  virtual ~EmObserver() = default;
+  // Called from the encoding thread, in order. An exception ends the encoding and passes through.
+  virtual void on_iteration(const EmIteration& iteration) = 0;
+};
+
+// The blocks of a weight. Layout: float[positions][rows][block_size], zero-padded tails.
+struct Blocks {
+  Shape shape;
+  DType dtype = DType::kF32;
+  std::size_t block_size = 0;
+  std::vector<float> values;
+
+  std::size_t count() const { return values.size() / block_size; }
+};
+
+// Cuts a tensor of a float type and rank >= 2 into blocks.
+// Errors: kInvalidArgument; kNonFinite when it holds NaN or infinity (also a double beyond the
+// range of float), naming the tensor, how many, and where the first one is.
+Blocks cut_blocks(const TensorInfo& info, std::span<const std::byte> bytes, std::size_t block_size);
+
+// As cut_blocks, for a float matrix.
+Blocks cut_blocks(ConstMatrix w, std::size_t block_size);
+
+// What encode will make of these blocks, without the learning: the number of centroids per group
+// (options.n_centroids, or fewer when no group has that many distinct blocks) and the codebook
+// type (F32 in place of F16 when the weights are too large or too small for it).
+struct PqLayout {
+  std::size_t n_groups = 1;
+  std::size_t n_centroids = 0;
+  DType codebook_dtype = DType::kF16;
+};
+PqLayout plan_layout(const Blocks& blocks, const PqOptions& options);
+
+// Learns the codebooks and assigns the codes. Deterministic: the result depends on the blocks and
+// the options, not on the number of threads. Always ends within options.iterations iterations.
+// REQUIRES: blocks.block_size == options.block_size. Errors: kInvalidArgument.
+PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer = nullptr);
+
+// Cuts and encodes a float matrix; the result has the shape [rows, cols] and the type F32.
+PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer = nullptr);
+
+}  // namespace pqw

@@ -1,0 +1,24 @@
+// A weight in any of its representations.
+#pragma once
+
+#include <variant>
+
+#include "pqw/codecs/plain.h"
+#include "pqw/codecs/pq.h"
+
+namespace pqw {
+
+using Weight = std::variant<PlainWeight, PqWeight>;
+
+// Dispatch to the function of the same name of the representation.
+const Shape& shape_of(const Weight& weight);
+void decode_rows(const Weight& weight, std::size_t first, MutableMatrix out);
+void multiply(const Weight& weight, ConstMatrix x, MutableMatrix y);
+void multiply_rows(const Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
+std::size_t size_in_bits(const Weight& weight);
+
+// The weight of a record, by its codec. Errors: kUnsupported for an unknown codec, and those of
+// the codec's own function.
+Weight weight_from_record(const Record& record);
+
+}  // namespace pqw

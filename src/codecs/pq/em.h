@@ -1,0 +1,25 @@
+// Training of one codebook by EM.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "codecs/pq/block_span.h"
+#include "pqw/codecs/pq_encode.h"
+
+namespace pqw {
+
+using OnIteration = std::function<void(const EmIteration&)>;
+
+// The centroids that options.engine finds, float[K][d] with K = options.n_centroids, or the number
+// of distinct blocks when that is not larger: then every distinct block is a centroid.
+// REQUIRES: options are valid, blocks.count() >= 1.
+std::vector<float> train_codebook(BlockSpan blocks, const PqOptions& options,
+                                  const OnIteration& on_iteration);
+
+// k-means of FAISS on all blocks. REQUIRES: more than options.n_centroids distinct blocks.
+std::vector<float> train_with_faiss(BlockSpan blocks, const PqOptions& options,
+                                    const OnIteration& on_iteration);
+
+}  // namespace pqw

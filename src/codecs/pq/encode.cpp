@@ -1,0 +1,111 @@
+// Encoding: codebooks per group of positions, then the codes.
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "codecs/pq/assign.h"
+#include "codecs/pq/distinct.h"
+#include "codecs/pq/em.h"
+#include "pqw/codecs/pq_encode.h"
+#include "pqw/core/convert.h"
+
+namespace pqw {
+namespace {
+
+std::size_t positions_of(const Blocks& blocks) {
+  return (matrix_shape(blocks.shape).cols + blocks.block_size - 1) / blocks.block_size;
+}
+
+std::size_t groups_of(const Blocks& blocks, const PqOptions& options) {
+  return std::clamp<std::size_t>(options.n_groups, 1,
+                                 std::max<std::size_t>(1, positions_of(blocks)));
+}
+
+BlockSpan group_blocks(const Blocks& blocks, std::size_t group, std::size_t n_groups) {
+  const std::size_t positions = positions_of(blocks);
+  const std::size_t position_floats = matrix_shape(blocks.shape).rows * blocks.block_size;
+  const std::size_t begin = first_position(group, n_groups, positions) * position_floats;
+  const std::size_t end = first_position(group + 1, n_groups, positions) * position_floats;
+  return {std::span(blocks.values).subspan(begin, end - begin), blocks.block_size};
+}
+
+// binary16 keeps 11 bits between 2^-14 and 65504. Weights beyond it would become infinite; weights
+// that are mostly below it would lose the bits that tell them apart.
+bool fits_f16(std::span<const float> values) {
+  constexpr double kMax = 65504;
+  constexpr double kSmallestNormal = 0x1p-14;
+  double squares = 0;
+  std::size_t n_nonzero = 0;
+  for (const float value : values) {
+    if (std::abs(value) > kMax) return false;
+    squares += static_cast<double>(value) * value;
+    n_nonzero += value != 0;
+  }
+  return n_nonzero == 0 ||
+         squares >= kSmallestNormal * kSmallestNormal * static_cast<double>(n_nonzero);
+}
+
+void round_to(DType dtype, std::span<float> values) {
+  if (dtype != DType::kF16) return;
+  for (float& value : values) value = f16_to_float(float_to_f16(value));
+}
+
+}  // namespace
+
+PqLayout plan_layout(const Blocks& blocks, const PqOptions& options) {
+  validate(options);
+  PqLayout layout;
+  layout.n_groups = groups_of(blocks, options);
+  layout.n_centroids = 1;
+  for (std::size_t group = 0; group < layout.n_groups; ++group) {
+    const auto distinct =
+        distinct_blocks(group_blocks(blocks, group, layout.n_groups), options.n_centroids);
+    layout.n_centroids = std::max(layout.n_centroids, distinct.size());
+  }
+  layout.codebook_dtype = options.codebook_dtype == DType::kF16 && !fits_f16(blocks.values)
+                              ? DType::kF32
+                              : options.codebook_dtype;
+  return layout;
+}
+
+PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer) {
+  assert(blocks.block_size == options.block_size);
+  const PqLayout layout = plan_layout(blocks, options);
+  PqWeight weight;
+  weight.shape = blocks.shape;
+  weight.dtype = blocks.dtype;
+  weight.block_size = blocks.block_size;
+  weight.n_groups = layout.n_groups;
+  weight.n_centroids = layout.n_centroids;
+  weight.codebook_dtype = layout.codebook_dtype;
+  weight.options = to_string(options);
+  const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
+  weight.codebooks.resize(weight.n_groups * codebook_floats);
+  weight.codes.resize(blocks.count());
+
+  std::size_t first_code = 0;
+  for (std::size_t group = 0; group < weight.n_groups; ++group) {
+    const BlockSpan span = group_blocks(blocks, group, weight.n_groups);
+    if (span.count() == 0) continue;
+    PqOptions group_options = options;
+    group_options.seed += group;
+    std::vector<float> codebook = train_codebook(span, group_options, [&](EmIteration iteration) {
+      iteration.group = group;
+      if (observer != nullptr) observer->on_iteration(iteration);
+    });
+    round_to(weight.codebook_dtype, codebook);
+    const auto codes = std::span(weight.codes).subspan(first_code, span.count());
+    assign(span, codebook, codes);
+    std::copy(codebook.begin(), codebook.end(),
+              weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
+    first_code += span.count();
+  }
+  return weight;
+}
+
+PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer) {
+  validate(options);
+  return encode(cut_blocks(w, options.block_size), options, observer);
+}
+
+}  // namespace pqw

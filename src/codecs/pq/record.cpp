@@ -1,0 +1,121 @@
+// Product-quantized weights to and from the sections that an archive stores.
+#include <cmath>
+#include <cstring>
+
+#include "pqw/codecs/pq.h"
+#include "pqw/core/bit_packing.h"
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+constexpr const char* kCodebooks = "codebooks";
+constexpr const char* kCodes = "codes";
+
+[[noreturn]] void corrupt(const Record& record, const std::string& what) {
+  throw Error(ErrorCode::kCorrupt, "tensor '" + record.info.name + "': " + what);
+}
+
+const Section& section_of(const Record& record, const char* name) {
+  const Section* section = record.find(name);
+  if (section == nullptr) corrupt(record, std::string("section '") + name + "' is missing");
+  if (section->bytes.size() != checked_byte_count(section->shape, section->dtype)) {
+    corrupt(record, std::string("section '") + name +
+                        "': " + std::to_string(section->bytes.size()) +
+                        " bytes do not fit its shape " + to_string(section->shape));
+  }
+  return *section;
+}
+
+// Fills block size, groups, centroids and the values.
+void read_codebooks(const Record& record, PqWeight& weight) {
+  const Section& section = section_of(record, kCodebooks);
+  if (section.dtype != DType::kF16 && section.dtype != DType::kF32) {
+    corrupt(record,
+            "codebooks of type " + std::string(to_string(section.dtype)) + ", expected F16 or F32");
+  }
+  const bool valid = section.shape.size() == 3 && section.shape[0] >= 1 && section.shape[1] >= 1 &&
+                     section.shape[1] <= 65536 && section.shape[2] >= 1;
+  if (!valid) {
+    corrupt(record, "codebooks of shape " + to_string(section.shape) +
+                        ", expected [groups, centroids <= 65536, block size]");
+  }
+  weight.n_groups = section.shape[0];
+  weight.n_centroids = section.shape[1];
+  weight.block_size = section.shape[2];
+  weight.codebook_dtype = section.dtype;
+  weight.codebooks.resize(element_count(section.shape));
+  to_float(section.bytes, section.dtype, weight.codebooks);
+  for (const float value : weight.codebooks) {
+    if (!std::isfinite(value)) corrupt(record, "a codebook holds NaN or infinity");
+  }
+}
+
+void read_codes(const Record& record, PqWeight& weight) {
+  const Section& section = section_of(record, kCodes);
+  const std::size_t positions = weight.positions();
+  if (weight.n_groups > std::max<std::size_t>(1, positions)) {
+    corrupt(record, std::to_string(weight.n_groups) + " codebook groups for " +
+                        std::to_string(positions) + " positions");
+  }
+  // positions <= columns, so the product fits where the element count of the tensor did.
+  const std::size_t count = positions * weight.rows();
+  const unsigned bits = bits_for(weight.n_centroids);
+  if (section.dtype != DType::kU8 || section.bytes.size() != packed_size(count, bits)) {
+    corrupt(record, std::to_string(section.bytes.size()) + " bytes of codes, expected " +
+                        std::to_string(packed_size(count, bits)) + " (" + std::to_string(count) +
+                        " codes of " + std::to_string(bits) + " bits)");
+  }
+  weight.codes.resize(count);
+  unpack_bits(section.bytes, bits, weight.codes);
+  for (const std::uint16_t code : weight.codes) {
+    if (code >= weight.n_centroids) {
+      corrupt(record, "code " + std::to_string(code) + ", but there are " +
+                          std::to_string(weight.n_centroids) + " centroids");
+    }
+  }
+}
+
+}  // namespace
+
+Record to_record(const PqWeight& weight, const std::string& name) {
+  Section codebooks{kCodebooks,
+                    weight.codebook_dtype,
+                    {weight.n_groups, weight.n_centroids, weight.block_size},
+                    {}};
+  codebooks.bytes.resize(weight.codebooks.size() * size_in_bytes(weight.codebook_dtype));
+  from_float(weight.codebooks, weight.codebook_dtype, codebooks.bytes);
+  Section codes{kCodes, DType::kU8, {}, pack_bits(weight.codes, bits_for(weight.n_centroids))};
+  codes.shape = {codes.bytes.size()};
+  Record record;
+  record.info = {name, weight.dtype, weight.shape};
+  record.codec = "pq";
+  record.options = weight.options;
+  record.sections.push_back(std::move(codebooks));
+  record.sections.push_back(std::move(codes));
+  return record;
+}
+
+PqWeight pq_from_record(const Record& record) {
+  if (!record.features.empty()) {
+    throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name + "': feature '" +
+                                             record.features.front() + "' is not known");
+  }
+  if (!checked_byte_count(record.info.shape, record.info.dtype) || record.info.shape.size() < 2) {
+    corrupt(record, "shape " + to_string(record.info.shape) + " cannot be product-quantized");
+  }
+  if (!is_compressible(record.info.dtype)) {
+    corrupt(record,
+            "type " + std::string(to_string(record.info.dtype)) + " cannot be product-quantized");
+  }
+  PqWeight weight;
+  weight.shape = record.info.shape;
+  weight.dtype = record.info.dtype;
+  weight.options = record.options;
+  read_codebooks(record, weight);
+  read_codes(record, weight);
+  return weight;
+}
+
+}  // namespace pqw

@@ -1,0 +1,34 @@
+// A weight in any of its representations: dispatch.
+#include "pqw/codecs/weight.h"
+
+#include "pqw/core/error.h"
+
+namespace pqw {
+
+const Shape& shape_of(const Weight& weight) {
+  return std::visit([](const auto& w) -> const Shape& { return w.shape; }, weight);
+}
+
+void decode_rows(const Weight& weight, std::size_t first, MutableMatrix out) {
+  std::visit([&](const auto& w) { decode_rows(w, first, out); }, weight);
+}
+
+void multiply(const Weight& weight, ConstMatrix x, MutableMatrix y) {
+  std::visit([&](const auto& w) { multiply(w, x, y); }, weight);
+}
+
+void multiply_rows(const Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
+  std::visit([&](const auto& w) { multiply_rows(w, first, x, y); }, weight);
+}
+
+std::size_t size_in_bits(const Weight& weight) {
+  return std::visit([](const auto& w) { return size_in_bits(w); }, weight);
+}
+
+Weight weight_from_record(const Record& record) {
+  if (record.codec == "pq") return pq_from_record(record);
+  throw Error(ErrorCode::kUnsupported,
+              "tensor '" + record.info.name + "': codec '" + record.codec + "' is not known");
+}
+
+}  // namespace pqw

@@ -1,0 +1,68 @@
+// FAISS as the independent oracle of our own EM.
+#include <gtest/gtest.h>
+
+#include "pqw/codecs/pq_encode.h"
+#include "pqw/core/distortion.h"
+#include "tests/random_matrix.h"
+
+namespace pqw {
+namespace {
+
+double squared_error(const std::vector<float>& values, std::size_t rows, const PqOptions& options) {
+  const ConstMatrix w(values.data(), rows, values.size() / rows);
+  const PqWeight weight = encode(w, options);
+  std::vector<float> decoded(values.size());
+  decode(weight, {decoded.data(), w.rows(), w.cols()});
+  Distortion distortion;
+  distortion.add(values, decoded);
+  return distortion.squared_error();
+}
+
+void expect_no_worse_than_faiss(const std::vector<float>& values, std::size_t rows,
+                                PqOptions options) {
+  options.tolerance = 0;
+  options.engine = Engine::kNative;
+  const double native = squared_error(values, rows, options);
+  options.engine = Engine::kFaiss;
+  const double faiss = squared_error(values, rows, options);
+  EXPECT_LE(native, 1.01 * faiss);
+  EXPECT_GE(native, 0.8 * faiss);  // a sum that is far lower would be counted wrongly
+}
+
+TEST(FaissTrainer, NativeObjectiveIsNoWorseOnNormalWeights) {
+  expect_no_worse_than_faiss(test::normal_values(256 * 256, 1), 256,
+                             {.block_size = 4, .n_centroids = 256, .iterations = 25});
+  expect_no_worse_than_faiss(test::normal_values(128 * 144, 2), 128,
+                             {.block_size = 9, .n_centroids = 64, .iterations = 25});
+}
+
+TEST(FaissTrainer, NativeObjectiveIsNoWorseOnAMixture) {
+  expect_no_worse_than_faiss(test::mixture_values(8192, 8, 500, 3, 0.3f), 256,
+                             {.block_size = 8, .n_centroids = 256, .iterations = 25});
+}
+
+TEST(FaissTrainer, DataFarFromTheOriginIsClusteredToo) {
+  const auto values = test::normal_values(128 * 128, 5, 100, 0.01f);
+  PqOptions options{.block_size = 8, .n_centroids = 64, .codebook_dtype = DType::kF32};
+  options.engine = Engine::kFaiss;
+  const double variance = 0.01 * 0.01 * static_cast<double>(values.size());
+  EXPECT_LT(squared_error(values, 128, options), 0.6 * variance);
+}
+
+TEST(FaissTrainer, ReportsItsIterations) {
+  struct Observer : EmObserver {
+    void on_iteration(const EmIteration& iteration) override {
+      objectives.push_back(iteration.objective);
+    }
+    std::vector<double> objectives;
+  } observer;
+  const auto values = test::normal_values(64 * 64, 7);
+  encode(ConstMatrix(values.data(), 64, 64),
+         {.block_size = 4, .n_centroids = 16, .iterations = 5, .engine = Engine::kFaiss},
+         &observer);
+  ASSERT_EQ(observer.objectives.size(), 5u);
+  EXPECT_LT(observer.objectives.back(), observer.objectives.front());
+}
+
+}  // namespace
+}  // namespace pqw

@@ -1,0 +1,138 @@
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <random>
+
+#include "pqw/codecs/pq.h"
+#include "pqw/codecs/weight.h"
+#include "tests/random_matrix.h"
+
+namespace pqw {
+namespace {
+
+PqWeight random_weight(Shape shape, std::size_t d, std::size_t n_centroids, std::size_t n_groups) {
+  PqWeight weight;
+  weight.shape = std::move(shape);
+  weight.block_size = d;
+  weight.n_groups = n_groups;
+  weight.n_centroids = n_centroids;
+  weight.codebooks = test::normal_values(n_groups * n_centroids * d, 3);
+  weight.codes.resize(weight.positions() * weight.rows());
+  std::mt19937 random(4);
+  for (auto& code : weight.codes) code = static_cast<std::uint16_t>(random() % n_centroids);
+  return weight;
+}
+
+// The centroid value behind column c of row r, read by the definition of the layout.
+double element(const PqWeight& w, std::size_t r, std::size_t c) {
+  const std::size_t p = c / w.block_size;
+  const std::size_t k = w.codes[p * w.rows() + r];
+  return w.codebook_of(p)[k * w.block_size + c % w.block_size];
+}
+
+struct Case {
+  Shape shape;
+  std::size_t d, n_centroids, n_groups, batch;
+};
+
+class PqMultiply : public testing::TestWithParam<Case> {};
+
+TEST_P(PqMultiply, EqualsTheDenseProductInDouble) {
+  const Case& c = GetParam();
+  const PqWeight weight = random_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+  const auto x = test::normal_values(c.batch * weight.cols(), 5);
+  std::vector<float> y(c.batch * weight.rows(), NAN);
+  multiply(weight, {x.data(), c.batch, weight.cols()}, {y.data(), c.batch, weight.rows()});
+  double error = 0, norm = 0;
+  for (std::size_t b = 0; b < c.batch; ++b) {
+    for (std::size_t r = 0; r < weight.rows(); ++r) {
+      double expected = 0;
+      for (std::size_t i = 0; i < weight.cols(); ++i) {
+        expected += x[b * weight.cols() + i] * element(weight, r, i);
+      }
+      const double difference = y[b * weight.rows() + r] - expected;
+      error += difference * difference;
+      norm += expected * expected;
+    }
+  }
+  EXPECT_LE(std::sqrt(error), 1e-5 * std::sqrt(norm));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, PqMultiply,
+    testing::Values(Case{{1, 1}, 1, 1, 1, 1}, Case{{3, 5}, 2, 4, 1, 2}, Case{{7, 3}, 8, 2, 1, 3},
+                    Case{{64, 3, 3, 3}, 9, 256, 1, 4}, Case{{1500, 40}, 8, 16, 1, 2},
+                    Case{{33, 1000}, 4, 300, 7, 1}, Case{{20, 3000}, 4, 256, 1, 3},
+                    Case{{5, 6}, 2, 65536, 1, 2}, Case{{4, 10}, 4, 5, 3, 65}));
+
+TEST(PqMultiply, RowRangesAreParts) {
+  const PqWeight weight = random_weight({50, 20}, 4, 16, 1);
+  const auto x = test::normal_values(2 * 20, 5);
+  std::vector<float> whole(2 * 50), part(2 * 7);
+  multiply(weight, {x.data(), 2, 20}, {whole.data(), 2, 50});
+  multiply_rows(weight, 13, {x.data(), 2, 20}, {part.data(), 2, 7});
+  for (std::size_t b = 0; b < 2; ++b) {
+    for (std::size_t r = 0; r < 7; ++r) EXPECT_EQ(part[b * 7 + r], whole[b * 50 + 13 + r]);
+  }
+}
+
+TEST(PqMultiply, BitsDoNotDependOnTheThreads) {
+  const PqWeight weight = random_weight({3000, 64}, 4, 256, 1);
+  const auto x = test::normal_values(2 * 64, 5);
+  std::vector<float> expected(2 * 3000);
+  omp_set_num_threads(1);
+  multiply(weight, {x.data(), 2, 64}, {expected.data(), 2, 3000});
+  for (const int threads : {2, 3}) {
+    omp_set_num_threads(threads);
+    std::vector<float> y(2 * 3000);
+    multiply(weight, {x.data(), 2, 64}, {y.data(), 2, 3000});
+    EXPECT_EQ(y, expected);
+  }
+  omp_set_num_threads(omp_get_num_procs());
+}
+
+TEST(PqMultiply, EmptySidesGiveZerosOrNothing) {
+  const PqWeight no_columns = random_weight({3, 0}, 4, 2, 1);
+  std::vector<float> y(3, 7.0f);
+  multiply(no_columns, {nullptr, 1, 0}, {y.data(), 1, 3});
+  EXPECT_EQ(y, std::vector<float>(3));
+  const PqWeight no_rows = random_weight({0, 4}, 4, 2, 1);
+  const std::vector<float> x(4);
+  multiply(no_rows, {x.data(), 1, 4}, {nullptr, 1, 0});
+}
+
+TEST(PqDecode, ReadsTheLayoutByItsDefinition) {
+  const PqWeight weight = random_weight({6, 11}, 4, 5, 2);
+  std::vector<float> w(6 * 11);
+  decode(weight, {w.data(), 6, 11});
+  std::vector<float> row(11);
+  decode_rows(Weight(weight), 4, {row.data(), 1, 11});
+  for (std::size_t r = 0; r < 6; ++r) {
+    for (std::size_t c = 0; c < 11; ++c) EXPECT_EQ(w[r * 11 + c], element(weight, r, c));
+  }
+  for (std::size_t c = 0; c < 11; ++c) EXPECT_EQ(row[c], w[4 * 11 + c]);
+}
+
+TEST(PqWeight, GroupsShareThePositionsNearlyEqually) {
+  for (std::size_t n = 1; n < 20; ++n) {
+    for (std::size_t groups = 1; groups <= n; ++groups) {
+      EXPECT_EQ(first_position(0, groups, n), 0u);
+      EXPECT_EQ(first_position(groups, groups, n), n);
+      for (std::size_t g = 0; g < groups; ++g) {
+        const std::size_t length = first_position(g + 1, groups, n) - first_position(g, groups, n);
+        EXPECT_GE(length, n / groups);
+        EXPECT_LE(length, n / groups + 1);
+      }
+    }
+  }
+}
+
+TEST(PqWeight, SizeCountsCodesAndCodebooks) {
+  PqWeight weight = random_weight({6, 11}, 4, 5, 2);
+  weight.codebook_dtype = DType::kF16;
+  EXPECT_EQ(size_in_bits(weight), 6u * 3 * 3 + 2u * 5 * 4 * 16);  // 18 codes of 3 bits
+}
+
+}  // namespace
+}  // namespace pqw

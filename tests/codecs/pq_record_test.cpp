@@ -1,0 +1,149 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+#include "pqw/codecs/weight.h"
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// [2, 3] with blocks of 2: 2 positions x 2 rows, 3 centroids, 2 bits a code.
+PqWeight sample() {
+  PqWeight weight;
+  weight.shape = {2, 3};
+  weight.dtype = DType::kBF16;
+  weight.block_size = 2;
+  weight.n_centroids = 3;
+  weight.codebooks = {0, 1, 2, 3, -4, 0.5f};
+  weight.codes = {2, 0, 1, 2};
+  weight.options = "block_size=2";
+  return weight;
+}
+
+TEST(PqRecord, SectionsAreAsSpecified) {
+  const Record record = to_record(sample(), "fc");
+  EXPECT_EQ(record.info, (TensorInfo{"fc", DType::kBF16, {2, 3}}));
+  EXPECT_EQ(record.codec, "pq");
+  EXPECT_EQ(record.options, "block_size=2");
+  const Section* codebooks = record.find("codebooks");
+  ASSERT_NE(codebooks, nullptr);
+  EXPECT_EQ(codebooks->dtype, DType::kF16);
+  EXPECT_THAT(codebooks->shape, ElementsAre(1, 3, 2));
+  const Section* codes = record.find("codes");
+  ASSERT_NE(codes, nullptr);
+  EXPECT_THAT(codes->bytes, ElementsAre(std::byte{0b10'01'00'10}));
+}
+
+TEST(PqRecord, ComesBack) {
+  const PqWeight weight = std::get<PqWeight>(weight_from_record(to_record(sample(), "fc")));
+  EXPECT_EQ(weight.shape, sample().shape);
+  EXPECT_EQ(weight.dtype, DType::kBF16);
+  EXPECT_EQ(weight.block_size, 2u);
+  EXPECT_EQ(weight.n_groups, 1u);
+  EXPECT_EQ(weight.n_centroids, 3u);
+  EXPECT_EQ(weight.codebooks, sample().codebooks);
+  EXPECT_EQ(weight.codes, sample().codes);
+  EXPECT_EQ(weight.options, "block_size=2");
+}
+
+TEST(PqRecord, OneCentroidNeedsNoCodes) {
+  PqWeight weight = sample();
+  weight.n_centroids = 1;
+  weight.codebooks = {5, 6};
+  weight.codes.assign(4, 0);
+  const Record record = to_record(weight, "w");
+  EXPECT_TRUE(record.find("codes")->bytes.empty());
+  EXPECT_EQ(pq_from_record(record).codes, weight.codes);
+}
+
+struct BadRecord {
+  const char* name;
+  ErrorCode code;
+  const char* message;
+  std::function<void(Record&)> spoil;
+};
+
+Section& section(Record& record, const std::string& name) {
+  for (Section& s : record.sections) {
+    if (s.name == name) return s;
+  }
+  throw std::logic_error("no section " + name);
+}
+
+class PqBadRecord : public testing::TestWithParam<BadRecord> {};
+
+TEST_P(PqBadRecord, IsRefused) {
+  Record record = to_record(sample(), "fc");
+  GetParam().spoil(record);
+  try {
+    weight_from_record(record);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), GetParam().code);
+    EXPECT_THAT(error.what(), HasSubstr("'fc'"));
+    EXPECT_THAT(error.what(), HasSubstr(GetParam().message));
+  }
+}
+
+constexpr ErrorCode kCorrupt = ErrorCode::kCorrupt;
+const auto kMaxSize = std::numeric_limits<std::size_t>::max();
+
+INSTANTIATE_TEST_SUITE_P(
+    All, PqBadRecord,
+    testing::Values(
+        BadRecord{"codec", ErrorCode::kUnsupported, "codec 'vq'",
+                  [](Record& r) { r.codec = "vq"; }},
+        BadRecord{"feature", ErrorCode::kUnsupported, "feature 'row_scales'",
+                  [](Record& r) { r.features = {"row_scales"}; }},
+        BadRecord{"rank", kCorrupt, "shape [6]", [](Record& r) { r.info.shape = {6}; }},
+        BadRecord{"overflow", kCorrupt, "cannot be",
+                  [](Record& r) {
+                    r.info.shape = {kMaxSize, kMaxSize};
+                  }},
+        BadRecord{"dtype", kCorrupt, "type I32", [](Record& r) { r.info.dtype = DType::kI32; }},
+        BadRecord{"no codes", kCorrupt, "'codes' is missing",
+                  [](Record& r) { r.sections.pop_back(); }},
+        BadRecord{"no codebooks", kCorrupt, "'codebooks' is missing",
+                  [](Record& r) { r.sections.erase(r.sections.begin()); }},
+        BadRecord{"codebook type", kCorrupt, "type BF16",
+                  [](Record& r) { section(r, "codebooks").dtype = DType::kBF16; }},
+        BadRecord{"codebook rank", kCorrupt, "shape [3, 2]",
+                  [](Record& r) {
+                    section(r, "codebooks").shape = {3, 2};
+                  }},
+        BadRecord{"codebook bytes", kCorrupt, "do not fit",
+                  [](Record& r) { section(r, "codebooks").bytes.pop_back(); }},
+        BadRecord{"zero block size", kCorrupt, "expected [groups",
+                  [](Record& r) {
+                    section(r, "codebooks").shape = {1, 3, 0};
+                    section(r, "codebooks").bytes.clear();
+                  }},
+        BadRecord{"NaN", kCorrupt, "NaN",
+                  [](Record& r) { section(r, "codebooks").bytes[1] = std::byte{0x7e}; }},
+        BadRecord{"groups", kCorrupt, "3 codebook groups for 2 positions",
+                  [](Record& r) {
+                    section(r, "codebooks").shape = {3, 1, 2};
+                  }},
+        BadRecord{"codes type", kCorrupt, "codes",
+                  [](Record& r) { section(r, "codes").dtype = DType::kI8; }},
+        BadRecord{"few codes", kCorrupt, "expected",
+                  [](Record& r) {
+                    r.info.shape = {9, 3};
+                  }},
+        BadRecord{"code out of range", kCorrupt, "code 3",
+                  [](Record& r) { section(r, "codes").bytes[0] = std::byte{0xff}; }}),
+    [](const auto& test_case) {
+      std::string name = test_case.param.name;
+      std::replace(name.begin(), name.end(), ' ', '_');
+      return name;
+    });
+
+}  // namespace
+}  // namespace pqw
