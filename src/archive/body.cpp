@@ -48,8 +48,10 @@ std::string joined(const std::vector<std::string>& features) {
   return text;
 }
 
-// Bytes of one attribute in a header: message 4, version and sizes 9, name with its zero byte,
-// datatype 8 (text) or 12 (number), dataspace 4 and 8 for a dimension.
+// Bytes in a header of what HDF5 keeps about attributes as such, and of one attribute: message 4,
+// version and sizes 9, name with its zero byte, datatype 8 (text) or 12 (number), dataspace 4 and
+// 8 for a dimension.
+constexpr std::size_t kAttributeInfoBytes = 22;
 std::size_t text_attribute_bytes(std::string_view name, std::size_t text_bytes) {
   return text_bytes == 0 ? 0 : 4 + 9 + name.size() + 1 + 8 + 4 + text_bytes;
 }
@@ -62,7 +64,8 @@ h5::GroupOptions group_size(const Record& record) {
   h5::GroupOptions size;
   size.n_links = record.sections.size();
   for (const Section& section : record.sections) size.name_bytes += section.name.size() + 1;
-  size.extra_bytes = text_attribute_bytes(kCodecAttribute, record.codec.size()) +
+  size.extra_bytes = kAttributeInfoBytes +
+                     text_attribute_bytes(kCodecAttribute, record.codec.size()) +
                      text_attribute_bytes(kDtypeAttribute, to_string(record.info.dtype).size()) +
                      numbers_attribute_bytes(kShapeAttribute, record.info.shape.size()) +
                      text_attribute_bytes(kFeaturesAttribute, joined(record.features).size()) +

@@ -5,6 +5,7 @@
 
 #include <exception>
 
+#include "h5/parts.h"
 #include "h5/types.h"
 
 namespace pqw::h5 {
@@ -83,20 +84,19 @@ void write_text(Id object, const std::string& name, const std::string& text,
                 const Context& context) {
   const std::size_t bytes = text.empty() ? 1 : text.size();  // HDF5 has no empty strings
   const Handle type = text_type(bytes, context);
-  const Handle space = own(H5Screate(H5S_SCALAR), H5Sclose, context, "create a dataspace");
+  const Handle space = create_space({}, context);
   write(object, name, type.id(), space.id(), text.c_str(), context);
 }
 
 void write_number(Id object, const std::string& name, std::uint64_t value, const Context& context) {
-  const Handle space = own(H5Screate(H5S_SCALAR), H5Sclose, context, "create a dataspace");
+  const Handle space = create_space({}, context);
   write(object, name, type_of(DType::kU64), space.id(), &value, context);
 }
 
 void write_numbers(Id object, const std::string& name, std::span<const std::uint64_t> values,
                    const Context& context) {
-  const hsize_t count = values.size();
-  const Handle space =
-      own(H5Screate_simple(1, &count, nullptr), H5Sclose, context, "create a dataspace");
+  const std::size_t count = values.size();
+  const Handle space = create_space({&count, 1}, context);
   const std::uint64_t none = 0;  // HDF5 wants a buffer for zero elements, too
   write(object, name, type_of(DType::kU64), space.id(), count > 0 ? values.data() : &none, context);
 }

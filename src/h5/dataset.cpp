@@ -5,7 +5,7 @@
 
 #include <cassert>
 
-#include "h5/links.h"
+#include "h5/parts.h"
 
 namespace pqw::h5 {
 namespace {
@@ -21,13 +21,6 @@ Handle creation_list(bool is_compact, Storage storage, const Context& context) {
     check(H5Pset_dset_no_attrs_hint(list.id(), true), context, "set the size of a header");
   }
   return list;
-}
-
-Handle create_space(std::span<const std::size_t> shape, const Context& context) {
-  if (shape.empty()) return own(H5Screate(H5S_SCALAR), H5Sclose, context, "create a dataspace");
-  const std::vector<hsize_t> dims(shape.begin(), shape.end());
-  return own(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose,
-             context, "create a dataspace");
 }
 
 Handle create(Id parent, const std::string& link, Id type, const Handle& space, std::size_t bytes,

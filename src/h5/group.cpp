@@ -6,16 +6,16 @@
 #include <algorithm>
 #include <exception>
 
-#include "h5/links.h"
+#include "h5/parts.h"
 
 namespace pqw::h5 {
 namespace {
 
-// Links live in the group's header up to this count, beyond it in a heap and a tree, which take
-// more bytes but are searched faster.
-constexpr std::size_t kMaxCompactLinks = 65535;
+// Links live in the group's header up to this count, beyond it in a heap and a tree: about 75
+// bytes more per link, but adding a link does not search through all others.
+constexpr std::size_t kMaxCompactLinks = 10000;
 
-// HDF5's limit on either estimate.
+// HDF5's limit on the estimate of the length of a name.
 constexpr std::size_t kMaxEstimate = 65535;
 
 Handle creation_list(const GroupOptions& options, const Context& context) {
@@ -25,13 +25,14 @@ Handle creation_list(const GroupOptions& options, const Context& context) {
     check(H5Pset_link_creation_order(list.id(), H5P_CRT_ORDER_TRACKED), context,
           "keep the order of links");
   }
-  if (options.n_links == 0 && options.extra_bytes == 0) return list;
-  check(H5Pset_link_phase_change(list.id(), kMaxCompactLinks, 0), context,
+  const bool is_compact = options.n_links <= kMaxCompactLinks;
+  check(H5Pset_link_phase_change(list.id(), is_compact ? kMaxCompactLinks : 0, 0), context,
         "set the storage of links");
+  const std::size_t bytes = options.name_bytes + options.extra_bytes;
+  if (!is_compact || bytes == 0) return list;
   // HDF5 sizes the header for `entries` links of `name_bytes` each; space for attributes can be
   // asked for only as longer names.
-  const std::size_t entries = std::clamp<std::size_t>(options.n_links, 1, kMaxEstimate);
-  const std::size_t bytes = options.name_bytes + options.extra_bytes;
+  const std::size_t entries = std::max<std::size_t>(options.n_links, 1);
   const std::size_t name_bytes = std::min((bytes + entries - 1) / entries, kMaxEstimate);
   check(H5Pset_est_link_info(list.id(), static_cast<unsigned>(entries),
                              static_cast<unsigned>(name_bytes)),
@@ -74,13 +75,6 @@ herr_t append_link(hid_t, const char* name, const H5L_info_t* info, void* data) 
 }
 
 }  // namespace
-
-Handle link_list(const Context& context) {
-  initialize();
-  Handle list = own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, context, "create a property list");
-  check(H5Pset_char_encoding(list.id(), H5T_CSET_UTF8), context, "set the encoding of names");
-  return list;
-}
 
 Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
                     const Context& context) {

@@ -1,0 +1,17 @@
+// Parts that the files of this module share.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "h5/handle.h"
+
+namespace pqw::h5 {
+
+// The property list of links that this module creates: names are UTF-8.
+Handle link_list(const Context& context);
+
+// A scalar for an empty shape. REQUIRES: at most kMaxRank dimensions.
+Handle create_space(std::span<const std::size_t> shape, const Context& context);
+
+}  // namespace pqw::h5
