@@ -19,9 +19,7 @@ std::string printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : '\0');
-    if (byte == '\\') {
-      out += "\\\\";
-    } else if (byte == '\n') {
+    if (byte == '\n') {
       out += "\\n";
     } else if (byte == '\t') {
       out += "\\t";

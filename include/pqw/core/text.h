@@ -1,4 +1,4 @@
-// Text for people: names that cannot harm a terminal, and sizes.
+// Text for people: names that cannot harm a terminal.
 #pragma once
 
 #include <string>
@@ -6,8 +6,7 @@
 
 namespace pqw {
 
-// The text with control characters (C0, DEL, and C1 in UTF-8) and backslashes escaped as \n, \t,
-// \\ or \xHH.
+// The text with control characters (C0, DEL, and C1 in UTF-8) replaced by \n, \t or \xHH.
 std::string printable(std::string_view text);
 
 }  // namespace pqw

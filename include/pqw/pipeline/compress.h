@@ -1,0 +1,32 @@
+// Whole files: weights in, archive out.
+#pragma once
+
+#include <string>
+
+#include "pqw/codecs/pq_encode.h"
+#include "pqw/pipeline/recipe.h"
+#include "pqw/pipeline/report.h"
+
+namespace pqw {
+
+// Follows the work, from the thread that does it. An exception ends the work and passes through;
+// no output is left behind.
+class CompressObserver : public EmObserver {
+ public:
+  virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
+  virtual void on_tensor(const TensorInfo& info) = 0;
+  virtual void on_tensor_done(const TensorReport& report) = 0;
+};
+
+// Compresses the tensors that the recipe selects and that shrink, stores the others as they are,
+// one tensor in memory at a time. Equal input, recipe and seeds give equal bytes.
+// Errors: those of open_weights, make_plan, cut_blocks and ArchiveWriter; kInvalidArgument when
+// the input is an archive already.
+Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
+                bool overwrite, CompressObserver* observer = nullptr);
+
+// What compress would do, without learning and without output: codecs, sizes and the exact size of
+// the file. Reads the input.
+Report plan_compression(const std::string& input, const Recipe& recipe);
+
+}  // namespace pqw

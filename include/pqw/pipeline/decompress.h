@@ -1,0 +1,16 @@
+// Whole files: archive in, weights out.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace pqw {
+
+// Decodes the tensors whose name matches `pattern` (RE2, anywhere in the name; empty: all) to a
+// file whose format follows from its extension, in their original names, shapes, types and order.
+// Returns how many. Errors: those of ArchiveReader and create_weights; kFormat when the input is no
+// archive; kNotFound when the pattern matches none.
+std::size_t decompress(const std::string& archive, const std::string& output,
+                       const std::string& pattern, bool overwrite);
+
+}  // namespace pqw

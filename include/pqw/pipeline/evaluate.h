@@ -1,0 +1,28 @@
+// Whole files: measuring and checking.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "pqw/pipeline/report.h"
+
+namespace pqw {
+
+// What an archive holds, without measuring. Errors: those of ArchiveReader.
+Report inspect(const std::string& archive);
+
+// Compares a file with its compressed form: an archive, or a weight file decoded from one (there
+// the tensors that differ count as compressed). Both must hold the same names and shapes.
+// Errors: those of open_decoded; kInvalidArgument when names or shapes differ.
+Report evaluate(const std::string& original, const std::string& compressed);
+
+// Checks the digest of an archive, then everything in it. Returns the number of tensors.
+// Errors: those of verify_digest, ArchiveReader and weight_from_record.
+std::size_t verify(const std::string& archive);
+
+// Adds the pairs of two tensors of float types and equal shape, in parallel and in a fixed order.
+Distortion measure(DType original_dtype, std::span<const std::byte> original,
+                   DType reconstruction_dtype, std::span<const std::byte> reconstruction);
+
+}  // namespace pqw

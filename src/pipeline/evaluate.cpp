@@ -1,0 +1,155 @@
+// Whole files: measuring and checking.
+#include "pqw/pipeline/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+#include "pqw/pipeline/source.h"
+
+namespace pqw {
+namespace {
+
+TensorReport describe(const ArchiveReader& archive, std::size_t index) {
+  const ArchiveEntry& entry = archive.entries()[index];
+  TensorReport report;
+  report.info = entry.info;
+  report.codec = entry.codec;
+  report.bytes = entry.data_bytes;
+  if (!report.compressed()) return report;
+  const Weight weight = weight_from_record(archive.read(index));
+  if (const auto* pq = std::get_if<PqWeight>(&weight)) {
+    report.block_size = pq->block_size;
+    report.n_centroids = pq->n_centroids;
+    report.note = pq->options;
+  }
+  return report;
+}
+
+// The tensors of the compressed form, not measured yet.
+Report describe_compressed(const std::string& path, const WeightReader& reader) {
+  if (is_archive(path)) return inspect(path);
+  Report report;
+  for (const TensorInfo& info : reader.tensors()) {
+    TensorReport tensor;
+    tensor.info = info;
+    tensor.bytes = byte_count(info);
+    report.tensors.push_back(std::move(tensor));
+    report.file_bytes += byte_count(info);
+  }
+  return report;
+}
+
+std::map<std::string, std::size_t> index_by_name(const WeightReader& reader) {
+  std::map<std::string, std::size_t> indices;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) indices[reader.tensors()[i].name] = i;
+  return indices;
+}
+
+void require_same_names(const std::string& path_a, const std::map<std::string, std::size_t>& a,
+                        const std::string& path_b, const std::map<std::string, std::size_t>& b) {
+  for (const auto& [name, index] : a) {
+    if (b.contains(name)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("tensor '{}' is in {} but not in {}", name, path_a, path_b));
+  }
+}
+
+// Distortion of one tensor; of equal bytes it is that of no difference.
+void compare(const TensorInfo& original_info, std::span<const std::byte> original,
+             std::span<const std::byte> reconstruction, bool from_archive, TensorReport& report) {
+  const bool equal =
+      original_info.dtype == report.info.dtype &&
+      std::equal(original.begin(), original.end(), reconstruction.begin(), reconstruction.end());
+  if (equal && !report.compressed()) {
+    report.distortion.emplace();
+    return;
+  }
+  if (!is_compressible(original_info.dtype) || !is_compressible(report.info.dtype)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("tensor '{}': {} and {} data differ, only float types are measured",
+                            original_info.name, to_string(original_info.dtype),
+                            to_string(report.info.dtype)));
+  }
+  report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
+  if (!from_archive) report.codec = "decoded";
+}
+
+}  // namespace
+
+Report inspect(const std::string& archive) {
+  const ArchiveReader reader(archive);
+  Report report;
+  report.file_bytes = reader.file_bytes();
+  for (std::size_t i = 0; i < reader.entries().size(); ++i) {
+    report.tensors.push_back(describe(reader, i));
+  }
+  return report;
+}
+
+Report evaluate(const std::string& original, const std::string& compressed) {
+  const auto source = open_decoded(original);
+  const auto decoded = open_decoded(compressed);
+  const auto source_index = index_by_name(*source);
+  const auto decoded_index = index_by_name(*decoded);
+  require_same_names(original, source_index, compressed, decoded_index);
+  require_same_names(compressed, decoded_index, original, source_index);
+  const bool from_archive = is_archive(compressed);
+  Report report = describe_compressed(compressed, *decoded);
+  for (std::size_t i = 0; i < report.tensors.size(); ++i) {
+    TensorReport& tensor = report.tensors[i];
+    const std::size_t j = source_index.at(tensor.info.name);
+    const TensorInfo& info = source->tensors()[j];
+    if (info.shape != tensor.info.shape) {
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("tensor '{}': shape {} in {}, {} in {}", info.name, to_string(info.shape),
+                      original, to_string(tensor.info.shape), compressed));
+    }
+    compare(info, source->read(j).view(), decoded->read(i).view(), from_archive, tensor);
+  }
+  return report;
+}
+
+std::size_t verify(const std::string& archive) {
+  verify_digest(archive);
+  const ArchiveReader reader(archive);
+  for (std::size_t i = 0; i < reader.entries().size(); ++i) {
+    if (reader.entries()[i].codec == "plain") {
+      reader.read_plain(i);
+    } else {
+      weight_from_record(reader.read(i));
+    }
+  }
+  return reader.entries().size();
+}
+
+Distortion measure(DType original_dtype, std::span<const std::byte> original,
+                   DType reconstruction_dtype, std::span<const std::byte> reconstruction) {
+  constexpr std::size_t kChunk = 1 << 14;  // elements per partial result
+  const std::size_t width_a = size_in_bytes(original_dtype);
+  const std::size_t width_b = size_in_bytes(reconstruction_dtype);
+  const std::size_t count = original.size() / width_a;
+  std::vector<Distortion> partial((count + kChunk - 1) / kChunk);
+#pragma omp parallel
+  {
+    std::vector<float> a(kChunk), b(kChunk);
+#pragma omp for
+    for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
+      const std::size_t begin = chunk * kChunk;
+      const std::size_t n = std::min(kChunk, count - begin);
+      to_float(original.subspan(begin * width_a, n * width_a), original_dtype, {a.data(), n});
+      to_float(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype,
+               {b.data(), n});
+      partial[chunk].add({a.data(), n}, {b.data(), n});
+    }
+  }
+  Distortion sum;
+  for (const Distortion& part : partial) sum.add(part);
+  return sum;
+}
+
+}  // namespace pqw

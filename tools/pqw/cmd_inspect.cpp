@@ -1,0 +1,28 @@
+// pqw inspect: what an archive holds.
+#include "pqw/cmd_inspect.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "pqw/console.h"
+#include "pqw/pipeline/evaluate.h"
+#include "pqw/report_json.h"
+#include "pqw/report_table.h"
+
+namespace pqw::tool {
+
+void add_inspect(CLI::App& app) {
+  CLI::App& verb = *app.add_subcommand("inspect", "list what an archive holds");
+  const auto archive = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
+  verb.add_option("ARCHIVE", *archive, "archive to read")->required();
+  verb.add_flag("--json", *json, "print the list as JSON");
+  verb.footer("Example:\n  pqw inspect model.h5");
+  verb.callback([archive, json] {
+    const Report report = inspect(*archive);
+    print_result(*json ? to_json(report) : to_table(report));
+  });
+}
+
+}  // namespace pqw::tool

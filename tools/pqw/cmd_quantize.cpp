@@ -1,0 +1,141 @@
+// pqw quantize: weights in, archive out.
+#include "pqw/cmd_quantize.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pqw/console.h"
+#include "pqw/core/error.h"
+#include "pqw/pipeline/compress.h"
+#include "pqw/progress.h"
+#include "pqw/report_json.h"
+#include "pqw/report_table.h"
+
+namespace pqw::tool {
+namespace {
+
+constexpr const char* kFooter = R"(Example:
+  pqw quantize model.safetensors -o model.h5 --block-size 4 --exclude 'embed' \
+      --set 'head\.weight:block_size=2,centroids=1024'
+
+A recipe file says the same in YAML; of its rules and those of --set the first that matches counts:
+  defaults: {block_size: auto, centroids: 256}
+  exclude: ['embed']
+  tensors:
+    - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
+
+Patterns are regular expressions that match anywhere in a name. Options of --set and of recipes:
+codec (pq, plain), block_size, centroids, groups, iterations, seed, init, tolerance, codebook,
+engine.)";
+
+struct Arguments {
+  std::string input;
+  std::string output;
+  Settings defaults;
+  std::vector<std::string> include, exclude, set;
+  std::string recipe;
+  bool dry_run = false;
+  bool force = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+Recipe recipe_of(const Arguments& arguments) {
+  Recipe recipe;
+  if (!arguments.recipe.empty()) recipe = read_recipe(arguments.recipe);
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(recipe.defaults, arguments.defaults);  // later settings win
+  append(recipe.include, arguments.include);
+  append(recipe.exclude, arguments.exclude);
+  std::vector<Rule> rules;
+  for (const std::string& text : arguments.set) rules.push_back(parse_rule(text));
+  recipe.rules.insert(recipe.rules.begin(), rules.begin(), rules.end());
+  return recipe;
+}
+
+Report make_report(const Arguments& arguments) {
+  const Recipe recipe = recipe_of(arguments);
+  if (arguments.dry_run) return plan_compression(arguments.input, recipe);
+  std::optional<Progress> progress;
+  if (!arguments.quiet) progress.emplace();
+  return compress(arguments.input, arguments.output, recipe, arguments.force,
+                  progress ? &*progress : nullptr);
+}
+
+void run(const Arguments& arguments) {
+  Report report;
+  try {
+    report = make_report(arguments);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNonFinite) throw;
+    throw Error(error.code(), std::string(error.what()) + " (--exclude keeps a tensor as it is)");
+  }
+  if (!arguments.quiet) print_skipped(report.skipped);
+  print_result(arguments.json ? to_json(report) : to_table(report));
+  if (arguments.dry_run && !arguments.quiet) print_note("dry run: nothing was written");
+}
+
+void add_learning_options(CLI::App& verb, Arguments& arguments) {
+  const auto add = [&](const char* flag, const char* key, const char* type, const char* help) {
+    verb.add_option_function<std::string>(
+            flag,
+            [&arguments, key](const std::string& value) {
+              arguments.defaults.emplace_back(key, value);
+            },
+            help)
+        ->type_name(type);
+  };
+  add("--block-size", "block_size", "N|auto",
+      "columns per block (default auto: 3x3 conv 9, 1x1 conv 4, other kernels the divisor nearest "
+      "to 8, matrices 8)");
+  add("--centroids", "centroids", "K", "centroids per codebook, 2..65536 (default 256)");
+  add("--groups", "groups", "G", "codebooks per tensor, each for a run of columns (default 1)");
+  add("--iterations", "iterations", "N", "EM iterations at most (default 20)");
+  add("--seed", "seed", "N", "seed of the initial centroids (default 0)");
+  add("--init", "init", "++|random", "initial centroids: k-means++ or uniform (default ++)");
+  add("--tolerance", "tolerance", "X",
+      "stop when the objective falls by less than this share (default 1e-4; 0: never)");
+  add("--codebook", "codebook", "f16|f32", "type of the stored codebooks (default f16)");
+  add("--engine", "engine", "native|faiss", "what learns the codebooks (default native)");
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app) {
+  CLI::App& verb = *app.add_subcommand("quantize", "compress a weight file into an archive");
+  const auto arguments = std::make_shared<Arguments>();
+  verb.add_option("IN", arguments->input, "safetensors, .npy, .npz or HDF5 file")->required();
+  auto* output =
+      verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
+  add_learning_options(verb, *arguments);
+  const auto add_patterns = [&](const char* flag, std::vector<std::string>& to, const char* type,
+                                const char* help) {
+    verb.add_option(flag, to, help)->type_name(type)->expected(1)->take_all();
+  };
+  add_patterns("--include", arguments->include, "RE",
+               "compress only tensors that match (repeatable)");
+  add_patterns("--exclude", arguments->exclude, "RE", "keep tensors that match (repeatable)");
+  add_patterns("--set", arguments->set, "RE:KEY=VALUE,...",
+               "options for the tensors that match (repeatable; the first match counts)");
+  verb.add_option("--recipe", arguments->recipe, "the same in a YAML file")->type_name("FILE");
+  add_threads_option(verb);
+  verb.add_flag("--dry-run", arguments->dry_run,
+                "print the plan and the exact size, write nothing");
+  verb.add_flag("--force", arguments->force, "replace an existing output");
+  verb.add_flag("--json", arguments->json, "print the report as JSON");
+  verb.add_flag("--quiet", arguments->quiet, "no progress, no notes");
+  verb.footer(kFooter);
+  verb.callback([arguments, output] {
+    if (!arguments->dry_run && output->count() == 0) throw CLI::RequiredError("--output");
+    run(*arguments);
+  });
+}
+
+}  // namespace pqw::tool

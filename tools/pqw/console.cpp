@@ -1,0 +1,43 @@
+// What the tool says.
+#include "pqw/console.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "pqw/core/error.h"
+#include "pqw/core/text.h"
+
+namespace pqw::tool {
+
+void print_error(std::string_view message) { fmt::print(stderr, "pqw: {}\n", printable(message)); }
+
+void print_note(std::string_view message) { fmt::print(stderr, "{}\n", printable(message)); }
+
+void print_skipped(const std::vector<std::string>& skipped) {
+  for (const std::string& line : skipped) print_note("skipped: " + line);
+}
+
+void print_result(std::string_view text) {
+  const bool ok =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!ok) throw Error(ErrorCode::kIo, "cannot write to standard output");
+}
+
+std::string human_bytes(double bytes) {
+  if (bytes < 1e3) return fmt::format("{} B", bytes);
+  if (bytes < 1e6) return fmt::format("{:.2f} kB", bytes / 1e3);
+  if (bytes < 1e9) return fmt::format("{:.2f} MB", bytes / 1e6);
+  return fmt::format("{:.2f} GB", bytes / 1e9);
+}
+
+void add_threads_option(CLI::App& verb) {
+  verb.add_option_function<int>(
+          "--threads", [](int n) { omp_set_num_threads(n); }, "threads to use (default: all cores)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+}
+
+}  // namespace pqw::tool

@@ -1,0 +1,32 @@
+// What the tool says: results on stdout, talk on stderr, control characters escaped.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace pqw::tool {
+
+// One line "pqw: <message>" on stderr.
+void print_error(std::string_view message);
+
+// One line on stderr.
+void print_note(std::string_view message);
+
+// What an input holds beside tensors, a line each on stderr.
+void print_skipped(const std::vector<std::string>& skipped);
+
+// Results. Errors: kIo when stdout cannot be written.
+void print_result(std::string_view text);
+
+// "12.3 MB" (decimal units)
+std::string human_bytes(double bytes);
+
+// Adds --threads, which takes effect at once.
+void add_threads_option(CLI::App& verb);
+
+}  // namespace pqw::tool

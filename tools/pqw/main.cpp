@@ -1,0 +1,63 @@
+// The command-line tool: verbs, exit codes, signals.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <new>
+
+#include "pqw/cmd_decode.h"
+#include "pqw/cmd_eval.h"
+#include "pqw/cmd_inspect.h"
+#include "pqw/cmd_quantize.h"
+#include "pqw/cmd_verify.h"
+#include "pqw/console.h"
+#include "pqw/core/error.h"
+#include "pqw/io/atomic_file.h"
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+// Leaves no half-written output behind, then dies of the signal as if it had not been caught.
+extern "C" void on_fatal_signal(int signal) {
+  pqw::remove_temporaries_in_signal_handler();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void catch_fatal_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (std::signal(signal, on_fatal_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Compress neural-network weights with product quantization.", "pqw");
+  app.set_version_flag("--version", "pqw " PQW_VERSION);
+  app.require_subcommand(1);
+  app.footer("'pqw VERB --help' explains a verb and shows an example.");
+  pqw::tool::add_quantize(app);
+  pqw::tool::add_decode(app);
+  pqw::tool::add_inspect(app);
+  pqw::tool::add_verify(app);
+  pqw::tool::add_eval(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  catch_fatal_signals();
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    pqw::tool::print_error("out of memory");
+  } catch (const std::exception& error) {
+    pqw::tool::print_error(error.what());
+  }
+  return kFailed;
+}

@@ -1,0 +1,83 @@
+// Progress of a compression on stderr.
+#include "pqw/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "pqw/core/text.h"
+
+namespace pqw::tool {
+namespace {
+
+constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kNameWidth = 28;
+
+std::string shortened(const std::string& name) {
+  const std::string text = printable(name);
+  return text.size() <= kNameWidth ? text : "..." + text.substr(text.size() - kNameWidth + 3);
+}
+
+}  // namespace
+
+Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() { erase(); }
+
+double Progress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void Progress::on_start(std::size_t n_tensors, std::size_t n_weights) {
+  n_tensors_ = n_tensors;
+  n_weights_ = n_weights;
+}
+
+void Progress::on_tensor(const TensorInfo& info) {
+  current_ = info;
+  draw(0);
+}
+
+void Progress::on_iteration(const EmIteration& iteration) { draw(iteration.iteration + 1); }
+
+void Progress::on_tensor_done(const TensorReport& report) {
+  ++n_tensors_done_;
+  n_weights_done_ += element_count(report.info.shape);
+  if (terminal_) return draw(0);
+  const std::string error =
+      report.distortion && report.compressed()
+          ? fmt::format(", relative error {:.5f}", report.distortion->relative_error())
+          : "";
+  fmt::print(stderr, "[{}/{}] {} {}: {}, {:.3f} bits/weight{}\n", n_tensors_done_, n_tensors_,
+             printable(report.info.name), to_string(report.info.shape), report.codec,
+             report.bits_per_weight(), error);
+}
+
+void Progress::draw(std::size_t iteration) {
+  if (!terminal_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - drawn_ < std::chrono::milliseconds(50)) return;
+  drawn_ = now;
+  const double share =
+      n_weights_ == 0 ? 1 : static_cast<double>(n_weights_done_) / static_cast<double>(n_weights_);
+  const auto filled = static_cast<std::size_t>(share * kBarWidth);
+  const double rate = static_cast<double>(n_weights_done_) / seconds();
+  std::string eta = "?";
+  if (n_weights_done_ > 0) {
+    eta = fmt::format("{:.0f} s", static_cast<double>(n_weights_ - n_weights_done_) / rate);
+  }
+  fmt::print(stderr, "\r\x1b[K[{:<{}}] {}/{} {} it {} {:.2f} M weights/s, ETA {}",
+             std::string(filled, '#'), kBarWidth, n_tensors_done_, n_tensors_,
+             shortened(current_.name), iteration, rate / 1e6, eta);
+  std::fflush(stderr);
+}
+
+void Progress::erase() {
+  if (!terminal_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+}
+
+}  // namespace pqw::tool

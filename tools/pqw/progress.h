@@ -1,0 +1,35 @@
+// Progress of a compression on stderr: a bar on a terminal, a line per tensor otherwise.
+#pragma once
+
+#include <chrono>
+
+#include "pqw/pipeline/compress.h"
+
+namespace pqw::tool {
+
+class Progress : public CompressObserver {
+ public:
+  Progress();
+  ~Progress() override;
+
+  void on_start(std::size_t n_tensors, std::size_t n_weights) override;
+  void on_tensor(const TensorInfo& info) override;
+  void on_iteration(const EmIteration& iteration) override;
+  void on_tensor_done(const TensorReport& report) override;
+
+ private:
+  double seconds() const;
+  void draw(std::size_t iteration);
+  void erase();
+
+  bool terminal_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point drawn_;
+  TensorInfo current_;
+  std::size_t n_tensors_ = 0;
+  std::size_t n_tensors_done_ = 0;
+  std::size_t n_weights_ = 0;
+  std::size_t n_weights_done_ = 0;
+};
+
+}  // namespace pqw::tool

@@ -1,0 +1,54 @@
+// Reports as JSON.
+#include "pqw/report_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace pqw::tool {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The library writes infinity and NaN as null.
+Json measured(const std::optional<Distortion>& distortion, double (Distortion::*measure)() const) {
+  return distortion ? Json(((*distortion).*measure)()) : Json();
+}
+
+Json to_json(const TensorReport& tensor) {
+  const auto& distortion = tensor.distortion;
+  Json json = {{"name", tensor.info.name},
+               {"shape", tensor.info.shape},
+               {"dtype", to_string(tensor.info.dtype)},
+               {"codec", tensor.codec},
+               {"bits_per_weight", tensor.bits_per_weight()},
+               {"relative_error", measured(distortion, &Distortion::relative_error)},
+               {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
+               {"max_abs_error", measured(distortion, &Distortion::max_abs_error)},
+               {"cosine", measured(distortion, &Distortion::cosine)},
+               {"original_bytes", tensor.original_bytes()},
+               {"bytes", tensor.bytes}};
+  if (tensor.block_size > 0) json["block_size"] = tensor.block_size;
+  if (tensor.n_centroids > 0) json["centroids"] = tensor.n_centroids;
+  if (!tensor.note.empty()) json["note"] = tensor.note;
+  return json;
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  Json tensors = Json::array();
+  for (const TensorReport& tensor : report.tensors) tensors.push_back(to_json(tensor));
+  const auto distortion = report.distortion();
+  const Json json = {{"tensors", std::move(tensors)},
+                     {"total",
+                      {{"original_bytes", report.original_bytes()},
+                       {"file_bytes", report.file_bytes},
+                       {"ratio", report.ratio()},
+                       {"bits_per_weight", report.bits_per_weight()},
+                       {"relative_error", measured(distortion, &Distortion::relative_error)},
+                       {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
+                       {"seconds", report.seconds}}}};
+  // Names are bytes; what is not UTF-8 is replaced rather than refused.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace pqw::tool
