@@ -15,6 +15,10 @@ namespace {
 // bytes more per link, but adding a link does not search through all others.
 constexpr std::size_t kMaxCompactLinks = 10000;
 
+// The count up to which links that were not announced stay in the header, which grows by a piece
+// for each of them: that is slow for thousands.
+constexpr std::size_t kMaxUnannouncedLinks = 128;
+
 // HDF5's limit on the estimate of the length of a name.
 constexpr std::size_t kMaxEstimate = 65535;
 
@@ -26,7 +30,8 @@ Handle creation_list(const GroupOptions& options, const Context& context) {
           "keep the order of links");
   }
   const bool is_compact = options.n_links <= kMaxCompactLinks;
-  check(H5Pset_link_phase_change(list.id(), is_compact ? kMaxCompactLinks : 0, 0), context,
+  const std::size_t max_compact = is_compact ? std::max(options.n_links, kMaxUnannouncedLinks) : 0;
+  check(H5Pset_link_phase_change(list.id(), static_cast<unsigned>(max_compact), 0), context,
         "set the storage of links");
   const std::size_t bytes = options.name_bytes + options.extra_bytes;
   if (!is_compact || bytes == 0) return list;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pqw/core/record.h"
@@ -18,15 +19,21 @@ struct ArchiveWriterOptions {
   bool overwrite = false;
   // Free-form text carried along (safetensors' __metadata__).
   std::map<std::string, std::string> metadata = {};
-  // How many tensors are coming and how many bytes their names take: sizes the tables of the file.
+  // How many tensors are coming, and the sum of archive_name_bytes of their names: sizes the tables
+  // of the file. Without them the file is a little larger.
   std::size_t n_tensors = 0;
   std::size_t name_bytes = 0;
 };
 
+// Bytes that the name of a tensor takes in an archive, where '/' and some others are escaped.
+std::size_t archive_name_bytes(std::string_view name);
+
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
 // equal bytes. Not safe for use from several threads at once.
 // Errors of every call: kIo; kExists when the target is there and overwriting was not asked for;
-// kInvalidArgument for a name that was added before.
+// kInvalidArgument for a name that was added before, for bytes that do not fit their shape and for
+// names beyond the limits of the format; kUnsupported for more than 32 dimensions. After an error
+// the writer can only be destroyed.
 class ArchiveWriter {
  public:
   ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options);
@@ -73,8 +80,10 @@ struct ArchiveEntry {
 };
 
 // Reads an archive. Everything is checked before it is used: no length, index or name is trusted.
+// The digest is not: see verify_digest. Not safe for use from several threads at once, nor beside
+// other objects that read or write HDF5 files.
 // Errors: kNotFound, kIo, kFormat (no archive), kCorrupt, kUnsupported (a newer version of the
-// format, or a feature that this reader does not know).
+// format).
 class ArchiveReader {
  public:
   explicit ArchiveReader(const std::string& path);
@@ -86,7 +95,9 @@ class ArchiveReader {
   const std::vector<ArchiveEntry>& entries() const;  // in the order of writing
   const std::map<std::string, std::string>& metadata() const;
 
-  // The record of a compressed tensor. REQUIRES: entries()[index].codec != "plain".
+  // The record of a compressed tensor, its sections in the order of their names. Errors: as above,
+  // and kUnsupported for a feature that this reader does not know.
+  // REQUIRES: entries()[index].codec != "plain".
   Record read(std::size_t index) const;
 
   // The bytes of a plain tensor. REQUIRES: entries()[index].codec == "plain".

@@ -1,0 +1,157 @@
+// What archives weigh beyond their data, and that it can be foretold.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "pqw/archive/archive.h"
+#include "tests/archive/samples.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+using test::counting_bytes;
+
+constexpr std::size_t kFileOverhead = 8192;
+constexpr std::size_t kPlainOverhead = 200;
+constexpr std::size_t kRecordOverhead = 900;
+
+std::string name_of_40_bytes(std::size_t i) {
+  std::string name = "model.layers." + std::to_string(i) + ".attention.";
+  name.resize(40, 'w');
+  return name;
+}
+
+class ArchiveOverhead : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  ArchiveWriterOptions options() const {
+    return {.overwrite = true, .n_tensors = GetParam(), .name_bytes = 40 * GetParam()};
+  }
+  const test::TempDir dir_;
+  const std::string path_ = dir_ / "a.pqw";
+};
+
+TEST_P(ArchiveOverhead, OfPlainTensorsIsBounded) {
+  // In the header of the dataset and outside of it.
+  for (const Shape& shape : {Shape{64}, Shape{64, 4, 3, 3}}) {
+    const std::size_t bytes = byte_count({"", DType::kF32, shape});
+    ArchiveWriter writer(path_, options());
+    for (std::size_t i = 0; i < GetParam(); ++i) {
+      writer.add_plain({name_of_40_bytes(i), DType::kF32, shape}, counting_bytes(bytes));
+    }
+    const std::uint64_t size = writer.commit();
+    EXPECT_LE(size, GetParam() * (bytes + kPlainOverhead) + kFileOverhead);
+    EXPECT_EQ(ArchiveReader(path_).entries().size(), GetParam());
+  }
+}
+
+TEST_P(ArchiveOverhead, OfCompressedTensorsIsBounded) {
+  for (const std::size_t n_codes : {std::size_t{100}, std::size_t{5000}}) {
+    Record record = test::pq_record("");
+    record.info.shape = {64, 64, 3, 3};
+    record.options.assign(120, 'o');
+    record.sections = {test::section("codebooks", DType::kF16, {1, 256, 9}),
+                       test::section("codes", DType::kU8, {n_codes})};
+    ArchiveWriter writer(path_, options());
+    for (std::size_t i = 0; i < GetParam(); ++i) {
+      record.info.name = name_of_40_bytes(i);
+      writer.add(record);
+    }
+    const std::size_t bytes = 256 * 9 * 2 + n_codes;
+    EXPECT_LE(writer.commit(), GetParam() * (bytes + kRecordOverhead) + kFileOverhead);
+    EXPECT_EQ(ArchiveReader(path_).entries().size(), GetParam());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, ArchiveOverhead, ::testing::Values(1, 300, 2000),
+                         ::testing::PrintToStringParamName());
+
+class RandomTensors {
+ public:
+  explicit RandomTensors(unsigned seed) : random_(seed) {}
+
+  std::size_t below(std::size_t n) { return random_() % n; }
+
+  Shape shape() {
+    Shape shape(below(5));
+    for (std::size_t& dim : shape) dim = below(12);
+    return shape;
+  }
+  DType dtype() { return static_cast<DType>(below(15)); }
+  std::string name(std::size_t i) {
+    static constexpr std::string_view kAlphabet = "abc./%\n\xc3\xa4";
+    std::string name = std::to_string(i);
+    for (std::size_t n = below(below(10) == 0 ? 2000 : 60); n > 0; --n) {
+      name += kAlphabet[below(kAlphabet.size())];
+    }
+    return name;
+  }
+  Record record(std::size_t i) {
+    Record record{{name(i), dtype(), shape()}, "pq", {}, std::string(below(200), 'o'), {}};
+    for (std::size_t f = below(3); f > 0; --f) record.features.push_back(std::string(f, 'f'));
+    for (std::size_t s = below(5); s > 0; --s) {
+      const std::string section_name = std::string(1 + below(20), 's') + std::to_string(s);
+      Shape large = shape();
+      if (below(4) == 0) large = {1 + below(40000)};
+      record.sections.push_back(test::section(section_name, dtype(), large));
+    }
+    return record;
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+TEST(ArchiveSizer, AgreesWithTheWriterOnRandomTensors) {
+  const test::TempDir dir;
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    RandomTensors random(seed);
+    const std::size_t n = random.below(seed % 10 == 0 ? 600 : 20);
+    ArchiveWriterOptions options{.overwrite = true};
+    if (seed % 2 == 0) options.n_tensors = n;
+    if (seed % 4 == 0) options.name_bytes = n * 30;
+    if (seed % 3 == 0) options.metadata = {{"key", std::string(random.below(9000), 'v')}};
+    ArchiveWriter writer(dir / "a", options);
+    ArchiveSizer sizer(options);
+    for (std::size_t i = 0; i < n; ++i) {
+      Record record = random.record(i);
+      if (random.below(2) == 0) {
+        const auto bytes = counting_bytes(byte_count(record.info));
+        writer.add_plain(record.info, bytes);
+        sizer.add_plain(record.info);
+      } else {
+        writer.add(record);
+        for (Section& section : record.sections) section.bytes.clear();
+        sizer.add(record);
+      }
+    }
+    EXPECT_EQ(sizer.finish(), writer.commit()) << "seed " << seed;
+  }
+}
+
+TEST(ArchiveSizer, WeighsTensorsLargerThanMemoryAndDisk) {
+  ArchiveSizer sizer({.n_tensors = 1});
+  constexpr std::size_t kTebi = std::size_t{1} << 40;
+  sizer.add_plain({"w", DType::kU8, {kTebi}});
+  const std::uint64_t bytes = sizer.finish();
+  EXPECT_GT(bytes, kTebi);
+  EXPECT_LT(bytes, kTebi + kFileOverhead);
+}
+
+TEST(ArchiveSizer, RefusesWhatTheWriterRefuses) {
+  ArchiveSizer sizer({});
+  sizer.add_plain({"w", DType::kU8, {1}});
+  EXPECT_EQ(test::error_of([&] {
+              sizer.add_plain({"w", DType::kU8, {1}});
+            }).code(),
+            ErrorCode::kInvalidArgument);
+}
+
+TEST(ArchiveNameBytes, CountsEscapes) {
+  EXPECT_EQ(archive_name_bytes("fc1.weight"), 10u);
+  EXPECT_EQ(archive_name_bytes("a/b"), 5u);
+}
+
+}  // namespace
+}  // namespace pqw

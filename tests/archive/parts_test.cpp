@@ -1,0 +1,117 @@
+// The parts of the archive that know nothing of HDF5: names of links, first block, digest.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "archive/digest.h"
+#include "archive/link_name.h"
+#include "archive/user_block.h"
+#include "pqw/core/error.h"
+#include "tests/archive/samples.h"
+
+namespace pqw::archive {
+namespace {
+
+using namespace std::string_literals;
+using test::error_of;
+
+TEST(LinkName, EscapesWhatHdf5CannotHold) {
+  EXPECT_EQ(link_from_name("fc1.weight"), "fc1.weight");
+  EXPECT_EQ(link_from_name("a/b"), "a%2Fb");
+  EXPECT_EQ(link_from_name("100%"), "100%25");
+  EXPECT_EQ(link_from_name("\0\n\x7f"s), "%00%0A%7F");
+  EXPECT_EQ(link_from_name("."), "%2E");
+  EXPECT_EQ(link_from_name(".."), "..");
+  EXPECT_EQ(link_from_name(""), "%");
+  EXPECT_EQ(link_from_name("\xc3\xa4"), "\xc3\xa4");
+}
+
+TEST(LinkName, GivesEveryByteBack) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string name(1, static_cast<char>(byte));
+    EXPECT_EQ(name_from_link(link_from_name(name)), name);
+    EXPECT_EQ(name_from_link(link_from_name("x" + name + "y")), "x" + name + "y");
+  }
+  EXPECT_EQ(name_from_link("%"), "");
+}
+
+TEST(LinkName, HasOneSpellingOnly) {
+  for (const char* link : {"%2f", "%41", "%2E%2E", "a%", "a%2", "%%", "%zz", "a/b", "."}) {
+    EXPECT_EQ(name_from_link(link), std::nullopt) << link;
+  }
+}
+
+TEST(Digest, IsSha256) {
+  // FIPS 180-4's example and the digest of nothing.
+  const std::string abc = "abc";
+  const auto ignore = [](std::span<const std::byte>) {};
+  EXPECT_EQ(sha256_hex(std::as_bytes(std::span(abc)), ignore),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_hex({}, ignore),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Digest, ReportsEveryPartOnce) {
+  const std::vector<std::byte> bytes((std::size_t{8} << 20) + 5);
+  std::size_t seen = 0;
+  (void)sha256_hex(bytes, [&](std::span<const std::byte> part) {
+    EXPECT_EQ(part.data(), bytes.data() + seen);
+    seen += part.size();
+  });
+  EXPECT_EQ(seen, bytes.size());
+}
+
+class UserBlockText : public ::testing::Test {
+ protected:
+  const UserBlock block_{.file_bytes = 12345, .sha256 = std::string(64, 'e')};
+  const std::array<std::byte, 512> bytes_ = render(block_);
+
+  ErrorCode code_of(std::span<const std::byte> bytes) {
+    return error_of([&] { (void)parse(bytes, "f"); }).code();
+  }
+};
+
+TEST_F(UserBlockText, IsReadable) {
+  const std::string text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+  EXPECT_TRUE(text.starts_with("pqw archive\nversion 1\nbytes 12345\nsha256 " +
+                               std::string(64, 'e') +
+                               "\ncheck: tail -c +513 FILE | sha256sum\n  "));
+  EXPECT_EQ(text.back(), '\n');
+}
+
+TEST_F(UserBlockText, GivesItsFieldsBack) {
+  const UserBlock parsed = parse(bytes_, "f");
+  EXPECT_EQ(parsed.file_bytes, block_.file_bytes);
+  EXPECT_EQ(parsed.sha256, block_.sha256);
+}
+
+TEST_F(UserBlockText, EveryFlippedBitOutsideTheValuesIsFound) {
+  const std::size_t digest = 12 + 10 + 12 + 7;  // the lines before and "sha256 "
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto damaged = bytes_;
+      damaged[i] ^= static_cast<std::byte>(1 << bit);
+      const bool in_number = i >= 28 && i < 33;
+      const bool in_digest = i >= digest && i < digest + 64;
+      if (in_number || in_digest) continue;  // other values are found against the file
+      EXPECT_NE(code_of(damaged), ErrorCode::kInvalidArgument) << "byte " << i << " bit " << bit;
+    }
+  }
+}
+
+TEST_F(UserBlockText, KindsOfDamageHaveTheirCodes) {
+  EXPECT_EQ(code_of({}), ErrorCode::kFormat);
+  EXPECT_EQ(code_of(std::span(bytes_).first(11)), ErrorCode::kFormat);
+  EXPECT_EQ(code_of(std::span(bytes_).first(12)), ErrorCode::kCorrupt);
+  EXPECT_EQ(code_of(std::span(bytes_).first(511)), ErrorCode::kCorrupt);
+  auto newer = bytes_;
+  newer[20] = std::byte{'2'};
+  EXPECT_EQ(code_of(newer), ErrorCode::kUnsupported);
+  auto not_hexadecimal = bytes_;
+  not_hexadecimal[41] = std::byte{'g'};
+  EXPECT_EQ(code_of(not_hexadecimal), ErrorCode::kCorrupt);
+}
+
+}  // namespace
+}  // namespace pqw::archive
