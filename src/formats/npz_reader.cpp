@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
 #include "formats/basic_reader.h"
@@ -23,23 +22,22 @@ constexpr std::string_view kSuffix = ".npy";
 // memory for it is not allocated.
 constexpr std::uint64_t kMaxRatio = 1032;
 
-std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) { return a + b < a ? ~0ull : a + b; }
-
 class NpzReader : public BasicReader {
  public:
   explicit NpzReader(MappedFile file) : file_(std::move(file)) {
     zip_ = open_zip(file_.path(), file_.bytes());
     const auto n_entries = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
-    std::unordered_set<std::string> names;
     bool is_pytorch = false;
     std::uint64_t stored_bytes = 0;
     for (zip_uint64_t i = 0; i < n_entries; ++i) {
       const zip_stat_t stat = stat_of(i);
       const std::string name = stat.name;
-      if (!names.insert(name).second) {
-        fail(ErrorCode::kFormat, fmt::format("member '{}' occurs twice", for_message(name)));
+      if (stat.comp_size > file_.bytes().size() - stored_bytes) {  // their bytes overlap
+        fail(ErrorCode::kFormat, fmt::format("the members up to '{}' claim more stored bytes than "
+                                             "the {} of the file",
+                                             for_message(name), file_.bytes().size()));
       }
-      stored_bytes = saturating_add(stored_bytes, stat.comp_size);
+      stored_bytes += stat.comp_size;
       is_pytorch = is_pytorch || name == "data.pkl" || name.ends_with("/data.pkl");
       if (name.ends_with(kSuffix)) {
         add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
@@ -55,10 +53,6 @@ class NpzReader : public BasicReader {
     if (tensors_.empty() && !skipped_.empty()) {
       fail(ErrorCode::kFormat,
            fmt::format("a zip archive of {} members, none of them a .npy", n_entries));
-    }
-    if (stored_bytes > file_.bytes().size()) {
-      fail(ErrorCode::kFormat, fmt::format("the members claim {} stored bytes, the file has {}",
-                                           stored_bytes, file_.bytes().size()));
     }
     file_.release(file_.bytes());
   }

@@ -198,6 +198,9 @@ SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_
     InFile{path}.fail(ErrorCode::kFormat, fmt::format("the header starts with '{}', expected '{{'",
                                                       for_message(json.substr(0, 1))));
   }
+  if (const auto at = json.find('\0'); at != json.npos) {  // the parser takes it for the end
+    InFile{path}.fail(ErrorCode::kFormat, fmt::format("a NUL byte at byte {} of the header", at));
+  }
   HeaderHandler handler(path);
   nlohmann::json::sax_parse(json, &handler);
   return handler.take();

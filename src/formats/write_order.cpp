@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <utility>
 
 #include "formats/where.h"
@@ -10,7 +11,20 @@
 namespace pqw {
 
 WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
-    : path_(std::move(path)), tensors_(std::move(tensors)) {}
+    : path_(std::move(path)), tensors_(std::move(tensors)) {
+  constexpr std::size_t kMax = std::numeric_limits<std::ptrdiff_t>::max();
+  std::size_t total = 0;
+  for (const TensorInfo& info : tensors_) {
+    const auto bytes = checked_byte_count(info.shape, info.dtype);
+    if (!bytes || *bytes > kMax - total) {
+      InTensor{path_, info.name}.fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("shape {} of {} takes the file beyond 63 bits of bytes",
+                      for_message(to_string(info.shape)), to_string(info.dtype)));
+    }
+    total += *bytes;
+  }
+}
 
 std::size_t WriteOrder::next(std::size_t bytes) {
   if (n_added_ == tensors_.size()) {

@@ -11,6 +11,7 @@ namespace pqw {
 
 class WriteOrder {
  public:
+  // Errors: kInvalidArgument when the bytes of all tensors together exceed 63 bits.
   WriteOrder(std::string path, std::vector<TensorInfo> tensors);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }

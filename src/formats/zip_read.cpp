@@ -16,11 +16,12 @@ ZipPtr open_zip(const std::string& path, std::span<const std::byte> bytes) {
     if (zip == nullptr) zip_source_free(source);
   }
   if (zip == nullptr) {
-    const auto code =
-        zip_error_code_zip(&error) == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat;
-    const std::string reason = zip_error_strerror(&error);
+    const int code = zip_error_code_zip(&error);
+    const std::string reason =
+        code == ZIP_ER_EXISTS ? "two members have the same name" : zip_error_strerror(&error);
     zip_error_fini(&error);
-    InFile{path}.fail(code, fmt::format("no readable zip archive: {}", reason));
+    InFile{path}.fail(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
+                      fmt::format("no readable zip archive: {}", reason));
   }
   return ZipPtr(zip);
 }

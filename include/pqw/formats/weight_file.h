@@ -45,8 +45,8 @@ class TensorBytes {
 };
 
 // An open file of tensors. Everything its headers say was checked when it was opened, so that
-// shapes and sizes can be trusted; the names are those of the file and may hold anything. To be used
-// by one thread at a time.
+// shapes and sizes can be trusted; the names are those of the file and may hold anything. To be
+// used by one thread at a time.
 class WeightReader {
  public:
   virtual ~WeightReader() = default;
@@ -84,8 +84,8 @@ class WeightWriter {
 };
 
 // Creates a file whose format follows from the extension in any case: .safetensors, .npy (one
-// tensor, whose name is dropped), .npz, .h5 or .hdf5. The order of `tensors` is the order of the add
-// calls and of the file, except that safetensors files start with the tensors of large elements
+// tensor, whose name is dropped), .npz, .h5 or .hdf5. The order of `tensors` is the order of the
+// add calls and of the file, except that safetensors files start with the tensors of large elements
 // when some tensor would not be aligned otherwise. Metadata is dropped by .npy and .npz. The same
 // input gives the same bytes.
 // Errors: kExists, kIo, kInvalidArgument (unknown extension, a name given twice), kUnsupported (the
