@@ -10,6 +10,8 @@
 namespace pqw {
 namespace {
 
+constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
+
 void require_float(const PlainWeight& weight) {
   if (is_compressible(weight.dtype)) return;
   throw Error(ErrorCode::kInvalidArgument, "a plain weight of type " +
@@ -42,7 +44,7 @@ void multiply_rows(const PlainWeight& weight, std::size_t first, ConstMatrix x, 
   require_float(weight);
   assert(y.rows() == x.rows());
   const auto n_rows = static_cast<std::ptrdiff_t>(y.cols());
-#pragma omp parallel
+#pragma omp parallel if (x.rows() * x.cols() * y.cols() >= kParallelWork)
   {
     std::vector<float> row(x.cols());
 #pragma omp for

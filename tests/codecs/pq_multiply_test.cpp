@@ -2,34 +2,17 @@
 #include <omp.h>
 
 #include <cmath>
-#include <random>
 
 #include "pqw/codecs/pq.h"
 #include "pqw/codecs/weight.h"
 #include "tests/random_matrix.h"
+#include "tests/random_pq_weight.h"
 
 namespace pqw {
 namespace {
 
-PqWeight random_weight(Shape shape, std::size_t d, std::size_t n_centroids, std::size_t n_groups) {
-  PqWeight weight;
-  weight.shape = std::move(shape);
-  weight.block_size = d;
-  weight.n_groups = n_groups;
-  weight.n_centroids = n_centroids;
-  weight.codebooks = test::normal_values(n_groups * n_centroids * d, 3);
-  weight.codes.resize(weight.positions() * weight.rows());
-  std::mt19937 random(4);
-  for (auto& code : weight.codes) code = static_cast<std::uint16_t>(random() % n_centroids);
-  return weight;
-}
-
-// The centroid value behind column c of row r, read by the definition of the layout.
-double element(const PqWeight& w, std::size_t r, std::size_t c) {
-  const std::size_t p = c / w.block_size;
-  const std::size_t k = w.codes[p * w.rows() + r];
-  return w.codebook_of(p)[k * w.block_size + c % w.block_size];
-}
+using test::element;
+using test::random_pq_weight;
 
 struct Case {
   Shape shape;
@@ -40,7 +23,7 @@ class PqMultiply : public testing::TestWithParam<Case> {};
 
 TEST_P(PqMultiply, EqualsTheDenseProductInDouble) {
   const Case& c = GetParam();
-  const PqWeight weight = random_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+  const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
   const auto x = test::normal_values(c.batch * weight.cols(), 5);
   std::vector<float> y(c.batch * weight.rows(), NAN);
   multiply(weight, {x.data(), c.batch, weight.cols()}, {y.data(), c.batch, weight.rows()});
@@ -67,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{{5, 6}, 2, 65536, 1, 2}, Case{{4, 10}, 4, 5, 3, 65}));
 
 TEST(PqMultiply, RowRangesAreParts) {
-  const PqWeight weight = random_weight({50, 20}, 4, 16, 1);
+  const PqWeight weight = random_pq_weight({50, 20}, 4, 16, 1);
   const auto x = test::normal_values(2 * 20, 5);
   std::vector<float> whole(2 * 50), part(2 * 7);
   multiply(weight, {x.data(), 2, 20}, {whole.data(), 2, 50});
@@ -78,7 +61,7 @@ TEST(PqMultiply, RowRangesAreParts) {
 }
 
 TEST(PqMultiply, BitsDoNotDependOnTheThreads) {
-  const PqWeight weight = random_weight({3000, 64}, 4, 256, 1);
+  const PqWeight weight = random_pq_weight({3000, 64}, 4, 256, 1);
   const auto x = test::normal_values(2 * 64, 5);
   std::vector<float> expected(2 * 3000);
   omp_set_num_threads(1);
@@ -93,17 +76,17 @@ TEST(PqMultiply, BitsDoNotDependOnTheThreads) {
 }
 
 TEST(PqMultiply, EmptySidesGiveZerosOrNothing) {
-  const PqWeight no_columns = random_weight({3, 0}, 4, 2, 1);
+  const PqWeight no_columns = random_pq_weight({3, 0}, 4, 2, 1);
   std::vector<float> y(3, 7.0f);
   multiply(no_columns, {nullptr, 1, 0}, {y.data(), 1, 3});
   EXPECT_EQ(y, std::vector<float>(3));
-  const PqWeight no_rows = random_weight({0, 4}, 4, 2, 1);
+  const PqWeight no_rows = random_pq_weight({0, 4}, 4, 2, 1);
   const std::vector<float> x(4);
   multiply(no_rows, {x.data(), 1, 4}, {nullptr, 1, 0});
 }
 
 TEST(PqDecode, ReadsTheLayoutByItsDefinition) {
-  const PqWeight weight = random_weight({6, 11}, 4, 5, 2);
+  const PqWeight weight = random_pq_weight({6, 11}, 4, 5, 2);
   std::vector<float> w(6 * 11);
   decode(weight, {w.data(), 6, 11});
   std::vector<float> row(11);
@@ -129,7 +112,7 @@ TEST(PqWeight, GroupsShareThePositionsNearlyEqually) {
 }
 
 TEST(PqWeight, SizeCountsCodesAndCodebooks) {
-  PqWeight weight = random_weight({6, 11}, 4, 5, 2);
+  PqWeight weight = random_pq_weight({6, 11}, 4, 5, 2);
   weight.codebook_dtype = DType::kF16;
   EXPECT_EQ(size_in_bits(weight), 6u * 3 * 3 + 2u * 5 * 4 * 16);  // 18 codes of 3 bits
 }

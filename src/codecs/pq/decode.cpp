@@ -5,6 +5,11 @@
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
+namespace {
+
+constexpr std::size_t kParallelWork = 1 << 16;  // weights that pay for threads
+
+}  // namespace
 
 void decode(const PqWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
 
@@ -18,7 +23,7 @@ void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
     const float* codebook = weight.codebooks.data() + group * weight.n_centroids * d;
     const std::size_t begin = first_position(group, weight.n_groups, n_positions);
     const std::size_t end = first_position(group + 1, weight.n_groups, n_positions);
-#pragma omp parallel for
+#pragma omp parallel for if (out.rows() * out.cols() >= kParallelWork)
     for (std::ptrdiff_t r = 0; r < n_rows; ++r) {
       const std::size_t row = first + static_cast<std::size_t>(r);
       float* to = out.row(static_cast<std::size_t>(r)).data();

@@ -9,8 +9,9 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kTableFloats = 1 << 16;  // tables at a time: 256 KiB, for the L2 cache
-constexpr std::size_t kRowTile = 1024;         // output rows at a time: their sums stay in L1
+constexpr std::size_t kTableFloats = 1 << 16;   // tables at a time: 256 KiB, for the L2 cache
+constexpr std::size_t kRowTile = 1024;          // output rows at a time: their sums stay in L1
+constexpr std::size_t kParallelWork = 1 << 18;  // multiplications and lookups that pay for threads
 
 }  // namespace
 
@@ -30,7 +31,8 @@ void multiply_rows(const PqWeight& weight, std::size_t first, ConstMatrix x, Mut
   for (std::size_t p = 0; p < n_positions; ++p) codebooks[p] = weight.codebook_of(p);
   std::vector<float> tables(std::min(chunk, n_positions) * n_centroids);  // [position][n_centroids]
 
-#pragma omp parallel
+  const std::size_t work = x.rows() * n_positions * (n_centroids * d + y.cols());
+#pragma omp parallel if (work >= kParallelWork)
   for (std::size_t b = 0; b < x.rows(); ++b) {
 #pragma omp for
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {

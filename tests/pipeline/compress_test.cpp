@@ -1,0 +1,253 @@
+// Whole files, from weights to archive and back.
+#include "pqw/pipeline/compress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+#include "pqw/pipeline/decompress.h"
+#include "pqw/pipeline/evaluate.h"
+#include "pqw/pipeline/source.h"
+#include "tests/random_matrix.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+std::string content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return (std::ostringstream() << file.rdbuf()).str();
+}
+
+struct TestTensor {
+  TensorInfo info;
+  std::vector<std::byte> bytes;
+};
+
+TestTensor normal_tensor(std::string name, DType dtype, Shape shape, unsigned seed) {
+  TestTensor tensor{{std::move(name), dtype, std::move(shape)}, {}};
+  const auto values = test::normal_values(element_count(tensor.info.shape), seed, 0, 0.05f);
+  tensor.bytes.resize(byte_count(tensor.info));
+  from_float(values, dtype, tensor.bytes);
+  return tensor;
+}
+
+// A small network with every kind of tensor that behaves differently.
+std::vector<TestTensor> network() {
+  std::vector<TestTensor> tensors{normal_tensor("conv.weight", DType::kF32, {64, 16, 3, 3}, 1),
+                                  normal_tensor("conv.bias", DType::kF32, {64}, 2),
+                                  normal_tensor("half.weight", DType::kF16, {128, 100}, 3),
+                                  normal_tensor("brain.weight", DType::kBF16, {100, 128}, 4),
+                                  normal_tensor("double.weight", DType::kF64, {96, 30}, 5),
+                                  normal_tensor("tiny.weight", DType::kF32, {4, 4}, 6),
+                                  normal_tensor("depthwise.weight", DType::kF32, {512, 1, 3, 3}, 7),
+                                  normal_tensor("conv1d/w", DType::kF32, {64, 40, 5}, 8),
+                                  normal_tensor("empty", DType::kF32, {0, 7}, 9),
+                                  normal_tensor("scalar", DType::kF32, {}, 10)};
+  tensors.push_back({{"steps", DType::kI64, {2}}, std::vector<std::byte>(16, std::byte{7})});
+  tensors.push_back({{"zero", DType::kF32, {300, 40}}, std::vector<std::byte>(300 * 40 * 4)});
+  return tensors;
+}
+
+void write(const std::string& path, const std::vector<TestTensor>& tensors) {
+  std::vector<TensorInfo> infos;
+  for (const TestTensor& tensor : tensors) infos.push_back(tensor.info);
+  const auto writer = create_weights(path, infos, {{"format", "pt"}}, false);
+  for (const TestTensor& tensor : tensors) writer->add(tensor.bytes);
+  writer->commit();
+}
+
+const Recipe kRecipe{.defaults = {{"centroids", "32"}}};
+
+class CompressTest : public testing::Test {
+ protected:
+  void SetUp() override { write(input_, network()); }
+  void TearDown() override { omp_set_num_threads(omp_get_num_procs()); }
+
+  const test::TempDir dir_;
+  const std::string input_ = dir_ / "net.safetensors";
+  const std::string archive_ = dir_ / "net.h5";
+};
+
+const TensorReport& find(const Report& report, const std::string& name) {
+  const auto found = std::find_if(report.tensors.begin(), report.tensors.end(),
+                                  [&](const TensorReport& t) { return t.info.name == name; });
+  if (found == report.tensors.end()) throw std::logic_error("no tensor " + name);
+  return *found;
+}
+
+TEST_F(CompressTest, DecodedFileHasTheOriginalNamesShapesTypesAndMetadata) {
+  compress(input_, archive_, kRecipe, false);
+  for (const char* name : {"back.safetensors", "back.npz", "back.h5"}) {
+    EXPECT_EQ(decompress(archive_, dir_ / name, "", false), network().size());
+    const auto original = open_weights(input_);
+    const auto decoded = open_weights(dir_ / name);
+    for (const TensorInfo& info : original->tensors()) {
+      EXPECT_THAT(decoded->tensors(), testing::Contains(info)) << name;
+    }
+    EXPECT_EQ(decoded->tensors().size(), network().size());
+  }
+  EXPECT_EQ(open_weights(dir_ / "back.safetensors")->metadata().at("format"), "pt");
+}
+
+TEST_F(CompressTest, PlainTensorsAreBitIdentical) {
+  const Report report = compress(input_, archive_, kRecipe, false);
+  const auto decoded = open_decoded(archive_);
+  const auto tensors = network();
+  std::size_t n_plain = 0;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    ASSERT_EQ(decoded->tensors()[i], tensors[i].info);
+    if (report.tensors[i].compressed()) continue;
+    ++n_plain;
+    const TensorBytes bytes = decoded->read(i);
+    EXPECT_TRUE(std::equal(tensors[i].bytes.begin(), tensors[i].bytes.end(), bytes.view().begin(),
+                           bytes.view().end()))
+        << tensors[i].info.name;
+  }
+  EXPECT_EQ(n_plain, 5u);  // bias, tiny, empty, scalar, steps
+}
+
+TEST_F(CompressTest, TableSaysWhyTensorsArePlainOrSmaller) {
+  const Report report = compress(input_, archive_, kRecipe, false);
+  EXPECT_EQ(find(report, "conv.bias").note, "rank below 2");
+  EXPECT_EQ(find(report, "tiny.weight").note, "would not shrink");
+  EXPECT_EQ(find(report, "empty").note, "no elements");
+  EXPECT_EQ(find(report, "zero").n_centroids, 1u);
+  EXPECT_EQ(find(report, "zero").note, "only 1 distinct blocks");
+  EXPECT_EQ(find(report, "zero").distortion->relative_error(), 0);
+  EXPECT_EQ(find(report, "conv1d/w").block_size, 8u);
+}
+
+TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
+  const Report plan = plan_compression(input_, kRecipe);
+  EXPECT_FALSE(std::filesystem::exists(archive_));
+  const Report report = compress(input_, archive_, kRecipe, false);
+  EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
+  EXPECT_EQ(plan.file_bytes, report.file_bytes);
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    EXPECT_EQ(plan.tensors[i].codec, report.tensors[i].codec);
+    EXPECT_EQ(plan.tensors[i].bytes, report.tensors[i].bytes);
+    EXPECT_EQ(plan.tensors[i].note, report.tensors[i].note);
+  }
+}
+
+TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {
+  const Report report = compress(input_, archive_, kRecipe, false);
+  decompress(archive_, dir_ / "back.safetensors", "", false);
+  const Report archive = evaluate(input_, archive_);
+  const Report decoded = evaluate(input_, dir_ / "back.safetensors");
+  EXPECT_EQ(report.distortion()->relative_error(), archive.distortion()->relative_error());
+  EXPECT_EQ(report.distortion()->relative_error(), decoded.distortion()->relative_error());
+  EXPECT_GT(report.distortion()->relative_error(), 0.01);
+  EXPECT_EQ(find(archive, "half.weight").distortion->max_abs_error(),
+            find(decoded, "half.weight").distortion->max_abs_error());
+  EXPECT_EQ(archive.file_bytes, report.file_bytes);
+}
+
+TEST_F(CompressTest, BytesAreTheSameOnAnyNumberOfThreads) {
+  omp_set_num_threads(1);
+  compress(input_, archive_, kRecipe, false);
+  for (const int threads : {2, 3}) {
+    omp_set_num_threads(threads);
+    compress(input_, dir_ / "other.h5", kRecipe, true);
+    EXPECT_EQ(content(dir_ / "other.h5"), content(archive_));
+  }
+}
+
+TEST_F(CompressTest, NaNStopsItAndLeavesNothing) {
+  auto tensors = network();
+  const std::uint16_t nan = 0x7e00;
+  std::memcpy(tensors[2].bytes.data() + 20, &nan, 2);
+  write(dir_ / "nan.safetensors", tensors);
+  try {
+    compress(dir_ / "nan.safetensors", archive_, kRecipe, false);
+    FAIL() << "NaN was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNonFinite);
+    EXPECT_THAT(error.what(), testing::HasSubstr("'half.weight'"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("index 10"));
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()),
+                          std::filesystem::directory_iterator()),
+            2);
+  compress(dir_ / "nan.safetensors", archive_, {.exclude = {"half"}}, false);
+  EXPECT_EQ(verify(archive_), tensors.size());
+}
+
+TEST_F(CompressTest, ArchivesAreNotCompressedAgain) {
+  compress(input_, archive_, kRecipe, false);
+  EXPECT_THROW(compress(archive_, dir_ / "twice.h5", kRecipe, false), Error);
+}
+
+TEST_F(CompressTest, ExistingOutputIsKeptUnlessForced) {
+  std::ofstream(archive_) << "precious";
+  EXPECT_THROW(compress(input_, archive_, kRecipe, false), Error);
+  EXPECT_EQ(content(archive_), "precious");
+  compress(input_, archive_, kRecipe, true);
+  EXPECT_EQ(verify(archive_), network().size());
+}
+
+TEST_F(CompressTest, VerifyNoticesAnyChange) {
+  compress(input_, archive_, kRecipe, false);
+  const std::string whole = content(archive_);
+  for (std::size_t at = 0; at < whole.size(); at += whole.size() / 97) {
+    std::string spoilt = whole;
+    spoilt[at] = static_cast<char>(spoilt[at] ^ 0x10);
+    std::ofstream(archive_, std::ios::binary) << spoilt;
+    EXPECT_THROW(verify(archive_), Error) << "byte " << at;
+  }
+  std::ofstream(archive_, std::ios::binary) << whole;
+  EXPECT_NO_THROW(verify(archive_));
+}
+
+TEST_F(CompressTest, OneTensorCanBeDecodedAndLoaded) {
+  compress(input_, archive_, kRecipe, false);
+  EXPECT_EQ(decompress(archive_, dir_ / "one.npy", "^half", false), 1u);
+  EXPECT_THROW(decompress(archive_, dir_ / "none.npz", "decoder", false), Error);
+  EXPECT_THROW(decompress(input_, dir_ / "x.npz", "", false), Error) << "no archive";
+  const ArchiveReader reader(archive_);
+  EXPECT_TRUE(std::holds_alternative<PqWeight>(load_weight(reader, "conv.weight")));
+  EXPECT_TRUE(std::holds_alternative<PlainWeight>(load_weight(reader, "conv.bias")));
+  EXPECT_EQ(load_floats(reader, "conv.bias").size(), 64u);
+  EXPECT_EQ(load_floats(reader, "zero"), std::vector<float>(300 * 40));
+  EXPECT_THROW(load_floats(reader, "steps"), Error);
+  EXPECT_THROW(load_weight(reader, "none"), Error);
+}
+
+TEST_F(CompressTest, EvalRefusesFilesOfOtherTensors) {
+  compress(input_, archive_, kRecipe, false);
+  auto tensors = network();
+  tensors.pop_back();
+  write(dir_ / "fewer.safetensors", tensors);
+  EXPECT_THROW(evaluate(dir_ / "fewer.safetensors", archive_), Error);
+  EXPECT_THROW(evaluate(input_, dir_ / "fewer.safetensors"), Error);
+  tensors = network();
+  tensors[0].info.shape = {64, 144};
+  write(dir_ / "shape.safetensors", tensors);
+  EXPECT_THROW(evaluate(dir_ / "shape.safetensors", archive_), Error);
+}
+
+TEST_F(CompressTest, ObserverSeesEveryTensor) {
+  struct Observer : CompressObserver {
+    void on_start(std::size_t n_tensors, std::size_t) override { announced = n_tensors; }
+    void on_tensor(const TensorInfo&) override { ++started; }
+    void on_iteration(const EmIteration&) override { ++iterations; }
+    void on_tensor_done(const TensorReport&) override { ++done; }
+    std::size_t announced = 0, started = 0, iterations = 0, done = 0;
+  } observer;
+  compress(input_, archive_, kRecipe, false, &observer);
+  EXPECT_EQ(observer.announced, network().size());
+  EXPECT_EQ(observer.started, network().size());
+  EXPECT_EQ(observer.done, network().size());
+  EXPECT_GT(observer.iterations, 10u);
+}
+
+}  // namespace
+}  // namespace pqw

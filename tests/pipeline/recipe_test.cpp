@@ -1,0 +1,73 @@
+#include "pqw/pipeline/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "pqw/core/error.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+TEST(ParseRule, SplitsAtTheLastColon) {
+  const Rule rule = parse_rule("a:b.*:block_size=4,centroids=64");
+  EXPECT_EQ(rule.pattern, "a:b.*");
+  EXPECT_THAT(rule.settings, ElementsAre(Pair("block_size", "4"), Pair("centroids", "64")));
+}
+
+TEST(ParseRule, RefusesOtherTexts) {
+  for (const char* text : {"", "abc", ":a=1", "x:", "x:a", "x:a=1,", "x:=1"}) {
+    EXPECT_THROW(parse_rule(text), Error) << text;
+  }
+}
+
+TEST(ReadRecipe, SaysWhatTheFlagsSay) {
+  const test::TempDir dir;
+  std::ofstream(dir / "r.yaml") << "defaults: {block_size: auto, centroids: 128}\n"
+                                   "include: ['weight$']\n"
+                                   "exclude: [embed, 'head\\.']\n"
+                                   "tensors:\n"
+                                   "  - {pattern: 'conv.*', block_size: 9}\n"
+                                   "  - pattern: fc\n"
+                                   "    codec: plain\n";
+  const Recipe recipe = read_recipe(dir / "r.yaml");
+  EXPECT_THAT(recipe.defaults, ElementsAre(Pair("block_size", "auto"), Pair("centroids", "128")));
+  EXPECT_THAT(recipe.include, ElementsAre("weight$"));
+  EXPECT_THAT(recipe.exclude, ElementsAre("embed", "head\\."));
+  ASSERT_EQ(recipe.rules.size(), 2u);
+  EXPECT_EQ(recipe.rules[0].pattern, "conv.*");
+  EXPECT_THAT(recipe.rules[0].settings, ElementsAre(Pair("block_size", "9")));
+  EXPECT_THAT(recipe.rules[1].settings, ElementsAre(Pair("codec", "plain")));
+}
+
+TEST(ReadRecipe, MistakesNameTheLine) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"defaults: 4\n", "line 1"},
+      {"\nrules: []\n", "line 2: unknown key 'rules'"},
+      {"tensors:\n  - {block_size: 4}\n", "line 2: a rule needs a pattern"},
+      {"include: x\n", "list of patterns"},
+      {"tensors: {a: 1}\n", "list of rules"},
+      {"a: [\n", "r.yaml"},
+      {"- 1\n", "expected the keys"},
+      {"", "expected the keys"}};
+  for (const auto& [text, message] : cases) {
+    const test::TempDir dir;
+    std::ofstream(dir / "r.yaml") << text;
+    try {
+      read_recipe(dir / "r.yaml");
+      FAIL() << "accepted: " << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pqw
