@@ -48,7 +48,8 @@ struct ZipMember {
   std::optional<std::uint32_t> stored_size = {};
   std::optional<std::string> local_name = {};
   std::optional<std::uint32_t> local_offset = {};
-  std::string extra = {};  // after the name in both headers
+  bool in_directory_only = false;  // no local header and data
+  std::string extra = {};          // after the name in both headers
 
   // What both headers share, from "version needed" to the sizes.
   std::string common() const {
@@ -77,8 +78,10 @@ inline std::string zip_of(const std::vector<ZipMember>& members, const ZipEnd& e
   for (const ZipMember& member : members) {
     const std::size_t offset = member.local_offset.value_or(archive.size());
     const std::string local_name = member.local_name.value_or(member.name);
-    archive += "PK\3\4" + member.common() + u16(local_name.size()) + u16(member.extra.size()) +
-               local_name + member.extra + member.stored;
+    if (!member.in_directory_only) {
+      archive += "PK\3\4" + member.common() + u16(local_name.size()) + u16(member.extra.size()) +
+                 local_name + member.extra + member.stored;
+    }
     directory += "PK\1\2" + u16(0x0314) + member.common() + u16(member.name.size()) +
                  u16(member.extra.size()) + u16(0) + u16(0) + u16(0) + u32(0100644u << 16) +
                  u32(offset) + member.name + member.extra;
