@@ -3,12 +3,11 @@
 
 namespace pqw::kernels {
 
-void build_table(const float* x, std::size_t n_columns, const float* codebook,
-                 std::size_t n_centroids, std::size_t stride, float* table) {
-  for (std::size_t k = 0; k < n_centroids; ++k) {
-    float sum = 0;
-    for (std::size_t j = 0; j < n_columns; ++j) sum += x[j] * codebook[k * stride + j];
-    table[k] = sum;
+void build_table(const float* x, std::size_t n_columns, const float* centroids,
+                 std::size_t n_centroids, float* table) {
+  for (std::size_t k = 0; k < n_centroids; ++k) table[k] = x[0] * centroids[k];
+  for (std::size_t j = 1; j < n_columns; ++j) {
+    for (std::size_t k = 0; k < n_centroids; ++k) table[k] += x[j] * centroids[j * n_centroids + k];
   }
 }
 

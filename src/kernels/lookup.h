@@ -6,10 +6,11 @@
 
 namespace pqw::kernels {
 
-// table[k] = Σ_j x[j] * codebook[k][j]. Layout: codebook is float[n_centroids][stride]; the first
-// n_columns of each centroid count (fewer than the block size at the tail of a row).
-void build_table(const float* x, std::size_t n_columns, const float* codebook,
-                 std::size_t n_centroids, std::size_t stride, float* table);
+// table[k] = Σ_j x[j] * c[k][j] over j < n_columns (fewer than the block size at the tail of a
+// row). Layout: `centroids` is transposed, float[block size][n_centroids], centroid k in column k.
+// REQUIRES: n_columns >= 1.
+void build_table(const float* x, std::size_t n_columns, const float* centroids,
+                 std::size_t n_centroids, float* table);
 
 // sums[r] += table[codes[r]] for r < n.
 void add_lookups(const float* table, const std::uint16_t* codes, std::size_t n, float* sums);

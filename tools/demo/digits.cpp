@@ -1,0 +1,187 @@
+// Runs a small digit classifier from its original weights, from decoded weights, and served
+// straight from the codes of archives, and prints how often each is right.
+//
+// pqw_demo_digits IMAGES ORIGINAL [ARCHIVE DECODED]...
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+#include "pqw/pipeline/evaluate.h"
+#include "pqw/pipeline/source.h"
+#include "pqw/serve/conv2d.h"
+#include "pqw/serve/linear.h"
+
+namespace {
+
+using pqw::ImageShape;
+
+pqw::TensorBytes read_tensor(const pqw::WeightReader& reader, const std::string& name,
+                             pqw::TensorInfo& info) {
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    if (reader.tensors()[i].name != name) continue;
+    info = reader.tensors()[i];
+    return reader.read(i);
+  }
+  throw pqw::Error(pqw::ErrorCode::kNotFound, "no tensor is named '" + name + "'");
+}
+
+// Where the layers get their weights: decoded ones, or archives that keep their codes.
+struct Weights {
+  std::function<pqw::Weight(const std::string&)> weight;
+  std::function<std::vector<float>(const std::string&)> floats;
+};
+
+Weights decoded_weights(const pqw::WeightReader& reader) {
+  return {
+      [&reader](const std::string& name) -> pqw::Weight {
+        pqw::TensorInfo info;
+        const pqw::TensorBytes bytes = read_tensor(reader, name, info);
+        return pqw::PlainWeight{info.shape, info.dtype, {bytes.view().begin(), bytes.view().end()}};
+      },
+      [&reader](const std::string& name) {
+        pqw::TensorInfo info;
+        const pqw::TensorBytes bytes = read_tensor(reader, name, info);
+        std::vector<float> values(pqw::element_count(info.shape));
+        pqw::to_float(bytes.view(), info.dtype, values);
+        return values;
+      }};
+}
+
+Weights coded_weights(const pqw::ArchiveReader& archive) {
+  return {[&archive](const std::string& name) { return pqw::load_weight(archive, name); },
+          [&archive](const std::string& name) { return pqw::load_floats(archive, name); }};
+}
+
+void relu(std::vector<float>& values) {
+  for (float& value : values) value = std::max(value, 0.0f);
+}
+
+// Largest of each 2 x 2 pixels.
+std::vector<float> max_pool(const std::vector<float>& x, ImageShape& shape) {
+  const ImageShape half{shape.batch, shape.channels, shape.height / 2, shape.width / 2};
+  std::vector<float> y(half.size());
+  std::size_t at = 0;
+  for (std::size_t plane = 0; plane < shape.batch * shape.channels; ++plane) {
+    for (std::size_t row = 0; row < half.height; ++row) {
+      for (std::size_t column = 0; column < half.width; ++column) {
+        const float* top = x.data() + (plane * shape.height + 2 * row) * shape.width + 2 * column;
+        const float* bottom = top + shape.width;
+        y[at++] = std::max(std::max(top[0], top[1]), std::max(bottom[0], bottom[1]));
+      }
+    }
+  }
+  shape = half;
+  return y;
+}
+
+class DigitNet {
+ public:
+  explicit DigitNet(const Weights& from)
+      : conv1_(from.weight("conv1.weight"), from.floats("conv1.bias"), {.padding = {1, 1}}),
+        conv2_(from.weight("conv2.weight"), from.floats("conv2.bias"), {.padding = {1, 1}}),
+        fc1_(from.weight("fc1.weight"), from.floats("fc1.bias")),
+        fc2_(from.weight("fc2.weight"), from.floats("fc2.bias")) {}
+
+  // images: float[batch][28][28] in 0..1. Returns the most likely digit of each.
+  std::vector<int> classify(const std::vector<float>& images) const {
+    ImageShape shape{images.size() / (28 * 28), 1, 28, 28};
+    auto x = convolve(conv2_, convolve(conv1_, images, shape), shape);
+    x = transform(fc1_, x, shape.batch);
+    relu(x);
+    x = transform(fc2_, x, shape.batch);
+    std::vector<int> digits;
+    for (auto row = x.begin(); row != x.end(); row += 10) {
+      digits.push_back(static_cast<int>(std::max_element(row, row + 10) - row));
+    }
+    return digits;
+  }
+
+ private:
+  static std::vector<float> convolve(const pqw::Conv2d& layer, const std::vector<float>& x,
+                                     ImageShape& shape) {
+    const ImageShape output = layer.output_shape(shape);
+    std::vector<float> y(output.size());
+    layer.forward(x, shape, y);
+    relu(y);
+    shape = output;
+    return max_pool(y, shape);
+  }
+
+  static std::vector<float> transform(const pqw::Linear& layer, const std::vector<float>& x,
+                                      std::size_t batch) {
+    std::vector<float> y(batch * layer.out_features());
+    layer.forward({x.data(), batch, layer.in_features()}, {y.data(), batch, layer.out_features()});
+    return y;
+  }
+
+  pqw::Conv2d conv1_, conv2_;
+  pqw::Linear fc1_, fc2_;
+};
+
+struct TestSet {
+  std::vector<float> images;
+  std::vector<int> labels;
+};
+
+TestSet read_test_set(const std::string& path) {
+  const auto reader = pqw::open_weights(path);
+  pqw::TensorInfo info;
+  TestSet set;
+  for (const std::byte pixel : read_tensor(*reader, "images", info).view()) {
+    set.images.push_back(static_cast<float>(pixel) / 255.0f);
+  }
+  for (const std::byte label : read_tensor(*reader, "labels", info).view()) {
+    set.labels.push_back(static_cast<int>(label));
+  }
+  return set;
+}
+
+double percent_equal(const std::vector<int>& a, const std::vector<int>& b) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i];
+  return 100 * static_cast<double>(equal) / static_cast<double>(a.size());
+}
+
+void run(const std::vector<std::string>& paths) {
+  const TestSet set = read_test_set(paths[0]);
+  const auto original = pqw::open_weights(paths[1]);
+  const auto expected = DigitNet(decoded_weights(*original)).classify(set.images);
+  fmt::print("{:<10} {:>9} {:>6} {:>10} {:>9} {:>9} {:>9} {:>16}\n", "archive", "bytes", "ratio",
+             "rel. error", "original", "decoded", "served", "served = decoded");
+  for (std::size_t i = 2; i + 1 < paths.size(); i += 2) {
+    const pqw::Report report = pqw::evaluate(paths[1], paths[i]);
+    const pqw::ArchiveReader archive(paths[i]);
+    const auto decoded = pqw::open_weights(paths[i + 1]);
+    const auto from_decoded = DigitNet(decoded_weights(*decoded)).classify(set.images);
+    const auto from_codes = DigitNet(coded_weights(archive)).classify(set.images);
+    fmt::print("{:<10} {:>9} {:>6.2f} {:>10.5f} {:>8.2f}% {:>8.2f}% {:>8.2f}% {:>15.2f}%\n",
+               std::filesystem::path(paths[i]).stem().string(), report.file_bytes, report.ratio(),
+               report.distortion()->relative_error(), percent_equal(expected, set.labels),
+               percent_equal(from_decoded, set.labels), percent_equal(from_codes, set.labels),
+               percent_equal(from_codes, from_decoded));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> paths(argv + 1, argv + argc);
+  if (paths.size() < 2 || paths.size() % 2 != 0) {
+    fmt::print(stderr, "usage: pqw_demo_digits IMAGES ORIGINAL [ARCHIVE DECODED]...\n");
+    return 2;
+  }
+  try {
+    run(paths);
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "pqw_demo_digits: {}\n", error.what());
+    return 1;
+  }
+}
