@@ -9,17 +9,21 @@
 
 namespace pqw {
 
-// Tensors are the datasets reached by hard links from the root group, in the order of their names,
-// each under its path without the leading '/'. Floats of either byte order are converted to
-// little-endian. What is no tensor (strings, compounds, references, ...) and what would have to be
-// fetched from elsewhere (soft and external links, external storage, virtual datasets) is listed
-// in skipped() and never followed. No metadata is read.
-// Errors: kNotFound, kIo, kFormat (no HDF5 file, or a broken one), kUnsupported.
+// Tensors are the datasets of numbers (h5/types.h) reached by hard links from the root group, each
+// under its path without the leading '/', group by group in the order of names. Either byte order
+// is read, as are chunks packed with deflate, shuffle and fletcher32. Other datasets (text,
+// compounds, references, ...), soft and external links and second names of one object are listed
+// in skipped() and never followed. Metadata are the fixed-length UTF-8 attributes of the root
+// group. Not safe for use from several threads at once, nor beside other objects that read or
+// write HDF5 files.
+// Errors: kNotFound, kIo, kFormat (no HDF5 file, or a broken one), kUnsupported (a tensor whose
+// data is in other files or packed with another filter).
 std::unique_ptr<WeightReader> open_hdf5(const std::string& path);
 
 // Tensors become contiguous datasets, nested in groups at each '/' of the name; metadata becomes
-// string attributes of the root group.
-// Errors: kExists, kIo, kUnsupported (names or metadata that HDF5 cannot hold).
+// attributes of the root group. Equal calls give equal bytes.
+// Errors: kExists, kIo, kUnsupported (names, also 'a' beside 'a/b', or metadata that HDF5 cannot
+// hold).
 std::unique_ptr<WeightWriter> create_hdf5(const std::string& path, std::vector<TensorInfo> tensors,
                                           const Metadata& metadata, bool overwrite);
 

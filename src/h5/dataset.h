@@ -48,9 +48,9 @@ struct DatasetInfo {
   Layout layout = Layout::kOther;
   std::uint64_t stored_bytes = 0;       // of the raw data in the file, 0 when not allocated
   std::optional<std::uint64_t> offset;  // of contiguous data, from the start of the file
-  std::uint64_t chunk_elements = 0;
-  std::vector<int> filters;  // HDF5's numbers: 1 deflate, 2 shuffle, 3 fletcher32, ...
-  bool is_external = false;  // the data is in other files
+  std::uint64_t chunk_bytes = 0;        // unpacked; 0 for other layouts
+  std::vector<int> filters;             // HDF5's numbers: 1 deflate, 2 shuffle, 3 fletcher32, ...
+  bool is_external = false;             // the data is in other files
 };
 
 DatasetInfo describe(Id dataset, const Context& context);

@@ -29,8 +29,9 @@ void describe_chunks(Id list, DatasetInfo& info, const Context& context) {
   std::vector<hsize_t> dims(kMaxRank + 1);
   const int rank = H5Pget_chunk(list, static_cast<int>(dims.size()), dims.data());
   check(rank, context, "read the chunks");
-  const std::vector<std::size_t> chunk(dims.begin(), dims.begin() + rank);
-  info.chunk_elements = checked_element_count(chunk).value_or(UINT64_MAX);
+  std::vector<std::size_t> chunk(dims.begin(), dims.begin() + rank);
+  chunk.push_back(info.element_bytes);
+  info.chunk_bytes = checked_element_count(chunk).value_or(UINT64_MAX);
 }
 
 void describe_storage(Id dataset, DatasetInfo& info, const Context& context) {

@@ -79,6 +79,15 @@ herr_t append_link(hid_t, const char* name, const H5L_info_t* info, void* data) 
   }
 }
 
+Object look_at(Handle handle, const Context& context) {
+  H5O_info_t info;
+  check(H5Oget_info2(handle.id(), &info, H5O_INFO_BASIC), context, "look at an object");
+  const ObjectKind kind = info.type == H5O_TYPE_GROUP     ? ObjectKind::kGroup
+                          : info.type == H5O_TYPE_DATASET ? ObjectKind::kDataset
+                                                          : ObjectKind::kOther;
+  return {std::move(handle), kind, info.rc, info.addr};
+}
+
 }  // namespace
 
 Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
@@ -103,19 +112,12 @@ std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
 }
 
 Object open_object(Id file, std::uint64_t address, const Context& context) {
-  Handle handle =
-      own(H5Oopen_by_addr(file, address), H5Oclose, context, "open the object of a link");
-  H5O_info_t info;
-  check(H5Oget_info2(handle.id(), &info, H5O_INFO_BASIC), context, "look at an object");
-  const ObjectKind kind = info.type == H5O_TYPE_GROUP     ? ObjectKind::kGroup
-                          : info.type == H5O_TYPE_DATASET ? ObjectKind::kDataset
-                                                          : ObjectKind::kOther;
-  return {std::move(handle), kind, info.rc};
+  return look_at(own(H5Oopen_by_addr(file, address), H5Oclose, context, "open an object"), context);
 }
 
 Object open_root(Id file, const Context& context) {
-  return {own(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, context, "open the root group"),
-          ObjectKind::kGroup, 1};
+  return look_at(own(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, context, "open the root group"),
+                 context);
 }
 
 }  // namespace pqw::h5

@@ -17,7 +17,7 @@ struct GroupOptions {
   std::size_t extra_bytes = 0;  // ... and for so many bytes of attributes
 };
 
-// `link` is one component, without '/'.
+// `link` is a path relative to `parent`, the groups of which exist.
 Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
                     const Context& context);
 
@@ -42,6 +42,7 @@ struct Object {
   Handle handle;
   ObjectKind kind = ObjectKind::kOther;
   std::uint64_t n_names = 0;  // hard links to it
+  std::uint64_t address = 0;
 };
 
 // Opens the object at the address of a hard link, without looking its name up again.

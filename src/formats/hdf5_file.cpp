@@ -1,0 +1,136 @@
+// Generic HDF5 files of tensors.
+#include "formats/hdf5_file.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "formats/basic_reader.h"
+#include "formats/hdf5_names.h"
+#include "formats/hdf5_walk.h"
+#include "formats/utf8.h"
+#include "formats/write_order.h"
+#include "h5/attribute.h"
+#include "h5/dataset.h"
+#include "h5/file.h"
+#include "h5/group.h"
+#include "pqw/io/atomic_file.h"
+#include "pqw/io/mapped_file.h"
+
+namespace pqw {
+namespace {
+
+// Attributes live in an object header, whose parts hold at most 64 KiB in the oldest format.
+constexpr std::size_t kMaxTextBytes = 60000;
+
+void swap_bytes(std::span<std::byte> bytes, std::size_t element_bytes) {
+  for (; !bytes.empty(); bytes = bytes.subspan(element_bytes)) {
+    std::ranges::reverse(bytes.first(element_bytes));
+  }
+}
+
+class Hdf5Reader : public BasicReader {
+ public:
+  explicit Hdf5Reader(const std::string& path) : context_{path, "", ErrorCode::kFormat} {
+    const std::uint64_t file_bytes = MappedFile(path).bytes().size();
+    file_ = h5::open_file(path, context_);
+    Hdf5Content content = walk_hdf5(file_.id(), file_bytes, path);
+    found_ = std::move(content.tensors);
+    skipped_ = std::move(content.skipped);
+    for (const Hdf5Tensor& tensor : found_) tensors_.push_back(tensor.info);
+    read_metadata();
+  }
+
+  TensorBytes read(std::size_t index) const override {
+    const Hdf5Tensor& tensor = found_.at(index);
+    const h5::Context context = context_.about(h5::quoted("tensor", tensor.info.name));
+    const h5::Object object = h5::open_object(file_.id(), tensor.address, context);
+    std::vector<std::byte> bytes(byte_count(tensor.info));
+    h5::read_dataset(object.handle.id(), bytes, context);
+    if (tensor.big_endian) swap_bytes(bytes, size_in_bytes(tensor.info.dtype));
+    return TensorBytes(std::move(bytes));
+  }
+
+ private:
+  // Only what create_hdf5 writes; other attributes are about other programs.
+  void read_metadata() {
+    const h5::Object root = h5::open_root(file_.id(), context_);
+    const h5::Id id = root.handle.id();
+    for (const std::string& key : h5::list_texts(id, kMaxTextBytes, context_)) {
+      std::string value = h5::read_text(id, key, kMaxTextBytes, context_);
+      if (is_utf8(key) && is_utf8(value)) metadata_[key] = std::move(value);
+    }
+  }
+
+  h5::Context context_;
+  h5::Handle file_;
+  std::vector<Hdf5Tensor> found_;
+};
+
+class Hdf5Writer : public WeightWriter {
+ public:
+  Hdf5Writer(const std::string& path, std::vector<TensorInfo> tensors, const Metadata& metadata,
+             bool overwrite)
+      : context_{path, "", ErrorCode::kIo}, order_(path, std::move(tensors)) {
+    const std::vector<std::string> groups = groups_of(order_.tensors(), path);
+    for (const auto& [key, value] : metadata) check_metadata(key, value);
+    target_.emplace(path, overwrite);
+    file_ = h5::create_file(target_->temporary_path(), h5::FileKind::kInterchange, context_);
+    for (const std::string& group : groups) {
+      h5::create_group(file_.id(), group, {}, context_.about(h5::quoted("group", group)))
+          .close(context_);
+    }
+    const h5::Object root = h5::open_root(file_.id(), context_);
+    for (const auto& [key, value] : metadata) {
+      h5::write_text(root.handle.id(), key, value, context_.about(h5::quoted("metadata", key)));
+    }
+  }
+
+  void add(std::span<const std::byte> bytes) override {
+    const TensorInfo& info = order_.tensors()[order_.next(bytes.size())];
+    const h5::Context context = context_.about(h5::quoted("tensor", info.name));
+    h5::Handle dataset = h5::create_dataset(file_.id(), info.name, info.dtype, info.shape,
+                                            h5::Storage::kContiguous, context);
+    h5::write_dataset(dataset.id(), bytes, context);
+    dataset.close(context);
+  }
+
+  void commit() override {
+    order_.require_complete();
+    file_.close(context_);
+    target_->commit();
+  }
+
+ private:
+  void check_metadata(const std::string& key, const std::string& value) const {
+    const h5::Context context = context_.about(h5::quoted("metadata", key));
+    const bool has_zero =
+        key.find('\0') != std::string::npos || value.find('\0') != std::string::npos;
+    if (key.empty() || has_zero || !is_utf8(key) || !is_utf8(value)) {
+      throw context.error(ErrorCode::kUnsupported,
+                          "HDF5 holds UTF-8 without zero bytes under a key that is not empty");
+    }
+    if (key.size() + value.size() > kMaxTextBytes) {
+      throw context.error(ErrorCode::kUnsupported,
+                          std::to_string(value.size()) + " bytes, HDF5 holds about 60000");
+    }
+  }
+
+  h5::Context context_;
+  WriteOrder order_;
+  std::optional<AtomicFile> target_;  // outlives the file, which writes to it
+  h5::Handle file_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightReader> open_hdf5(const std::string& path) {
+  return std::make_unique<Hdf5Reader>(path);
+}
+
+std::unique_ptr<WeightWriter> create_hdf5(const std::string& path, std::vector<TensorInfo> tensors,
+                                          const Metadata& metadata, bool overwrite) {
+  return std::make_unique<Hdf5Writer>(path, std::move(tensors), metadata, overwrite);
+}
+
+}  // namespace pqw

@@ -1,0 +1,263 @@
+#include "formats/hdf5_file.h"
+
+#include <hdf5.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "h5/handle.h"
+#include "tests/formats/file_testing.h"
+
+namespace pqw {
+namespace {
+
+using test::counting;
+using test::little_endian;
+using test::read_all;
+using test::read_file;
+using test::Tensor;
+using test::write_all;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> names_of(const WeightReader& reader) {
+  std::vector<std::string> names;
+  for (const TensorInfo& info : reader.tensors()) names.push_back(info.name);
+  return names;
+}
+
+class Hdf5File : public testing::Test {
+ protected:
+  // A file with what `fill` puts into it.
+  void make(const std::function<void(hid_t)>& fill) {
+    h5::initialize();
+    const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    ASSERT_GE(file, 0);
+    fill(file);
+    ASSERT_GE(H5Fclose(file), 0);
+  }
+
+  // A file with one dataset 'w' of floats made with these properties; `chunk` 0 is contiguous.
+  void make_dataset(hsize_t count, hsize_t chunk, const std::function<void(hid_t)>& set = {}) {
+    make([&](hid_t file) {
+      const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+      if (chunk > 0) H5Pset_chunk(list, 1, &chunk);
+      if (set) set(list);
+      const hsize_t unlimited = H5S_UNLIMITED;
+      const hid_t space = H5Screate_simple(1, &count, chunk > 0 ? &unlimited : nullptr);
+      const hid_t dataset =
+          H5Dcreate2(file, "w", H5T_IEEE_F32LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+      EXPECT_GE(dataset, 0);
+      H5Dclose(dataset);
+      H5Sclose(space);
+      H5Pclose(list);
+    });
+  }
+
+  void expect_error(ErrorCode code, const std::string& message) {
+    const auto error = test::error_of_reading(path_);
+    ASSERT_TRUE(error) << "was accepted";
+    EXPECT_EQ(error->code(), code) << error->what();
+    EXPECT_THAT(error->what(), HasSubstr(message));
+  }
+
+  void expect_not_written(const std::vector<Tensor>& tensors, const Metadata& metadata,
+                          const std::string& message) {
+    try {
+      write_all(path_, tensors, metadata);
+      FAIL() << "was written";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+  }
+
+  const test::TempDir dir_;
+  const std::string path_ = dir_ / "file.h5";
+};
+
+TEST_F(Hdf5File, GivesEveryElementTypeAndShapeBack) {
+  std::vector<Tensor> tensors;
+  for (const DType dtype : test::kAllDtypes) {
+    for (const Shape& shape : {Shape{}, Shape{0}, Shape{3}, Shape{2, 0, 4}, Shape{5, 3, 2}}) {
+      tensors.push_back(counting(std::string(to_string(dtype)) + to_string(shape), dtype, shape));
+    }
+  }
+  tensors.push_back(counting("of rank 32", DType::kF32, Shape(32, 1)));
+  std::ranges::sort(tensors, {}, [](const Tensor& tensor) { return tensor.info.name; });
+  write_all(path_, tensors);
+  EXPECT_EQ(read_all(path_), tensors);
+}
+
+TEST_F(Hdf5File, NestsGroupsAtSlashes) {
+  const std::vector<Tensor> tensors = {
+      counting("a/b/c", DType::kF32, {2}), counting("a/b/d", DType::kF32, {3}),
+      counting("a/e", DType::kI32, {1}), counting("f", DType::kF32, {})};
+  write_all(path_, tensors);
+  EXPECT_EQ(read_all(path_), tensors);
+  EXPECT_GT(H5Fis_hdf5(path_.c_str()), 0);
+}
+
+TEST_F(Hdf5File, WritesInTheOrderGivenAndReadsInTheOrderOfNames) {
+  write_all(path_, {counting("b", DType::kU8, {1}), counting("a", DType::kU8, {2})});
+  EXPECT_THAT(names_of(*open_hdf5(path_)), ElementsAre("a", "b"));
+}
+
+TEST_F(Hdf5File, CarriesMetadata) {
+  const Metadata metadata = {
+      {"format", "pt"}, {"empty", ""}, {"text", "\xc3\xa4\n"}, {"long", std::string(59000, 'm')}};
+  write_all(path_, {counting("a", DType::kU8, {1})}, metadata);
+  EXPECT_EQ(open_hdf5(path_)->metadata(), metadata);
+}
+
+TEST_F(Hdf5File, EqualCallsGiveEqualBytes) {
+  for (const char* name : {"1.h5", "2.h5"}) {
+    write_all(dir_ / name, {counting("a/b", DType::kF32, {5000}), counting("c", DType::kBool, {3})},
+              {{"key", "value"}});
+  }
+  EXPECT_EQ(read_file(dir_ / "1.h5"), read_file(dir_ / "2.h5"));
+}
+
+TEST_F(Hdf5File, WithoutCommitLeavesNothing) {
+  create_hdf5(path_, {{"a", DType::kU8, {1}}}, {}, false)->add(test::bytes_of("x"));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+TEST_F(Hdf5File, ReplacesOnlyWhenAsked) {
+  write_all(path_, {counting("a", DType::kU8, {1})});
+  const std::string before = read_file(path_);
+  try {
+    create_hdf5(path_, {}, {}, false);
+    FAIL() << "was replaced";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kExists);
+  }
+  EXPECT_EQ(read_file(path_), before);
+  create_hdf5(path_, {}, {}, true)->commit();
+  EXPECT_TRUE(read_all(path_).empty());
+}
+
+TEST_F(Hdf5File, RefusesNamesThatHdf5CannotHold) {
+  using namespace std::string_literals;
+  for (const std::string& name : {""s, "/"s, "/a"s, "a/"s, "a//b"s, "."s, "a/./b"s, "a\0b"s}) {
+    expect_not_written({counting(name, DType::kU8, {1})}, {}, "HDF5 cannot hold this name");
+  }
+  const Tensor a = counting("a", DType::kU8, {1});
+  const Tensor below = counting("a/b/c", DType::kU8, {1});
+  expect_not_written({a, below}, {}, "tensor 'a/b/c': lies below tensor 'a'");
+  expect_not_written({below, a}, {}, "tensor 'a/b/c': lies below tensor 'a'");
+  expect_not_written({counting("a", DType::kU8, Shape(33, 1))}, {}, "33 dimensions");
+}
+
+TEST_F(Hdf5File, RefusesMetadataThatHdf5CannotHold) {
+  using namespace std::string_literals;
+  expect_not_written({}, {{"", "x"}}, "metadata ''");
+  expect_not_written({}, {{"key", "a\0b"s}}, "metadata 'key'");
+  expect_not_written({}, {{"key", "\xff"}}, "metadata 'key'");
+  expect_not_written({}, {{"key", std::string(70000, 'x')}}, "metadata 'key': 70000 bytes");
+}
+
+// Written by h5py 3.7: chunks with gzip, shuffle and fletcher32, both byte orders, bool, and much
+// that is no tensor.
+TEST_F(Hdf5File, ReadsWhatH5pyWrites) {
+  const std::string path = PQW_FORMATS_DATA "/h5py.h5";
+  std::string counted;
+  for (int i = 0; i < 24; ++i) counted += little_endian<float>({static_cast<float>(i)});
+  EXPECT_THAT(
+      read_all(path),
+      ElementsAre(
+          Tensor{{"big_endian", DType::kF32, {2}}, little_endian<float>({1.5f, -2.0f})},
+          Tensor{{"big_endian_half", DType::kF16, {2}},
+                 little_endian<std::uint16_t>({0x3e00, 0xc000})},
+          Tensor{{"chunked", DType::kF32, {4, 6}}, counted},
+          Tensor{{"layer/bias", DType::kF64, {2}}, little_endian<double>({1.0, -1.0})},
+          Tensor{{"layer/empty", DType::kF32, {0, 3}}, ""},
+          Tensor{{"layer/half", DType::kF16, {2}}, little_endian<std::uint16_t>({0x3800, 0x7bff})},
+          Tensor{{"layer/mask", DType::kBool, {3}}, std::string("\1\0\1", 3)},
+          Tensor{{"layer/steps", DType::kI64, {}}, little_endian<std::int64_t>({7})}));
+}
+
+TEST_F(Hdf5File, ListsWhatIsNoTensor) {
+  const auto reader = open_hdf5(PQW_FORMATS_DATA "/h5py.h5");
+  EXPECT_THAT(reader->skipped(),
+              ElementsAre("'complex' holds no numbers",
+                          "'external' is a soft or external link, which is not followed",
+                          "'layer/root' is another name of '/'", "'nothing' holds nothing",
+                          "'pairs' holds no numbers",
+                          "'soft' is a soft or external link, which is not followed",
+                          "'text' holds no numbers", "'tied' is another name of 'layer/bias'"));
+  EXPECT_EQ(reader->metadata(), (Metadata{{"author", "somebody"}}));
+}
+
+TEST_F(Hdf5File, CyclesOfGroupsEnd) {
+  make([](hid_t file) {
+    H5Gclose(H5Gcreate2(file, "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Lcreate_hard(file, "a", file, "a/again", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  EXPECT_THAT(open_hdf5(path_)->skipped(), ElementsAre("'a/again' is another name of 'a'"));
+}
+
+TEST_F(Hdf5File, DeepGroupsAreRefused) {
+  const auto nested = [&](int depth) {
+    make([&](hid_t file) {
+      std::string name = "g";
+      for (int i = 0; i < depth; ++i, name += "/g") {
+        H5Gclose(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+      }
+    });
+  };
+  nested(64);
+  EXPECT_NO_THROW(open_hdf5(path_));
+  nested(65);
+  expect_error(ErrorCode::kUnsupported, "deeper than 64 groups");
+}
+
+TEST_F(Hdf5File, DataElsewhereIsRefused) {
+  make_dataset(2, 0, [](hid_t list) { H5Pset_external(list, "/etc/hostname", 0, 8); });
+  expect_error(ErrorCode::kUnsupported, "tensor 'w': its data is in other files");
+  make_dataset(2, 0, [](hid_t list) {
+    const hsize_t count = 2;
+    const hid_t space = H5Screate_simple(1, &count, nullptr);
+    H5Pset_virtual(list, space, "other.h5", "x", space);
+    H5Sclose(space);
+  });
+  expect_error(ErrorCode::kUnsupported, "tensor 'w': its data is in other files");
+}
+
+TEST_F(Hdf5File, UnknownFiltersAreRefused) {
+  make_dataset(2, 2, [](hid_t list) { H5Pset_filter(list, 32000, H5Z_FLAG_OPTIONAL, 0, nullptr); });
+  expect_error(ErrorCode::kUnsupported, "tensor 'w': packed with HDF5 filter 32000");
+}
+
+TEST_F(Hdf5File, ExpansionIsBounded) {
+  constexpr hsize_t kTebi = hsize_t{1} << 40;
+  for (const hsize_t chunk : {0, 1024}) {
+    make_dataset(kTebi, chunk);
+    expect_error(ErrorCode::kFormat, "0 bytes stored, which cannot unpack to 4398046511104");
+  }
+  make_dataset(2, hsize_t{1} << 29);
+  expect_error(ErrorCode::kFormat, "0 bytes stored, which cannot unpack to 2147483648");
+}
+
+TEST_F(Hdf5File, WhatWasNeverWrittenIsZero) {
+  for (const hsize_t chunk : {0, 1024}) {
+    make_dataset(3, chunk);
+    EXPECT_THAT(read_all(path_),
+                ElementsAre(Tensor{{"w", DType::kF32, {3}}, std::string(12, '\0')}));
+  }
+}
+
+TEST_F(Hdf5File, TruncatedIsRefused) {
+  write_all(path_, {counting("a/b", DType::kF32, {100}), counting("c", DType::kF32, {100})});
+  const std::string whole = read_file(path_);
+  for (std::size_t length = 8; length < whole.size(); length += 11) {
+    test::write_file(path_, whole.substr(0, length));
+    const auto error = test::error_of_reading(path_);
+    ASSERT_TRUE(error) << length;
+    ASSERT_EQ(error->code(), ErrorCode::kFormat) << error->what();
+  }
+}
+
+}  // namespace
+}  // namespace pqw
