@@ -84,10 +84,12 @@ TEST(WeightFile, TheContentCountsAndNotTheExtension) {
   write_all(dir / "a.safetensors", {tensor});
   write_all(dir / "a.npy", {tensor});
   write_all(dir / "a.npz", {tensor});
+  write_all(dir / "a.hdf5", {tensor});
+  std::filesystem::rename(dir / "a.hdf5", dir / "b");
   std::filesystem::rename(dir / "a.safetensors", dir / "b.npz");
   std::filesystem::rename(dir / "a.npy", dir / "b.safetensors");
   std::filesystem::rename(dir / "a.npz", dir / "b.npy");
-  for (const char* name : {"b.npz", "b.safetensors", "b.npy"}) {
+  for (const char* name : {"b", "b.npz", "b.safetensors", "b.npy"}) {
     EXPECT_EQ(read_all(dir / name), std::vector{tensor}) << name;
   }
 }
@@ -199,7 +201,7 @@ TEST_P(WriterOf, RefusesOtherThanTheAnnouncedTensors) {
   EXPECT_EQ(read_all(dir / GetParam())[0].bytes, "ab");
 }
 
-INSTANTIATE_TEST_SUITE_P(, WriterOf, testing::Values("f.safetensors", "f.npy", "f.npz"),
+INSTANTIATE_TEST_SUITE_P(, WriterOf, testing::Values("f.safetensors", "f.npy", "f.npz", "f.h5"),
                          [](const auto& test) { return std::string(test.param).substr(2); });
 
 }  // namespace
