@@ -1,0 +1,57 @@
+#include "h5/attribute.h"
+
+#include "h5/group.h"
+#include "tests/h5/h5_testing.h"
+
+namespace pqw::h5 {
+namespace {
+
+using testing::ElementsAre;
+
+class Attributes : public H5Test {
+ protected:
+  const Object root_ = open_root(file_.id(), context_);
+  const Id id_ = root_.handle.id();
+};
+
+TEST_F(Attributes, GiveTextsAndNumbersBack) {
+  write_text(id_, "text", "block_size=4", context_);
+  write_text(id_, "empty", "", context_);
+  write_number(id_, "number", UINT64_MAX, context_);
+  const std::vector<std::uint64_t> shape = {64, 0, 3};
+  write_numbers(id_, "shape", shape, context_);
+  write_numbers(id_, "none", {}, context_);
+  EXPECT_EQ(read_text(id_, "text", 12, context_), "block_size=4");
+  EXPECT_EQ(read_text(id_, "empty", 12, context_), "");
+  EXPECT_EQ(read_number(id_, "number", context_), UINT64_MAX);
+  EXPECT_EQ(read_numbers(id_, "shape", 3, context_), shape);
+  EXPECT_THAT(read_numbers(id_, "none", 3, context_), ElementsAre());
+  EXPECT_THAT(list_texts(id_, 100, context_), ElementsAre("empty", "text"));
+  EXPECT_THAT(list_texts(id_, 5, context_), ElementsAre("empty"));
+}
+
+TEST_F(Attributes, AreThereOrNot) {
+  EXPECT_FALSE(has_attribute(id_, "text", context_));
+  write_text(id_, "text", "x", context_);
+  EXPECT_TRUE(has_attribute(id_, "text", context_));
+}
+
+TEST_F(Attributes, OfAnotherTypeOrSizeAreErrors) {
+  write_text(id_, "text", "12345", context_);
+  write_number(id_, "number", 5, context_);
+  const std::vector<std::uint64_t> one = {1};
+  write_numbers(id_, "list", one, context_);
+  EXPECT_EQ(message_of([&] { (void)read_text(id_, "text", 4, context_); }),
+            "shown: object: attribute 'text' is not a fixed-length text of at most 4 bytes");
+  EXPECT_EQ(message_of([&] { (void)read_numbers(id_, "list", 0, context_); }),
+            "shown: object: attribute 'list' is not a list of at most 0 64-bit unsigned numbers");
+  EXPECT_EQ(message_of([&] { (void)read_number(id_, "list", context_); }),
+            "shown: object: attribute 'list' is not one 64-bit unsigned number");
+  EXPECT_NE(message_of([&] { (void)read_number(id_, "text", context_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_text(id_, "number", 99, context_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_numbers(id_, "number", 99, context_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_text(id_, "none", 99, context_); }), "no error");
+}
+
+}  // namespace
+}  // namespace pqw::h5

@@ -1,0 +1,82 @@
+#include "h5/group.h"
+
+#include <hdf5.h>
+
+#include <fstream>
+
+#include "h5/dataset.h"
+#include "tests/h5/h5_testing.h"
+
+namespace pqw::h5 {
+namespace {
+
+std::vector<std::string> names_of(const std::vector<Link>& links) {
+  std::vector<std::string> names;
+  for (const Link& link : links) names.push_back(link.name);
+  return names;
+}
+
+class Groups : public H5Test {
+ protected:
+  void add(const Handle& group, const std::string& link) {
+    (void)create_dataset(group.id(), link, DType::kU8, {}, Storage::kContiguous, context_);
+  }
+};
+
+TEST_F(Groups, ListLinksByNameOrByCreation) {
+  const Handle group = create_group(file_.id(), "g", {.keep_order = true}, context_);
+  for (const char* name : {"b", "c", "a"}) add(group, name);
+  EXPECT_THAT(names_of(list_links(group.id(), LinkOrder::kByName, 3, context_)),
+              testing::ElementsAre("a", "b", "c"));
+  EXPECT_THAT(names_of(list_links(group.id(), LinkOrder::kByCreation, 3, context_)),
+              testing::ElementsAre("b", "c", "a"));
+}
+
+TEST_F(Groups, WithoutOrderCannotListByCreation) {
+  const Handle group = create_group(file_.id(), "g", {}, context_);
+  EXPECT_THAT(
+      message_of([&] { (void)list_links(group.id(), LinkOrder::kByCreation, 3, context_); }),
+      testing::StartsWith("shown: object: cannot list the links of a group: "));
+}
+
+TEST_F(Groups, OfTooManyLinksAreErrors) {
+  const Handle group = create_group(file_.id(), "g", {}, context_);
+  add(group, "a");
+  add(group, "b");
+  EXPECT_EQ(list_links(group.id(), LinkOrder::kByName, 2, context_).size(), 2u);
+  EXPECT_EQ(message_of([&] { (void)list_links(group.id(), LinkOrder::kByName, 1, context_); }),
+            "shown: object: more than 1 links in a group");
+}
+
+TEST_F(Groups, TellKindsOfLinksWithoutFollowingThem) {
+  const Handle group = create_group(file_.id(), "g", {}, context_);
+  add(group, "hard");
+  H5Lcreate_soft("nowhere", group.id(), "soft", H5P_DEFAULT, H5P_DEFAULT);
+  H5Lcreate_external("none.h5", "x", group.id(), "external", H5P_DEFAULT, H5P_DEFAULT);
+  const auto links = list_links(group.id(), LinkOrder::kByName, 9, context_);
+  ASSERT_EQ(links.size(), 3u);
+  EXPECT_EQ(links[0].kind, LinkKind::kExternal);
+  EXPECT_EQ(links[1].kind, LinkKind::kHard);
+  EXPECT_EQ(links[2].kind, LinkKind::kSoft);
+}
+
+TEST_F(Groups, OpenObjectsByAddress) {
+  const Handle group = create_group(file_.id(), "g", {}, context_);
+  add(group, "a");
+  H5Lcreate_hard(group.id(), "a", file_.id(), "second", H5P_DEFAULT, H5P_DEFAULT);
+  const auto links = list_links(group.id(), LinkOrder::kByName, 9, context_);
+  const Object object = open_object(file_.id(), links.at(0).address, context_);
+  EXPECT_EQ(object.kind, ObjectKind::kDataset);
+  EXPECT_EQ(object.n_names, 2u);
+  EXPECT_EQ(object.address, links.at(0).address);
+  EXPECT_EQ(open_root(file_.id(), context_).kind, ObjectKind::kGroup);
+  EXPECT_NE(message_of([&] { (void)open_object(file_.id(), 1 << 20, context_); }), "no error");
+}
+
+TEST_F(Groups, ErrorsOfTheSystemAreShort) {
+  const std::string message = message_of([&] { (void)open_file(dir_ / "none", context_); });
+  EXPECT_EQ(message, "shown: object: cannot open: No such file or directory");
+}
+
+}  // namespace
+}  // namespace pqw::h5
