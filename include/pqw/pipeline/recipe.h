@@ -18,10 +18,11 @@ struct Rule {
 };
 
 struct Recipe {
-  Settings defaults;                 // for every tensor; the settings of its rule come on top
-  std::vector<Rule> rules;           // the first whose pattern matches counts
-  std::vector<std::string> include;  // when not empty: tensors that match none of these stay plain
-  std::vector<std::string> exclude;  // tensors that match one of these stay plain
+  Settings defaults = {};        // for every tensor; the settings of its rule come on top
+  std::vector<Rule> rules = {};  // the first whose pattern matches counts
+  std::vector<std::string> include =
+      {};  // when not empty: tensors that match none of these stay plain
+  std::vector<std::string> exclude = {};  // tensors that match one of these stay plain
 };
 
 // "key=value,key=value". Errors: kInvalidArgument.

@@ -1,0 +1,254 @@
+// The command-line tool as its users meet it: the real binary on real files.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "pqw/formats/weight_file.h"
+#include "tests/random_matrix.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+std::string content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return (std::ostringstream() << file.rdbuf()).str();
+}
+
+struct Outcome {
+  int status = 0;  // exit code, or 128 + signal
+  std::string out, err;
+};
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_model("model.safetensors", {"conv.weight", "fc.weight", "fc.bias"});
+  }
+
+  // Weights of fixed shapes under these names.
+  void write_model(const std::string& name, const std::vector<std::string>& names) const {
+    const std::vector<Shape> shapes{{64, 32, 3, 3}, {200, 150}, {200}};
+    std::vector<TensorInfo> infos;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      infos.push_back({names[i], DType::kF32, shapes[i]});
+    const auto writer = create_weights(dir_ / name, infos, {}, false);
+    for (const TensorInfo& info : infos) {
+      const auto values = test::normal_values(element_count(info.shape), 1);
+      writer->add(std::as_bytes(std::span(values)));
+    }
+    writer->commit();
+  }
+
+  pid_t start(std::vector<std::string> arguments) const {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    if (::chdir(dir_.path().c_str()) != 0) ::_exit(126);
+    ::dup2(::open("out.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+    ::dup2(::open("err.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    std::vector<char*> argv{const_cast<char*>(PQW_COMMAND)};
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    ::execv(PQW_COMMAND, argv.data());
+    ::_exit(127);
+  }
+
+  Outcome finish(pid_t child) const {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+            content(dir_ / "out.txt"), content(dir_ / "err.txt")};
+  }
+
+  Outcome run(std::vector<std::string> arguments) const {
+    return finish(start(std::move(arguments)));
+  }
+
+  // One line on stderr, nothing on stdout, exit code 1.
+  void expect_failure(const Outcome& outcome, const std::string& message) const {
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.out, IsEmpty());
+    EXPECT_THAT(outcome.err, StartsWith("pqw: "));
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+
+  bool exists(const std::string& name) const { return std::filesystem::exists(dir_ / name); }
+
+  const test::TempDir dir_;
+};
+
+TEST_F(Cli, QuantizeVerifyDecodeEval) {
+  const Outcome quantize = run({"quantize", "model.safetensors", "-o", "model.h5"});
+  EXPECT_EQ(quantize.status, 0) << quantize.err;
+  EXPECT_THAT(quantize.out, HasSubstr("conv.weight  [64, 32, 3, 3]  pq         9  256"));
+  EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
+  EXPECT_THAT(quantize.err, HasSubstr("[3/3] "));
+  EXPECT_EQ(run({"verify", "model.h5"}).status, 0);
+  EXPECT_EQ(run({"decode", "model.h5", "-o", "back.safetensors"}).status, 0);
+  const Outcome archive = run({"eval", "model.safetensors", "model.h5"});
+  const Outcome decoded = run({"eval", "model.safetensors", "back.safetensors"});
+  EXPECT_EQ(archive.status, 0);
+  EXPECT_EQ(decoded.status, 0) << decoded.err;
+  EXPECT_EQ(open_weights(dir_ / "back.safetensors")->tensors(),
+            open_weights(dir_ / "model.safetensors")->tensors());
+}
+
+TEST_F(Cli, JsonHasTheDocumentedFields) {
+  const Outcome quantize = run(
+      {"quantize", "model.safetensors", "-o", "m.h5", "--json", "--quiet", "--centroids", "16"});
+  EXPECT_THAT(quantize.err, IsEmpty());
+  const auto report = nlohmann::json::parse(quantize.out);
+  const auto eval = nlohmann::json::parse(run({"eval", "model.safetensors", "m.h5", "--json"}).out);
+  const auto inspect = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out);
+  for (const char* key : {"name", "shape", "codec", "bits_per_weight", "relative_error", "sqnr_db",
+                          "max_abs_error", "cosine", "bytes"}) {
+    EXPECT_TRUE(report["tensors"][0].contains(key)) << key;
+    EXPECT_EQ(report["tensors"][0][key], eval["tensors"][0][key]) << key;
+  }
+  for (const char* key : {"original_bytes", "file_bytes", "ratio", "bits_per_weight",
+                          "relative_error", "sqnr_db", "seconds"}) {
+    EXPECT_TRUE(report["total"].contains(key)) << key;
+  }
+  EXPECT_EQ(report["total"]["file_bytes"], std::filesystem::file_size(dir_ / "m.h5"));
+  EXPECT_EQ(report["total"]["relative_error"], eval["total"]["relative_error"]);
+  EXPECT_EQ(inspect["tensors"][0]["centroids"], 16);
+  EXPECT_TRUE(inspect["total"]["relative_error"].is_null());
+}
+
+TEST_F(Cli, DryRunTellsTheExactSizeAndWritesNothing) {
+  const auto plan = nlohmann::json::parse(
+      run({"quantize", "model.safetensors", "--dry-run", "--json", "-o", "m.h5"}).out);
+  EXPECT_FALSE(exists("m.h5"));
+  run({"quantize", "model.safetensors", "-o", "m.h5"});
+  EXPECT_EQ(plan["total"]["file_bytes"], std::filesystem::file_size(dir_ / "m.h5"));
+}
+
+TEST_F(Cli, RecipesAndFlagsSayTheSame) {
+  std::ofstream(dir_ / "r.yaml") << "defaults: {centroids: 32}\n"
+                                    "tensors:\n  - {pattern: '^fc', block_size: 5}\n";
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "a.h5", "--recipe", "r.yaml"}).status, 0);
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "b.h5", "--centroids", "32", "--set",
+                 "^fc:block_size=5"})
+                .status,
+            0);
+  EXPECT_EQ(content(dir_ / "a.h5"), content(dir_ / "b.h5"));
+  // Flags beat the file's defaults, rules of --set beat the file's rules.
+  run({"quantize", "model.safetensors", "-o", "c.h5", "--recipe", "r.yaml", "--centroids", "64",
+       "--set", "fc:block_size=10"});
+  const auto c = nlohmann::json::parse(run({"inspect", "c.h5", "--json"}).out);
+  EXPECT_EQ(c["tensors"][0]["centroids"], 64);
+  EXPECT_EQ(c["tensors"][1]["block_size"], 10);
+}
+
+TEST_F(Cli, EnginesAreAChoice) {
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--engine", "faiss"}).status, 0);
+  EXPECT_THAT(run({"inspect", "m.h5"}).out, HasSubstr("engine=faiss"));
+}
+
+TEST_F(Cli, IncludeAndExcludeSelectTensors) {
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--include", "weight", "--exclude", "^conv"});
+  const auto report = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out);
+  EXPECT_EQ(report["tensors"][0]["codec"], "plain");
+  EXPECT_EQ(report["tensors"][1]["codec"], "pq");
+}
+
+TEST_F(Cli, FailuresAreOneLineAndExitOne) {
+  expect_failure(run({"quantize", "none.safetensors", "-o", "m.h5"}), "none.safetensors: cannot");
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--include", "decoder"}),
+                 "pattern 'decoder' matches no tensor");
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--block-size", "0"}),
+                 "block_size=0");
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--set", "fc"}), "'fc'");
+  expect_failure(run({"quantize", "model.safetensors", "-o", "none/m.h5"}), "none/m.h5");
+  expect_failure(run({"decode", "model.safetensors", "-o", "x.npz"}), "not a pqw archive");
+  expect_failure(run({"inspect", "model.safetensors"}), "model.safetensors");
+  expect_failure(run({"verify", "/dev/null"}), "regular file");
+  EXPECT_FALSE(exists("m.h5"));
+}
+
+TEST_F(Cli, UsageErrorsExitTwo) {
+  EXPECT_EQ(run({}).status, 2);
+  EXPECT_EQ(run({"compress"}).status, 2);
+  EXPECT_EQ(run({"quantize"}).status, 2);
+  EXPECT_EQ(run({"quantize", "model.safetensors"}).status, 2) << "no output";
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--threads", "0"}).status, 2);
+  EXPECT_EQ(run({"eval", "model.safetensors"}).status, 2);
+}
+
+TEST_F(Cli, EveryVerbHasHelpWithAnExample) {
+  EXPECT_EQ(run({"--help"}).status, 0);
+  EXPECT_THAT(run({"--version"}).out, StartsWith("pqw "));
+  for (const char* verb : {"quantize", "decode", "inspect", "verify", "eval"}) {
+    const Outcome help = run({verb, "--help"});
+    EXPECT_EQ(help.status, 0);
+    EXPECT_THAT(help.out, HasSubstr(std::string("Example:\n  pqw ") + verb));
+  }
+}
+
+TEST_F(Cli, ExistingOutputsNeedForce) {
+  std::ofstream(dir_ / "m.h5") << "precious";
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5"}), "exists already");
+  EXPECT_EQ(content(dir_ / "m.h5"), "precious");
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--force"}).status, 0);
+  std::ofstream(dir_ / "x.npz") << "precious";
+  expect_failure(run({"decode", "m.h5", "-o", "x.npz"}), "exists already");
+  EXPECT_EQ(run({"decode", "m.h5", "-o", "x.npz", "--force"}).status, 0);
+}
+
+TEST_F(Cli, ControlCharactersInNamesAreEscaped) {
+  write_model("evil.safetensors", {"a\x1b[2Jb", "fc\nweight"});
+  const Outcome outcome = run({"quantize", "evil.safetensors", "-o", "m.h5"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[2Jb"));
+  EXPECT_THAT(outcome.out + outcome.err, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(outcome.out, HasSubstr("fc\\nweight"));
+}
+
+TEST_F(Cli, InterruptLeavesNoFileBehind) {
+  // As many iterations as there may be, so that the signal arrives while it learns.
+  const pid_t child = start({"quantize", "model.safetensors", "-o", "m.h5", "--iterations",
+                             "1000000", "--tolerance", "0", "--centroids", "2048"});
+  const auto temporary_is_there = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      if (entry.path().string().ends_with(".tmp")) return true;
+    }
+    return false;
+  };
+  while (!temporary_is_there() && ::waitpid(child, nullptr, WNOHANG) == 0) ::sched_yield();
+  ASSERT_TRUE(temporary_is_there());
+  ::kill(child, SIGINT);
+  EXPECT_EQ(finish(child).status, 128 + SIGINT);
+  EXPECT_FALSE(temporary_is_there());
+  EXPECT_FALSE(exists("m.h5"));
+}
+
+TEST_F(Cli, OutputThatCannotBeWrittenIsAnError) {
+  run({"quantize", "model.safetensors", "-o", "m.h5"});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(::open("/dev/full", O_WRONLY), STDOUT_FILENO);
+    ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
+    const std::string archive = dir_ / "m.h5";
+    ::execl(PQW_COMMAND, PQW_COMMAND, "inspect", archive.c_str(), nullptr);
+    ::_exit(127);
+  }
+  EXPECT_EQ(finish(child).status, 1);
+}
+
+}  // namespace
+}  // namespace pqw
