@@ -11,8 +11,8 @@
 namespace pqw::h5 {
 namespace {
 
-// Links live in the group's header up to this count, beyond it in a heap and a tree: about 75
-// bytes more per link, but adding a link does not search through all others.
+// Links live in the group's header up to this count, beyond it in a heap and a tree: about
+// 11 bytes more per link, but adding a link does not search through all others.
 constexpr std::size_t kMaxCompactLinks = 10000;
 
 // The count up to which links that were not announced stay in the header, which grows by a piece
