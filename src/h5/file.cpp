@@ -23,9 +23,10 @@ Handle create_file(const std::string& path, FileKind kind, const Context& contex
     check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V110, H5F_LIBVER_V110), context,
           "set the format version");
     check(H5Pset_userblock(list.id(), kUserBlockBytes), context, "set the user block");
-    // Every object takes exactly its bytes at the end of the file; blocks would leave gaps.
-    check(H5Pset_file_space_strategy(list.id(), H5F_FSPACE_STRATEGY_NONE, false, 1), context,
-          "set the allocation strategy");
+    // Every object takes exactly its bytes at the end of the file; blocks would leave gaps. (Not by
+    // H5Pset_file_space_strategy: it adds a header that always holds the time.)
+    check(H5Pset_meta_block_size(access.id(), 0), context, "set the allocation of metadata");
+    check(H5Pset_small_data_block_size(access.id(), 0), context, "set the allocation of data");
   } else {
     check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), context,
           "set the format version");

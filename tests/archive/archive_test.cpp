@@ -156,7 +156,23 @@ TEST_F(Archive, EqualCallsGiveEqualBytes) {
     writer.add_plain({"three", DType::kBool, {3}}, counting_bytes(3));
     writer.commit();
   }
-  EXPECT_EQ(content(dir_ / "a"), content(dir_ / "b"));
+  EXPECT_TRUE(content(dir_ / "a") == content(dir_ / "b"));
+}
+
+TEST_F(Archive, HoldsNoTimes) {
+  ArchiveWriter writer(path_, {.metadata = {{"k", "v"}}, .n_tensors = 2});
+  writer.add(pq_record("one"));
+  writer.add_plain({"two", DType::kF32, {3000}}, counting_bytes(12000));
+  writer.commit();
+  // Object headers of version 2 start with "OHDR", 2, flags; bit 5 says that times are stored.
+  const std::string bytes = content(path_);
+  std::size_t n_headers = 0;
+  for (std::size_t at = bytes.find("OHDR\2"); at != std::string::npos;
+       at = bytes.find("OHDR\2", at + 1)) {
+    ++n_headers;
+    EXPECT_EQ(bytes[at + 5] & 0x20, 0) << "header at byte " << at;
+  }
+  EXPECT_GE(n_headers, 7u) << "root, metadata, tensors, one, its two sections, two";
 }
 
 TEST_F(Archive, HoldsNoTraceOfItsPath) {

@@ -146,7 +146,7 @@ TEST_F(Cli, RecipesAndFlagsSayTheSame) {
                  "^fc:block_size=5"})
                 .status,
             0);
-  EXPECT_EQ(content(dir_ / "a.h5"), content(dir_ / "b.h5"));
+  EXPECT_TRUE(content(dir_ / "a.h5") == content(dir_ / "b.h5"));
   // Flags beat the file's defaults, rules of --set beat the file's rules.
   run({"quantize", "model.safetensors", "-o", "c.h5", "--recipe", "r.yaml", "--centroids", "64",
        "--set", "fc:block_size=10"});

@@ -159,7 +159,7 @@ TEST_F(CompressTest, BytesAreTheSameOnAnyNumberOfThreads) {
   for (const int threads : {2, 3}) {
     omp_set_num_threads(threads);
     compress(input_, dir_ / "other.h5", kRecipe, true);
-    EXPECT_EQ(content(dir_ / "other.h5"), content(archive_));
+    EXPECT_TRUE(content(dir_ / "other.h5") == content(archive_)) << threads << " threads";
   }
 }
 
