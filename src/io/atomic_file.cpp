@@ -2,7 +2,6 @@
 #include "pqw/io/atomic_file.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +9,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "io/system_error.h"
@@ -49,6 +50,24 @@ void unregister_temporary(int index) {
   slot.claimed = false;
 }
 
+// Where the file goes once it is whole; throws unless it may go there.
+std::string find_target(const std::string& path, bool overwrite) {
+  if (path.empty()) throw Error(ErrorCode::kIo, "the name of the output is empty");
+  struct stat status;
+  if (::lstat(path.c_str(), &status) != 0) return path;
+  const bool is_link = S_ISLNK(status.st_mode);
+  if (is_link && ::stat(path.c_str(), &status) != 0) throw system_error(path, "follow the link");
+  if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, path + ": is a folder");
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, path + ": not a regular file");
+  if (!overwrite) {
+    throw Error(ErrorCode::kExists, path + ": exists already; overwriting was not asked for");
+  }
+  if (!is_link) return path;
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  if (!real) throw system_error(path, "follow the link");
+  return real.get();
+}
+
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -74,15 +93,8 @@ void remove_temporaries_in_signal_handler() noexcept {
 }
 
 AtomicFile::AtomicFile(std::string path, bool overwrite)
-    : path_(std::move(path)), overwrite_(overwrite) {
-  struct stat status;
-  if (::lstat(path_.c_str(), &status) == 0) {
-    if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, path_ + ": is a folder");
-    if (!overwrite) {
-      throw Error(ErrorCode::kExists, path_ + ": exists already; overwriting was not asked for");
-    }
-  }
-  temporary_path_ = path_ + ".XXXXXX.tmp";
+    : path_(std::move(path)), target_(find_target(path_, overwrite)), overwrite_(overwrite) {
+  temporary_path_ = target_ + ".XXXXXX.tmp";
   fd_ = ::mkostemps(temporary_path_.data(), 4, O_CLOEXEC);
   if (fd_ < 0) throw system_error(path_, "create a temporary file beside it");
   slot_ = register_temporary(temporary_path_);
@@ -100,6 +112,7 @@ AtomicFile::~AtomicFile() {
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
+      target_(std::move(other.target_)),
       temporary_path_(std::move(other.temporary_path_)),
       fd_(std::exchange(other.fd_, -1)),
       overwrite_(other.overwrite_),
@@ -127,7 +140,7 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) throw system_error(path_, "sync");
   const unsigned flags = overwrite_ ? 0u : RENAME_NOREPLACE;
-  if (::renameat2(AT_FDCWD, temporary_path_.c_str(), AT_FDCWD, path_.c_str(), flags) != 0) {
+  if (::renameat2(AT_FDCWD, temporary_path_.c_str(), AT_FDCWD, target_.c_str(), flags) != 0) {
     if (errno == EEXIST) {
       throw Error(ErrorCode::kExists, path_ + ": was created by somebody else meanwhile");
     }
@@ -135,7 +148,7 @@ void AtomicFile::commit() {
   }
   unregister_temporary(std::exchange(slot_, -1));
   ::close(std::exchange(fd_, -1));
-  sync_folder(path_);
+  sync_folder(target_);
 }
 
 }  // namespace pqw

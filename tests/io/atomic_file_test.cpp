@@ -1,6 +1,7 @@
 #include "pqw/io/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <sstream>
@@ -78,6 +79,36 @@ TEST(AtomicFile, SignalHandlerRemovesLiveTemporariesOnly) {
   remove_temporaries_in_signal_handler();
   EXPECT_FALSE(std::filesystem::exists(open.temporary_path()));
   EXPECT_TRUE(std::filesystem::exists(dir / "done"));
+}
+
+TEST(AtomicFile, LinkStaysALinkToTheNewFile) {
+  const test::TempDir dir;
+  std::filesystem::create_directory(dir / "store");
+  std::ofstream(dir / "store/out") << "old";
+  std::filesystem::create_symlink("store/out", dir / "link");
+  EXPECT_THROW(AtomicFile(dir / "link", false), Error);
+  AtomicFile file(dir / "link", true);
+  file.write(bytes_of("new"));
+  file.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+  EXPECT_EQ(content(dir / "store/out"), "new");
+}
+
+TEST(AtomicFile, WhatIsNoRegularFileIsNeverReplaced) {
+  const test::TempDir dir;
+  const std::string fifo = dir / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::filesystem::create_directory(dir / "folder");
+  std::filesystem::create_symlink("fifo", dir / "to_fifo");
+  std::filesystem::create_symlink("folder", dir / "to_folder");
+  std::filesystem::create_symlink("nothing", dir / "to_nothing");
+  for (const char* name : {"fifo", "folder", "to_fifo", "to_folder", "to_nothing"}) {
+    EXPECT_THROW(AtomicFile(dir / name, true), Error) << name;
+    EXPECT_THROW(AtomicFile(dir / name, false), Error) << name;
+  }
+  EXPECT_THROW(AtomicFile("", true), Error);
+  EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+  EXPECT_EQ(files_in(dir), 5u);
 }
 
 TEST(AtomicFile, FolderThatIsMissingIsAnError) {

@@ -13,7 +13,9 @@ namespace pqw {
 // target is as it was. Use `write`, or let a library write to `temporary_path()`.
 class AtomicFile {
  public:
-  // Errors: kExists when the target is there and `overwrite` is false; kIo.
+  // A symbolic link to an existing file stays a link: what it points to is replaced.
+  // Errors: kExists when the target is there and `overwrite` is false; kIo, also for a target that
+  // is no regular file (a folder, a device, a FIFO).
   AtomicFile(std::string path, bool overwrite);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
@@ -33,7 +35,8 @@ class AtomicFile {
   void commit();
 
  private:
-  std::string path_;
+  std::string path_;    // as given
+  std::string target_;  // without symbolic links
   std::string temporary_path_;
   int fd_ = -1;
   bool overwrite_ = false;
