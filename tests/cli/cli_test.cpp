@@ -237,6 +237,26 @@ TEST_F(Cli, InterruptLeavesNoFileBehind) {
   EXPECT_FALSE(exists("m.h5"));
 }
 
+TEST_F(Cli, TalkThatCannotBeWrittenChangesNothing) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
+    ::dup2(::open("/dev/full", O_WRONLY), STDERR_FILENO);
+    const std::string model = dir_ / "model.safetensors", archive = dir_ / "m.h5";
+    ::execl(PQW_COMMAND, PQW_COMMAND, "quantize", model.c_str(), "-o", archive.c_str(), nullptr);
+    ::_exit(127);
+  }
+  EXPECT_EQ(finish(child).status, 0);
+  EXPECT_TRUE(exists("m.h5"));
+  const pid_t failing = ::fork();
+  if (failing == 0) {
+    ::close(STDERR_FILENO);
+    ::execl(PQW_COMMAND, PQW_COMMAND, "verify", "/nothing/here", nullptr);
+    ::_exit(127);
+  }
+  EXPECT_EQ(finish(failing).status, 1);
+}
+
 TEST_F(Cli, OutputThatCannotBeWrittenIsAnError) {
   run({"quantize", "model.safetensors", "-o", "m.h5"});
   const pid_t child = ::fork();

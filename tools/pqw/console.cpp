@@ -12,9 +12,15 @@
 
 namespace pqw::tool {
 
-void print_error(std::string_view message) { fmt::print(stderr, "pqw: {}\n", printable(message)); }
+void print_talk(const std::string& text) {
+  // Nobody may be listening (a closed or full stderr), and the work goes on all the same.
+  (void)std::fputs(text.c_str(), stderr);
+  (void)std::fflush(stderr);
+}
 
-void print_note(std::string_view message) { fmt::print(stderr, "{}\n", printable(message)); }
+void print_error(std::string_view message) { print_talk("pqw: " + printable(message) + "\n"); }
+
+void print_note(std::string_view message) { print_talk(printable(message) + "\n"); }
 
 void print_skipped(const std::vector<std::string>& skipped) {
   for (const std::string& line : skipped) print_note("skipped: " + line);

@@ -11,6 +11,9 @@ class App;
 
 namespace pqw::tool {
 
+// Text on stderr as it is; that it cannot be written is no error.
+void print_talk(const std::string& text);
+
 // One line "pqw: <message>" on stderr.
 void print_error(std::string_view message);
 

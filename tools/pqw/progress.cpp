@@ -2,11 +2,12 @@
 #include "pqw/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <string>
 
+#include "pqw/console.h"
 #include "pqw/core/text.h"
 
 namespace pqw::tool {
@@ -17,7 +18,18 @@ constexpr std::size_t kNameWidth = 28;
 
 std::string shortened(const std::string& name) {
   const std::string text = printable(name);
-  return text.size() <= kNameWidth ? text : "..." + text.substr(text.size() - kNameWidth + 3);
+  if (text.size() <= kNameWidth) return text;
+  std::size_t begin = text.size() - kNameWidth + 3;
+  while (begin < text.size() && (text[begin] & '\xc0') == '\x80') ++begin;  // inside a character
+  return "..." + text.substr(begin);
+}
+
+// Columns that a line may fill: a longer one would wrap, and "\r" would not come back to its start.
+std::size_t line_width() {
+  constexpr std::size_t kUnknown = 80;
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return (known ? size.ws_col : kUnknown) - 1;
 }
 
 }  // namespace
@@ -50,9 +62,9 @@ void Progress::on_tensor_done(const TensorReport& report) {
       report.distortion && report.compressed()
           ? fmt::format(", relative error {:.5f}", report.distortion->relative_error())
           : "";
-  fmt::print(stderr, "[{}/{}] {} {}: {}, {:.3f} bits/weight{}\n", n_tensors_done_, n_tensors_,
-             printable(report.info.name), to_string(report.info.shape), report.codec,
-             report.bits_per_weight(), error);
+  print_talk(fmt::format("[{}/{}] {} {}: {}, {:.3f} bits/weight{}\n", n_tensors_done_, n_tensors_,
+                         printable(report.info.name), to_string(report.info.shape), report.codec,
+                         report.bits_per_weight(), error));
 }
 
 void Progress::draw(std::size_t iteration) {
@@ -68,16 +80,14 @@ void Progress::draw(std::size_t iteration) {
   if (n_weights_done_ > 0) {
     eta = fmt::format("{:.0f} s", static_cast<double>(n_weights_ - n_weights_done_) / rate);
   }
-  fmt::print(stderr, "\r\x1b[K[{:<{}}] {}/{} {} it {} {:.2f} M weights/s, ETA {}",
-             std::string(filled, '#'), kBarWidth, n_tensors_done_, n_tensors_,
-             shortened(current_.name), iteration, rate / 1e6, eta);
-  std::fflush(stderr);
+  const std::string line = fmt::format(
+      "[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, {} it {}", std::string(filled, '#'), kBarWidth,
+      n_tensors_done_, n_tensors_, rate / 1e6, eta, shortened(current_.name), iteration);
+  print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width()));
 }
 
 void Progress::erase() {
-  if (!terminal_) return;
-  fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
+  if (terminal_) print_talk("\r\x1b[K");
 }
 
 }  // namespace pqw::tool
