@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "pqw/core/convert.h"
@@ -20,11 +21,16 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   report.codec = entry.codec;
   report.bytes = entry.data_bytes;
   if (!report.compressed()) return report;
-  const Weight weight = weight_from_record(archive.read(index));
-  if (const auto* pq = std::get_if<PqWeight>(&weight)) {
-    report.block_size = pq->block_size;
-    report.n_centroids = pq->n_centroids;
-    report.note = pq->options;
+  try {
+    const Weight weight = weight_from_record(archive.read(index));
+    if (const auto* pq = std::get_if<PqWeight>(&weight)) {
+      report.block_size = pq->block_size;
+      report.n_centroids = pq->n_centroids;
+      report.note = pq->options;
+    }
+  } catch (const Error& error) {  // of a later version: it can be listed, not read
+    if (error.code() != ErrorCode::kUnsupported) throw;
+    report.note = error.what();
   }
   return report;
 }
@@ -38,8 +44,8 @@ Report describe_compressed(const std::string& path, const WeightReader& reader) 
     tensor.info = info;
     tensor.bytes = byte_count(info);
     report.tensors.push_back(std::move(tensor));
-    report.file_bytes += byte_count(info);
   }
+  report.file_bytes = std::filesystem::file_size(path);
   return report;
 }
 
@@ -76,6 +82,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
   if (!from_archive) report.codec = "decoded";
+  if (!report.compressed()) report.note = "differs from the original, although plain";
 }
 
 }  // namespace

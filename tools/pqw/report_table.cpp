@@ -48,7 +48,8 @@ Row row_of(const TensorReport& tensor) {
   if (tensor.block_size > 0) row[kBlock] = fmt::format("{}", tensor.block_size);
   if (tensor.n_centroids > 0) row[kCentroids] = fmt::format("{}", tensor.n_centroids);
   row[kBits] = fmt::format("{:.3f}", tensor.bits_per_weight());
-  if (tensor.distortion && tensor.compressed()) set_errors(*tensor.distortion, row);
+  const bool differs = tensor.distortion && tensor.distortion->squared_error() > 0;
+  if (tensor.distortion && (tensor.compressed() || differs)) set_errors(*tensor.distortion, row);
   if (tensor.compressed() && tensor.bytes > 0) {
     row[kRatio] = fmt::format(
         "{:.2f}", static_cast<double>(tensor.original_bytes()) / static_cast<double>(tensor.bytes));

@@ -9,11 +9,13 @@
 
 namespace pqw {
 
-// What an archive holds, without measuring. Errors: those of ArchiveReader.
+// What an archive holds, without measuring. Tensors that this version cannot read are listed with
+// the reason as their note. Errors: those of ArchiveReader.
 Report inspect(const std::string& archive);
 
 // Compares a file with its compressed form: an archive, or a weight file decoded from one (there
-// the tensors that differ count as compressed). Both must hold the same names and shapes.
+// the tensors that differ count as compressed). Both must hold the same names and shapes. A plain
+// tensor of an archive that is not equal to the original is measured and gets a note.
 // Errors: those of open_decoded; kInvalidArgument when names or shapes differ.
 Report evaluate(const std::string& original, const std::string& compressed);
 
