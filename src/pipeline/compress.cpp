@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <optional>
 
 #include "pqw/archive/archive.h"
 #include "pqw/core/bit_packing.h"
@@ -36,7 +37,7 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) 
   input.archive_options.metadata = input.reader->metadata();
   input.archive_options.n_tensors = input.plan.size();
   for (const PlanEntry& entry : input.plan) {
-    input.archive_options.name_bytes += entry.info.name.size();
+    input.archive_options.name_bytes += archive_name_bytes(entry.info.name);
   }
   return input;
 }
@@ -112,16 +113,15 @@ Blocks read_blocks(const WeightReader& reader, std::size_t index, const PlanEntr
 TensorReport compress_tensor(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
                              ArchiveWriter& writer, EmObserver* observer) {
   if (!entry.compress) return add_plain(writer, entry.info, reader.read(index), entry.reason);
-  PqWeight weight;
+  std::optional<PqWeight> encoded;
   {
     const Blocks blocks = read_blocks(reader, index, entry);
-    weight = empty_weight(blocks, entry.options);
-    if (shrinks(weight, entry.info)) weight = encode(blocks, entry.options, observer);
+    const bool worth_it = shrinks(empty_weight(blocks, entry.options), entry.info);
+    if (worth_it) encoded = encode(blocks, entry.options, observer);
   }
   const TensorBytes original = reader.read(index);
-  if (!shrinks(weight, entry.info)) {
-    return add_plain(writer, entry.info, original, "would not shrink");
-  }
+  if (!encoded) return add_plain(writer, entry.info, original, "would not shrink");
+  PqWeight& weight = *encoded;
   writer.add(to_record(weight, entry.info.name));
   TensorReport report = pq_report(entry.info, weight, entry.options);
   report.distortion = measure_against(original, entry.info, std::move(weight));

@@ -66,7 +66,23 @@ std::string obstacle(const TensorInfo& info) {
   return "";
 }
 
+std::vector<NamePattern> compile(const std::vector<Rule>& rules) {
+  std::vector<NamePattern> compiled;
+  for (const Rule& rule : rules) compiled.emplace_back(rule.pattern);
+  return compiled;
+}
+
 }  // namespace
+
+void check_settings(const Settings& settings) { Choice().apply(settings); }
+
+void check_recipe(const Recipe& recipe) {
+  compile(recipe.include);
+  compile(recipe.exclude);
+  compile(recipe.rules);
+  check_settings(recipe.defaults);
+  for (const Rule& rule : recipe.rules) check_settings(rule.settings);
+}
 
 std::size_t auto_block_size(std::span<const std::size_t> shape) {
   constexpr std::size_t kDefault = 8;
@@ -86,8 +102,7 @@ std::size_t auto_block_size(std::span<const std::size_t> shape) {
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   const auto include = compile(recipe.include);
   const auto exclude = compile(recipe.exclude);
-  std::vector<NamePattern> rules;
-  for (const Rule& rule : recipe.rules) rules.emplace_back(rule.pattern);
+  const auto rules = compile(recipe.rules);
   require_matches(include, tensors);
   require_matches(exclude, tensors);
   require_matches(rules, tensors);
@@ -114,8 +129,10 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
       }
     }
     entry.compress = entry.reason.empty();
-    if (entry.compress && choice.auto_block_size) {
-      entry.options.block_size = auto_block_size(info.shape);
+    if (entry.compress) {
+      std::size_t& block_size = entry.options.block_size;
+      if (choice.auto_block_size) block_size = auto_block_size(info.shape);
+      block_size = std::min(block_size, matrix_shape(info.shape).cols);  // more would be padding
     }
     plan.push_back(std::move(entry));
   }

@@ -6,6 +6,7 @@
 
 #include "pqw/core/error.h"
 #include "pqw/io/mapped_file.h"
+#include "pqw/pipeline/plan.h"
 
 namespace pqw {
 namespace {
@@ -13,8 +14,8 @@ namespace {
 [[noreturn]] void bad_recipe(const std::string& path, const YAML::Node& node,
                              const std::string& what) {
   const YAML::Mark mark = node.Mark();
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{}: line {}: {}", path, mark.line + 1, what));
+  const std::string line = mark.is_null() ? "" : fmt::format("line {}: ", mark.line + 1);
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}{}", path, line, what));
 }
 
 std::string scalar(const std::string& path, const YAML::Node& node) {
@@ -30,8 +31,13 @@ Settings read_settings(const std::string& path, const YAML::Node& node, Rule* ru
     const std::string value = scalar(path, item.second);
     if (rule != nullptr && key == "pattern") {
       rule->pattern = value;
-    } else {
-      settings.emplace_back(key, value);
+      continue;
+    }
+    settings.emplace_back(key, value);
+    try {
+      check_settings({settings.back()});
+    } catch (const Error& error) {
+      bad_recipe(path, item.first, error.what());
     }
   }
   return settings;

@@ -171,9 +171,9 @@ TEST_F(Cli, FailuresAreOneLineAndExitOne) {
   expect_failure(run({"quantize", "none.safetensors", "-o", "m.h5"}), "none.safetensors: cannot");
   expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--include", "decoder"}),
                  "pattern 'decoder' matches no tensor");
-  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--block-size", "0"}),
-                 "block_size=0");
-  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--set", "fc"}), "'fc'");
+  std::ofstream(dir_ / "r.yaml") << "defaults:\n  centroids: 1\n";
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5", "--recipe", "r.yaml"}),
+                 "r.yaml: line 2: centroids=1");
   expect_failure(run({"quantize", "model.safetensors", "-o", "none/m.h5"}), "none/m.h5");
   expect_failure(run({"decode", "model.safetensors", "-o", "x.npz"}), "not a pqw archive");
   expect_failure(run({"inspect", "model.safetensors"}), "model.safetensors");
@@ -188,6 +188,15 @@ TEST_F(Cli, UsageErrorsExitTwo) {
   EXPECT_EQ(run({"quantize", "model.safetensors"}).status, 2) << "no output";
   EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--threads", "0"}).status, 2);
   EXPECT_EQ(run({"eval", "model.safetensors"}).status, 2);
+  const std::pair<std::string, std::string> mistakes[] = {
+      {"--block-size", "0"},     {"--centroids", "1"}, {"--iterations", "-1"}, {"--set", "fc"},
+      {"--set", "fc:codec=zip"}, {"--include", "("},   {"--engine", "none"}};
+  for (const auto& [flag, value] : mistakes) {
+    const Outcome outcome = run({"quantize", "model.safetensors", "-o", "m.h5", flag, value});
+    EXPECT_EQ(outcome.status, 2) << flag;
+    EXPECT_THAT(outcome.err, HasSubstr(value.substr(value.find(':') + 1)));
+  }
+  EXPECT_FALSE(exists("m.h5"));
 }
 
 TEST_F(Cli, EveryVerbHasHelpWithAnExample) {

@@ -6,6 +6,8 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -234,6 +236,48 @@ TEST_F(CompressTest, EvalRefusesFilesOfOtherTensors) {
   tensors[0].info.shape = {64, 144};
   write(dir_ / "shape.safetensors", tensors);
   EXPECT_THROW(evaluate(dir_ / "shape.safetensors", archive_), Error);
+}
+
+TEST_F(CompressTest, EvalReportsSizesOnDiskAndPlainTensorsThatDiffer) {
+  compress(input_, archive_, kRecipe, false);
+  decompress(archive_, dir_ / "back.npz", "", false);
+  EXPECT_EQ(evaluate(input_, dir_ / "back.npz").file_bytes,
+            std::filesystem::file_size(dir_ / "back.npz"));
+  auto tensors = network();
+  const std::vector<float> bias(64, 1.0f);
+  std::memcpy(tensors[1].bytes.data(), bias.data(), tensors[1].bytes.size());
+  write(dir_ / "tuned.safetensors", tensors);
+  const Report report = evaluate(dir_ / "tuned.safetensors", archive_);
+  EXPECT_THAT(find(report, "conv.bias").note, testing::HasSubstr("differs"));
+  EXPECT_EQ(find(report, "conv.bias").distortion->squared_norm(), 64);
+  EXPECT_EQ(find(report, "scalar").note, "");
+}
+
+TEST_F(CompressTest, InspectListsTensorsOfALaterVersion) {
+  ArchiveWriter writer(archive_, {});
+  writer.add({{"new", DType::kF32, {4, 4}}, "pq", {"row_scales"}, "", {}});
+  writer.add_plain({"old", DType::kU8, {1}}, std::vector<std::byte>(1));
+  writer.commit();
+  const Report report = inspect(archive_);
+  EXPECT_EQ(find(report, "new").codec, "pq");
+  EXPECT_THAT(find(report, "new").note, testing::HasSubstr("'row_scales'"));
+  EXPECT_EQ(find(report, "old").codec, "plain");
+  EXPECT_THROW(verify(archive_), Error);
+}
+
+TEST_F(CompressTest, SpaceForNamesIsThatOfTheirEscapedForm) {
+  // '/' takes three bytes in the archive: both files hold names of seven bytes.
+  for (const char* format : {"a/t%02d", "abcdt%02d"}) {
+    std::vector<TestTensor> tensors;
+    for (int i = 0; i < 60; ++i) {
+      std::array<char, 16> name{};
+      std::snprintf(name.data(), name.size(), format, i);
+      tensors.push_back(normal_tensor(name.data(), DType::kF32, {3}, 1));
+    }
+    write(dir_ / (format[1] == '/' ? "slash.npz" : "none.npz"), tensors);
+  }
+  EXPECT_EQ(plan_compression(dir_ / "slash.npz", {}).file_bytes,
+            plan_compression(dir_ / "none.npz", {}).file_bytes);
 }
 
 TEST_F(CompressTest, ObserverSeesEveryTensor) {

@@ -60,6 +60,25 @@ TEST(MakePlan, FirstMatchingRuleCountsOnTopOfTheDefaults) {
   EXPECT_EQ(plan[2].reason, "codec plain");
 }
 
+TEST(MakePlan, BlocksAreNoLongerThanARow) {
+  const std::vector<TensorInfo> tensors{{"thin", DType::kF32, {5000, 3}},
+                                        {"kernel", DType::kF32, {500, 2, 1, 1}}};
+  const auto automatic = make_plan(tensors, {});
+  EXPECT_EQ(automatic[0].options.block_size, 3u);
+  EXPECT_EQ(automatic[1].options.block_size, 2u);
+  const auto asked = make_plan(tensors, {.defaults = {{"block_size", "1048576"}}});
+  EXPECT_EQ(asked[0].options.block_size, 3u);
+}
+
+TEST(CheckRecipe, NeedsNoTensors) {
+  EXPECT_NO_THROW(check_recipe({.rules = {{"decoder", {{"block_size", "auto"}}}}}));
+  EXPECT_THROW(check_recipe({.include = {"("}}), Error);
+  EXPECT_THROW(check_recipe({.exclude = {"["}}), Error);
+  EXPECT_THROW(check_recipe({.rules = {{"*", {}}}}), Error);
+  EXPECT_THROW(check_recipe({.rules = {{"a", {{"codec", "zip"}}}}}), Error);
+  EXPECT_THROW(check_settings({{"seed", "x"}}), Error);
+}
+
 TEST(MakePlan, PatternsThatMatchNothingOrMeanNothingAreErrors) {
   EXPECT_THROW(make_plan(kTensors, {.include = {"decoder"}}), Error);
   EXPECT_THROW(make_plan(kTensors, {.exclude = {"decoder"}}), Error);

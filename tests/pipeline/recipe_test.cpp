@@ -51,11 +51,13 @@ TEST(ReadRecipe, MistakesNameTheLine) {
       {"defaults: 4\n", "line 1"},
       {"\nrules: []\n", "line 2: unknown key 'rules'"},
       {"tensors:\n  - {block_size: 4}\n", "line 2: a rule needs a pattern"},
+      {"defaults:\n  seed: 1\n  bs: 4\n", "line 3: unknown option 'bs'"},
+      {"tensors:\n  - {pattern: a, block_size: 0}\n", "line 2: block_size=0"},
       {"include: x\n", "list of patterns"},
       {"tensors: {a: 1}\n", "list of rules"},
       {"a: [\n", "r.yaml"},
       {"- 1\n", "expected the keys"},
-      {"", "expected the keys"}};
+      {"", "r.yaml: expected the keys"}};
   for (const auto& [text, message] : cases) {
     const test::TempDir dir;
     std::ofstream(dir / "r.yaml") << text;

@@ -11,7 +11,9 @@
 
 #include "pqw/console.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 #include "pqw/pipeline/compress.h"
+#include "pqw/pipeline/plan.h"
 #include "pqw/progress.h"
 #include "pqw/report_json.h"
 #include "pqw/report_table.h"
@@ -30,8 +32,8 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
     - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
 
 Patterns are regular expressions that match anywhere in a name. Options of --set and of recipes:
-codec (pq, plain), block_size, centroids, groups, iterations, seed, init, tolerance, codebook,
-engine.)";
+codec (pq, plain), block_size, centroids, groups, iterations, seed, init, restarts, reassign,
+tolerance, codebook, engine.)";
 
 struct Arguments {
   std::string input;
@@ -45,18 +47,29 @@ struct Arguments {
   bool quiet = false;
 };
 
+// What the flags alone say. A mistake in them is one of usage.
+Recipe recipe_of_flags(const Arguments& arguments) {
+  Recipe recipe{arguments.defaults, {}, arguments.include, arguments.exclude};
+  try {
+    for (const std::string& text : arguments.set) recipe.rules.push_back(parse_rule(text));
+    check_recipe(recipe);
+  } catch (const Error& error) {
+    throw CLI::ValidationError(printable(error.what()));
+  }
+  return recipe;
+}
+
 Recipe recipe_of(const Arguments& arguments) {
-  Recipe recipe;
-  if (!arguments.recipe.empty()) recipe = read_recipe(arguments.recipe);
+  const Recipe flags = recipe_of_flags(arguments);
+  if (arguments.recipe.empty()) return flags;
+  Recipe recipe = read_recipe(arguments.recipe);
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());
   };
-  append(recipe.defaults, arguments.defaults);  // later settings win
-  append(recipe.include, arguments.include);
-  append(recipe.exclude, arguments.exclude);
-  std::vector<Rule> rules;
-  for (const std::string& text : arguments.set) rules.push_back(parse_rule(text));
-  recipe.rules.insert(recipe.rules.begin(), rules.begin(), rules.end());
+  append(recipe.defaults, flags.defaults);  // later settings win
+  append(recipe.include, flags.include);
+  append(recipe.exclude, flags.exclude);
+  recipe.rules.insert(recipe.rules.begin(), flags.rules.begin(), flags.rules.end());
   return recipe;
 }
 
@@ -93,13 +106,19 @@ void add_learning_options(CLI::App& verb, Arguments& arguments) {
         ->type_name(type);
   };
   add("--block-size", "block_size", "N|auto",
-      "columns per block (default auto: 3x3 conv 9, 1x1 conv 4, other kernels the divisor nearest "
+      "columns per block, at most a row (default auto: 3x3 conv 9, 1x1 conv 4, other kernels the "
+      "divisor nearest "
       "to 8, matrices 8)");
   add("--centroids", "centroids", "K", "centroids per codebook, 2..65536 (default 256)");
   add("--groups", "groups", "G", "codebooks per tensor, each for a run of columns (default 1)");
   add("--iterations", "iterations", "N", "EM iterations at most (default 20)");
   add("--seed", "seed", "N", "seed of the initial centroids (default 0)");
   add("--init", "init", "++|random", "initial centroids: k-means++ or uniform (default ++)");
+  add("--restarts", "restarts", "N",
+      "runs of which the best counts (default 0: 3 for small tensors, else 1)");
+  add("--reassign", "reassign", "split|farthest",
+      "what an empty cluster gets: half of the most populated one, or the farthest block "
+      "(default split)");
   add("--tolerance", "tolerance", "X",
       "stop when the objective falls by less than this share (default 1e-4; 0: never)");
   add("--codebook", "codebook", "f16|f32", "type of the stored codebooks (default f16)");
