@@ -21,8 +21,9 @@ void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const std::int64_t index = indices[i];
     if (index < 0 || static_cast<std::uint64_t>(index) >= num_embeddings()) {
-      throw Error(ErrorCode::kInvalidArgument, fmt::format("Embedding: index {}, expected 0 to {}",
-                                                           index, num_embeddings() - 1));
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("Embedding of {} vectors: index {} is out of range", num_embeddings(),
+                              index));
     }
     decode_rows(weight_, static_cast<std::size_t>(index), {out.row(i).data(), 1, dim()});
   }
