@@ -1,4 +1,4 @@
-// The nearest centroid of each block.
+// The nearest centroid of each block: the inner loop of the E-step.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +6,44 @@
 
 namespace pqw::kernels {
 
-// For each block i < n: codes[i] = the k that minimises Σ_j (blocks[i*d+j] - c[k][j])², ties to the
-// lowest k, and distances[i] = that minimum.
-// Layout: `centroids` is transposed, float[d][stride], centroid k in column k.
-// REQUIRES: 1 <= n_centroids <= stride, n_centroids <= 65536, all values finite.
-void nearest(const float* blocks, std::size_t n, std::size_t d, const float* centroids,
-             std::size_t n_centroids, std::size_t stride, std::uint16_t* codes, float* distances);
+// Centroids per tile: the unit in which codebooks are laid out.
+inline constexpr std::size_t kTile = 16;
+
+inline constexpr std::size_t tile_count(std::size_t n_centroids) {
+  return (n_centroids + kTile - 1) / kTile;
+}
+
+// A codebook laid out for `nearest`. Centroid k is column k % kTile of tile k / kTile.
+struct CentroidTiles {
+  std::size_t d;
+  std::size_t n_centroids;  // 1..65536
+  // Layout: float[tile_count][d][kTile]. The columns behind the last centroid hold kFarAway.
+  const float* centroids;
+  // The same with `shift` subtracted; the columns behind the last centroid hold 0.
+  const float* shifted;
+  // Layout: float[tile_count][kTile]: half the squared norm of the shifted centroids; kFarAway
+  // behind the last.
+  const float* half_norms;
+  // float[d], subtracted from the blocks before norms and products are taken. It changes no
+  // distance, but the closer it is to the mean of the blocks the fewer need a second look.
+  const float* shift;
+};
+
+inline constexpr float kFarAway = 1e18f;
+
+// For each block i < n: codes[i] = the k whose Σ_j (blocks[i*d+j] - c[k][j])², as computed in
+// float, is smallest, ties to the lowest k, and distances[i] = that sum. `scratch` is
+// float[nearest_scratch_floats(d)]. REQUIRES: all values are finite, below 1e15 in magnitude.
+using NearestFunction = void(const float* blocks, std::size_t n, const CentroidTiles& tiles,
+                             float* scratch, std::uint16_t* codes, float* distances);
+
+// Blocks that the vector kernels work on at a time.
+inline constexpr std::size_t kBlocksAtOnce = 32;
+
+inline constexpr std::size_t nearest_scratch_floats(std::size_t d) { return d * kBlocksAtOnce; }
+
+NearestFunction nearest_portable;
+NearestFunction nearest_avx2;
+NearestFunction nearest_avx512;
 
 }  // namespace pqw::kernels

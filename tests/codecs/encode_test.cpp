@@ -57,7 +57,8 @@ TEST(Encode, FourSeparateClustersAreFoundExactly) {
 TEST(Encode, ObjectiveNeverRisesWithoutReassignment) {
   const auto w = test::normal_values(64 * 64, 1);
   Recorder recorder;
-  encode_matrix(w, 64, {.block_size = 4, .n_centroids = 32, .tolerance = 0}, &recorder);
+  encode_matrix(w, 64, {.block_size = 4, .n_centroids = 32, .restarts = 1, .tolerance = 0},
+                &recorder);
   ASSERT_EQ(recorder.iterations.size(), 20u);
   for (std::size_t i = 1; i < recorder.iterations.size(); ++i) {
     if (recorder.iterations[i - 1].n_reassigned > 0) continue;
@@ -68,7 +69,8 @@ TEST(Encode, ObjectiveNeverRisesWithoutReassignment) {
 TEST(Encode, ToleranceEndsEarly) {
   const auto w = test::normal_values(64 * 64, 1);
   Recorder recorder;
-  encode_matrix(w, 64, {.block_size = 4, .n_centroids = 32, .tolerance = 0.01}, &recorder);
+  encode_matrix(w, 64, {.block_size = 4, .n_centroids = 32, .restarts = 1, .tolerance = 0.01},
+                &recorder);
   EXPECT_LT(recorder.iterations.size(), 20u);
   EXPECT_GT(recorder.iterations.size(), 2u);
 }
@@ -154,7 +156,8 @@ TEST(Encode, DenormalsAndHalfPrunedTensorsEnd) {
   std::vector<float> w(64 * 64, std::numeric_limits<float>::denorm_min());
   for (std::size_t i = 0; i < w.size(); ++i) w[i] *= static_cast<float>(i % 1000);
   Recorder recorder;
-  encode_matrix(w, 64, {.block_size = 4, .n_centroids = 200, .iterations = 9}, &recorder);
+  encode_matrix(w, 64, {.block_size = 4, .n_centroids = 200, .iterations = 9, .restarts = 1},
+                &recorder);
   EXPECT_LE(recorder.iterations.size(), 9u);
 
   auto pruned = test::normal_values(256 * 64, 13);

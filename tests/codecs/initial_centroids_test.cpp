@@ -10,8 +10,11 @@ using testing::UnorderedElementsAre;
 
 using Choose = std::vector<std::size_t> (*)(BlockSpan, std::size_t, std::uint64_t);
 class InitialBlocks : public testing::TestWithParam<Choose> {};
-INSTANTIATE_TEST_SUITE_P(Random, InitialBlocks, testing::Values(random_blocks));
-INSTANTIATE_TEST_SUITE_P(PlusPlus, InitialBlocks, testing::Values(plus_plus_blocks));
+INSTANTIATE_TEST_SUITE_P(Random, InitialBlocks, testing::Values(&random_blocks));
+INSTANTIATE_TEST_SUITE_P(PlusPlus, InitialBlocks,
+                         testing::Values([](BlockSpan blocks, std::size_t n, std::uint64_t seed) {
+                           return plus_plus_blocks(blocks, n, seed);
+                         }));
 
 TEST_P(InitialBlocks, AreDistinctEvenWhenNearlyAllAreEqual) {
   std::vector<float> blocks(100000, 0.0f);

@@ -26,6 +26,11 @@ enum class Init {
   kRandom,    // distinct blocks, drawn uniformly
 };
 
+enum class Reassign {
+  kSplit,     // an empty cluster gets half of the most populated one that can be divided
+  kFarthest,  // it gets the block that is farthest from its centroid
+};
+
 struct PqOptions {
   std::size_t block_size = 8;     // columns per block, >= 1
   std::size_t n_centroids = 256;  // per codebook, 2..65536; fewer are made of fewer distinct blocks
@@ -33,7 +38,9 @@ struct PqOptions {
   std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
   std::uint64_t seed = 0;         // of the initial centroids
   Init init = Init::kPlusPlus;    // how they are chosen
-  double tolerance = 1e-4;        // stop when the objective falls by less than this share
+  std::size_t restarts = 0;       // runs of which the best counts; 0: 3 for small tensors, else 1
+  Reassign reassign = Reassign::kSplit;
+  double tolerance = 1e-4;             // stop when the objective falls by less than this share
   DType codebook_dtype = DType::kF16;  // F16 or F32; F16 gives way to F32 where it would not hold
   Engine engine = Engine::kNative;
 };
@@ -41,16 +48,18 @@ struct PqOptions {
 // Throws Error(kInvalidArgument) unless every field is in its range.
 void validate(const PqOptions& options);
 
-// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,tolerance=0.0001,
-// codebook=f16,engine=native" (in one line)
+// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,reassign=split,
+// tolerance=0.0001,codebook=f16,engine=native" (in one line)
 std::string to_string(const PqOptions& options);
 
 // Sets one of the options above by its name and text. Errors: kInvalidArgument.
 void set_option(PqOptions& options, std::string_view key, std::string_view value);
 
-// One EM iteration as it was: the objective is Σ‖x - c(x)‖² over the blocks after the E-step.
+// One EM iteration as it was: the objective is Σ‖x - c(x)‖² over the blocks after the E-step, with
+// the weights of PqImportance where there are any.
 struct EmIteration {
   std::size_t group = 0;
+  std::size_t restart = 0;
   std::size_t iteration = 0;
   double objective = 0;
   std::size_t n_reassigned = 0;  // empty clusters that were given a new centroid
@@ -91,12 +100,25 @@ struct PqLayout {
 };
 PqLayout plan_layout(const Blocks& blocks, const PqOptions& options);
 
-// Learns the codebooks and assigns the codes. Deterministic: the result depends on the blocks and
-// the options, not on the number of threads. Always ends within options.iterations iterations.
-// REQUIRES: blocks.block_size == options.block_size. Errors: kInvalidArgument.
-PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer = nullptr);
+// How much the weights of a row or a column matter: the objective becomes
+// Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are >= 0 and finite; zeros are legal.
+// Column importances are what second moments of activations give.
+struct PqImportance {
+  std::span<const float> rows = {};     // [rows], or empty: all 1
+  std::span<const float> columns = {};  // [cols], or empty: all 1
+};
+
+// Learns the codebooks and assigns the codes: exact k-means EM, weighted if `importance` says so.
+// Deterministic: the result depends on the arguments, not on the number of threads nor on the
+// instruction set beyond float rounding. Always ends within options.iterations iterations a run.
+// REQUIRES: blocks.block_size == options.block_size.
+// Errors: kInvalidArgument, also for importances of other sizes, negative or not finite, and for
+// importances with the faiss engine; kUnsupported when that engine fails.
+PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer = nullptr,
+                const PqImportance& importance = {});
 
 // Cuts and encodes a float matrix; the result has the shape [rows, cols] and the type F32.
-PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer = nullptr);
+PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer = nullptr,
+                const PqImportance& importance = {});
 
 }  // namespace pqw

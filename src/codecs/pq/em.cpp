@@ -13,6 +13,11 @@
 namespace pqw {
 namespace {
 
+struct Run {
+  std::vector<float> codebook;
+  double objective = HUGE_VAL;  // of the last E-step
+};
+
 std::vector<float> gather(BlockSpan blocks, std::span<const std::size_t> indices) {
   std::vector<float> values;
   values.reserve(indices.size() * blocks.d);
@@ -20,40 +25,58 @@ std::vector<float> gather(BlockSpan blocks, std::span<const std::size_t> indices
   return values;
 }
 
-std::vector<std::size_t> initial_blocks(BlockSpan blocks, const PqOptions& options) {
+std::vector<std::size_t> initial_blocks(BlockSpan blocks, const BlockWeights& weights,
+                                        const PqOptions& options, std::uint64_t seed) {
   constexpr std::size_t kMostForPlusPlus = 4096;
   return options.init == Init::kPlusPlus && options.n_centroids <= kMostForPlusPlus
-             ? plus_plus_blocks(blocks, options.n_centroids, options.seed)
-             : random_blocks(blocks, options.n_centroids, options.seed);
+             ? plus_plus_blocks(blocks, options.n_centroids, seed, weights)
+             : random_blocks(blocks, options.n_centroids, seed);
 }
 
-std::vector<float> train_natively(BlockSpan blocks, const PqOptions& options,
-                                  const OnIteration& on_iteration) {
-  std::vector<float> codebook = gather(blocks, initial_blocks(blocks, options));
-  std::vector<std::uint16_t> codes(blocks.count());
-  double previous = 0;
+// Small tensors are cheap to try again, and it is they that bad starts hurt.
+std::size_t run_count(BlockSpan blocks, const PqOptions& options) {
+  constexpr std::size_t kSmall = std::size_t{1} << 26;  // multiplications of an E-step
+  if (options.restarts > 0) return options.restarts;
+  return blocks.values.size() <= kSmall / options.n_centroids ? 3 : 1;
+}
+
+Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& options,
+           std::size_t restart, std::span<std::uint16_t> codes, const OnIteration& on_iteration) {
+  // Seeds of neighbouring groups and restarts must not meet.
+  const std::uint64_t seed = options.seed + restart * 0x9e3779b97f4a7c15u;
+  Run run{gather(blocks, initial_blocks(blocks, weights, options, seed)), HUGE_VAL};
   for (std::size_t i = 0; i < options.iterations; ++i) {
-    const double objective = assign(blocks, codebook, codes);
-    Clusters clusters = update_centroids(blocks, codes, codebook);
-    const double spread = std::sqrt(objective / static_cast<double>(blocks.values.size()));
+    const double previous = run.objective;
+    run.objective = assign(blocks, run.codebook, codes, weights);
+    Clusters clusters = update_centroids(blocks, codes, run.codebook, weights);
+    const double spread = std::sqrt(run.objective / static_cast<double>(blocks.values.size()));
     const std::size_t n_reassigned =
-        reassign_empty_clusters(clusters, blocks.d, static_cast<float>(spread), codebook);
-    on_iteration({0, i, objective, n_reassigned});
-    // No early end on the strength of a step that also moved centroids elsewhere.
-    if (i > 0 && n_reassigned == 0 && previous - objective <= options.tolerance * previous) break;
-    previous = objective;
+        options.reassign == Reassign::kSplit
+            ? split_into_empty_clusters(clusters, blocks.d, static_cast<float>(spread),
+                                        run.codebook)
+            : move_empty_clusters_to_farthest(clusters, blocks, codes, weights, run.codebook);
+    on_iteration({0, restart, i, run.objective, n_reassigned});
+    // No end on the strength of an iteration that also moved centroids elsewhere.
+    const bool converged = previous - run.objective <= options.tolerance * previous;
+    if (i > 0 && n_reassigned == 0 && converged) break;
   }
-  return codebook;
+  return run;
 }
 
 }  // namespace
 
-std::vector<float> train_codebook(BlockSpan blocks, const PqOptions& options,
-                                  const OnIteration& on_iteration) {
+std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
+                                  const PqOptions& options, const OnIteration& on_iteration) {
   const auto distinct = distinct_blocks(blocks, options.n_centroids + 1);
   if (distinct.size() <= options.n_centroids) return gather(blocks, distinct);
-  return options.engine == Engine::kFaiss ? train_with_faiss(blocks, options, on_iteration)
-                                          : train_natively(blocks, options, on_iteration);
+  if (options.engine == Engine::kFaiss) return train_with_faiss(blocks, options, on_iteration);
+  std::vector<std::uint16_t> codes(blocks.count());
+  Run best;
+  for (std::size_t restart = 0; restart < run_count(blocks, options); ++restart) {
+    Run run = run_em(blocks, weights, options, restart, codes, on_iteration);
+    if (restart == 0 || run.objective < best.objective) best = std::move(run);
+  }
+  return best.codebook;
 }
 
 }  // namespace pqw

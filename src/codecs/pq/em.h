@@ -13,10 +13,11 @@ namespace pqw {
 using OnIteration = std::function<void(const EmIteration&)>;
 
 // The centroids that options.engine finds, float[K][d] with K = options.n_centroids, or the number
-// of distinct blocks when that is not larger: then every distinct block is a centroid.
-// REQUIRES: options are valid, blocks.count() >= 1.
-std::vector<float> train_codebook(BlockSpan blocks, const PqOptions& options,
-                                  const OnIteration& on_iteration);
+// of distinct blocks when that is not larger: then every distinct block is a centroid. Of several
+// runs the one with the lowest last objective counts, the first of equals.
+// REQUIRES: options are valid, blocks.count() >= 1; with weights the engine is native.
+std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
+                                  const PqOptions& options, const OnIteration& on_iteration);
 
 // k-means of FAISS on all blocks. REQUIRES: more than options.n_centroids distinct blocks.
 std::vector<float> train_with_faiss(BlockSpan blocks, const PqOptions& options,

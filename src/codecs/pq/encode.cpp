@@ -8,6 +8,7 @@
 #include "codecs/pq/em.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/core/convert.h"
+#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -50,6 +51,49 @@ void round_to(DType dtype, std::span<float> values) {
   for (float& value : values) value = f16_to_float(float_to_f16(value));
 }
 
+// The power of two that brings weights which are so large or small that their squares leave the
+// range of float to about 1; 0 for all others.
+int safe_exponent(std::span<const float> values) {
+  float largest = 0;
+  for (const float value : values) largest = std::max(largest, std::abs(value));
+  if (largest == 0 || (largest < 0x1p30f && largest > 0x1p-30f)) return 0;
+  return -std::ilogb(largest);
+}
+
+Blocks scaled(const Blocks& blocks, int exponent) {
+  Blocks result = blocks;
+  for (float& value : result.values) value = std::ldexp(value, exponent);
+  return result;
+}
+
+void validate(const PqImportance& importance, const Blocks& blocks, const PqOptions& options) {
+  const MatrixShape matrix = matrix_shape(blocks.shape);
+  const auto check = [&](std::span<const float> values, std::size_t expected, const char* name) {
+    if (values.empty()) return;
+    if (options.engine == Engine::kFaiss) {
+      throw Error(ErrorCode::kInvalidArgument, "the faiss engine knows no importances");
+    }
+    if (values.size() != expected) {
+      throw Error(ErrorCode::kInvalidArgument, std::to_string(values.size()) + " importances of " +
+                                                   name + ", expected " + std::to_string(expected));
+    }
+    for (const float value : values) {
+      if (value >= 0 && std::isfinite(value)) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string("importances of ") + name + ": expected finite values >= 0");
+    }
+  };
+  check(importance.rows, matrix.rows, "rows");
+  check(importance.columns, matrix.cols, "columns");
+}
+
+// [positions][block_size]: the padding of the last position has no importance.
+std::vector<float> padded_columns(const PqImportance& importance, const Blocks& blocks) {
+  std::vector<float> columns(importance.columns.begin(), importance.columns.end());
+  if (!columns.empty()) columns.resize(positions_of(blocks) * blocks.block_size);
+  return columns;
+}
+
 }  // namespace
 
 PqLayout plan_layout(const Blocks& blocks, const PqOptions& options) {
@@ -68,9 +112,19 @@ PqLayout plan_layout(const Blocks& blocks, const PqOptions& options) {
   return layout;
 }
 
-PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer) {
+PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
+                const PqImportance& importance) {
   assert(blocks.block_size == options.block_size);
   const PqLayout layout = plan_layout(blocks, options);
+  validate(importance, blocks, options);
+  if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
+    PqOptions float32 = options;
+    float32.codebook_dtype = DType::kF32;  // binary16 does not reach that far
+    PqWeight weight = encode(scaled(blocks, exponent), float32, observer, importance);
+    for (float& value : weight.codebooks) value = std::ldexp(value, -exponent);
+    weight.options = to_string(options);
+    return weight;
+  }
   PqWeight weight;
   weight.shape = blocks.shape;
   weight.dtype = blocks.dtype;
@@ -83,19 +137,27 @@ PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* obse
   weight.codebooks.resize(weight.n_groups * codebook_floats);
   weight.codes.resize(blocks.count());
 
+  const std::vector<float> columns = padded_columns(importance, blocks);
   std::size_t first_code = 0;
   for (std::size_t group = 0; group < weight.n_groups; ++group) {
     const BlockSpan span = group_blocks(blocks, group, weight.n_groups);
     if (span.count() == 0) continue;
+    const std::size_t n_rows = matrix_shape(blocks.shape).rows;
+    BlockWeights weights{n_rows, importance.rows, {}};
+    if (!columns.empty()) {
+      const std::size_t first = first_code / n_rows * blocks.block_size;
+      weights.columns = std::span(columns).subspan(first, span.count() / n_rows * span.d);
+    }
     PqOptions group_options = options;
     group_options.seed += group;
-    std::vector<float> codebook = train_codebook(span, group_options, [&](EmIteration iteration) {
-      iteration.group = group;
-      if (observer != nullptr) observer->on_iteration(iteration);
-    });
+    std::vector<float> codebook =
+        train_codebook(span, weights, group_options, [&](EmIteration iteration) {
+          iteration.group = group;
+          if (observer != nullptr) observer->on_iteration(iteration);
+        });
     round_to(weight.codebook_dtype, codebook);
     const auto codes = std::span(weight.codes).subspan(first_code, span.count());
-    assign(span, codebook, codes);
+    assign(span, codebook, codes, weights);
     std::copy(codebook.begin(), codebook.end(),
               weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
     first_code += span.count();
@@ -103,9 +165,10 @@ PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* obse
   return weight;
 }
 
-PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer) {
+PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer,
+                const PqImportance& importance) {
   validate(options);
-  return encode(cut_blocks(w, options.block_size), options, observer);
+  return encode(cut_blocks(w, options.block_size), options, observer, importance);
 }
 
 }  // namespace pqw

@@ -18,8 +18,10 @@ std::vector<std::size_t> random_blocks(BlockSpan blocks, std::size_t n, std::uin
 // Greedy k-means++ (D. Arthur, S. Vassilvitskii, "k-means++: The Advantages of Careful Seeding",
 // SODA 2007): each next block is drawn with a probability proportional to its squared distance from
 // the chosen ones; of several such candidates the one that lowers the sum of these distances most
-// is taken. Works on a random subsample of kSamplePerCentroid blocks per centroid.
+// is taken. Distances are weighted. Works on a random subsample of kSamplePerCentroid blocks per
+// centroid.
 inline constexpr std::size_t kSamplePerCentroid = 32;
-std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed);
+std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed,
+                                          const BlockWeights& weights = {});
 
 }  // namespace pqw

@@ -37,6 +37,8 @@ void validate(const PqOptions& options) {
   require(options.n_groups >= 1, "groups=0: expected 1 or more");
   require(options.iterations <= 1'000'000,
           fmt::format("iterations={}: expected 0 to 1000000", options.iterations));
+  require(options.restarts <= 1000,
+          fmt::format("restarts={}: expected 0 to 1000", options.restarts));
   require(options.tolerance >= 0 && options.tolerance < 1,
           fmt::format("tolerance={}: expected 0 <= tolerance < 1", options.tolerance));
   require(options.codebook_dtype == DType::kF16 || options.codebook_dtype == DType::kF32,
@@ -45,10 +47,11 @@ void validate(const PqOptions& options) {
 
 std::string to_string(const PqOptions& options) {
   return fmt::format(
-      "block_size={},centroids={},groups={},iterations={},seed={},init={},tolerance={},codebook={},"
-      "engine={}",
+      "block_size={},centroids={},groups={},iterations={},seed={},init={},restarts={},reassign={},"
+      "tolerance={},codebook={},engine={}",
       options.block_size, options.n_centroids, options.n_groups, options.iterations, options.seed,
-      options.init == Init::kPlusPlus ? "++" : "random", options.tolerance,
+      options.init == Init::kPlusPlus ? "++" : "random", options.restarts,
+      options.reassign == Reassign::kSplit ? "split" : "farthest", options.tolerance,
       options.codebook_dtype == DType::kF16 ? "f16" : "f32",
       options.engine == Engine::kNative ? "native" : "faiss");
 }
@@ -67,6 +70,11 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
   } else if (key == "init") {
     if (value != "++" && value != "random") bad_value(key, value, "++ or random");
     options.init = value == "++" ? Init::kPlusPlus : Init::kRandom;
+  } else if (key == "restarts") {
+    options.restarts = parse<std::size_t>(key, value, kCount);
+  } else if (key == "reassign") {
+    if (value != "split" && value != "farthest") bad_value(key, value, "split or farthest");
+    options.reassign = value == "split" ? Reassign::kSplit : Reassign::kFarthest;
   } else if (key == "tolerance") {
     options.tolerance = parse<double>(key, value, "a number");
   } else if (key == "codebook") {
@@ -76,10 +84,11 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
     if (value != "native" && value != "faiss") bad_value(key, value, "native or faiss");
     options.engine = value == "native" ? Engine::kNative : Engine::kFaiss;
   } else {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("unknown option '{}': expected block_size, centroids, groups, "
-                            "iterations, seed, init, tolerance, codebook or engine",
-                            key));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("unknown option '{}': expected block_size, centroids, groups, "
+                    "iterations, seed, init, restarts, reassign, tolerance, codebook or engine",
+                    key));
   }
   validate(options);
 }

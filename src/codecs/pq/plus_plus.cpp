@@ -16,16 +16,21 @@ constexpr std::size_t kChunk = 1024;  // points per partial sum
 // chosen one.
 class Seeding {
  public:
-  Seeding(BlockSpan blocks, std::vector<std::size_t> sample)
+  Seeding(BlockSpan blocks, std::vector<std::size_t> sample, const BlockWeights& weights)
       : blocks_(blocks),
         sample_(std::move(sample)),
         coordinates_(sample_.size() * blocks.d),
+        column_weights_(weights.columns.empty() ? 0 : coordinates_.size()),
+        row_weights_(weights.rows.empty() ? 0 : sample_.size()),
         distances_(sample_.size(), std::numeric_limits<float>::max()),
         chunk_sums_((sample_.size() + kChunk - 1) / kChunk) {
     for (std::size_t i = 0; i < sample_.size(); ++i) {
       for (std::size_t j = 0; j < blocks.d; ++j) {
         coordinates_[j * sample_.size() + i] = blocks[sample_[i]][j];
+        if (column_weights_.empty()) continue;
+        column_weights_[j * sample_.size() + i] = weights.of_columns(sample_[i], blocks.d)[j];
       }
+      if (!row_weights_.empty()) row_weights_[i] = weights.of_row(sample_[i]);
     }
   }
 
@@ -88,6 +93,10 @@ class Seeding {
                                     distances_.begin());
   }
 
+  static void multiply(float* values, const float* factors, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) values[i] *= factors[i];
+  }
+
   // The distances of a chunk if `point` were chosen as well; returns their sum. `out` may be where
   // the present distances are.
   double distances_with(std::size_t point, std::size_t chunk, float* out) const {
@@ -95,14 +104,18 @@ class Seeding {
     const std::size_t n = std::min(kChunk, size() - begin);
     const float* present = distances_.data() + begin;
     float distances[kChunk] = {};
+    float terms[kChunk];
     for (std::size_t j = 0; j < blocks_.d; ++j) {
       const float* coordinate = coordinates_.data() + j * size();
       const float centre = coordinate[point];
       for (std::size_t i = 0; i < n; ++i) {
         const float difference = coordinate[begin + i] - centre;
-        distances[i] += difference * difference;
+        terms[i] = difference * difference;
       }
+      if (!column_weights_.empty()) multiply(terms, column_weights_.data() + j * size() + begin, n);
+      for (std::size_t i = 0; i < n; ++i) distances[i] += terms[i];
     }
+    if (!row_weights_.empty()) multiply(distances, row_weights_.data() + begin, n);
     double sum = 0;
     for (std::size_t i = 0; i < n; ++i) {
       out[i] = std::min(distances[i], present[i]);
@@ -113,7 +126,9 @@ class Seeding {
 
   BlockSpan blocks_;
   std::vector<std::size_t> sample_;
-  std::vector<float> coordinates_;  // [d][size]
+  std::vector<float> coordinates_;     // [d][size]
+  std::vector<float> column_weights_;  // [d][size], or empty
+  std::vector<float> row_weights_;     // [size], or empty
   std::vector<float> distances_;
   std::vector<double> chunk_sums_;
 };
@@ -130,9 +145,10 @@ std::vector<std::size_t> draw_sample(std::size_t n_blocks, std::size_t n_points,
 
 }  // namespace
 
-std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed) {
+std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed,
+                                          const BlockWeights& weights) {
   Random random(seed);
-  Seeding seeding(blocks, draw_sample(blocks.count(), n * kSamplePerCentroid, random));
+  Seeding seeding(blocks, draw_sample(blocks.count(), n * kSamplePerCentroid, random), weights);
   const auto n_candidates = 2 + static_cast<std::size_t>(std::log(static_cast<double>(n)));
   std::vector<std::size_t> chosen;
   const std::size_t first = below(seeding.size(), random);

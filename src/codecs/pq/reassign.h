@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
+#include "codecs/pq/block_span.h"
 #include "codecs/pq/update.h"
 
 namespace pqw {
@@ -15,7 +17,14 @@ namespace pqw {
 // fewer than were empty when no cluster can be divided any more.
 // Layout: codebook is float[K][d]. `spread` is the root mean square of x_j - c_j over all blocks.
 inline constexpr float kSplitEpsilon = 1.0f / 1024;
-std::size_t reassign_empty_clusters(Clusters& clusters, std::size_t d, float spread,
-                                    std::span<float> codebook);
+std::size_t split_into_empty_clusters(Clusters& clusters, std::size_t d, float spread,
+                                      std::span<float> codebook);
+
+// Gives every empty cluster the block that is farthest from the centroid it was assigned to
+// (weighted distances; ties to the lowest index; blocks that a centroid meets exactly are not
+// taken). Returns how many clusters were given one. Sizes are left as they are.
+std::size_t move_empty_clusters_to_farthest(const Clusters& clusters, BlockSpan blocks,
+                                            std::span<const std::uint16_t> codes,
+                                            const BlockWeights& weights, std::span<float> codebook);
 
 }  // namespace pqw

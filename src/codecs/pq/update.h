@@ -11,14 +11,14 @@
 namespace pqw {
 
 struct Clusters {
-  std::vector<std::size_t> sizes;       // blocks per centroid
-  std::vector<std::uint8_t> divisible;  // 1: holds two blocks that differ
+  std::vector<std::size_t> sizes;       // blocks of positive weight per centroid
+  std::vector<std::uint8_t> divisible;  // 1: holds two such blocks that differ
 };
 
-// Moves every centroid to the mean of its blocks, summed in double in the order of the blocks, so
-// that the result does not depend on the threads. Centroids without blocks stay where they are.
-// Layout: codebook is float[K][d].
+// Moves every centroid to the (weighted) mean of its blocks, summed in double over ranges of blocks
+// that do not depend on the threads, combined in order. Coordinates on which no weight falls stay
+// where they are. Layout: codebook is float[K][d].
 Clusters update_centroids(BlockSpan blocks, std::span<const std::uint16_t> codes,
-                          std::span<float> codebook);
+                          std::span<float> codebook, const BlockWeights& weights = {});
 
 }  // namespace pqw

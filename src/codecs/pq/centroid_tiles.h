@@ -1,0 +1,28 @@
+// A codebook as the kernels want it.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "kernels/nearest.h"
+
+namespace pqw {
+
+// Owns the arrays of a kernels::CentroidTiles.
+class TiledCodebook {
+ public:
+  // Layout: codebook is float[K][d], shift float[d].
+  TiledCodebook(std::span<const float> codebook, std::span<const float> shift);
+
+  kernels::CentroidTiles view() const;
+
+ private:
+  std::size_t d_;
+  std::size_t n_centroids_;
+  std::vector<float> centroids_;
+  std::vector<float> shifted_;
+  std::vector<float> half_norms_;
+  std::vector<float> shift_;
+};
+
+}  // namespace pqw

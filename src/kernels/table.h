@@ -1,0 +1,22 @@
+// The kernels of each instruction set.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "kernels/nearest.h"
+
+namespace pqw::kernels {
+
+struct Table {
+  std::string_view name;  // "portable", "avx2", "avx512"
+  NearestFunction* nearest;
+};
+
+// Those that this processor can run, the best one first; `portable` is always there.
+std::span<const Table> available();
+
+// The one of that name, or null when there is none or this processor cannot run it.
+const Table* find(std::string_view name);
+
+}  // namespace pqw::kernels

@@ -1,0 +1,114 @@
+// Inputs that other encoders hang or fail on: each ends within its iterations, with a stated
+// result.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "pqw/codecs/pq_encode.h"
+#include "pqw/core/distortion.h"
+#include "tests/random_matrix.h"
+
+namespace pqw {
+namespace {
+
+struct Adversary {
+  const char* name;
+  std::vector<float> values;
+  std::size_t rows;
+  PqOptions options;
+  std::size_t n_centroids;  // that are left
+  double relative_error;    // at most
+};
+
+struct Counter : EmObserver {
+  void on_iteration(const EmIteration& iteration) override {
+    EXPECT_TRUE(std::isfinite(iteration.objective));
+    EXPECT_GE(iteration.objective, 0);
+    n_iterations += iteration.restart == 0;
+  }
+  std::size_t n_iterations = 0;
+};
+
+std::vector<float> five_kinds() {
+  std::vector<float> values;
+  for (std::size_t i = 0; i < 4000; ++i) {
+    for (std::size_t j = 0; j < 4; ++j) values.push_back(static_cast<float>((i % 5) * (j + 1)));
+  }
+  return values;
+}
+
+std::vector<float> with_outlier() {
+  auto values = test::normal_values(16000, 1);
+  values[5000] = 1e6f;
+  return values;
+}
+
+std::vector<float> denormals() {
+  std::vector<float> values(16000);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::numeric_limits<float>::denorm_min() * static_cast<float>(i * 7919 % 1001);
+  }
+  return values;
+}
+
+std::vector<float> mostly_equal() {  // as pruning leaves them
+  auto values = test::normal_values(16000, 3);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = i / 4 % 20 == 0 ? values[i] : 0.0f;
+  return values;
+}
+
+std::vector<float> huge() {
+  auto values = test::normal_values(16000, 4);
+  for (float& value : values) value *= 1e37f;
+  return values;
+}
+
+const PqOptions kQuarter{.block_size = 4, .iterations = 12};
+const PqOptions kNine{.block_size = 9, .iterations = 12};
+
+class Adversarial : public testing::TestWithParam<Adversary> {};
+
+TEST_P(Adversarial, EndsWithTheStatedResult) {
+  const Adversary& c = GetParam();
+  for (const Init init : {Init::kPlusPlus, Init::kRandom}) {
+    for (const Reassign reassign : {Reassign::kSplit, Reassign::kFarthest}) {
+      PqOptions options = c.options;
+      options.init = init;
+      options.reassign = reassign;
+      options.tolerance = 0;
+      Counter counter;
+      const ConstMatrix w(c.values.data(), c.rows, c.values.size() / c.rows);
+      const PqWeight weight = encode(w, options, &counter);
+      EXPECT_LE(counter.n_iterations, options.iterations);
+      EXPECT_EQ(weight.n_centroids, c.n_centroids);
+      std::vector<float> decoded(c.values.size());
+      decode(weight, {decoded.data(), w.rows(), w.cols()});
+      Distortion distortion;
+      distortion.add(c.values, decoded);
+      EXPECT_LE(distortion.relative_error(), c.relative_error);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Adversarial,
+    testing::Values(
+        Adversary{"all_zero", std::vector<float>(16000), 100, kQuarter, 1, 0},
+        Adversary{"all_equal", std::vector<float>(16000, 0.75f), 100, kQuarter, 1, 0},
+        Adversary{"five_distinct_blocks", five_kinds(), 100, kQuarter, 5, 0},
+        Adversary{"outlier", with_outlier(), 100, kQuarter, 256, 1e-7},
+        Adversary{"denormals", denormals(), 100, kQuarter, 256, 0.2},
+        Adversary{"huge", huge(), 100, kQuarter, 256, 0.12},
+        Adversary{"mostly_equal", mostly_equal(), 100, kQuarter, 201, 1e-6},
+        Adversary{"as_many_centroids_as_blocks", test::normal_values(1024, 5), 16, kQuarter, 256,
+                  1e-6},
+        Adversary{"fewer_blocks_than_centroids", test::normal_values(400, 6), 10, kQuarter, 100,
+                  1e-6},
+        Adversary{"depthwise_3x3", test::normal_values(512 * 9, 7), 512, kNine, 256, 0.2},
+        Adversary{"one_row", test::normal_values(4000, 8), 1, kQuarter, 256, 0.1},
+        Adversary{"one_column", test::normal_values(4000, 9), 4000, kQuarter, 256, 0.01}),
+    [](const auto& test_case) { return test_case.param.name; });
+
+}  // namespace
+}  // namespace pqw
