@@ -80,9 +80,10 @@ void Progress::draw(std::size_t iteration) {
   if (n_weights_done_ > 0) {
     eta = fmt::format("{:.0f} s", static_cast<double>(n_weights_ - n_weights_done_) / rate);
   }
-  const std::string line = fmt::format(
-      "[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, {} it {}", std::string(filled, '#'), kBarWidth,
-      n_tensors_done_, n_tensors_, rate / 1e6, eta, shortened(current_.name), iteration);
+  const std::string line =
+      fmt::format("[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, iteration {} of {}",
+                  std::string(filled, '#'), kBarWidth, n_tensors_done_, n_tensors_, rate / 1e6, eta,
+                  iteration, shortened(current_.name));  // the name may be cut off
   print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width()));
 }
 
