@@ -8,6 +8,7 @@
 #include "codecs/pq/distinct.h"
 #include "codecs/pq/initial_centroids.h"
 #include "codecs/pq/reassign.h"
+#include "codecs/pq/relocate.h"
 #include "codecs/pq/update.h"
 
 namespace pqw {
@@ -40,6 +41,13 @@ std::size_t run_count(BlockSpan blocks, const PqOptions& options) {
   return blocks.values.size() <= kSmall / options.n_centroids ? 3 : 1;
 }
 
+// Every other iteration of the first three fifths: the rest is left to settle.
+bool may_relocate(const PqOptions& options, const BlockWeights& weights, std::size_t iteration) {
+  return options.init == Init::kPlusPlus && weights.columns.empty() &&
+         options.n_centroids <= kMostForRelocation && iteration % 2 == 1 &&
+         iteration <= options.iterations * 3 / 5;
+}
+
 Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& options,
            std::size_t restart, std::span<std::uint16_t> codes, const OnIteration& on_iteration) {
   // Seeds of neighbouring groups and restarts must not meet.
@@ -55,10 +63,13 @@ Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& optio
             ? split_into_empty_clusters(clusters, blocks.d, static_cast<float>(spread),
                                         run.codebook)
             : move_empty_clusters_to_farthest(clusters, blocks, codes, weights, run.codebook);
-    on_iteration({0, restart, i, run.objective, n_reassigned});
+    const std::size_t n_relocated = may_relocate(options, weights, i)
+                                        ? relocate_centroids(blocks, codes, weights, run.codebook)
+                                        : 0;
+    on_iteration({0, restart, i, run.objective, n_reassigned + n_relocated});
     // No end on the strength of an iteration that also moved centroids elsewhere.
     const bool converged = previous - run.objective <= options.tolerance * previous;
-    if (i > 0 && n_reassigned == 0 && converged) break;
+    if (i > 0 && n_reassigned + n_relocated == 0 && converged) break;
   }
   return run;
 }
