@@ -1,0 +1,80 @@
+// The E-step alone, against the peak of the processor.
+#include "em_estep.h"
+
+#include <time.h>
+
+#include <nlohmann/json.hpp>
+
+#include "codecs/pq/assign.h"
+#include "em_median.h"
+#include "em_peak.h"
+
+namespace pqw::bench {
+namespace {
+
+struct Peak {
+  const char* instructions;
+  double (*multiply_add)(std::size_t n_steps, volatile float* sink);
+};
+
+Peak best_peak() {
+#ifdef PQW_BENCH_X86
+  if (__builtin_cpu_supports("avx512f")) return {"avx512f", multiply_add_avx512};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return {"avx2+fma", multiply_add_avx2};
+  }
+#endif
+  return {"portable", multiply_add_portable};
+}
+
+double thread_cpu_s() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+// GMAC/s of a function that returns how many MACs it did.
+template <class Function>
+double rate(const Function& function) {
+  const double start = thread_cpu_s();
+  const double macs = function();
+  return 1e-9 * macs / (thread_cpu_s() - start);
+}
+
+}  // namespace
+
+void measure_estep(const Job& job) {
+  constexpr std::size_t kRounds = 5;
+  constexpr std::size_t kPeakSteps = 10'000'000;
+  const std::vector<float> values = read_floats(job.blocks_path);
+  const BlockSpan blocks{values, job.block_size};
+  const std::size_t stride = blocks.count() / job.n_centroids;
+  std::vector<float> codebook;
+  for (std::size_t k = 0; k < job.n_centroids; ++k) {
+    const float* block = blocks[k * stride];
+    codebook.insert(codebook.end(), block, block + job.block_size);
+  }
+  std::vector<std::uint16_t> codes(blocks.count());
+  const Peak peak = best_peak();
+  volatile float sink = 0;
+  const auto run_assign = [&] {
+    assign(blocks, codebook, codes);
+    return static_cast<double>(blocks.count() * codebook.size());
+  };
+  run_assign();  // touches all memory
+  std::vector<double> rates;
+  std::vector<double> peaks;
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    peaks.push_back(rate([&] { return peak.multiply_add(kPeakSteps, &sink); }));
+    rates.push_back(rate(run_assign));
+  }
+  const nlohmann::ordered_json result = {{"gmac_per_s", median(rates)},
+                                         {"peak_gmac_per_s", median(peaks)},
+                                         {"peak_instructions", peak.instructions},
+                                         {"fraction", median(rates) / median(peaks)},
+                                         {"rounds", kRounds}};
+  const std::string text = result.dump();
+  write_raw(times_path(job.answer_path), text.data(), text.size());
+}
+
+}  // namespace pqw::bench
