@@ -41,35 +41,49 @@ std::size_t run_count(BlockSpan blocks, const PqOptions& options) {
   return blocks.values.size() <= kSmall / options.n_centroids ? 3 : 1;
 }
 
-// Every other iteration of the first three fifths: the rest is left to settle.
-bool may_relocate(const PqOptions& options, const BlockWeights& weights, std::size_t iteration) {
-  return options.init == Init::kPlusPlus && weights.columns.empty() &&
-         options.n_centroids <= kMostForRelocation && iteration % 2 == 1 &&
-         iteration <= options.iterations * 3 / 5;
+// Moves every centroid kOvershoot times as far as its mean. For given codes the objective is a
+// parabola in this factor, lowest at 1 and back where it was at 2: it never rises, and the next
+// E-steps have come further. (Plain steps creep once the assignments barely change.)
+constexpr float kOvershoot = 1.8f;
+void overshoot(std::span<const float> before, std::span<float> codebook) {
+  for (std::size_t i = 0; i < codebook.size(); ++i) {
+    codebook[i] = before[i] + kOvershoot * (codebook[i] - before[i]);
+  }
 }
 
 Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& options,
            std::size_t restart, std::span<std::uint16_t> codes, const OnIteration& on_iteration) {
   // Seeds of neighbouring groups and restarts must not meet.
   const std::uint64_t seed = options.seed + restart * 0x9e3779b97f4a7c15u;
+  const bool can_relocate = weights.columns.empty() && options.n_centroids <= kMostForRelocation;
   Run run{gather(blocks, initial_blocks(blocks, weights, options, seed)), HUGE_VAL};
+  // Starting from k-means++ it explores first, with long steps and relocations, and then settles;
+  // from uniform draws it is plain EM throughout.
+  bool exploring = options.init == Init::kPlusPlus;
   for (std::size_t i = 0; i < options.iterations; ++i) {
+    exploring = exploring && i <= options.iterations * 3 / 5;
     const double previous = run.objective;
     run.objective = assign(blocks, run.codebook, codes, weights);
+    const std::vector<float> before = run.codebook;
     Clusters clusters = update_centroids(blocks, codes, run.codebook, weights);
     const double spread = std::sqrt(run.objective / static_cast<double>(blocks.values.size()));
-    const std::size_t n_reassigned =
+    std::size_t n_reassigned = 0;
+    if (exploring) overshoot(before, run.codebook);
+    if (exploring && i % 2 == 1 && can_relocate) {
+      n_reassigned = relocate_centroids(blocks, codes, weights, run.codebook);
+    }
+    n_reassigned +=
         options.reassign == Reassign::kSplit
             ? split_into_empty_clusters(clusters, blocks.d, static_cast<float>(spread),
                                         run.codebook)
             : move_empty_clusters_to_farthest(clusters, blocks, codes, weights, run.codebook);
-    const std::size_t n_relocated = may_relocate(options, weights, i)
-                                        ? relocate_centroids(blocks, codes, weights, run.codebook)
-                                        : 0;
-    on_iteration({0, restart, i, run.objective, n_reassigned + n_relocated});
+    on_iteration({0, restart, i, run.objective, n_reassigned});
     // No end on the strength of an iteration that also moved centroids elsewhere.
-    const bool converged = previous - run.objective <= options.tolerance * previous;
-    if (i > 0 && n_reassigned + n_relocated == 0 && converged) break;
+    if (i == 0 || n_reassigned > 0 || previous - run.objective > options.tolerance * previous) {
+      continue;
+    }
+    if (!exploring) break;
+    exploring = false;
   }
   return run;
 }

@@ -16,7 +16,7 @@ namespace pqw {
 // distance D costs ab/(a+b) D²; splitting a normal cluster gains 2/π of its scatter along the axis.
 // Only moves that look clearly worth it are made, each cluster takes part in one at most. Returns
 // how many were made.
-// Layout: codebook is float[K][d], the means of the clusters.
+// Layout: codebook is float[K][d], about the means of the clusters.
 // REQUIRES: no column weights; 2 <= K <= kMostForRelocation (all pairs of centroids are compared).
 inline constexpr std::size_t kMostForRelocation = 4096;
 std::size_t relocate_centroids(BlockSpan blocks, std::span<const std::uint16_t> codes,
