@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <exception>
+#include <mutex>
 #include <optional>
 
 #include "pqw/archive/archive.h"
@@ -40,22 +42,6 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) 
     input.archive_options.name_bytes += archive_name_bytes(entry.info.name);
   }
   return input;
-}
-
-// The weight that encode would make, without its values.
-PqWeight empty_weight(const Blocks& blocks, const PqOptions& options) {
-  const PqLayout layout = plan_layout(blocks, options);
-  PqWeight weight;
-  weight.shape = blocks.shape;
-  weight.dtype = blocks.dtype;
-  weight.block_size = blocks.block_size;
-  weight.n_groups = layout.n_groups;
-  weight.n_centroids = layout.n_centroids;
-  weight.codebook_dtype = layout.codebook_dtype;
-  weight.options = to_string(options);
-  weight.codebooks.resize(layout.n_groups * layout.n_centroids * blocks.block_size);
-  weight.codes.resize(blocks.count());
-  return weight;
 }
 
 std::uint64_t stored_bytes(const PqWeight& weight) { return (size_in_bits(weight) + 7) / 8; }
@@ -110,21 +96,87 @@ Blocks read_blocks(const WeightReader& reader, std::size_t index, const PlanEntr
   return cut_blocks(entry.info, bytes.view(), entry.options.block_size);
 }
 
-TensorReport compress_tensor(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
-                             ArchiveWriter& writer, EmObserver* observer) {
-  if (!entry.compress) return add_plain(writer, entry.info, reader.read(index), entry.reason);
-  std::optional<PqWeight> encoded;
-  {
-    const Blocks blocks = read_blocks(reader, index, entry);
-    const bool worth_it = shrinks(empty_weight(blocks, entry.options), entry.info);
-    if (worth_it) encoded = encode(blocks, entry.options, observer);
+// A tensor on its way from the input to the archive.
+struct Job {
+  std::size_t index;
+  const PlanEntry* entry;
+  std::optional<Blocks> blocks = {};
+  std::optional<PqWeight> weight = {};  // when it is worth it
+  std::exception_ptr error = {};
+};
+
+// Small tensors are encoded side by side, a thread each; a large one is encoded by all threads.
+// Together the small ones hold no more blocks than this many floats.
+constexpr std::size_t kSmallTensor = std::size_t{1} << 19;
+constexpr std::size_t kBatch = std::size_t{1} << 22;
+
+// The tensors first .. of the next batch.
+std::vector<Job> next_batch(std::span<const PlanEntry> plan, std::size_t first) {
+  std::vector<Job> batch;
+  std::size_t n_weights = 0;
+  for (std::size_t i = first; i < plan.size(); ++i) {
+    const std::size_t count = plan[i].compress ? element_count(plan[i].info.shape) : 0;
+    const bool fits = count <= kSmallTensor && n_weights + count <= kBatch;
+    if (!batch.empty() && !fits) break;
+    batch.push_back({i, &plan[i]});
+    n_weights += count;
+    if (!fits) break;
   }
-  const TensorBytes original = reader.read(index);
-  if (!encoded) return add_plain(writer, entry.info, original, "would not shrink");
-  PqWeight& weight = *encoded;
-  writer.add(to_record(weight, entry.info.name));
-  TensorReport report = pq_report(entry.info, weight, entry.options);
-  report.distortion = measure_against(original, entry.info, std::move(weight));
+  return batch;
+}
+
+// Passes iterations of several threads on, one at a time.
+class SharedObserver : public EmObserver {
+ public:
+  explicit SharedObserver(EmObserver* observer) : observer_(observer) {}
+  void on_iteration(const EmIteration& iteration) override {
+    if (observer_ == nullptr) return;
+    const std::lock_guard lock(mutex_);
+    observer_->on_iteration(iteration);
+  }
+
+ private:
+  EmObserver* observer_;
+  std::mutex mutex_;
+};
+
+// Nothing leaves it: it runs inside of a parallel region.
+void encode_job(Job& job, EmObserver& observer) noexcept {
+  try {
+    if (shrinks(plan_weight(*job.blocks, job.entry->options), job.entry->info)) {
+      job.weight = encode(*job.blocks, job.entry->options, &observer);
+    }
+  } catch (...) {
+    job.error = std::current_exception();
+  }
+  job.blocks.reset();
+}
+
+void encode_batch(const WeightReader& reader, std::vector<Job>& batch, EmObserver* observer) {
+  for (Job& job : batch) {
+    if (job.entry->compress) job.blocks = read_blocks(reader, job.index, *job.entry);
+  }
+  SharedObserver shared(observer);
+#pragma omp parallel for schedule(dynamic, 1) if (batch.size() > 1)
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].blocks) encode_job(batch[i], shared);
+  }
+  for (const Job& job : batch) {
+    if (job.error) std::rethrow_exception(job.error);
+  }
+}
+
+TensorReport write_job(const WeightReader& reader, Job& job, ArchiveWriter& writer) {
+  const PlanEntry& entry = *job.entry;
+  const TensorBytes original = reader.read(job.index);
+  if (!job.weight) {
+    return add_plain(writer, entry.info, original,
+                     entry.compress ? "would not shrink" : entry.reason);
+  }
+  writer.add(to_record(*job.weight, entry.info.name));
+  TensorReport report = pq_report(entry.info, *job.weight, entry.options);
+  report.distortion = measure_against(original, entry.info, std::move(*job.weight));
+  job.weight.reset();
   return report;
 }
 
@@ -132,7 +184,7 @@ TensorReport plan_tensor(const WeightReader& reader, std::size_t index, const Pl
                          ArchiveSizer& sizer) {
   std::string reason = entry.reason;
   if (entry.compress) {
-    const PqWeight weight = empty_weight(read_blocks(reader, index, entry), entry.options);
+    const PqWeight weight = plan_weight(read_blocks(reader, index, entry), entry.options);
     if (shrinks(weight, entry.info)) {
       sizer.add(to_record(weight, entry.info.name));
       return pq_report(entry.info, weight, entry.options);
@@ -161,10 +213,14 @@ Report compress(const std::string& input_path, const std::string& output, const 
     observer->on_start(input.plan.size(), n_weights);
   }
   ArchiveWriter writer(output, input.archive_options);
-  for (std::size_t i = 0; i < input.plan.size(); ++i) {
-    if (observer != nullptr) observer->on_tensor(input.plan[i].info);
-    report.tensors.push_back(compress_tensor(*input.reader, i, input.plan[i], writer, observer));
-    if (observer != nullptr) observer->on_tensor_done(report.tensors.back());
+  while (report.tensors.size() < input.plan.size()) {
+    std::vector<Job> batch = next_batch(input.plan, report.tensors.size());
+    if (observer != nullptr) observer->on_tensor(batch.front().entry->info);
+    encode_batch(*input.reader, batch, observer);
+    for (Job& job : batch) {
+      report.tensors.push_back(write_job(*input.reader, job, writer));
+      if (observer != nullptr) observer->on_tensor_done(report.tensors.back());
+    }
   }
   report.file_bytes = writer.commit();
   report.seconds = seconds_since(start);

@@ -98,6 +98,7 @@ TEST_F(Cli, QuantizeVerifyDecodeEval) {
   EXPECT_THAT(quantize.out, HasSubstr("conv.weight  [64, 32, 3, 3]  pq         9  256"));
   EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
   EXPECT_THAT(quantize.err, HasSubstr("[3/3] "));
+  EXPECT_THAT(quantize.err, HasSubstr(" M weights/s"));
   EXPECT_EQ(run({"verify", "model.h5"}).status, 0);
   EXPECT_EQ(run({"decode", "model.h5", "-o", "back.safetensors"}).status, 0);
   const Outcome archive = run({"eval", "model.safetensors", "model.h5"});

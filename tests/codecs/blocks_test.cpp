@@ -56,6 +56,14 @@ TEST(CutBlocks, DoublesBeyondFloatAreRefused) {
   EXPECT_THROW(cut_blocks({"w", DType::kF64, {1, 2}}, std::as_bytes(std::span(w)), 1), Error);
 }
 
+TEST(CutBlocks, DoublesThatAllVanishAreRefusedButFewMay) {
+  const std::vector<double> vanishing{1e-300, 0}, mixed{1e-300, 1}, zeros{0, 0};
+  const TensorInfo info{"w", DType::kF64, {1, 2}};
+  EXPECT_THROW(cut_blocks(info, std::as_bytes(std::span(vanishing)), 1), Error);
+  EXPECT_THAT(cut_blocks(info, std::as_bytes(std::span(mixed)), 1).values, ElementsAre(0, 1));
+  EXPECT_THAT(cut_blocks(info, std::as_bytes(std::span(zeros)), 1).values, ElementsAre(0, 0));
+}
+
 TEST(CutBlocks, VectorsAndIntegersAreRefused) {
   const std::vector<float> w{1, 2};
   EXPECT_THROW(cut_blocks({"b", DType::kF32, {2}}, bytes_of(w), 1), Error);

@@ -226,11 +226,12 @@ TEST(Encode, LayoutIsPlannedAsItComesOut) {
   for (const std::size_t n_centroids : {2u, 100u, 5000u}) {
     const PqOptions options{.block_size = 2, .n_centroids = n_centroids, .n_groups = 3};
     const Blocks blocks = cut_blocks(ConstMatrix(w.data(), 32, 32), 2);
-    const PqLayout layout = plan_layout(blocks, options);
+    const PqWeight layout = plan_weight(blocks, options);
     const PqWeight weight = encode(blocks, options);
     EXPECT_EQ(weight.n_centroids, layout.n_centroids);
     EXPECT_EQ(weight.n_groups, layout.n_groups);
     EXPECT_EQ(weight.codebook_dtype, layout.codebook_dtype);
+    EXPECT_EQ(size_in_bits(weight), size_in_bits(layout));
   }
 }
 

@@ -63,6 +63,22 @@ TEST(PqRecord, OneCentroidNeedsNoCodes) {
   EXPECT_EQ(pq_from_record(record).codes, weight.codes);
 }
 
+TEST(PqRecord, CodesThatNoMemoryHoldsAreRefused) {
+  PqWeight weight = sample();
+  weight.n_centroids = 1;
+  weight.codebooks = {5, 6};
+  weight.codes.clear();
+  Record record = to_record(weight, "bomb");  // codes of no bits: none are stored
+  record.info.shape = {std::size_t{1} << 30, std::size_t{1} << 30};
+  try {
+    pq_from_record(record);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(error.what(), HasSubstr("'bomb': "));
+  }
+}
+
 struct BadRecord {
   const char* name;
   ErrorCode code;

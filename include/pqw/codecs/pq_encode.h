@@ -88,21 +88,18 @@ struct Blocks {
 
 // Cuts a tensor of a float type and rank >= 2 into blocks.
 // Errors: kInvalidArgument; kNonFinite when it holds NaN or infinity (also a double beyond the
-// range of float), naming the tensor, how many, and where the first one is.
+// range of float), naming the tensor, how many, and where the first one is; kUnsupported when doubles
+// are all too small for float.
 Blocks cut_blocks(const TensorInfo& info, std::span<const std::byte> bytes, std::size_t block_size);
 
 // As cut_blocks, for a float matrix.
 Blocks cut_blocks(ConstMatrix w, std::size_t block_size);
 
-// What encode will make of these blocks, without the learning: the number of centroids per group
-// (options.n_centroids, or fewer when no group has that many distinct blocks) and the codebook
-// type (F32 in place of F16 when the weights are too large or too small for it).
-struct PqLayout {
-  std::size_t n_groups = 1;
-  std::size_t n_centroids = 0;
-  DType codebook_dtype = DType::kF16;
-};
-PqLayout plan_layout(const Blocks& blocks, const PqOptions& options);
+// The weight that encode will make of these blocks, with codebooks and codes of zeros: it tells the
+// size without the learning. n_centroids is options.n_centroids, or less when no group has that
+// many distinct blocks; the codebook type is F32 in place of F16 when the weights are too large or
+// too small for it. Errors: kInvalidArgument.
+PqWeight plan_weight(const Blocks& blocks, const PqOptions& options);
 
 // How much the weights of a row or a column matter: the objective becomes
 // Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are >= 0 and finite; zeros are legal.

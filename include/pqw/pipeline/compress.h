@@ -9,8 +9,9 @@
 
 namespace pqw {
 
-// Follows the work, from the thread that does it. An exception ends the work and passes through;
-// no output is left behind.
+// Follows the work, one call at a time; on_iteration may come from other threads than the rest, and
+// for several small tensors at once, of which on_tensor named the first. An exception ends the work
+// and passes through; no output is left behind.
 class CompressObserver : public EmObserver {
  public:
   virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
@@ -18,8 +19,8 @@ class CompressObserver : public EmObserver {
   virtual void on_tensor_done(const TensorReport& report) = 0;
 };
 
-// Compresses the tensors that the recipe selects and that shrink, stores the others as they are,
-// one tensor in memory at a time. Equal input, recipe and seeds give equal bytes.
+// Compresses the tensors that the recipe selects and that shrink, stores the others as they are.
+// Large tensors are in memory one at a time, small ones are encoded side by side. Equal input, recipe and seeds give equal bytes.
 // Errors: those of open_weights, make_plan, cut_blocks and ArchiveWriter; kInvalidArgument when
 // the input is an archive already.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,

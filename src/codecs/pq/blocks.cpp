@@ -1,6 +1,7 @@
 // Cutting weights into blocks.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/core/convert.h"
@@ -47,6 +48,20 @@ void require_finite(const NonFinite& found, const std::string& name) {
                   std::to_string(found.first) + "; only finite weights can be quantized");
 }
 
+// Doubles that are all too small for float would be stored as zeros and reported as exact.
+void require_not_vanished(std::span<const std::byte> bytes, const Blocks& blocks,
+                          const std::string& name) {
+  const auto is_zero = [](auto value) { return value == decltype(value){}; };
+  if (!std::all_of(blocks.values.begin(), blocks.values.end(), is_zero)) return;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(double)) {
+    double value;
+    std::memcpy(&value, bytes.data() + at, sizeof(double));
+    if (value == 0) continue;
+    throw Error(ErrorCode::kUnsupported,
+                "tensor '" + name + "': all weights are below the range of float");
+  }
+}
+
 }  // namespace
 
 Blocks cut_blocks(const TensorInfo& info, std::span<const std::byte> bytes,
@@ -67,6 +82,7 @@ Blocks cut_blocks(const TensorInfo& info, std::span<const std::byte> bytes,
     scatter_row(row, r, matrix.rows, blocks);
   }
   require_finite(found, info.name);
+  if (info.dtype == DType::kF64) require_not_vanished(bytes, blocks, info.name);
   return blocks;
 }
 

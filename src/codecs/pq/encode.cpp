@@ -96,47 +96,41 @@ std::vector<float> padded_columns(const PqImportance& importance, const Blocks& 
 
 }  // namespace
 
-PqLayout plan_layout(const Blocks& blocks, const PqOptions& options) {
+PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   validate(options);
-  PqLayout layout;
-  layout.n_groups = groups_of(blocks, options);
-  layout.n_centroids = 1;
-  for (std::size_t group = 0; group < layout.n_groups; ++group) {
+  PqWeight weight;
+  weight.shape = blocks.shape;
+  weight.dtype = blocks.dtype;
+  weight.block_size = blocks.block_size;
+  weight.n_groups = groups_of(blocks, options);
+  weight.n_centroids = 1;
+  for (std::size_t group = 0; group < weight.n_groups; ++group) {
     const auto distinct =
-        distinct_blocks(group_blocks(blocks, group, layout.n_groups), options.n_centroids);
-    layout.n_centroids = std::max(layout.n_centroids, distinct.size());
+        distinct_blocks(group_blocks(blocks, group, weight.n_groups), options.n_centroids);
+    weight.n_centroids = std::max(weight.n_centroids, distinct.size());
   }
-  layout.codebook_dtype = options.codebook_dtype == DType::kF16 && !fits_f16(blocks.values)
-                              ? DType::kF32
-                              : options.codebook_dtype;
-  return layout;
+  const bool narrow = options.codebook_dtype == DType::kF16 && fits_f16(blocks.values);
+  weight.codebook_dtype = narrow ? DType::kF16 : DType::kF32;
+  weight.options = to_string(options);
+  weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
+  weight.codes.resize(blocks.count());
+  return weight;
 }
 
 PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
                 const PqImportance& importance) {
   assert(blocks.block_size == options.block_size);
-  const PqLayout layout = plan_layout(blocks, options);
+  PqWeight weight = plan_weight(blocks, options);
   validate(importance, blocks, options);
   if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
     PqOptions float32 = options;
     float32.codebook_dtype = DType::kF32;  // binary16 does not reach that far
-    PqWeight weight = encode(scaled(blocks, exponent), float32, observer, importance);
+    weight = encode(scaled(blocks, exponent), float32, observer, importance);
     for (float& value : weight.codebooks) value = std::ldexp(value, -exponent);
     weight.options = to_string(options);
     return weight;
   }
-  PqWeight weight;
-  weight.shape = blocks.shape;
-  weight.dtype = blocks.dtype;
-  weight.block_size = blocks.block_size;
-  weight.n_groups = layout.n_groups;
-  weight.n_centroids = layout.n_centroids;
-  weight.codebook_dtype = layout.codebook_dtype;
-  weight.options = to_string(options);
   const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
-  weight.codebooks.resize(weight.n_groups * codebook_floats);
-  weight.codes.resize(blocks.count());
-
   const std::vector<float> columns = padded_columns(importance, blocks);
   std::size_t first_code = 0;
   for (std::size_t group = 0; group < weight.n_groups; ++group) {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kCodebooks = "codebooks";
 constexpr const char* kCodes = "codes";
+constexpr std::size_t kMostCodes = std::size_t{1} << 40;
 
 [[noreturn]] void corrupt(const Record& record, const std::string& what) {
   throw Error(ErrorCode::kCorrupt, "tensor '" + record.info.name + "': " + what);
@@ -66,6 +67,11 @@ void read_codes(const Record& record, PqWeight& weight) {
     corrupt(record, std::to_string(section.bytes.size()) + " bytes of codes, expected " +
                         std::to_string(packed_size(count, bits)) + " (" + std::to_string(count) +
                         " codes of " + std::to_string(bits) + " bits)");
+  }
+  if (count > kMostCodes) {  // codes of no bits take no file, but they take memory
+    throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name +
+                                             "': " + std::to_string(count) + " codes, expected " +
+                                             std::to_string(kMostCodes) + " at most");
   }
   weight.codes.resize(count);
   unpack_bits(section.bytes, bits, weight.codes);
