@@ -93,8 +93,9 @@ int main(int argc, char** argv) {
   try {
     for (const Case& c :
          {Case{"safetensors", pqw::DType::kF32, "8"}, Case{"safetensors", pqw::DType::kF32, "1"},
-          Case{"safetensors", pqw::DType::kF16, "8"}, Case{"safetensors", pqw::DType::kF64, "8"},
-          Case{"npz", pqw::DType::kF32, "8"}, Case{"h5", pqw::DType::kF32, "8"}}) {
+          Case{"safetensors", pqw::DType::kF16, "8"}, Case{"safetensors", pqw::DType::kF16, "1"},
+          Case{"safetensors", pqw::DType::kF64, "8"}, Case{"npz", pqw::DType::kF32, "8"},
+          Case{"h5", pqw::DType::kF32, "8"}}) {
       const std::string input = (folder / "model.").string() + c.extension;
       write_model(input, tensor_bytes, c.dtype);
       const Result result = quantize(input, (folder / "out.pqw.h5").string(), c.block_size);

@@ -91,11 +91,11 @@ Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& optio
 }  // namespace
 
 std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
-                                  const PqOptions& options, const OnIteration& on_iteration) {
+                                  const PqOptions& options, std::span<std::uint16_t> codes,
+                                  const OnIteration& on_iteration) {
   const auto distinct = distinct_blocks(blocks, options.n_centroids + 1);
   if (distinct.size() <= options.n_centroids) return gather(blocks, distinct);
   if (options.engine == Engine::kFaiss) return train_with_faiss(blocks, options, on_iteration);
-  std::vector<std::uint16_t> codes(blocks.count());
   Run best;
   for (std::size_t restart = 0; restart < run_count(blocks, options); ++restart) {
     Run run = run_em(blocks, weights, options, restart, codes, on_iteration);

@@ -142,15 +142,15 @@ PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* obse
       const std::size_t first = first_code / n_rows * blocks.block_size;
       weights.columns = std::span(columns).subspan(first, span.count() / n_rows * span.d);
     }
+    const auto codes = std::span(weight.codes).subspan(first_code, span.count());
     PqOptions group_options = options;
     group_options.seed += group;
     std::vector<float> codebook =
-        train_codebook(span, weights, group_options, [&](EmIteration iteration) {
+        train_codebook(span, weights, group_options, codes, [&](EmIteration iteration) {
           iteration.group = group;
           if (observer != nullptr) observer->on_iteration(iteration);
         });
     round_to(weight.codebook_dtype, codebook);
-    const auto codes = std::span(weight.codes).subspan(first_code, span.count());
     assign(span, codebook, codes, weights);
     std::copy(codebook.begin(), codebook.end(),
               weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
