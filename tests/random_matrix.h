@@ -1,4 +1,4 @@
-// Random test data.
+// Random test data, and distances in double to judge results on it.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,16 @@ inline std::vector<float> mixture_values(std::size_t n_points, std::size_t d, st
     }
   }
   return values;
+}
+
+// Σ_j (a[j] - b[j])² in double.
+inline double squared_distance(const float* a, const float* b, std::size_t d) {
+  double sum = 0;
+  for (std::size_t j = 0; j < d; ++j) {
+    const double difference = static_cast<double>(a[j]) - b[j];
+    sum += difference * difference;
+  }
+  return sum;
 }
 
 }  // namespace pqw::test

@@ -9,14 +9,7 @@
 namespace pqw {
 namespace {
 
-double squared_distance(const float* a, const float* b, std::size_t d) {
-  double sum = 0;
-  for (std::size_t j = 0; j < d; ++j) {
-    const double difference = static_cast<double>(a[j]) - b[j];
-    sum += difference * difference;
-  }
-  return sum;
-}
+using test::squared_distance;
 
 // Every chosen centroid is the best one up to float rounding, measured in double.
 void expect_nearest(BlockSpan blocks, const std::vector<float>& codebook) {

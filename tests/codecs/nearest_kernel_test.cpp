@@ -12,14 +12,7 @@
 namespace pqw {
 namespace {
 
-double squared_distance(const float* a, const float* b, std::size_t d) {
-  double sum = 0;
-  for (std::size_t j = 0; j < d; ++j) {
-    const double difference = static_cast<double>(a[j]) - b[j];
-    sum += difference * difference;
-  }
-  return sum;
-}
+using test::squared_distance;
 
 class NearestKernel : public testing::TestWithParam<std::string> {
  protected:

@@ -30,7 +30,7 @@ endforeach()
 file(WRITE ${WORK_DIR}/consumer/main.cpp "${cpp}")
 file(WRITE ${WORK_DIR}/consumer/CMakeLists.txt
      "cmake_minimum_required(VERSION 3.25)\nproject(consumer LANGUAGES CXX)\n${cmake}")
-run(${CMAKE_COMMAND} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/consumer/build
+run(${CMAKE_COMMAND} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/consumer/build -G ${GENERATOR}
     -D CMAKE_PREFIX_PATH=${WORK_DIR}/prefix -D CMAKE_CXX_COMPILER=${CXX_COMPILER})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/consumer/build)
 
