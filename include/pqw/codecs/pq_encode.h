@@ -88,8 +88,8 @@ struct Blocks {
 
 // Cuts a tensor of a float type and rank >= 2 into blocks.
 // Errors: kInvalidArgument; kNonFinite when it holds NaN or infinity (also a double beyond the
-// range of float), naming the tensor, how many, and where the first one is; kUnsupported when doubles
-// are all too small for float.
+// range of float), naming the tensor, how many, and where the first one is; kUnsupported when
+// doubles are all too small for float.
 Blocks cut_blocks(const TensorInfo& info, std::span<const std::byte> bytes, std::size_t block_size);
 
 // As cut_blocks, for a float matrix.
