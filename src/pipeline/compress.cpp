@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "pqw/archive/archive.h"
-#include "pqw/core/bit_packing.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/evaluate.h"
