@@ -42,12 +42,6 @@ void check_record(const Record& record, const h5::Context& context) {
   }
 }
 
-std::string joined(const std::vector<std::string>& features) {
-  std::string text;
-  for (const std::string& feature : features) text += (text.empty() ? "" : ",") + feature;
-  return text;
-}
-
 // Bytes in a header of what HDF5 keeps about attributes as such, and of one attribute: message 4,
 // version and sizes 9, name with its zero byte, datatype 8 (text) or 12 (number), dataspace 4 and
 // 8 for a dimension.
@@ -64,13 +58,21 @@ h5::GroupOptions group_size(const Record& record) {
   h5::GroupOptions size;
   size.n_links = record.sections.size();
   for (const Section& section : record.sections) size.name_bytes += section.name.size() + 1;
-  size.extra_bytes = kAttributeInfoBytes +
-                     text_attribute_bytes(kCodecAttribute, record.codec.size()) +
-                     text_attribute_bytes(kDtypeAttribute, to_string(record.info.dtype).size()) +
-                     numbers_attribute_bytes(kShapeAttribute, record.info.shape.size()) +
-                     text_attribute_bytes(kFeaturesAttribute, joined(record.features).size()) +
-                     text_attribute_bytes(kOptionsAttribute, record.options.size());
+  size.extra_bytes =
+      kAttributeInfoBytes + text_attribute_bytes(kCodecAttribute, record.codec.size()) +
+      text_attribute_bytes(kDtypeAttribute, to_string(record.info.dtype).size()) +
+      numbers_attribute_bytes(kShapeAttribute, record.info.shape.size()) +
+      text_attribute_bytes(kFeaturesAttribute, joined_features(record.features).size()) +
+      text_attribute_bytes(kOptionsAttribute, record.options.size());
   return size;
+}
+
+// In the order in which readers find them.
+std::vector<const Section*> by_name(const std::vector<Section>& sections) {
+  std::vector<const Section*> sorted;
+  for (const Section& section : sections) sorted.push_back(&section);
+  std::ranges::sort(sorted, {}, [](const Section* section) { return section->name; });
+  return sorted;
 }
 
 h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
@@ -102,8 +104,11 @@ void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
   }
   const h5::Context context = context_.about("metadata");
   h5::Handle dataset = h5::create_text_dataset(file_.id(), kMetadataDataset, text.size(), context);
-  h5::write_dataset(dataset.id(), std::as_bytes(std::span(text)), context);
+  const auto bytes = std::as_bytes(std::span(text));
+  h5::write_dataset(dataset.id(), bytes, context);
   dataset.close(context);
+  list_.add_text(kMetadataDataset, text.size());
+  manifest_.arrays.push_back(sha256(bytes));
 }
 
 std::string Body::claim_name(const TensorInfo& info, const h5::Context& context) {
@@ -118,8 +123,9 @@ std::string Body::claim_name(const TensorInfo& info, const h5::Context& context)
   return link_from_name(info.name);
 }
 
-void Body::write_array(h5::Id parent, const std::string& link, DType dtype, const Shape& shape,
+void Body::write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
                        std::span<const std::byte> bytes, const h5::Context& context) {
+  const std::string link = path.substr(path.rfind('/') + 1);
   h5::Handle dataset =
       h5::create_dataset(parent, link, dtype, shape, h5::Storage::kPacked, context);
   if (data_ == Data::kWrite) {
@@ -130,12 +136,14 @@ void Body::write_array(h5::Id parent, const std::string& link, DType dtype, cons
     h5::write_dataset(dataset.id(), bytes, context);
   }
   dataset.close(context);
+  list_.add_array(path, dtype, shape);
+  manifest_.arrays.push_back(data_ == Data::kWrite ? sha256(bytes) : Digest{});
 }
 
 void Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
   const h5::Context context = context_.about(h5::quoted("tensor", info.name));
   const std::string link = claim_name(info, context);
-  write_array(tensors_.id(), link, info.dtype, info.shape, bytes, context);
+  write_array(tensors_.id(), tensor_path(link), info.dtype, info.shape, bytes, context);
 }
 
 void Body::add(const Record& record) {
@@ -148,19 +156,33 @@ void Body::add(const Record& record) {
   h5::write_text(group.id(), kDtypeAttribute, std::string(to_string(record.info.dtype)), context);
   h5::write_numbers(group.id(), kShapeAttribute, shape, context);
   if (!record.features.empty()) {
-    h5::write_text(group.id(), kFeaturesAttribute, joined(record.features), context);
+    h5::write_text(group.id(), kFeaturesAttribute, joined_features(record.features), context);
   }
   if (!record.options.empty()) {
     h5::write_text(group.id(), kOptionsAttribute, record.options, context);
   }
-  for (const Section& section : record.sections) {
-    write_array(group.id(), section.name, section.dtype, section.shape, section.bytes,
-                context.about(context.object + ": " + h5::quoted("section", section.name)));
+  const std::string path = tensor_path(link);
+  list_.add_group(path, {record.info, record.codec, record.features, record.options});
+  for (const Section* section : by_name(record.sections)) {
+    write_array(group.id(), path + "/" + section->name, section->dtype, section->shape,
+                section->bytes,
+                context.about(context.object + ": " + h5::quoted("section", section->name)));
   }
   group.close(context);
 }
 
+void Body::write_manifest() {
+  manifest_.objects = list_.finish();
+  const std::vector<std::byte> bytes = render(manifest_);
+  const std::size_t n_bytes = bytes.size();
+  h5::Handle dataset = h5::create_dataset(file_.id(), kManifestDataset, DType::kU8, {&n_bytes, 1},
+                                          h5::Storage::kPacked, context_);
+  h5::write_dataset(dataset.id(), bytes, context_);
+  dataset.close(context_);
+}
+
 void Body::close() {
+  write_manifest();
   tensors_.close(context_);
   file_.close(context_);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "archive/manifest.h"
 #include "h5/handle.h"
 #include "pqw/archive/archive.h"
 
@@ -30,12 +31,16 @@ class Body {
   void write_metadata(const std::map<std::string, std::string>& metadata);
   // Checks what all tensors have in common and returns the name of the link.
   std::string claim_name(const TensorInfo& info, const h5::Context& context);
-  void write_array(h5::Id parent, const std::string& link, DType dtype, const Shape& shape,
+  // `path` is that from the root group; it ends in the name of the link.
+  void write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
                    std::span<const std::byte> bytes, const h5::Context& context);
+  void write_manifest();
 
   h5::Context context_;
   Data data_;
   std::unordered_set<std::string> names_;
+  ManifestList list_;
+  Manifest manifest_;
   h5::Handle file_;
   h5::Handle tensors_;
 };

@@ -4,8 +4,6 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
-#include <memory>
 
 #include "pqw/core/error.h"
 
@@ -20,25 +18,45 @@ void require(bool ok) {
 
 }  // namespace
 
-std::string sha256_hex(std::span<const std::byte> bytes,
-                       const std::function<void(std::span<const std::byte>)>& done_with) {
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
-                                                                   EVP_MD_CTX_free);
-  require(context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1);
+Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+  require(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+}
+
+void Sha256::update(std::span<const std::byte> bytes) {
+  require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+}
+
+Digest Sha256::finish() {
+  Digest digest;
+  require(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()),
+                             nullptr) == 1);
+  return digest;
+}
+
+Digest sha256(std::span<const std::byte> bytes) {
+  Sha256 sum;
+  sum.update(bytes);
+  return sum.finish();
+}
+
+Digest sha256(std::span<const std::byte> bytes,
+              const std::function<void(std::span<const std::byte>)>& done_with) {
+  Sha256 sum;
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(bytes.size(), kPartBytes));
-    require(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
+    sum.update(part);
     done_with(part);
     bytes = bytes.subspan(part.size());
   }
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned n_bytes = 0;
-  require(EVP_DigestFinal_ex(context.get(), digest.data(), &n_bytes) == 1);
+  return sum.finish();
+}
+
+std::string to_hex(const Digest& digest) {
+  constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
-  for (unsigned i = 0; i < n_bytes; ++i) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    hex += kDigits[digest[i] >> 4];
-    hex += kDigits[digest[i] & 15];
+  for (const std::byte byte : digest) {
+    hex += kDigits[std::to_integer<unsigned>(byte) >> 4];
+    hex += kDigits[std::to_integer<unsigned>(byte) & 15];
   }
   return hex;
 }

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace pqw::archive {
 
@@ -17,6 +19,7 @@ inline constexpr char kFormat[] = "pqw";
 inline constexpr char kVersionAttribute[] = "version";
 inline constexpr char kMetadataDataset[] = "metadata";
 inline constexpr char kTensorsGroup[] = "tensors";
+inline constexpr char kManifestDataset[] = "manifest";
 
 // Group of a compressed tensor.
 inline constexpr char kCodecAttribute[] = "codec";
@@ -46,6 +49,18 @@ constexpr bool is_identifier(std::string_view text) {
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return false;
   }
   return true;
+}
+
+// The path of a tensor from the root group.
+inline std::string tensor_path(std::string_view link) {
+  return std::string(kTensorsGroup) + "/" + std::string(link);
+}
+
+// The text of the attribute `features`.
+inline std::string joined_features(const std::vector<std::string>& features) {
+  std::string text;
+  for (const std::string& feature : features) text += (text.empty() ? "" : ",") + feature;
+  return text;
 }
 
 }  // namespace pqw::archive

@@ -6,6 +6,7 @@
 
 #include "archive/layout.h"
 #include "archive/link_name.h"
+#include "archive/manifest.h"
 #include "archive/tensor_reader.h"
 #include "archive/user_block.h"
 #include "h5/attribute.h"
@@ -36,6 +37,13 @@ std::uint64_t check_first_bytes(const h5::Context& context) {
                                [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
   if (!same) throw context.error("no HDF5 superblock of version 3 at byte 512");
   return size;
+}
+
+void add_to(archive::ManifestList& list, const std::string& path, const TensorHead& head) {
+  if (head.entry.codec != archive::kPlainCodec) list.add_group(path, head.entry);
+  for (const archive::ArrayInfo& array : head.arrays) {
+    list.add_array(array.name.empty() ? path : path + "/" + array.name, array.dtype, array.shape);
+  }
 }
 
 std::map<std::string, std::string> parse_metadata(const std::string& text,
@@ -70,24 +78,55 @@ struct ArchiveReader::Impl {
         h5::read_number(id, archive::kVersionAttribute, context) != archive::kVersion) {
       throw context.error("the format or version of the root group contradicts the first block");
     }
-    bool has_tensors = false;
     // Whatever else a later version puts here is not for this one.
     constexpr std::size_t kMaxRootLinks = 1024;
+    std::map<std::string, h5::Link> links;
     for (const h5::Link& link :
          h5::list_links(id, h5::LinkOrder::kByName, kMaxRootLinks, context)) {
-      if (link.name == archive::kMetadataDataset) {
-        const h5::Context subject = context.about("metadata");
-        metadata = parse_metadata(archive::read_text_dataset(file.id(), link, file_bytes, subject),
-                                  subject);
-      } else if (link.name == archive::kTensorsGroup) {
-        has_tensors = true;
-        read_tensors(link);
-      }
+      links.emplace(link.name, link);
     }
-    if (!has_tensors) throw context.error("no group of tensors");
+    if (!links.contains(archive::kTensorsGroup)) throw context.error("no group of tensors");
+    if (!links.contains(archive::kManifestDataset)) throw context.error("no manifest");
+    archive::ManifestList list;
+    std::string metadata_text;
+    const bool has_metadata = links.contains(archive::kMetadataDataset);
+    if (has_metadata) metadata_text = read_metadata(links[archive::kMetadataDataset], list);
+    read_tensors(links[archive::kTensorsGroup], list);
+    read_manifest(links[archive::kManifestDataset], list);
+    if (has_metadata) take_metadata(metadata_text);
   }
 
-  void read_tensors(const h5::Link& link) {
+  std::string read_metadata(const h5::Link& link, archive::ManifestList& list) {
+    std::string text =
+        archive::read_text_dataset(file.id(), link, file_bytes, context.about("metadata"));
+    list.add_text(archive::kMetadataDataset, text.size());
+    return text;
+  }
+
+  void take_metadata(const std::string& text) {
+    const h5::Context subject = context.about("metadata");
+    archive::require_digest(std::as_bytes(std::span(text)), digests.front(), subject);
+    metadata = parse_metadata(text, subject);
+  }
+
+  // REQUIRES: `list` has all that was read.
+  void read_manifest(const h5::Link& link, archive::ManifestList& list) {
+    const h5::Context subject = context.about("manifest");
+    const archive::ArrayInfo array = archive::read_array_head(file.id(), link, file_bytes, subject);
+    archive::Manifest manifest =
+        archive::parse_manifest(archive::read_array(file.id(), array, subject), subject);
+    if (manifest.arrays.size() != list.n_datasets()) {
+      throw subject.error("lists " + std::to_string(manifest.arrays.size()) +
+                          " datasets, the file has " + std::to_string(list.n_datasets()));
+    }
+    if (manifest.objects != list.finish()) {
+      throw subject.error(
+          "the names, types, shapes and attributes of the file are not those it was made for");
+    }
+    digests = std::move(manifest.arrays);
+  }
+
+  void read_tensors(const h5::Link& link, archive::ManifestList& list) {
     const h5::Context subject = context.about("group 'tensors'");
     if (link.kind != h5::LinkKind::kHard) throw subject.error("not a hard link");
     const h5::Object group = h5::open_object(file.id(), link.address, subject);
@@ -103,6 +142,8 @@ struct ArchiveReader::Impl {
       TensorHead head = archive::read_head(file.id(), tensor, *name, file_bytes, of_tensor);
       data_bytes += head.entry.data_bytes;
       if (data_bytes > file_bytes) throw of_tensor.error("its data overlaps that of others");
+      first_digest.push_back(list.n_datasets());
+      add_to(list, archive::tensor_path(tensor.name), head);
       entries.push_back(std::move(head.entry));
       arrays.push_back(std::move(head.arrays));
     }
@@ -112,12 +153,24 @@ struct ArchiveReader::Impl {
     return context.about(h5::quoted("tensor", entries.at(index).info.name));
   }
 
+  // The bytes of an array of a tensor. Errors: kCorrupt, also when they have another digest.
+  std::vector<std::byte> read_array(std::size_t index, std::size_t array) const {
+    const archive::ArrayInfo& info = arrays.at(index).at(array);
+    h5::Context subject = context_of(index);
+    if (!info.name.empty()) subject.object += ": " + h5::quoted("section", info.name);
+    std::vector<std::byte> bytes = archive::read_array(file.id(), info, subject);
+    archive::require_digest(bytes, digests.at(first_digest.at(index) + array), subject);
+    return bytes;
+  }
+
   h5::Context context;
   std::uint64_t file_bytes;
   h5::Handle file;
   std::map<std::string, std::string> metadata;
   std::vector<ArchiveEntry> entries;
   std::vector<std::vector<archive::ArrayInfo>> arrays;  // of each entry
+  std::vector<std::size_t> first_digest;                // of each entry: that of its first array
+  std::vector<archive::Digest> digests;
 };
 
 ArchiveReader::ArchiveReader(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
@@ -137,17 +190,17 @@ Record ArchiveReader::read(std::size_t index) const {
   const h5::Context context = impl_->context_of(index);
   archive::require_known_features(entry, context);
   Record record{entry.info, entry.codec, entry.features, entry.options, {}};
-  for (const archive::ArrayInfo& array : impl_->arrays.at(index)) {
-    record.sections.push_back({array.name, array.dtype, array.shape,
-                               archive::read_array(impl_->file.id(), array, context)});
+  const std::vector<archive::ArrayInfo>& arrays = impl_->arrays.at(index);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    record.sections.push_back(
+        {arrays[i].name, arrays[i].dtype, arrays[i].shape, impl_->read_array(index, i)});
   }
   return record;
 }
 
 std::vector<std::byte> ArchiveReader::read_plain(std::size_t index) const {
   assert(impl_->entries.at(index).codec == archive::kPlainCodec);
-  return archive::read_array(impl_->file.id(), impl_->arrays.at(index).front(),
-                             impl_->context_of(index));
+  return impl_->read_array(index, 0);
 }
 
 }  // namespace pqw

@@ -136,6 +136,11 @@ TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
   return head;
 }
 
+ArrayInfo read_array_head(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
+                          const h5::Context& context) {
+  return check_array(open_only_name(file, link, context), link.address, file_bytes, context);
+}
+
 std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const h5::Context& context) {
   const h5::Object object = h5::open_object(file, array.address, context);
   std::vector<std::byte> bytes(array.bytes);

@@ -32,6 +32,11 @@ struct TensorHead {
 TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
                      std::uint64_t file_bytes, const h5::Context& context);
 
+// Checks the dataset that `link` of the root group points to. Errors: as above.
+ArrayInfo read_array_head(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
+                          const h5::Context& context);
+
+// The bytes, not compared with their digest.
 std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const h5::Context& context);
 
 // Throws kUnsupported, naming it, for a feature that this version does not know.

@@ -18,9 +18,9 @@ void verify_digest(const std::string& path) {
                                          " bytes long, its first block says " +
                                          std::to_string(block.file_bytes));
   }
-  const std::string found =
-      archive::sha256_hex(file.bytes().subspan(archive::kUserBlockBytes),
-                          [&](std::span<const std::byte> part) { file.release(part); });
+  const std::string found = archive::to_hex(
+      archive::sha256(file.bytes().subspan(archive::kUserBlockBytes),
+                      [&](std::span<const std::byte> part) { file.release(part); }));
   if (found != block.sha256) {
     throw Error(ErrorCode::kCorrupt, printable(path) + ": its bytes have the SHA-256 " + found +
                                          ", its first block says " + block.sha256);

@@ -36,9 +36,9 @@ std::uint64_t ArchiveWriter::commit() {
   {
     const MappedFile written(impl_->file.temporary_path());
     block.file_bytes = written.bytes().size();
-    block.sha256 =
-        archive::sha256_hex(written.bytes().subspan(archive::kUserBlockBytes),
-                            [&](std::span<const std::byte> part) { written.release(part); });
+    block.sha256 = archive::to_hex(
+        archive::sha256(written.bytes().subspan(archive::kUserBlockBytes),
+                        [&](std::span<const std::byte> part) { written.release(part); }));
   }
   impl_->file.write_at(0, archive::render(block));
   impl_->file.commit();

@@ -10,7 +10,6 @@ namespace pqw {
 namespace {
 
 using test::content;
-using test::counting_bytes;
 using test::error_of;
 using test::read_all;
 using test::set_content;
@@ -56,12 +55,8 @@ TEST_F(ArchiveDamage, EveryFlippedByteFailsTheDigest) {
   }
 }
 
-TEST_F(ArchiveDamage, FlippedBytesAreFoundOrInTheDataOfTheLargeTensor) {
-  const std::size_t data =
-      original_.find(std::string(reinterpret_cast<const char*>(counting_bytes(100).data()), 100));
-  ASSERT_NE(data, std::string::npos);
+TEST_F(ArchiveDamage, FlippedBytesAreFoundOnReading) {
   for (std::size_t i = 0; i < original_.size(); ++i) {
-    if (i >= data && i < data + 4800) continue;
     std::string damaged = original_;
     damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));
     if (i >= digest_ && i < digest_ + 64) continue;  // found by verify_digest alone
@@ -77,7 +72,6 @@ TEST_F(ArchiveDamage, RandomDamageNeverCrashes) {
     for (int n = 0; n < 8; ++n) damaged[512 + random() % (damaged.size() - 512)] ^= char(random());
     set_content(path_, signed_again(damaged));
     const Error error = error_of([&] { read_all(path_); });
-    if (error.code() == ErrorCode::kInvalidArgument) continue;  // hit data only
     ASSERT_TRUE(error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kUnsupported)
         << error.what();
   }

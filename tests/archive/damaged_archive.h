@@ -18,7 +18,7 @@ namespace pqw::test {
 inline std::string signed_again(std::string file) {
   const auto rest = std::as_bytes(std::span(file)).subspan(archive::kUserBlockBytes);
   const auto block =
-      archive::render({file.size(), archive::sha256_hex(rest, [](std::span<const std::byte>) {})});
+      archive::render(archive::UserBlock{file.size(), archive::to_hex(archive::sha256(rest))});
   std::copy_n(reinterpret_cast<const char*>(block.data()), block.size(), file.begin());
   return file;
 }

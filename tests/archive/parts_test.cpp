@@ -45,21 +45,20 @@ TEST(LinkName, HasOneSpellingOnly) {
 TEST(Digest, IsSha256) {
   // FIPS 180-4's example and the digest of nothing.
   const std::string abc = "abc";
-  const auto ignore = [](std::span<const std::byte>) {};
-  EXPECT_EQ(sha256_hex(std::as_bytes(std::span(abc)), ignore),
+  EXPECT_EQ(to_hex(sha256(std::as_bytes(std::span(abc)))),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(sha256_hex({}, ignore),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(to_hex(sha256({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 TEST(Digest, ReportsEveryPartOnce) {
   const std::vector<std::byte> bytes((std::size_t{8} << 20) + 5);
   std::size_t seen = 0;
-  (void)sha256_hex(bytes, [&](std::span<const std::byte> part) {
+  const Digest digest = sha256(bytes, [&](std::span<const std::byte> part) {
     EXPECT_EQ(part.data(), bytes.data() + seen);
     seen += part.size();
   });
   EXPECT_EQ(seen, bytes.size());
+  EXPECT_EQ(digest, sha256(bytes));
 }
 
 class UserBlockText : public ::testing::Test {

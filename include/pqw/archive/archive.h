@@ -79,8 +79,9 @@ struct ArchiveEntry {
   std::uint64_t data_bytes = 0;       // codes, codebooks or plain data, as stored
 };
 
-// Reads an archive. Everything is checked before it is used: no length, index or name is trusted.
-// The digest is not: see verify_digest. Not safe for use from several threads at once, nor beside
+// Reads an archive. Everything is checked before it is used: no length, index or name is trusted,
+// and what is read is compared with the digests of the manifest. That of the whole file is not: see
+// verify_digest. Not safe for use from several threads at once, nor beside
 // other objects that read or write HDF5 files.
 // Errors: kNotFound, kIo, kFormat (no archive), kCorrupt, kUnsupported (a newer version of the
 // format).

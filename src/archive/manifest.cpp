@@ -1,0 +1,80 @@
+// The list of everything in an archive.
+#include "archive/manifest.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "archive/layout.h"
+
+namespace pqw::archive {
+namespace {
+
+Digest take_digest(std::span<const std::byte>& bytes) {
+  Digest digest;
+  std::copy_n(bytes.begin(), digest.size(), digest.begin());
+  bytes = bytes.subspan(digest.size());
+  return digest;
+}
+
+}  // namespace
+
+void ManifestList::add_field(std::string_view field) {
+  assert(field.find('\0') == std::string_view::npos);
+  sum_.update(std::as_bytes(std::span(field)));
+  sum_.update({{std::byte{0}}});
+}
+
+void ManifestList::add_group(std::string_view path, const ArchiveEntry& entry) {
+  add_field("group");
+  add_field(path);
+  add_field(entry.codec);
+  add_field(to_string(entry.info.dtype));
+  add_field(to_string(entry.info.shape));
+  add_field(joined_features(entry.features));
+  add_field(entry.options);
+}
+
+void ManifestList::add_array(std::string_view path, DType dtype, const Shape& shape) {
+  ++n_datasets_;
+  add_field("array");
+  add_field(path);
+  add_field(to_string(dtype));
+  add_field(to_string(shape));
+}
+
+void ManifestList::add_text(std::string_view path, std::size_t n_bytes) {
+  ++n_datasets_;
+  add_field("text");
+  add_field(path);
+  add_field(std::to_string(n_bytes));
+}
+
+std::vector<std::byte> render(const Manifest& manifest) {
+  std::vector<std::byte> bytes((2 + manifest.arrays.size()) * sizeof(Digest));
+  auto place = std::ranges::copy(manifest.objects, bytes.begin() + sizeof(Digest)).out;
+  for (const Digest& digest : manifest.arrays) place = std::ranges::copy(digest, place).out;
+  std::ranges::copy(sha256(std::span(bytes).subspan(sizeof(Digest))), bytes.begin());
+  return bytes;
+}
+
+Manifest parse_manifest(std::span<const std::byte> bytes, const h5::Context& context) {
+  if (bytes.size() < 2 * sizeof(Digest) || bytes.size() % sizeof(Digest) != 0) {
+    throw context.error(std::to_string(bytes.size()) + " bytes, expected two digests or more");
+  }
+  const Digest first = take_digest(bytes);
+  require_digest(bytes, first, context);
+  Manifest manifest;
+  manifest.objects = take_digest(bytes);
+  while (!bytes.empty()) manifest.arrays.push_back(take_digest(bytes));
+  return manifest;
+}
+
+void require_digest(std::span<const std::byte> bytes, const Digest& expected,
+                    const h5::Context& context) {
+  const Digest found = sha256(bytes);
+  if (found == expected) return;
+  throw context.error("its bytes have the SHA-256 " + to_hex(found) + ", the archive says " +
+                      to_hex(expected));
+}
+
+}  // namespace pqw::archive
