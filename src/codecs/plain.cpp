@@ -23,6 +23,10 @@ void require_float(const PlainWeight& weight) {
 
 std::size_t size_in_bits(const PlainWeight& weight) { return weight.bytes.size() * 8; }
 
+std::size_t parameter_count(const PlainWeight& weight) { return element_count(weight.shape); }
+
+std::string summary(const PlainWeight&) { return ""; }
+
 void decode(const PlainWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
 
 void decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out) {

@@ -25,6 +25,26 @@ std::size_t size_in_bits(const Weight& weight) {
   return std::visit([](const auto& w) { return size_in_bits(w); }, weight);
 }
 
+std::size_t parameter_count(const Weight& weight) {
+  return std::visit([](const auto& w) { return parameter_count(w); }, weight);
+}
+
+std::string summary(const Weight& weight) {
+  return std::visit([](const auto& w) { return summary(w); }, weight);
+}
+
+Record to_record(const Weight& weight, const std::string& name) {
+  return std::visit(
+      [&](const auto& w) -> Record {
+        if constexpr (std::is_same_v<decltype(w), const PlainWeight&>) {
+          throw Error(ErrorCode::kInvalidArgument, "tensor '" + name + "' is plain: no record");
+        } else {
+          return to_record(w, name);
+        }
+      },
+      weight);
+}
+
 Weight weight_from_record(const Record& record) {
   if (record.codec == "pq") return pq_from_record(record);
   throw Error(ErrorCode::kUnsupported,

@@ -43,9 +43,9 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) 
   return input;
 }
 
-std::uint64_t stored_bytes(const PqWeight& weight) { return (size_in_bits(weight) + 7) / 8; }
+std::uint64_t stored_bytes(const Weight& weight) { return (size_in_bits(weight) + 7) / 8; }
 
-bool shrinks(const PqWeight& weight, const TensorInfo& info) {
+bool shrinks(const Weight& weight, const TensorInfo& info) {
   return stored_bytes(weight) + kRecordOverheadBytes < byte_count(info);
 }
 
@@ -57,20 +57,14 @@ TensorReport plain_report(const TensorInfo& info, std::string reason) {
   return report;
 }
 
-TensorReport pq_report(const TensorInfo& info, const PqWeight& weight, const PqOptions& options) {
+TensorReport codec_report(const TensorInfo& info, const Weight& weight,
+                          const CodecOptions& options) {
   TensorReport report;
   report.info = info;
-  report.codec = "pq";
-  report.block_size = weight.block_size;
-  report.n_centroids = weight.n_centroids;
+  report.codec = codec_name(options);
+  report.settings = summary(weight);
+  report.note = remarks(weight, options);
   report.bytes = stored_bytes(weight);
-  if (weight.n_centroids < options.n_centroids) {
-    report.note = fmt::format("only {} distinct blocks", weight.n_centroids);
-  }
-  if (weight.codebook_dtype != options.codebook_dtype) {
-    report.note += fmt::format("{}float32 codebook: beyond the range of float16",
-                               report.note.empty() ? "" : "; ");
-  }
   return report;
 }
 
@@ -90,17 +84,39 @@ TensorReport add_plain(ArchiveWriter& writer, const TensorInfo& info, const Tens
   return report;
 }
 
-Blocks read_blocks(const WeightReader& reader, std::size_t index, const PlanEntry& entry) {
+FloatTensor read_tensor(const WeightReader& reader, std::size_t index, const TensorInfo& info) {
   const TensorBytes bytes = reader.read(index);  // gone before the learning starts
-  return cut_blocks(entry.info, bytes.view(), entry.options.block_size);
+  return read_floats(info, bytes.view());
+}
+
+// A compressed tensor and the options that made it: those of its entry, or the fallback.
+struct Compressed {
+  Weight weight;
+  const CodecOptions* options;
+};
+
+// Empty when neither makes the tensor smaller.
+std::optional<Compressed> compress_tensor(FloatTensor tensor, const PlanEntry& entry,
+                                          EmObserver& observer) {
+  const auto accepts = [&](const Weight& plan) { return shrinks(plan, entry.info); };
+  if (!entry.fallback) {
+    auto weight = encode_if(accepts, std::move(tensor), entry.options, &observer);
+    if (!weight) return std::nullopt;
+    return Compressed{std::move(*weight), &entry.options};
+  }
+  auto weight = encode_if(accepts, tensor, entry.options, &observer);
+  if (weight) return Compressed{std::move(*weight), &entry.options};
+  weight = encode_if(accepts, std::move(tensor), *entry.fallback, &observer);
+  if (!weight) return std::nullopt;
+  return Compressed{std::move(*weight), &*entry.fallback};
 }
 
 // A tensor on its way from the input to the archive.
 struct Job {
   std::size_t index;
   const PlanEntry* entry;
-  std::optional<Blocks> blocks = {};
-  std::optional<PqWeight> weight = {};  // when it is worth it
+  std::optional<FloatTensor> tensor = {};
+  std::optional<Compressed> compressed = {};  // when it is worth it
   std::exception_ptr error = {};
 };
 
@@ -142,23 +158,22 @@ class SharedObserver : public EmObserver {
 // Nothing leaves it: it runs inside of a parallel region.
 void encode_job(Job& job, EmObserver& observer) noexcept {
   try {
-    if (shrinks(plan_weight(*job.blocks, job.entry->options), job.entry->info)) {
-      job.weight = encode(*job.blocks, job.entry->options, &observer);
-    }
+    FloatTensor tensor = std::move(*job.tensor);
+    job.tensor.reset();
+    job.compressed = compress_tensor(std::move(tensor), *job.entry, observer);
   } catch (...) {
     job.error = std::current_exception();
   }
-  job.blocks.reset();
 }
 
 void encode_batch(const WeightReader& reader, std::vector<Job>& batch, EmObserver* observer) {
   for (Job& job : batch) {
-    if (job.entry->compress) job.blocks = read_blocks(reader, job.index, *job.entry);
+    if (job.entry->compress) job.tensor = read_tensor(reader, job.index, job.entry->info);
   }
   SharedObserver shared(observer);
 #pragma omp parallel for schedule(dynamic, 1) if (batch.size() > 1)
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch[i].blocks) encode_job(batch[i], shared);
+    if (batch[i].tensor) encode_job(batch[i], shared);
   }
   for (const Job& job : batch) {
     if (job.error) std::rethrow_exception(job.error);
@@ -168,25 +183,37 @@ void encode_batch(const WeightReader& reader, std::vector<Job>& batch, EmObserve
 TensorReport write_job(const WeightReader& reader, Job& job, ArchiveWriter& writer) {
   const PlanEntry& entry = *job.entry;
   const TensorBytes original = reader.read(job.index);
-  if (!job.weight) {
+  if (!job.compressed) {
     return add_plain(writer, entry.info, original,
                      entry.compress ? "would not shrink" : entry.reason);
   }
-  writer.add(to_record(*job.weight, entry.info.name));
-  TensorReport report = pq_report(entry.info, *job.weight, entry.options);
-  report.distortion = measure_against(original, entry.info, std::move(*job.weight));
-  job.weight.reset();
+  const auto& [weight, options] = *job.compressed;
+  writer.add(to_record(weight, entry.info.name));
+  TensorReport report = codec_report(entry.info, weight, *options);
+  report.distortion = measure_against(original, entry.info, weight);
+  job.compressed.reset();
   return report;
 }
 
-TensorReport plan_tensor(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
+// The plan of a tensor by its own options, else by the fallback, where that makes it smaller.
+std::optional<Compressed> plan_tensor(const WeightReader& reader, std::size_t index,
+                                      const PlanEntry& entry) {
+  Compressed plan{plan_weight(read_tensor(reader, index, entry.info), entry.options),
+                  &entry.options};
+  if (!shrinks(plan.weight, entry.info) && entry.fallback) {
+    plan = {plan_weight(read_tensor(reader, index, entry.info), *entry.fallback), &*entry.fallback};
+  }
+  if (!shrinks(plan.weight, entry.info)) return std::nullopt;
+  return plan;
+}
+
+TensorReport size_tensor(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
                          ArchiveSizer& sizer) {
   std::string reason = entry.reason;
   if (entry.compress) {
-    const PqWeight weight = plan_weight(read_blocks(reader, index, entry), entry.options);
-    if (shrinks(weight, entry.info)) {
-      sizer.add(to_record(weight, entry.info.name));
-      return pq_report(entry.info, weight, entry.options);
+    if (const auto plan = plan_tensor(reader, index, entry)) {
+      sizer.add(to_record(plan->weight, entry.info.name));
+      return codec_report(entry.info, plan->weight, *plan->options);
     }
     reason = "would not shrink";
   }
@@ -233,7 +260,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe) {
   report.skipped = input.reader->skipped();
   ArchiveSizer sizer(input.archive_options);
   for (std::size_t i = 0; i < input.plan.size(); ++i) {
-    report.tensors.push_back(plan_tensor(*input.reader, i, input.plan[i], sizer));
+    report.tensors.push_back(size_tensor(*input.reader, i, input.plan[i], sizer));
   }
   report.file_bytes = sizer.finish();
   report.seconds = seconds_since(start);

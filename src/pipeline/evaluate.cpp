@@ -22,12 +22,8 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   report.bytes = entry.data_bytes;
   if (!report.compressed()) return report;
   try {
-    const Weight weight = weight_from_record(archive.read(index));
-    if (const auto* pq = std::get_if<PqWeight>(&weight)) {
-      report.block_size = pq->block_size;
-      report.n_centroids = pq->n_centroids;
-      report.note = pq->options;
-    }
+    report.settings = summary(weight_from_record(archive.read(index)));
+    report.note = entry.options;
   } catch (const Error& error) {  // of a later version: it can be listed, not read
     if (error.code() != ErrorCode::kUnsupported) throw;
     report.note = error.what();

@@ -34,29 +34,20 @@ void require_matches(const std::vector<NamePattern>& patterns,
   }
 }
 
-// What settings have said so far.
+// What settings mean.
 struct Choice {
-  bool plain = false;
-  bool auto_block_size = true;
-  PqOptions options;
-
-  void apply(const Settings& settings) {
-    for (const auto& [key, value] : settings) {
-      if (key == "codec") {
-        if (value != "pq" && value != "plain") {
-          throw Error(ErrorCode::kInvalidArgument,
-                      fmt::format("codec={}: expected pq or plain", value));
-        }
-        plain = value == "plain";
-      } else if (key == "block_size" && value == "auto") {
-        auto_block_size = true;
-      } else {
-        set_option(options, key, value);
-        if (key == "block_size") auto_block_size = false;
-      }
-    }
-  }
+  CodecOptions options;
+  std::optional<CodecOptions> fallback;
 };
+
+Choice choice_from(const Settings& settings) {
+  const auto [fallback, others] = split(settings, "fallback");
+  Choice choice{options_from(others), std::nullopt};
+  if (!fallback.empty()) choice.fallback = options_from(fallback);
+  return choice;
+}
+
+bool is_plain(const CodecOptions& options) { return std::holds_alternative<PlainOptions>(options); }
 
 // Why a tensor cannot be compressed whatever the recipe says; empty when it can.
 std::string obstacle(const TensorInfo& info) {
@@ -74,29 +65,14 @@ std::vector<NamePattern> compile(const std::vector<Rule>& rules) {
 
 }  // namespace
 
-void check_settings(const Settings& settings) { Choice().apply(settings); }
+void check_settings(const Settings& settings) { (void)choice_from(settings); }
 
 void check_recipe(const Recipe& recipe) {
   compile(recipe.include);
   compile(recipe.exclude);
   compile(recipe.rules);
   check_settings(recipe.defaults);
-  for (const Rule& rule : recipe.rules) check_settings(rule.settings);
-}
-
-std::size_t auto_block_size(std::span<const std::size_t> shape) {
-  constexpr std::size_t kDefault = 8;
-  if (shape.size() <= 2) return kDefault;
-  const std::span<const std::size_t> kernel = shape.subspan(2);
-  const std::size_t area = element_count(kernel);
-  if (area == 1) return 4;
-  if (kernel.size() == 2 && kernel[0] == 3 && kernel[1] == 3) return 9;
-  const std::size_t cols = shape[1] * area;
-  for (std::size_t distance = 0; distance < kDefault; ++distance) {
-    if (cols % (kDefault - distance) == 0) return kDefault - distance;
-    if (cols % (kDefault + distance) == 0) return kDefault + distance;
-  }
-  return 1;
+  for (const Rule& rule : recipe.rules) check_settings(layered(recipe.defaults, rule.settings));
 }
 
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
@@ -106,10 +82,11 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
   require_matches(include, tensors);
   require_matches(exclude, tensors);
   require_matches(rules, tensors);
-  Choice defaults;
-  defaults.apply(recipe.defaults);
+  const Choice defaults = choice_from(recipe.defaults);
   std::vector<Choice> choices;  // one per rule, so that every rule is checked
-  for (const Rule& rule : recipe.rules) choices.emplace_back(defaults).apply(rule.settings);
+  for (const Rule& rule : recipe.rules) {
+    choices.push_back(choice_from(layered(recipe.defaults, rule.settings)));
+  }
 
   std::vector<PlanEntry> plan;
   for (const TensorInfo& info : tensors) {
@@ -118,9 +95,9 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     });
     const Choice& choice =
         rule == rules.end() ? defaults : choices[static_cast<std::size_t>(rule - rules.begin())];
-    PlanEntry entry{info, false, obstacle(info), choice.options};
+    PlanEntry entry{info, false, obstacle(info), choice.options, choice.fallback};
     if (entry.reason.empty()) {
-      if (choice.plain) {
+      if (is_plain(choice.options)) {
         entry.reason = "codec plain";
       } else if (!include.empty() && !matches_any(include, info.name)) {
         entry.reason = "not included";
@@ -130,9 +107,9 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     }
     entry.compress = entry.reason.empty();
     if (entry.compress) {
-      std::size_t& block_size = entry.options.block_size;
-      if (choice.auto_block_size) block_size = auto_block_size(info.shape);
-      block_size = std::min(block_size, matrix_shape(info.shape).cols);  // more would be padding
+      entry.options = resolved(std::move(entry.options), info.shape);
+      if (entry.fallback && is_plain(*entry.fallback)) entry.fallback.reset();
+      if (entry.fallback) entry.fallback = resolved(std::move(*entry.fallback), info.shape);
     }
     plan.push_back(std::move(entry));
   }

@@ -23,24 +23,69 @@ std::string scalar(const std::string& path, const YAML::Node& node) {
   return node.Scalar();
 }
 
-Settings read_settings(const std::string& path, const YAML::Node& node, Rule* rule) {
-  if (!node.IsMap()) bad_recipe(path, node, "expected option: value pairs");
-  Settings settings;
+// One value, or a list of values joined by 'x'.
+std::string value_of(const std::string& path, const YAML::Node& node) {
+  if (!node.IsSequence()) return scalar(path, node);
+  std::string text;
   for (const auto& item : node) {
-    const std::string key = scalar(path, item.first);
-    const std::string value = scalar(path, item.second);
-    if (rule != nullptr && key == "pattern") {
-      rule->pattern = value;
-      continue;
-    }
-    settings.emplace_back(key, value);
-    try {
-      check_settings({settings.back()});
-    } catch (const Error& error) {
-      bad_recipe(path, item.first, error.what());
+    if (!text.empty()) text += 'x';
+    text += scalar(path, item);
+  }
+  return text;
+}
+
+// Settings of a recipe and the nodes of their keys, for messages.
+struct Located {
+  Settings settings;
+  std::vector<YAML::Node> nodes;
+};
+
+void collect(const std::string& path, const YAML::Node& map, const std::string& prefix,
+             Located& located) {
+  constexpr std::size_t kLongestKey = 256;  // bounds the depth: who nests deeper means no setting
+  if (!map.IsMap()) bad_recipe(path, map, "expected option: value pairs");
+  if (prefix.size() > kLongestKey) bad_recipe(path, map, "nested too deep");
+  for (const auto& item : map) {
+    const std::string key = prefix + scalar(path, item.first);
+    if (item.second.IsMap()) {
+      collect(path, item.second, key + ".", located);
+    } else {
+      located.settings.emplace_back(key, value_of(path, item.second));
+      located.nodes.push_back(item.first);
     }
   }
-  return settings;
+}
+
+// Checks each setting beside the codecs that all of them name, so that messages can tell the line.
+void check(const std::string& path, const Located& located, const Settings& defaults) {
+  Settings codecs;
+  for (const auto& setting : located.settings) {
+    if (setting.first == "codec" || setting.first.ends_with(".codec")) codecs.push_back(setting);
+  }
+  for (std::size_t i = 0; i < located.settings.size(); ++i) {
+    Settings settings = codecs;
+    settings.push_back(located.settings[i]);
+    try {
+      check_settings(layered(defaults, settings));
+    } catch (const Error& error) {
+      bad_recipe(path, located.nodes[i], error.what());
+    }
+  }
+}
+
+Settings read_settings(const std::string& path, const YAML::Node& node, const Settings& defaults,
+                       Rule* rule) {
+  Located located;
+  collect(path, node, "", located);
+  for (std::size_t i = 0; rule != nullptr && i < located.settings.size(); ++i) {
+    if (located.settings[i].first != "pattern") continue;
+    rule->pattern = located.settings[i].second;
+    located.settings.erase(located.settings.begin() + static_cast<std::ptrdiff_t>(i));
+    located.nodes.erase(located.nodes.begin() + static_cast<std::ptrdiff_t>(i));
+    break;
+  }
+  check(path, located, defaults);
+  return located.settings;
 }
 
 std::vector<std::string> read_patterns(const std::string& path, const YAML::Node& node) {
@@ -50,12 +95,13 @@ std::vector<std::string> read_patterns(const std::string& path, const YAML::Node
   return patterns;
 }
 
-std::vector<Rule> read_rules(const std::string& path, const YAML::Node& node) {
+std::vector<Rule> read_rules(const std::string& path, const YAML::Node& node,
+                             const Settings& defaults) {
   if (!node.IsSequence()) bad_recipe(path, node, "expected a list of rules");
   std::vector<Rule> rules;
   for (const auto& item : node) {
     Rule rule;
-    rule.settings = read_settings(path, item, &rule);
+    rule.settings = read_settings(path, item, defaults, &rule);
     if (rule.pattern.empty()) bad_recipe(path, item, "a rule needs a pattern");
     rules.push_back(std::move(rule));
   }
@@ -67,16 +113,20 @@ Recipe read_root(const std::string& path, const YAML::Node& root) {
     bad_recipe(path, root, "expected the keys defaults, include, exclude and tensors");
   }
   Recipe recipe;
+  for (const auto& item : root) {  // first, as the rules come on top of them
+    if (scalar(path, item.first) != "defaults") continue;
+    recipe.defaults = read_settings(path, item.second, {}, nullptr);
+  }
   for (const auto& item : root) {
     const std::string key = scalar(path, item.first);
     if (key == "defaults") {
-      recipe.defaults = read_settings(path, item.second, nullptr);
+      continue;
     } else if (key == "include") {
       recipe.include = read_patterns(path, item.second);
     } else if (key == "exclude") {
       recipe.exclude = read_patterns(path, item.second);
     } else if (key == "tensors") {
-      recipe.rules = read_rules(path, item.second);
+      recipe.rules = read_rules(path, item.second, recipe.defaults);
     } else {
       bad_recipe(
           path, item.first,
@@ -87,23 +137,6 @@ Recipe read_root(const std::string& path, const YAML::Node& root) {
 }
 
 }  // namespace
-
-Settings parse_settings(const std::string& text) {
-  Settings settings;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string item = text.substr(begin, end - begin);
-    const std::size_t equals = item.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}': expected key=value,key=value", text));
-    }
-    settings.emplace_back(item.substr(0, equals), item.substr(equals + 1));
-    begin = end + 1;
-  }
-  return settings;
-}
 
 Rule parse_rule(const std::string& text) {
   const std::size_t colon = text.rfind(':');

@@ -95,7 +95,8 @@ class Cli : public testing::Test {
 TEST_F(Cli, QuantizeVerifyDecodeEval) {
   const Outcome quantize = run({"quantize", "model.safetensors", "-o", "model.h5"});
   EXPECT_EQ(quantize.status, 0) << quantize.err;
-  EXPECT_THAT(quantize.out, HasSubstr("conv.weight  [64, 32, 3, 3]  pq         9  256"));
+  EXPECT_THAT(quantize.out,
+              HasSubstr("conv.weight  [64, 32, 3, 3]  pq     block_size=9,centroids=256"));
   EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
   EXPECT_THAT(quantize.err, HasSubstr("[3/3] "));
   EXPECT_THAT(quantize.err, HasSubstr(" M weights/s"));
@@ -127,7 +128,7 @@ TEST_F(Cli, JsonHasTheDocumentedFields) {
   }
   EXPECT_EQ(report["total"]["file_bytes"], std::filesystem::file_size(dir_ / "m.h5"));
   EXPECT_EQ(report["total"]["relative_error"], eval["total"]["relative_error"]);
-  EXPECT_EQ(inspect["tensors"][0]["centroids"], 16);
+  EXPECT_EQ(inspect["tensors"][0]["settings"]["centroids"], 16);
   EXPECT_TRUE(inspect["total"]["relative_error"].is_null());
 }
 
@@ -152,8 +153,8 @@ TEST_F(Cli, RecipesAndFlagsSayTheSame) {
   run({"quantize", "model.safetensors", "-o", "c.h5", "--recipe", "r.yaml", "--centroids", "64",
        "--set", "fc:block_size=10"});
   const auto c = nlohmann::json::parse(run({"inspect", "c.h5", "--json"}).out);
-  EXPECT_EQ(c["tensors"][0]["centroids"], 64);
-  EXPECT_EQ(c["tensors"][1]["block_size"], 10);
+  EXPECT_EQ(c["tensors"][0]["settings"]["centroids"], 64);
+  EXPECT_EQ(c["tensors"][1]["settings"]["block_size"], 10);
 }
 
 TEST_F(Cli, EnginesAreAChoice) {

@@ -123,10 +123,10 @@ TEST_F(CompressTest, TableSaysWhyTensorsArePlainOrSmaller) {
   EXPECT_EQ(find(report, "conv.bias").note, "rank below 2");
   EXPECT_EQ(find(report, "tiny.weight").note, "would not shrink");
   EXPECT_EQ(find(report, "empty").note, "no elements");
-  EXPECT_EQ(find(report, "zero").n_centroids, 1u);
+  EXPECT_EQ(find(report, "zero").settings, "block_size=8,centroids=1");
   EXPECT_EQ(find(report, "zero").note, "only 1 distinct blocks");
   EXPECT_EQ(find(report, "zero").distortion->relative_error(), 0);
-  EXPECT_EQ(find(report, "conv1d/w").block_size, 8u);
+  EXPECT_EQ(find(report, "conv1d/w").settings, "block_size=8,centroids=32");
 }
 
 TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
@@ -140,6 +140,18 @@ TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
     EXPECT_EQ(plan.tensors[i].bytes, report.tensors[i].bytes);
     EXPECT_EQ(plan.tensors[i].note, report.tensors[i].note);
   }
+}
+
+TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
+  const Recipe recipe{.defaults = {{"centroids", "4096"},
+                                   {"block_size", "1"},
+                                   {"codebook", "f32"},
+                                   {"fallback.centroids", "16"}}};
+  const Report report = compress(input_, archive_, recipe, false);
+  EXPECT_EQ(find(report, "zero").settings, "block_size=1,centroids=1");
+  EXPECT_EQ(find(report, "depthwise.weight").settings, "block_size=9,centroids=16");
+  EXPECT_EQ(find(report, "tiny.weight").note, "would not shrink");
+  EXPECT_EQ(plan_compression(input_, recipe).file_bytes, report.file_bytes);
 }
 
 TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {

@@ -15,28 +15,16 @@ const std::vector<TensorInfo> kTensors{
     {"none", DType::kF32, {0, 8}},
 };
 
-TEST(AutoBlockSize, FollowsTheKernel) {
-  EXPECT_EQ(auto_block_size(Shape{64, 32, 3, 3}), 9u);
-  EXPECT_EQ(auto_block_size(Shape{64, 32, 1, 1}), 4u);
-  EXPECT_EQ(auto_block_size(Shape{64, 32, 1}), 4u);
-  EXPECT_EQ(auto_block_size(Shape{1000, 512}), 8u);
-  EXPECT_EQ(auto_block_size(Shape{64, 3, 7, 7}), 7u);   // 147 = 3 * 7 * 7
-  EXPECT_EQ(auto_block_size(Shape{64, 16, 5, 5}), 8u);  // 400
-  EXPECT_EQ(auto_block_size(Shape{64, 5, 5}), 5u);      // 25
-  EXPECT_EQ(auto_block_size(Shape{8, 1, 11}), 11u);
-  EXPECT_EQ(auto_block_size(Shape{8, 1, 13}), 13u);
-  EXPECT_EQ(auto_block_size(Shape{8, 1, 17}), 1u);
-  EXPECT_EQ(auto_block_size(Shape{8, 3, 3}), 9u);
-}
+const PqOptions& pq_of(const PlanEntry& entry) { return std::get<PqOptions>(entry.options); }
 
 TEST(MakePlan, SaysWhyATensorStaysPlain) {
   const auto plan = make_plan(kTensors, {});
   ASSERT_EQ(plan.size(), kTensors.size());
   EXPECT_TRUE(plan[0].compress);
-  EXPECT_EQ(plan[0].options.block_size, 9u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
   EXPECT_EQ(plan[1].reason, "rank below 2");
   EXPECT_TRUE(plan[2].compress);
-  EXPECT_EQ(plan[2].options.block_size, 8u);
+  EXPECT_EQ(pq_of(plan[2]).block_size, 8u);
   EXPECT_EQ(plan[3].reason, "not a float tensor");
   EXPECT_EQ(plan[4].reason, "no elements");
 }
@@ -54,9 +42,9 @@ TEST(MakePlan, FirstMatchingRuleCountsOnTopOfTheDefaults) {
                                 {"weight", {{"block_size", "auto"}, {"seed", "7"}}},
                                 {"conv", {{"seed", "8"}}}}};
   const auto plan = make_plan(kTensors, recipe);
-  EXPECT_EQ(plan[0].options.block_size, 9u);
-  EXPECT_EQ(plan[0].options.n_centroids, 64u);
-  EXPECT_EQ(plan[0].options.seed, 7u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  EXPECT_EQ(pq_of(plan[0]).n_centroids, 64u);
+  EXPECT_EQ(pq_of(plan[0]).seed, 7u);
   EXPECT_EQ(plan[2].reason, "codec plain");
 }
 
@@ -64,10 +52,27 @@ TEST(MakePlan, BlocksAreNoLongerThanARow) {
   const std::vector<TensorInfo> tensors{{"thin", DType::kF32, {5000, 3}},
                                         {"kernel", DType::kF32, {500, 2, 1, 1}}};
   const auto automatic = make_plan(tensors, {});
-  EXPECT_EQ(automatic[0].options.block_size, 3u);
-  EXPECT_EQ(automatic[1].options.block_size, 2u);
+  EXPECT_EQ(pq_of(automatic[0]).block_size, 3u);
+  EXPECT_EQ(pq_of(automatic[1]).block_size, 2u);
   const auto asked = make_plan(tensors, {.defaults = {{"block_size", "1048576"}}});
-  EXPECT_EQ(asked[0].options.block_size, 3u);
+  EXPECT_EQ(pq_of(asked[0]).block_size, 3u);
+}
+
+TEST(MakePlan, ARuleThatChangesTheCodecLeavesItsOptionsBehind) {
+  const Recipe recipe{.defaults = {{"centroids", "64"}, {"fallback.codec", "pq"}},
+                      .rules = {{"fc", {{"codec", "plain"}}}, {"conv", {{"codec", "pq"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(plan[2].reason, "codec plain");
+  EXPECT_EQ(pq_of(plan[0]).n_centroids, 64u) << "the same codec keeps them";
+}
+
+TEST(MakePlan, FallbacksAreOptionsOfTheirOwn) {
+  const Recipe recipe{.defaults = {{"fallback.block_size", "2"}},
+                      .rules = {{"fc", {{"fallback.codec", "plain"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(std::get<PqOptions>(plan[0].fallback.value()).block_size, 2u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  EXPECT_FALSE(plan[2].fallback.has_value()) << "plain is what remains anyway";
 }
 
 TEST(CheckRecipe, NeedsNoTensors) {

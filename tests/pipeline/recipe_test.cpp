@@ -46,13 +46,27 @@ TEST(ReadRecipe, SaysWhatTheFlagsSay) {
   EXPECT_THAT(recipe.rules[1].settings, ElementsAre(Pair("codec", "plain")));
 }
 
+TEST(ReadRecipe, NestedMapsAndListsAreSettingsToo) {
+  const test::TempDir dir;
+  std::ofstream(dir / "r.yaml") << "tensors:\n"
+                                   "  - {pattern: fc, fallback: {block_size: 4}}\n"
+                                   "defaults: {centroids: 16}\n";
+  const Recipe recipe = read_recipe(dir / "r.yaml");
+  EXPECT_THAT(recipe.rules[0].settings, ElementsAre(Pair("fallback.block_size", "4")));
+  EXPECT_THAT(recipe.defaults, ElementsAre(Pair("centroids", "16")));
+}
+
 TEST(ReadRecipe, MistakesNameTheLine) {
   const std::pair<const char*, const char*> cases[] = {
       {"defaults: 4\n", "line 1"},
       {"\nrules: []\n", "line 2: unknown key 'rules'"},
       {"tensors:\n  - {block_size: 4}\n", "line 2: a rule needs a pattern"},
-      {"defaults:\n  seed: 1\n  bs: 4\n", "line 3: unknown option 'bs'"},
+      {"defaults:\n  seed: 1\n  bs: 4\n", "line 3: codec pq: unknown option 'bs'"},
       {"tensors:\n  - {pattern: a, block_size: 0}\n", "line 2: block_size=0"},
+      {"tensors:\n  - pattern: a\n    fallback:\n      bs: 4\n",
+       "line 4: codec pq: unknown option"},
+      {"tensors:\n  - {pattern: a, block_size: [1, 2]}\n", "line 2: block_size=1x2"},
+      {"defaults: &d {seed: 1, fallback: *d}\n", "r.yaml"},
       {"include: x\n", "list of patterns"},
       {"tensors: {a: 1}\n", "list of rules"},
       {"a: [\n", "r.yaml"},

@@ -31,14 +31,16 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
   tensors:
     - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
 
-Patterns are regular expressions that match anywhere in a name. Options of --set and of recipes:
-codec (pq, plain), block_size, centroids, groups, iterations, seed, init, restarts, reassign,
-tolerance, codebook, engine.)";
+Patterns are regular expressions that match anywhere in a name. Settings of --set and of recipes:
+codec (pq, plain), the options of that codec, and fallback.KEY for the codec of tensors that it
+would not make smaller. Those of pq: block_size, centroids, groups, iterations, seed, init,
+restarts, reassign, tolerance, codebook, engine.)";
 
 struct Arguments {
   std::string input;
   std::string output;
   Settings defaults;
+  Settings parts;  // of which part, and its settings
   std::vector<std::string> include, exclude, set;
   std::string recipe;
   bool dry_run = false;
@@ -47,29 +49,32 @@ struct Arguments {
   bool quiet = false;
 };
 
-// What the flags alone say. A mistake in them is one of usage.
-Recipe recipe_of_flags(const Arguments& arguments) {
-  Recipe recipe{arguments.defaults, {}, arguments.include, arguments.exclude};
-  try {
-    for (const std::string& text : arguments.set) recipe.rules.push_back(parse_rule(text));
-    check_recipe(recipe);
-  } catch (const Error& error) {
-    throw CLI::ValidationError(printable(error.what()));
+// The flags on top of what the file says; the file is right in itself.
+Recipe with_flags(Recipe recipe, const Arguments& arguments) {
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  Settings defaults = arguments.defaults;
+  for (const auto& [part, text] : arguments.parts) {
+    append(defaults, under(part, parse_settings(text)));
   }
+  recipe.defaults = layered(std::move(recipe.defaults), defaults);
+  append(recipe.include, arguments.include);
+  append(recipe.exclude, arguments.exclude);
+  std::vector<Rule> rules;
+  for (const std::string& text : arguments.set) rules.push_back(parse_rule(text));
+  recipe.rules.insert(recipe.rules.begin(), rules.begin(), rules.end());
   return recipe;
 }
 
 Recipe recipe_of(const Arguments& arguments) {
-  const Recipe flags = recipe_of_flags(arguments);
-  if (arguments.recipe.empty()) return flags;
-  Recipe recipe = read_recipe(arguments.recipe);
-  const auto append = [](auto& to, const auto& from) {
-    to.insert(to.end(), from.begin(), from.end());
-  };
-  append(recipe.defaults, flags.defaults);  // later settings win
-  append(recipe.include, flags.include);
-  append(recipe.exclude, flags.exclude);
-  recipe.rules.insert(recipe.rules.begin(), flags.rules.begin(), flags.rules.end());
+  Recipe recipe = arguments.recipe.empty() ? Recipe{} : read_recipe(arguments.recipe);
+  try {
+    recipe = with_flags(std::move(recipe), arguments);
+    check_recipe(recipe);
+  } catch (const Error& error) {  // a mistake in the flags is one of usage
+    throw CLI::ValidationError(printable(error.what()));
+  }
   return recipe;
 }
 
@@ -106,7 +111,7 @@ void run(const Arguments& arguments) {
   print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
 }
 
-void add_learning_options(CLI::App& verb, Arguments& arguments) {
+void add_codec_options(CLI::App& verb, Arguments& arguments) {
   const auto add = [&](const char* flag, const char* key, const char* type, const char* help) {
     verb.add_option_function<std::string>(
             flag,
@@ -116,6 +121,18 @@ void add_learning_options(CLI::App& verb, Arguments& arguments) {
             help)
         ->type_name(type);
   };
+  const auto add_part = [&](const char* flag, const char* part, const char* help) {
+    verb.add_option_function<std::string>(
+            flag,
+            [&arguments, part](const std::string& text) {
+              arguments.parts.emplace_back(part, text);
+            },
+            help)
+        ->type_name("KEY=VALUE,...");
+  };
+  add("--codec", "codec", "NAME", "how to represent the weights: pq or plain (default pq)");
+  add_part("--fallback", "fallback",
+           "codec and options for tensors that the codec would not make smaller (default plain)");
   add("--block-size", "block_size", "N|auto",
       "columns per block, at most a row (default auto: 3x3 conv 9, 1x1 conv 4, other kernels the "
       "divisor nearest "
@@ -144,7 +161,7 @@ void add_quantize(CLI::App& app) {
   verb.add_option("IN", arguments->input, "safetensors, .npy, .npz or HDF5 file")->required();
   auto* output =
       verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
-  add_learning_options(verb, *arguments);
+  add_codec_options(verb, *arguments);
   const auto add_patterns = [&](const char* flag, std::vector<std::string>& to, const char* type,
                                 const char* help) {
     verb.add_option(flag, to, help)->type_name(type)->expected(1)->take_all();

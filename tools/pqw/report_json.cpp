@@ -1,7 +1,10 @@
 // Reports as JSON.
 #include "pqw/report_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "pqw/codecs/settings.h"
 
 namespace pqw::tool {
 namespace {
@@ -11,6 +14,18 @@ using Json = nlohmann::ordered_json;
 // The library writes infinity and NaN as null.
 Json measured(const std::optional<Distortion>& distortion, double (Distortion::*measure)() const) {
   return distortion ? Json(((*distortion).*measure)()) : Json();
+}
+
+// "a=1,b.c=x" as {"a": 1, "b": {"c": "x"}}.
+Json settings_of(const std::string& text) {
+  Json json = Json::object();
+  for (const auto& [key, value] : parse_settings(text)) {
+    std::string pointer = "/" + key;
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    const Json number = Json::parse(value, nullptr, false);
+    json[Json::json_pointer(pointer)] = number.is_number() ? number : Json(value);
+  }
+  return json;
 }
 
 Json to_json(const TensorReport& tensor) {
@@ -26,8 +41,7 @@ Json to_json(const TensorReport& tensor) {
                {"cosine", measured(distortion, &Distortion::cosine)},
                {"original_bytes", tensor.original_bytes()},
                {"bytes", tensor.bytes}};
-  if (tensor.block_size > 0) json["block_size"] = tensor.block_size;
-  if (tensor.n_centroids > 0) json["centroids"] = tensor.n_centroids;
+  if (!tensor.settings.empty()) json["settings"] = settings_of(tensor.settings);
   if (!tensor.note.empty()) json["note"] = tensor.note;
   return json;
 }

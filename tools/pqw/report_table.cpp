@@ -13,25 +13,13 @@
 namespace pqw::tool {
 namespace {
 
-enum Column {
-  kName,
-  kShape,
-  kCodec,
-  kBlock,
-  kCentroids,
-  kBits,
-  kError,
-  kSqnr,
-  kMax,
-  kRatio,
-  kNote
-};
+enum Column { kName, kShape, kCodec, kSettings, kBits, kError, kSqnr, kMax, kRatio, kNote };
 constexpr std::size_t kColumns = kNote + 1;
 using Row = std::array<std::string, kColumns>;
 
 Row header() {
-  return {"tensor",    "shape",   "codec",   "block", "K",   "bits/w",
-          "rel.error", "SQNR dB", "max err", "ratio", "note"};
+  return {"tensor",    "shape",   "codec",   "settings", "bits/w",
+          "rel.error", "SQNR dB", "max err", "ratio",    "note"};
 }
 
 void set_errors(const Distortion& distortion, Row& row) {
@@ -45,8 +33,7 @@ Row row_of(const TensorReport& tensor) {
   row[kName] = printable(tensor.info.name);
   row[kShape] = to_string(tensor.info.shape);
   row[kCodec] = tensor.codec;
-  if (tensor.block_size > 0) row[kBlock] = fmt::format("{}", tensor.block_size);
-  if (tensor.n_centroids > 0) row[kCentroids] = fmt::format("{}", tensor.n_centroids);
+  row[kSettings] = tensor.settings;
   row[kBits] = fmt::format("{:.3f}", tensor.bits_per_weight());
   const bool differs = tensor.distortion && tensor.distortion->squared_error() > 0;
   if (tensor.distortion && (tensor.compressed() || differs)) set_errors(*tensor.distortion, row);
@@ -71,7 +58,8 @@ Row total_row(const Report& report) {
 }
 
 bool left_aligned(std::size_t column) {
-  return column == kName || column == kShape || column == kCodec || column == kNote;
+  return column == kName || column == kShape || column == kCodec || column == kSettings ||
+         column == kNote;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "pqw/core/matrix_view.h"
@@ -16,6 +17,8 @@ struct PlainWeight {
 };
 
 std::size_t size_in_bits(const PlainWeight& weight);
+std::size_t parameter_count(const PlainWeight& weight);
+std::string summary(const PlainWeight& weight);  // empty
 
 // The functions below see [out, in, k...] as a matrix [out, in*k*...], as for PqWeight (pq.h).
 // Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.

@@ -56,6 +56,12 @@ std::size_t first_position(std::size_t group, std::size_t n_groups, std::size_t 
 // Codes and codebooks as they are stored, without names and tables.
 std::size_t size_in_bits(const PqWeight& weight);
 
+// The elements of the matrix.
+std::size_t parameter_count(const PqWeight& weight);
+
+// "block_size=8,centroids=256", and "groups=2" where there are several.
+std::string summary(const PqWeight& weight);
+
 // Writes the reconstructed matrix. REQUIRES: out is rows() x cols().
 void decode(const PqWeight& weight, MutableMatrix out);
 

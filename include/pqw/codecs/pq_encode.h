@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
@@ -35,8 +36,13 @@ enum class Reassign {
   kFarthest,  // it gets the block that is farthest from its centroid
 };
 
+// A block size that resolve() chooses by the shape.
+inline constexpr std::size_t kAutoBlockSize = 0;
+
 struct PqOptions {
-  std::size_t block_size = 8;     // columns per block, >= 1
+  static constexpr const char* kCodec = "pq";
+
+  std::size_t block_size = 8;     // columns per block, or kAutoBlockSize
   std::size_t n_centroids = 256;  // per codebook, 2..65536; fewer are made of fewer distinct blocks
   std::size_t n_groups = 1;       // codebooks, each for a run of positions; at most one a position
   std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
@@ -52,11 +58,20 @@ struct PqOptions {
 // Throws Error(kInvalidArgument) unless every field is in its range.
 void validate(const PqOptions& options);
 
+// The block size that kAutoBlockSize stands for: 9 for 3x3 kernels, 4 for 1x1 kernels, for other
+// kernels the divisor of in*k... nearest to 8 (the smaller of two), 8 for matrices.
+std::size_t auto_block_size(std::span<const std::size_t> shape);
+
+// Settles what depends on the shape: the block size, which is no longer than a row. Does nothing
+// the second time.
+void resolve(PqOptions& options, std::span<const std::size_t> shape);
+
 // "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,reassign=split,
 // tolerance=0.0001,codebook=f16,engine=native" (in one line)
 std::string to_string(const PqOptions& options);
 
-// Sets one of the options above by its name and text. Errors: kInvalidArgument.
+// Sets one of the options above by its name and text; block_size may be "auto".
+// Errors: kInvalidArgument.
 void set_option(PqOptions& options, std::string_view key, std::string_view value);
 
 // One EM iteration as it was: the objective is Σ‖x - c(x)‖² over the blocks after the E-step, with
@@ -86,20 +101,24 @@ struct Blocks {
   std::size_t count() const { return values.size() / block_size; }
 };
 
-// Cuts a tensor of a float type and rank >= 2 into blocks.
-// Errors: kInvalidArgument; kNonFinite when it holds NaN or infinity (also a double beyond the
-// range of float), naming the tensor, how many, and where the first one is; kUnsupported when
-// doubles are all too small for float.
-Blocks cut_blocks(const TensorInfo& info, std::span<const std::byte> bytes, std::size_t block_size);
+// Cuts a tensor into blocks. Errors: kInvalidArgument for a block size of 0.
+Blocks cut_blocks(const FloatTensor& tensor, std::size_t block_size);
 
-// As cut_blocks, for a float matrix.
+// The same for a float matrix. Errors: as above; kNonFinite.
 Blocks cut_blocks(ConstMatrix w, std::size_t block_size);
+
+// One of the stages that every codec has (encode.h): the blocks, of options.block_size columns.
+Blocks prepare(FloatTensor tensor, const PqOptions& options);
 
 // The weight that encode will make of these blocks, with codebooks and codes of zeros: it tells the
 // size without the learning. n_centroids is options.n_centroids, or less when no group has that
 // many distinct blocks; the codebook type is F32 in place of F16 when the weights are too large or
 // too small for it. Errors: kInvalidArgument.
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options);
+
+// What turned out otherwise than the options say: fewer centroids, another codebook type; empty
+// when nothing did.
+std::string remarks(const PqWeight& weight, const PqOptions& options);
 
 // How much the weights of a row or a column matter: the objective becomes
 // Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are >= 0 and finite; zeros are legal.
@@ -112,13 +131,14 @@ struct PqImportance {
 // Learns the codebooks and assigns the codes: exact k-means EM, weighted if `importance` says so.
 // Deterministic: the result depends on the arguments, not on the number of threads nor on the
 // instruction set beyond float rounding. Always ends within options.iterations iterations a run.
-// REQUIRES: blocks.block_size == options.block_size.
+// REQUIRES: blocks.block_size == options.block_size, as prepare has it.
 // Errors: kInvalidArgument, also for importances of other sizes, negative or not finite, and for
 // importances with the faiss engine; kUnsupported when that engine fails.
 PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer = nullptr,
                 const PqImportance& importance = {});
 
-// Cuts and encodes a float matrix; the result has the shape [rows, cols] and the type F32.
+// Resolves the options, cuts and encodes a float matrix; the result has the shape [rows, cols] and
+// the type F32.
 PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer = nullptr,
                 const PqImportance& importance = {});
 

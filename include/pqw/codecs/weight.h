@@ -1,6 +1,7 @@
 // A weight in any of its representations.
 #pragma once
 
+#include <string>
 #include <variant>
 
 #include "pqw/codecs/plain.h"
@@ -16,6 +17,16 @@ void decode_rows(const Weight& weight, std::size_t first, MutableMatrix out);
 void multiply(const Weight& weight, ConstMatrix x, MutableMatrix y);
 void multiply_rows(const Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
 std::size_t size_in_bits(const Weight& weight);
+
+// How many numbers the representation would hold at full precision: those of the matrix, or of the
+// factors that stand for it.
+std::size_t parameter_count(const Weight& weight);
+
+// What was chosen, in a few words for tables: "block_size=8,centroids=256".
+std::string summary(const Weight& weight);
+
+// What an archive stores. REQUIRES: the weight is not plain, which archives store without a record.
+Record to_record(const Weight& weight, const std::string& name);
 
 // The weight of a record, by its codec. Errors: kUnsupported for an unknown codec, and those of
 // the codec's own function.

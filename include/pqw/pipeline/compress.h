@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/pipeline/recipe.h"
 #include "pqw/pipeline/report.h"
 
@@ -21,8 +21,8 @@ class CompressObserver : public EmObserver {
 
 // Compresses the tensors that the recipe selects and that shrink, stores the others as they are.
 // Large tensors are in memory one at a time, small ones are encoded side by side. Equal input,
-// recipe and seeds give equal bytes. Errors: those of open_weights, make_plan, cut_blocks and
-// ArchiveWriter; kInvalidArgument when the input is an archive already.
+// recipe and seeds give equal bytes. Errors: those of open_weights, make_plan, read_floats, encode
+// and ArchiveWriter; kInvalidArgument when the input is an archive already.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
                 bool overwrite, CompressObserver* observer = nullptr);
 

@@ -1,11 +1,12 @@
 // What a recipe means for the tensors of a file.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/core/tensor.h"
 #include "pqw/pipeline/recipe.h"
 
@@ -14,8 +15,9 @@ namespace pqw {
 struct PlanEntry {
   TensorInfo info;
   bool compress = false;
-  std::string reason;  // why not
-  PqOptions options;   // if so
+  std::string reason;                    // why not
+  CodecOptions options;                  // if so
+  std::optional<CodecOptions> fallback;  // instead, where `options` would not make it smaller
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or
@@ -23,12 +25,8 @@ struct PlanEntry {
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 
-// Block size for `auto`: 9 for 3x3 kernels, 4 for 1x1 kernels, for other kernels the divisor of
-// in*k... nearest to 8 (the smaller of two), 8 for matrices.
-std::size_t auto_block_size(std::span<const std::size_t> shape);
-
-// One entry per tensor, in the same order; blocks are no longer than a row. Decides by name, type
-// and shape; whether a tensor would shrink is known only when its blocks are (compress.h). Errors:
+// One entry per tensor, in the same order, its options resolved. Decides by name, type and shape;
+// whether a tensor would shrink is known only when it is looked at (compress.h). Errors:
 // kInvalidArgument for a malformed pattern or setting and for a pattern that matches no tensor.
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
 

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "pqw/codecs/settings.h"
 
 namespace pqw {
 
-// Option names and texts as in set_option (codecs/pq_encode.h), with two additions:
-// `block_size=auto` chooses by the kernel (plan.h), `codec=plain` or `codec=pq` the codec.
-using Settings = std::vector<std::pair<std::string, std::string>>;
+// Settings are those of options_from (codecs/encode.h), and `fallback.KEY` for those of the codec
+// that is to take a tensor which the chosen one would not make smaller.
 
 // Patterns are regular expressions (RE2 syntax) that match anywhere in a tensor's name.
 struct Rule {
@@ -25,9 +25,6 @@ struct Recipe {
   std::vector<std::string> exclude = {};  // tensors that match one of these stay plain
 };
 
-// "key=value,key=value". Errors: kInvalidArgument.
-Settings parse_settings(const std::string& text);
-
 // "PATTERN:key=value,..."; the pattern ends at the last colon. Errors: kInvalidArgument.
 Rule parse_rule(const std::string& text);
 
@@ -39,8 +36,11 @@ Rule parse_rule(const std::string& text);
 //   tensors:
 //     - {pattern: 'conv.*', block_size: 9}
 //     - {pattern: 'head\.weight', codec: plain}
+//     - {pattern: 'fc', codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 //
-// Errors: kNotFound, kIo; kInvalidArgument for anything else than the above, naming the line.
+// A map under a key means settings "key.KEY", a list of values one value joined by 'x': [2, 3] is
+// "2x3". Errors: kNotFound, kIo; kInvalidArgument for anything else than the above, naming the
+// line.
 Recipe read_recipe(const std::string& path);
 
 }  // namespace pqw

@@ -15,10 +15,9 @@ namespace pqw {
 struct TensorReport {
   TensorInfo info;
   std::string codec = "plain";
-  std::string note;             // why it is plain, or what turned out otherwise than asked
-  std::size_t block_size = 0;   // 0: not of this codec
-  std::size_t n_centroids = 0;  // as stored; 0: not of this codec
-  std::uint64_t bytes = 0;      // codes and codebooks, or plain data
+  std::string settings;     // of the codec, as stored: summary() of codecs/weight.h
+  std::string note;         // why it is plain, or what turned out otherwise than asked
+  std::uint64_t bytes = 0;  // what the codec stores, or plain data
 
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion;

@@ -96,6 +96,10 @@ std::vector<float> padded_columns(const PqImportance& importance, const Blocks& 
 
 }  // namespace
 
+Blocks prepare(FloatTensor tensor, const PqOptions& options) {
+  return cut_blocks(tensor, options.block_size);
+}
+
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   validate(options);
   PqWeight weight;
@@ -161,8 +165,9 @@ PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* obse
 
 PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer,
                 const PqImportance& importance) {
-  validate(options);
-  return encode(cut_blocks(w, options.block_size), options, observer, importance);
+  PqOptions resolved = options;
+  resolve(resolved, Shape{w.rows(), w.cols()});
+  return encode(cut_blocks(w, resolved.block_size), resolved, observer, importance);
 }
 
 }  // namespace pqw

@@ -1,37 +1,55 @@
 // Options of the encoder: ranges, names and texts.
 #include <fmt/format.h>
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 
+#include "codecs/option_text.h"
 #include "pqw/codecs/pq_encode.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
 
-[[noreturn]] void bad_value(std::string_view key, std::string_view value, const char* expected) {
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, expected));
-}
+constexpr const char* kKnown =
+    "block_size, centroids, groups, iterations, seed, init, restarts, reassign, tolerance, "
+    "codebook or engine";
 
-template <class T>
-T parse(std::string_view key, std::string_view value, const char* expected) {
-  T number{};
-  const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (status != std::errc() || end != value.data() + value.size()) bad_value(key, value, expected);
-  return number;
+std::size_t parse_block_size(std::string_view key, std::string_view value) {
+  if (value == "auto") return kAutoBlockSize;
+  const auto block_size = parse_number<std::size_t>(key, value, "a whole number or auto");
+  if (block_size == 0) bad_value(key, value, "1 to 1048576 or auto");
+  return block_size;
 }
-
-constexpr const char* kCount = "a whole number";
 
 }  // namespace
+
+std::size_t auto_block_size(std::span<const std::size_t> shape) {
+  constexpr std::size_t kDefault = 8;
+  if (shape.size() <= 2) return kDefault;
+  const std::span<const std::size_t> kernel = shape.subspan(2);
+  const std::size_t area = element_count(kernel);
+  if (area == 1) return 4;
+  if (kernel.size() == 2 && kernel[0] == 3 && kernel[1] == 3) return 9;
+  const std::size_t cols = shape[1] * area;
+  for (std::size_t distance = 0; distance < kDefault; ++distance) {
+    if (cols % (kDefault - distance) == 0) return kDefault - distance;
+    if (cols % (kDefault + distance) == 0) return kDefault + distance;
+  }
+  return 1;
+}
+
+void resolve(PqOptions& options, std::span<const std::size_t> shape) {
+  validate(options);
+  if (options.block_size == kAutoBlockSize) options.block_size = auto_block_size(shape);
+  const std::size_t cols = std::max<std::size_t>(1, matrix_shape(shape).cols);
+  options.block_size = std::min(options.block_size, cols);  // more would be padding
+}
 
 void validate(const PqOptions& options) {
   const auto require = [](bool ok, const std::string& message) {
     if (!ok) throw Error(ErrorCode::kInvalidArgument, message);
   };
-  require(options.block_size >= 1 && options.block_size <= (1u << 20),
-          fmt::format("block_size={}: expected 1 to 1048576", options.block_size));
+  require(options.block_size <= (1u << 20),
+          fmt::format("block_size={}: expected 1 to 1048576 or auto", options.block_size));
   require(options.n_centroids >= 2 && options.n_centroids <= 65536,
           fmt::format("centroids={}: expected 2 to 65536", options.n_centroids));
   require(options.n_groups >= 1, "groups=0: expected 1 or more");
@@ -58,25 +76,25 @@ std::string to_string(const PqOptions& options) {
 
 void set_option(PqOptions& options, std::string_view key, std::string_view value) {
   if (key == "block_size") {
-    options.block_size = parse<std::size_t>(key, value, kCount);
+    options.block_size = parse_block_size(key, value);
   } else if (key == "centroids") {
-    options.n_centroids = parse<std::size_t>(key, value, kCount);
+    options.n_centroids = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "groups") {
-    options.n_groups = parse<std::size_t>(key, value, kCount);
+    options.n_groups = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "iterations") {
-    options.iterations = parse<std::size_t>(key, value, kCount);
+    options.iterations = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "seed") {
-    options.seed = parse<std::uint64_t>(key, value, kCount);
+    options.seed = parse_number<std::uint64_t>(key, value, kWholeNumber);
   } else if (key == "init") {
     if (value != "++" && value != "random") bad_value(key, value, "++ or random");
     options.init = value == "++" ? Init::kPlusPlus : Init::kRandom;
   } else if (key == "restarts") {
-    options.restarts = parse<std::size_t>(key, value, kCount);
+    options.restarts = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "reassign") {
     if (value != "split" && value != "farthest") bad_value(key, value, "split or farthest");
     options.reassign = value == "split" ? Reassign::kSplit : Reassign::kFarthest;
   } else if (key == "tolerance") {
-    options.tolerance = parse<double>(key, value, "a number");
+    options.tolerance = parse_number<double>(key, value, "a number");
   } else if (key == "codebook") {
     if (value != "f16" && value != "f32") bad_value(key, value, "f16 or f32");
     options.codebook_dtype = value == "f16" ? DType::kF16 : DType::kF32;
@@ -84,13 +102,21 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
     if (value != "native" && value != "faiss") bad_value(key, value, "native or faiss");
     options.engine = value == "native" ? Engine::kNative : Engine::kFaiss;
   } else {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("unknown option '{}': expected block_size, centroids, groups, "
-                    "iterations, seed, init, restarts, reassign, tolerance, codebook or engine",
-                    key));
+    unknown_option(PqOptions::kCodec, key, kKnown);
   }
   validate(options);
+}
+
+std::string remarks(const PqWeight& weight, const PqOptions& options) {
+  std::string text;
+  if (weight.n_centroids < options.n_centroids) {
+    text = fmt::format("only {} distinct blocks", weight.n_centroids);
+  }
+  if (weight.codebook_dtype != options.codebook_dtype) {
+    text +=
+        fmt::format("{}float32 codebook: beyond the range of float16", text.empty() ? "" : "; ");
+  }
+  return text;
 }
 
 }  // namespace pqw

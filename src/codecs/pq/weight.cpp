@@ -28,4 +28,12 @@ std::size_t size_in_bits(const PqWeight& weight) {
          weight.codebooks.size() * size_in_bytes(weight.codebook_dtype) * 8;
 }
 
+std::size_t parameter_count(const PqWeight& weight) { return element_count(weight.shape); }
+
+std::string summary(const PqWeight& weight) {
+  const std::string groups = ",groups=" + std::to_string(weight.n_groups);
+  return "block_size=" + std::to_string(weight.block_size) +
+         ",centroids=" + std::to_string(weight.n_centroids) + (weight.n_groups > 1 ? groups : "");
+}
+
 }  // namespace pqw

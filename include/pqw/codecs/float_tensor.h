@@ -1,0 +1,34 @@
+// A tensor as floats, checked: what every codec encodes.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "pqw/codecs/pq.h"
+#include "pqw/core/matrix_view.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+struct FloatTensor {
+  TensorInfo info;            // name and type of the original, and its shape: rank 2 or more
+  std::vector<float> values;  // row-major; all finite
+
+  // [out, in, k...] as [out, in*k*...].
+  ConstMatrix matrix() const {
+    const MatrixShape shape = matrix_shape(info.shape);
+    return {values.data(), shape.rows, shape.cols};
+  }
+};
+
+// Errors: kInvalidArgument for a type that is not a float type or a rank below 2; kNonFinite when
+// there is NaN or infinity (also a double beyond the range of float), naming the tensor, how many,
+// and where the first one is; kUnsupported when doubles are all too small for float.
+// REQUIRES: bytes.size() == byte_count(info).
+FloatTensor read_floats(const TensorInfo& info, std::span<const std::byte> bytes);
+
+// Throws kNonFinite, as above. `name` is for the message.
+void require_finite(ConstMatrix w, const std::string& name);
+
+}  // namespace pqw

@@ -1,0 +1,33 @@
+// Options of codecs as texts: the grammar that the command line, recipes and archives share.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pqw {
+
+// Pairs of key and value. Options of a part go under its name and a dot: `factors.codec=pq`,
+// `factors.block_size=4`. Of a key that is there twice the last value counts.
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// "key=value,key=value". Errors: kInvalidArgument.
+Settings parse_settings(const std::string& text);
+
+// `base` with `over` on top. Where `over` names another codec, the options of the codec of `base`
+// at that place mean nothing and go; `fallback` (pipeline/plan.h) is no option of a codec and
+// stays.
+Settings layered(Settings base, const Settings& over);
+
+// The settings under "part.", without that, and the other ones.
+struct PartSettings {
+  Settings part;
+  Settings others;
+};
+PartSettings split(const Settings& settings, std::string_view part);
+
+// The settings with "part." in front of every key.
+Settings under(std::string_view part, const Settings& settings);
+
+}  // namespace pqw

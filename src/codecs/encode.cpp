@@ -1,0 +1,100 @@
+// Encoding by any codec: dispatch.
+#include "pqw/codecs/encode.h"
+
+#include <fmt/format.h>
+
+#include "codecs/option_text.h"
+
+namespace pqw {
+namespace {
+
+// The options of each codec as settings start from them.
+CodecOptions default_options(const std::string& codec) {
+  const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, PlainOptions{}};
+  std::string known;
+  for (const CodecOptions& options : all) {
+    if (codec_name(options) == codec) return options;
+    known += (known.empty() ? "" : ", ") + codec_name(options);
+  }
+  bad_value("codec", codec, "one of " + known);
+}
+
+// Hands the settings of a part to the options of that part, if the codec has such.
+template <class Options>
+void set_factors(Options& options, const Settings& settings) {
+  if (settings.empty()) return;
+  if constexpr (requires { options.factors; }) {
+    *options.factors = options_from(settings, PlainOptions::kCodec);
+  } else {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("codec {}: unknown option 'factors.{}': it has no factors",
+                            Options::kCodec, settings.front().first));
+  }
+}
+
+}  // namespace
+
+std::string codec_name(const CodecOptions& options) {
+  return std::visit([](const auto& o) -> std::string { return o.kCodec; }, options);
+}
+
+CodecOptions options_from(const Settings& settings, const std::string& default_codec) {
+  const auto [factors, others] = split(settings, "factors");
+  std::string codec = default_codec;
+  for (const auto& [key, value] : others) {
+    if (key == "codec") codec = value;
+  }
+  CodecOptions options = default_options(codec);
+  std::visit(
+      [&](auto& o) {
+        for (const auto& [key, value] : others) {
+          if (key != "codec") set_option(o, key, value);
+        }
+        set_factors(o, factors);
+      },
+      options);
+  return options;
+}
+
+CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape) {
+  std::visit([&](auto& o) { resolve(o, shape); }, options);
+  return options;
+}
+
+Weight plan_weight(FloatTensor tensor, const CodecOptions& options) {
+  return std::visit(
+      [&](const auto& o) -> Weight { return plan_weight(prepare(std::move(tensor), o), o); },
+      resolved(options, tensor.info.shape));
+}
+
+Weight encode(FloatTensor tensor, const CodecOptions& options, EmObserver* observer) {
+  return std::visit(
+      [&](const auto& o) -> Weight { return encode(prepare(std::move(tensor), o), o, observer); },
+      resolved(options, tensor.info.shape));
+}
+
+std::optional<Weight> encode_if(const std::function<bool(const Weight& plan)>& accepts,
+                                FloatTensor tensor, const CodecOptions& options,
+                                EmObserver* observer) {
+  return std::visit(
+      [&](const auto& o) -> std::optional<Weight> {
+        const auto prepared = prepare(std::move(tensor), o);
+        if (!accepts(plan_weight(prepared, o))) return std::nullopt;
+        return encode(prepared, o, observer);
+      },
+      resolved(options, tensor.info.shape));
+}
+
+std::string remarks(const Weight& weight, const CodecOptions& options) {
+  return std::visit(
+      [](const auto& w, const auto& o) -> std::string {
+        if constexpr (requires { remarks(w, o); }) {
+          return remarks(w, o);
+        } else {
+          return "";
+        }
+      },
+      weight, options);
+}
+
+}  // namespace pqw

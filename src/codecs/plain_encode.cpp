@@ -1,0 +1,23 @@
+// Weights kept as they were.
+#include "pqw/codecs/plain_encode.h"
+
+#include "codecs/option_text.h"
+#include "pqw/core/convert.h"
+
+namespace pqw {
+
+void set_option(PlainOptions&, std::string_view key, std::string_view) {
+  unknown_option(PlainOptions::kCodec, key, "none");
+}
+
+PlainWeight plan_weight(const FloatTensor& tensor, const PlainOptions&) {
+  return {tensor.info.shape, tensor.info.dtype, std::vector<std::byte>(byte_count(tensor.info))};
+}
+
+PlainWeight encode(const FloatTensor& tensor, const PlainOptions& options, EmObserver*) {
+  PlainWeight weight = plan_weight(tensor, options);
+  from_float(tensor.values, weight.dtype, weight.bytes);
+  return weight;
+}
+
+}  // namespace pqw

@@ -1,0 +1,69 @@
+#include "pqw/codecs/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pqw/codecs/encode.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+std::string error_of(const Settings& settings) {
+  try {
+    (void)options_from(settings);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Settings, LaterOnesComeOnTop) {
+  const Settings merged = layered({{"block_size", "4"}, {"seed", "1"}}, {{"seed", "2"}});
+  EXPECT_EQ(std::get<PqOptions>(options_from(merged)).block_size, 4u);
+  EXPECT_EQ(std::get<PqOptions>(options_from(merged)).seed, 2u);
+}
+
+TEST(Settings, AnotherCodecDropsTheOptionsOfTheFirst) {
+  EXPECT_THAT(layered({{"block_size", "4"}, {"fallback.seed", "1"}}, {{"codec", "plain"}}),
+              ElementsAre(Pair("fallback.seed", "1"), Pair("codec", "plain")));
+  EXPECT_THAT(layered({{"block_size", "4"}}, {{"codec", "pq"}}),
+              ElementsAre(Pair("block_size", "4"), Pair("codec", "pq")));
+  EXPECT_THAT(layered({{"rank", "4"}, {"factors.codec", "pq"}, {"factors.seed", "1"}},
+                      {{"factors.codec", "plain"}}),
+              ElementsAre(Pair("rank", "4"), Pair("factors.codec", "plain")));
+}
+
+TEST(Settings, PartsAreSplitOffAndPutBack) {
+  const auto [part, others] =
+      split({{"a", "1"}, {"factors.b", "2"}, {"factors.c.d", "3"}}, "factors");
+  EXPECT_THAT(part, ElementsAre(Pair("b", "2"), Pair("c.d", "3")));
+  EXPECT_THAT(others, ElementsAre(Pair("a", "1")));
+  EXPECT_THAT(under("factors", part),
+              ElementsAre(Pair("factors.b", "2"), Pair("factors.c.d", "3")));
+  EXPECT_THAT(split({{"factors", "1"}}, "factors").part, IsEmpty());
+}
+
+TEST(OptionsFrom, TheCodecIsPqUnlessSaidOtherwise) {
+  EXPECT_EQ(std::get<PqOptions>(options_from({})).block_size, kAutoBlockSize);
+  EXPECT_EQ(codec_name(options_from({{"codec", "plain"}})), "plain");
+  EXPECT_EQ(codec_name(options_from({}, "plain")), "plain");
+}
+
+TEST(OptionsFrom, MistakesNameCodecAndKeyAndWhatIsKnown) {
+  EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected one of pq, plain"));
+  EXPECT_THAT(error_of({{"bs", "4"}}),
+              HasSubstr("codec pq: unknown option 'bs': expected block_size"));
+  EXPECT_THAT(error_of({{"codec", "plain"}, {"seed", "4"}}),
+              HasSubstr("codec plain: unknown option 'seed'"));
+  EXPECT_THAT(error_of({{"factors.codec", "pq"}}),
+              HasSubstr("codec pq: unknown option 'factors.codec': it has no factors"));
+}
+
+}  // namespace
+}  // namespace pqw
