@@ -75,7 +75,8 @@ std::vector<Case> layer_cases(const std::string& path, std::size_t n_layers) {
     const TensorInfo& info = reader->tensors()[i];
     cases.push_back({kLayerPrefix + info.name, kBlockSize, 256, [reader, i] {
                        const TensorBytes bytes = reader->read(i);
-                       return cut_blocks(reader->tensors()[i], bytes.view(), kBlockSize).values;
+                       const FloatTensor tensor = read_floats(reader->tensors()[i], bytes.view());
+                       return cut_blocks(tensor, kBlockSize).values;
                      }});
   }
   return cases;
