@@ -5,11 +5,20 @@
 
 #include "pqw/core/error.h"
 #include "serve/layer_checks.h"
+#include "serve/row_decoder.h"
 
 namespace pqw {
+namespace {
 
-Embedding::Embedding(Weight weight) : weight_(std::move(weight)) {
-  require_layer("Embedding", weight_, 2, {});
+constexpr std::size_t kParallelFloats = 1 << 16;  // decoded, that pay for threads
+
+}  // namespace
+
+Embedding::Embedding(Weight weight) {
+  require_layer("Embedding", weight, 2, {});
+  num_embeddings_ = shape_of(weight)[0];
+  dim_ = shape_of(weight)[1];
+  rows_ = make_row_decoder(std::move(weight));
 }
 
 void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out) const {
@@ -18,14 +27,16 @@ void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out
                 fmt::format("Embedding of dimension {}: {} indices, out is [{}, {}]", dim(),
                             indices.size(), out.rows(), out.cols()));
   }
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    const std::int64_t index = indices[i];
+  for (const std::int64_t index : indices) {
     if (index < 0 || static_cast<std::uint64_t>(index) >= num_embeddings()) {
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("Embedding of {} vectors: index {} is out of range", num_embeddings(),
                               index));
     }
-    decode_rows(weight_, static_cast<std::size_t>(index), {out.row(i).data(), 1, dim()});
+  }
+#pragma omp parallel for if (indices.size() * dim() >= kParallelFloats)
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    rows_->decode(static_cast<std::size_t>(indices[i]), out.row(i));
   }
 }
 

@@ -8,18 +8,19 @@
 
 namespace pqw {
 
-Linear::Linear(Weight weight, std::vector<float> bias)
-    : weight_(std::move(weight)), bias_(std::move(bias)) {
-  require_layer("Linear", weight_, 2, bias_);
-}
+Linear::Linear(Weight weight, std::vector<float> bias, const ServeOptions& serve)
+    : weight_((require_layer("Linear", weight, 2, bias), std::move(weight)), serve),
+      bias_(std::move(bias)) {}
 
 void Linear::forward(ConstMatrix x, MutableMatrix y) const {
   if (x.cols() != in_features() || y.cols() != out_features() || x.rows() != y.rows()) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("Linear [{}, {}]: x is [{}, {}], y is [{}, {}]", out_features(),
-                            in_features(), x.rows(), x.cols(), y.rows(), y.cols()));
+                fmt::format("Linear [{}, {}]: x is [{}, {}], y is [{}, {}]; expected [batch, {}] "
+                            "and [batch, {}]",
+                            out_features(), in_features(), x.rows(), x.cols(), y.rows(), y.cols(),
+                            in_features(), out_features()));
   }
-  multiply(weight_, x, y);
+  weight_.multiply(x, y);
   if (bias_.empty()) return;
   for (std::size_t b = 0; b < y.rows(); ++b) {
     for (std::size_t r = 0; r < y.cols(); ++r) y(b, r) += bias_[r];

@@ -3,30 +3,66 @@
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
-#include "tests/random_pq_weight.h"
+#include "tests/serve/serve_testing.h"
 
 namespace pqw {
 namespace {
 
-TEST(Embedding, GathersRows) {
-  const PqWeight weight = test::random_pq_weight({10, 7}, 4, 6);
-  const Embedding layer(weight);
-  const std::vector<std::int64_t> indices{9, 0, 9};
-  std::vector<float> out(3 * 7);
-  layer.forward(indices, {out.data(), 3, 7});
-  for (std::size_t i = 0; i < 3; ++i) {
-    for (std::size_t c = 0; c < 7; ++c) {
-      EXPECT_EQ(out[i * 7 + c], test::element(weight, static_cast<std::size_t>(indices[i]), c));
+TEST(Embedding, GathersRowsToTheBit) {
+  for (const std::size_t dim : {1, 7, 24}) {
+    for (const test::NamedWeight& named : test::weights_of_every_codec({10, dim})) {
+      const std::vector<float> table = test::decoded(named.weight);
+      const Embedding layer(named.weight);
+      const std::vector<std::int64_t> indices{9, 0, 9, 4};
+      std::vector<float> out(indices.size() * dim);
+      layer.forward(indices, {out.data(), indices.size(), dim});
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto row = static_cast<std::size_t>(indices[i / dim]);
+        EXPECT_EQ(out[i], table[row * dim + i % dim]) << named.name;
+      }
     }
   }
 }
 
-TEST(Embedding, IndicesOutOfRangeAreRefused) {
-  const Embedding layer(test::random_pq_weight({10, 7}, 4, 6));
-  std::vector<float> out(7);
-  for (const std::int64_t index : {std::int64_t{-1}, std::int64_t{10}}) {
-    EXPECT_THROW(layer.forward(std::vector{index}, {out.data(), 1, 7}), Error);
+TEST(Embedding, RowsAreTheCentroidsOfTheirCodes) {
+  for (const std::size_t n_centroids : {6, 300}) {
+    const PqWeight weight = test::random_pq_weight({50, 23}, 4, n_centroids, 3);
+    const Embedding layer(weight);
+    std::vector<float> out(23);
+    for (std::size_t row = 0; row < 50; ++row) {
+      layer.forward(std::vector{static_cast<std::int64_t>(row)}, {out.data(), 1, 23});
+      for (std::size_t c = 0; c < 23; ++c) EXPECT_EQ(out[c], test::element(weight, row, c));
+    }
   }
+}
+
+TEST(Embedding, ManyIndicesOnThreads) {
+  const std::size_t dim = 40, n = 5000;
+  const PqWeight weight = test::random_pq_weight({100, dim}, 8, 256);
+  const Embedding layer(weight);
+  std::vector<std::int64_t> indices(n);
+  for (std::size_t i = 0; i < n; ++i) indices[i] = static_cast<std::int64_t>(i * 37 % 100);
+  std::vector<float> out(n * dim);
+  layer.forward(indices, {out.data(), n, dim});
+  const std::vector<float> table = test::decoded(weight);
+  bool equal = true;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    equal &= out[i] == table[i / dim * 37 % 100 * dim + i % dim];
+  }
+  EXPECT_TRUE(equal);
+}
+
+TEST(Embedding, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
+  const Embedding layer(test::random_pq_weight({10, 7}, 4, 6));
+  for (const std::int64_t index : {std::int64_t{-1}, std::int64_t{10}}) {
+    std::vector<float> out(14, 5.0f);
+    EXPECT_THROW(layer.forward(std::vector{std::int64_t{3}, index}, {out.data(), 2, 7}), Error);
+    EXPECT_EQ(out, std::vector<float>(14, 5.0f));
+  }
+  std::vector<float> out(7);
+  EXPECT_THROW(layer.forward(std::vector{std::int64_t{3}}, {out.data(), 1, 6}), Error);
+  EXPECT_THROW(Embedding(test::random_pq_weight({10, 7, 2}, 4, 6)), Error);
+  EXPECT_THROW(Embedding(PlainWeight{{1, 2}, DType::kI32, std::vector<std::byte>(8)}), Error);
 }
 
 }  // namespace

@@ -3,25 +3,29 @@
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
-#include "tests/random_pq_weight.h"
+#include "tests/serve/serve_testing.h"
 
 namespace pqw {
 namespace {
 
 TEST(Linear, AddsTheBiasToTheProduct) {
-  const PqWeight weight = test::random_pq_weight({5, 12}, 4, 7);
+  const std::size_t in = 12, out = 5, batch = 3;
   const std::vector<float> bias{1, -2, 3, -4, 5};
-  const Linear layer(weight, bias);
-  const auto x = test::normal_values(3 * 12, 8);
-  std::vector<float> y(3 * 5);
-  layer.forward({x.data(), 3, 12}, {y.data(), 3, 5});
-  for (std::size_t b = 0; b < 3; ++b) {
-    for (std::size_t r = 0; r < 5; ++r) {
-      double expected = bias[r];
-      for (std::size_t c = 0; c < 12; ++c) {
-        expected += x[b * 12 + c] * test::element(weight, r, c);
+  const auto x = test::normal_values(batch * in, 8);
+  for (const test::NamedWeight& named : test::weights_of_every_codec({out, in})) {
+    const std::vector<float> w = test::decoded(named.weight);
+    for (const bool with_bias : {false, true}) {
+      const Linear layer(named.weight, with_bias ? bias : std::vector<float>(),
+                         {.precision = Precision::kExact});
+      std::vector<float> y(batch * out);
+      layer.forward({x.data(), batch, in}, {y.data(), batch, out});
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        double expected = with_bias ? bias[i % out] : 0;
+        for (std::size_t c = 0; c < in; ++c) {
+          expected += static_cast<double>(x[i / out * in + c]) * w[i % out * in + c];
+        }
+        EXPECT_NEAR(y[i], expected, 1e-5) << named.name;
       }
-      EXPECT_NEAR(y[b * 5 + r], expected, 1e-5);
     }
   }
 }

@@ -2,26 +2,34 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "pqw/codecs/weight.h"
 
 namespace pqw {
 
-// Row i of the table is the vector of index i. Safe to use from several threads at once.
+class RowDecoder;
+
+// Row i of the table is the vector of index i. Copies share the table. Safe to use from several
+// threads at once.
 class Embedding {
  public:
-  // `weight` is [num_embeddings, dim]. Errors: kInvalidArgument for another rank.
+  // `weight` is [num_embeddings, dim]. Errors: kInvalidArgument for another rank, or a type that
+  // is not a float type.
   explicit Embedding(Weight weight);
 
-  std::size_t num_embeddings() const { return shape_of(weight_)[0]; }
-  std::size_t dim() const { return shape_of(weight_)[1]; }
+  std::size_t num_embeddings() const { return num_embeddings_; }
+  std::size_t dim() const { return dim_; }
 
-  // out: [indices.size()][dim]. Errors: kInvalidArgument for an index out of range or other sizes.
+  // out: [indices.size()][dim], the decoded values to the bit. Errors: kInvalidArgument for an
+  // index out of range or other sizes; `out` is then as it was.
   void forward(std::span<const std::int64_t> indices, MutableMatrix out) const;
 
  private:
-  Weight weight_;
+  std::size_t num_embeddings_;
+  std::size_t dim_;
+  std::shared_ptr<const RowDecoder> rows_;
 };
 
 }  // namespace pqw

@@ -1,27 +1,32 @@
 // Fully connected layers computed from the compressed weight.
 #pragma once
 
+#include <cstddef>
+#include <string>
 #include <vector>
 
-#include "pqw/codecs/weight.h"
+#include "pqw/serve/served_weight.h"
 
 namespace pqw {
 
-// y = x Wᵀ + b. Holds what it needs; safe to use from several threads at once.
+// y = x Wᵀ + b. Copies share the weight. Safe to use from several threads at once.
 class Linear {
  public:
   // `weight` is [out, in]; `bias` has `out` elements, or none.
   // Errors: kInvalidArgument when the shapes do not fit.
-  explicit Linear(Weight weight, std::vector<float> bias = {});
+  explicit Linear(Weight weight, std::vector<float> bias = {}, const ServeOptions& serve = {});
 
-  std::size_t in_features() const { return shape_of(weight_)[1]; }
-  std::size_t out_features() const { return shape_of(weight_)[0]; }
+  std::size_t in_features() const { return weight_.cols(); }
+  std::size_t out_features() const { return weight_.rows(); }
 
   // x: [batch][in_features], y: [batch][out_features]. Errors: kInvalidArgument on other sizes.
   void forward(ConstMatrix x, MutableMatrix y) const;
 
+  // How `forward` computes a batch of that size, in a few words.
+  std::string describe(std::size_t batch) const { return weight_.describe(batch); }
+
  private:
-  Weight weight_;
+  ServedWeight weight_;
   std::vector<float> bias_;
 };
 

@@ -1,0 +1,119 @@
+// Convolution: patches of the images times the weight matrix, or directly for groups of few
+// outputs.
+#include "serve/convolution.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pqw/core/error.h"
+#include "serve/direct_convolution.h"
+#include "serve/layer_checks.h"
+#include "serve/patches.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kPatchesAtOnce = 256;  // bounds the memory of the gathered patches
+constexpr std::size_t kFewOutputs = 32;      // of a group: gathering its patches would not pay
+
+std::size_t output_size(const char* layer, std::size_t input, std::size_t kernel,
+                        std::size_t stride, std::size_t padding, std::size_t dilation) {
+  const std::size_t reach = dilation * (kernel - 1) + 1;
+  if (input + 2 * padding < reach) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: kernel reaches over {} pixels, the padded input has {}", layer,
+                            reach, input + 2 * padding));
+  }
+  return (input + 2 * padding - reach) / stride + 1;
+}
+
+Size2d kernel_of(const Shape& shape) { return {shape.size() == 4 ? shape[2] : 1, shape.back()}; }
+
+void require_options(const char* layer, const Shape& shape, const Conv2dOptions& options) {
+  const auto positive = [](const Size2d& size) { return size[0] > 0 && size[1] > 0; };
+  if (positive(options.stride) && positive(options.dilation) && options.groups > 0 &&
+      shape[0] % options.groups == 0 && positive(kernel_of(shape))) {
+    return;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("{} {}: stride, dilation, groups and kernel must be positive and groups "
+                          "({}) divide the outputs",
+                          layer, to_string(shape), options.groups));
+}
+
+}  // namespace
+
+Convolution::Convolution(const char* layer, Weight weight, std::vector<float> bias,
+                         const Conv2dOptions& options, const ServeOptions& serve)
+    : layer_(layer), shape_(shape_of(weight)), bias_(std::move(bias)), options_(options) {
+  require_options(layer, shape_, options);
+  const bool direct = options.groups > 1 && shape_[0] / options.groups < kFewOutputs &&
+                      serve.method == ServeMethod::kAuto;
+  if (!direct) {
+    served_.emplace(std::move(weight), serve);
+    return;
+  }
+  const MatrixShape matrix = matrix_shape(shape_);
+  decoded_.resize(matrix.rows * matrix.cols);
+  decode_rows(weight, 0, {decoded_.data(), matrix.rows, matrix.cols});
+}
+
+ImageShape Convolution::output_shape(const ImageShape& input) const {
+  if (input.channels != shape_[1] * options_.groups) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} {}: input of {} channels, expected {}", layer_, to_string(shape_),
+                            input.channels, shape_[1] * options_.groups));
+  }
+  const Size2d kernel = kernel_of(shape_);
+  return {input.batch, shape_[0],
+          output_size(layer_, input.height, kernel[0], options_.stride[0], options_.padding[0],
+                      options_.dilation[0]),
+          output_size(layer_, input.width, kernel[1], options_.stride[1], options_.padding[1],
+                      options_.dilation[1])};
+}
+
+ConvGeometry Convolution::make_geometry(const ImageShape& input) const {
+  return {input, output_shape(input), kernel_of(shape_), options_};
+}
+
+void Convolution::forward(std::span<const float> x, const ImageShape& shape,
+                          std::span<float> y) const {
+  const ConvGeometry geometry = make_geometry(shape);
+  if (x.size() != shape.size() || y.size() != geometry.output.size()) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} {}: x has {} elements, expected {}; y has {}, expected {}", layer_,
+                    to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size()));
+  }
+  if (served_) return forward_patches(geometry, x.data(), y.data());
+  convolve_directly(geometry, {decoded_.data(), shape_[0], geometry.patch_size()}, bias_, x.data(),
+                    y.data());
+}
+
+void Convolution::forward_patches(const ConvGeometry& geometry, const float* x, float* y) const {
+  const std::size_t n_pixels = geometry.output.batch * geometry.n_pixels();
+  const std::size_t n_outputs = geometry.outputs_per_group();
+  const std::size_t at_once = std::min(kPatchesAtOnce, n_pixels);
+  std::vector<float> patches(at_once * geometry.patch_size());
+  std::vector<float> products(at_once * n_outputs);
+  for (std::size_t group = 0; group < options_.groups; ++group) {
+    for (std::size_t first = 0; first < n_pixels; first += at_once) {
+      const std::size_t count = std::min(at_once, n_pixels - first);
+      const MutableMatrix gathered(patches.data(), count, geometry.patch_size());
+      const MutableMatrix result(products.data(), count, n_outputs);
+      gather_patches(geometry, x, group, first, gathered);
+      served_->multiply_rows(group * n_outputs, gathered, result);
+      scatter_products(geometry, result, bias_, group, first, y);
+    }
+  }
+}
+
+std::string Convolution::describe(const ImageShape& shape) const {
+  const ConvGeometry geometry = make_geometry(shape);
+  if (!served_) return "direct convolution, decoded weights";
+  const std::size_t n_pixels = geometry.output.batch * geometry.n_pixels();
+  return "patches: " + served_->describe(std::min(kPatchesAtOnce, n_pixels));
+}
+
+}  // namespace pqw

@@ -1,0 +1,80 @@
+// Weights of every codec, and what served products are held against.
+#pragma once
+
+#include <omp.h>
+
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/weight.h"
+#include "tests/random_pq_weight.h"
+
+namespace pqw::test {
+
+struct NamedWeight {
+  std::string name;
+  Weight weight;
+};
+
+inline PlainWeight plain_weight(Shape shape, std::vector<float> values) {
+  PlainWeight weight{std::move(shape), DType::kF32, {}};
+  weight.bytes.resize(values.size() * sizeof(float));
+  if (!values.empty()) std::memcpy(weight.bytes.data(), values.data(), weight.bytes.size());
+  return weight;
+}
+
+// A weight of that shape in each codec, and in each way that a codec may be laid out.
+inline std::vector<NamedWeight> weights_of_every_codec(const Shape& shape) {
+  return {{"plain", plain_weight(shape, normal_values(element_count(shape), 1))},
+          {"pq, 256 centroids of 8", random_pq_weight(shape, 8, 256)},
+          {"pq, 16 centroids of 4", random_pq_weight(shape, 4, 16)},
+          {"pq, 9 centroids of 3 in 2 groups", random_pq_weight(shape, 3, 9, 2)},
+          {"pq, 300 centroids of 5", random_pq_weight(shape, 5, 300)}};
+}
+
+// The matrix of a weight, decoded: what its codec says that it stands for.
+inline std::vector<float> decoded(const Weight& weight) {
+  const MatrixShape matrix = matrix_shape(shape_of(weight));
+  std::vector<float> values(matrix.rows * matrix.cols);
+  decode_rows(weight, 0, {values.data(), matrix.rows, matrix.cols});
+  return values;
+}
+
+// |y - expected| / |expected| over all elements; 0 when nothing differs.
+inline double relative_l2(std::span<const float> y, std::span<const double> expected) {
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    error += (y[i] - expected[i]) * (y[i] - expected[i]);
+    norm += expected[i] * expected[i];
+  }
+  return error == 0 ? 0 : std::sqrt(error / norm);
+}
+
+struct NamedPrecision {
+  const char* name;
+  Precision precision;
+  double bound;  // of relative_l2, as documented (codecs/pq_lookup.h)
+};
+
+inline constexpr NamedPrecision kPrecisions[] = {{"exact", Precision::kExact, 2e-6},
+                                                 {"high", Precision::kHigh, 1e-4},
+                                                 {"fast", Precision::kFast, 1.5e-2}};
+
+// Calls `run` with 1 thread and with 3, and returns whether `y` came out the same to the bit.
+template <class Run>
+bool same_on_any_threads(const Run& run, const std::vector<float>& y) {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  run();
+  const std::vector<float> alone = y;
+  omp_set_num_threads(3);
+  run();
+  omp_set_num_threads(before);
+  return y == alone;
+}
+
+}  // namespace pqw::test

@@ -1,0 +1,129 @@
+#include "pqw/serve/served_weight.h"
+
+#include <gtest/gtest.h>
+
+#include "pqw/core/error.h"
+#include "tests/serve/serve_testing.h"
+
+namespace pqw {
+namespace {
+
+using test::kPrecisions;
+using test::NamedPrecision;
+using test::NamedWeight;
+
+// x Wᵀ in double, for rows first .. first+n_rows-1.
+std::vector<double> product(const std::vector<float>& w, const std::vector<float>& x,
+                            std::size_t cols, std::size_t first, std::size_t n_rows) {
+  std::vector<double> y;
+  for (std::size_t b = 0; b < x.size() / cols; ++b) {
+    for (std::size_t r = first; r < first + n_rows; ++r) {
+      double sum = 0;
+      for (std::size_t c = 0; c < cols; ++c) {
+        sum += static_cast<double>(x[b * cols + c]) * w[r * cols + c];
+      }
+      y.push_back(sum);
+    }
+  }
+  return y;
+}
+
+TEST(ServedWeight, EveryCodecMultipliesAsPreciselyAsDocumented) {
+  // Shapes with tails in rows and columns, one of them a convolution's.
+  for (const Shape& shape : {Shape{1, 1}, Shape{70, 40}, Shape{33, 5, 3, 3}, Shape{200, 131}}) {
+    for (const NamedWeight& named : test::weights_of_every_codec(shape)) {
+      const std::vector<float> dense = test::decoded(named.weight);
+      const std::size_t cols = matrix_shape(shape).cols;
+      for (const NamedPrecision& precision : kPrecisions) {
+        const ServedWeight served(named.weight, {.precision = precision.precision});
+        ASSERT_EQ(served.shape(), shape);
+        for (const std::size_t batch : {1, 2, 7, 40}) {
+          SCOPED_TRACE(named.name + to_string(shape) + " " + precision.name);
+          const auto x = test::normal_values(batch * cols, static_cast<unsigned>(batch));
+          std::vector<float> y(batch * served.rows());
+          served.multiply({x.data(), batch, cols}, {y.data(), batch, served.rows()});
+          EXPECT_LE(test::relative_l2(y, product(dense, x, cols, 0, served.rows())),
+                    precision.bound);
+          EXPECT_FALSE(served.describe(batch).empty());
+        }
+      }
+    }
+  }
+}
+
+TEST(ServedWeight, RowsAreThoseOfTheWholeProduct) {
+  const std::size_t cols = 45, batch = 3;
+  const auto x = test::normal_values(batch * cols, 2);
+  for (const NamedWeight& named : test::weights_of_every_codec({150, cols})) {
+    const std::vector<float> dense = test::decoded(named.weight);
+    const ServedWeight served(named.weight, {.precision = Precision::kExact});
+    for (const auto& [first, n] :
+         {std::pair<std::size_t, std::size_t>{0, 150}, {1, 64}, {70, 80}, {149, 1}, {150, 0}}) {
+      std::vector<float> y(batch * n);
+      served.multiply_rows(first, {x.data(), batch, cols}, {y.data(), batch, n});
+      EXPECT_LE(test::relative_l2(y, product(dense, x, cols, first, n)), 2e-6) << named.name;
+    }
+  }
+}
+
+TEST(ServedWeight, ViewsMayHaveWideRows) {
+  const std::size_t rows = 20, cols = 24, batch = 2, stride = 50;
+  const auto x = test::normal_values(batch * stride, 3);
+  std::vector<float> packed;
+  for (std::size_t b = 0; b < batch; ++b) {
+    packed.insert(packed.end(), &x[b * stride], &x[b * stride] + cols);
+  }
+  for (const NamedWeight& named : test::weights_of_every_codec({rows, cols})) {
+    const auto expected = product(test::decoded(named.weight), packed, cols, 0, rows);
+    std::vector<float> y(batch * stride, 7.0f);
+    ServedWeight(named.weight, {.precision = Precision::kExact})
+        .multiply({x.data(), batch, cols, stride}, {y.data(), batch, rows, stride});
+    for (std::size_t b = 0; b < batch; ++b) {
+      for (std::size_t c = 0; c < stride; ++c) {
+        EXPECT_NEAR(y[b * stride + c], c < rows ? expected[b * rows + c] : 7.0, 1e-4) << named.name;
+      }
+    }
+  }
+}
+
+TEST(ServedWeight, ThreadsDoNotChangeTheBits) {
+  const std::size_t rows = 700, cols = 300;
+  for (const NamedWeight& named : test::weights_of_every_codec({rows, cols})) {
+    for (const NamedPrecision& precision : kPrecisions) {
+      const ServedWeight served(named.weight, {.precision = precision.precision});
+      for (const std::size_t batch : {1, 2, 20}) {
+        const auto x = test::normal_values(batch * cols, 4);
+        std::vector<float> y(batch * rows);
+        const auto run = [&] { served.multiply({x.data(), batch, cols}, {y.data(), batch, rows}); };
+        EXPECT_TRUE(test::same_on_any_threads(run, y)) << named.name << precision.name << batch;
+      }
+    }
+  }
+}
+
+TEST(ServedWeight, EmptyBatchesAndWeightsAreFine) {
+  for (const NamedWeight& named : test::weights_of_every_codec({6, 8})) {
+    const ServedWeight served(named.weight);
+    std::vector<float> y;
+    served.multiply({nullptr, 0, 8}, {y.data(), 0, 6});
+  }
+  const ServedWeight none(test::plain_weight({0, 4}, {}));
+  const std::vector<float> x(4);
+  none.multiply({x.data(), 1, 4}, {nullptr, 1, 0});
+}
+
+TEST(ServedWeight, WhatDoesNotFitIsRefused) {
+  EXPECT_THROW(ServedWeight(test::plain_weight({4}, {1, 2, 3, 4})), Error) << "no matrix";
+  EXPECT_THROW(ServedWeight(PlainWeight{{1, 2}, DType::kI32, std::vector<std::byte>(8)}), Error);
+  const ServedWeight served(test::random_pq_weight({6, 8}, 4, 5));
+  const std::vector<float> x(2 * 9);
+  std::vector<float> y(2 * 7);
+  EXPECT_THROW(served.multiply({x.data(), 2, 9}, {y.data(), 2, 6}), Error);
+  EXPECT_THROW(served.multiply({x.data(), 2, 8}, {y.data(), 2, 7}), Error);
+  EXPECT_THROW(served.multiply({x.data(), 2, 8}, {y.data(), 1, 6}), Error);
+  EXPECT_THROW(served.multiply_rows(3, {x.data(), 2, 8}, {y.data(), 2, 4}), Error);
+  EXPECT_THROW(served.multiply_rows(7, {x.data(), 2, 8}, {y.data(), 2, 0}), Error);
+}
+
+}  // namespace
+}  // namespace pqw
