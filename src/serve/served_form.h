@@ -24,7 +24,9 @@ class ServedForm {
 template <class AnyWeight>
 class WeightForm : public ServedForm {
  public:
-  explicit WeightForm(AnyWeight weight) : weight_(std::move(weight)) {}
+  explicit WeightForm(AnyWeight weight) : weight_(std::move(weight)) {
+    decode_rows(weight_, 0, {nullptr, 0, matrix_shape(weight_.shape).cols});  // checks the type
+  }
 
   void multiply(ConstMatrix x, MutableMatrix y) const override { pqw::multiply(weight_, x, y); }
   void multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const override {

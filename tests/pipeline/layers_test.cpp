@@ -1,0 +1,132 @@
+#include "pqw/pipeline/layers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pqw/core/error.h"
+#include "tests/random_pq_weight.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class Layers : public testing::Test {
+ protected:
+  void SetUp() override {
+    ArchiveWriter writer(path_, {});
+    for (const auto& [name, shape] :
+         std::vector<std::pair<std::string, Shape>>{{"fc.weight", {20, 12}},
+                                                    {"conv1d.weight", {6, 4, 3}},
+                                                    {"conv2d.weight", {6, 4, 3, 3}},
+                                                    {"embed", {20, 12}}}) {
+      writer.add(to_record(weight_of(shape), name));
+    }
+    writer.add_plain({"fc.bias", DType::kF32, {20}}, std::as_bytes(std::span(bias_)));
+    writer.add_plain({"conv.bias", DType::kF32, {6}}, std::as_bytes(std::span(bias_).first(6)));
+    const std::vector<std::byte> steps(8);
+    writer.add_plain({"steps", DType::kI64, {1}}, steps);
+    writer.add_plain({"indices", DType::kI64, {1, 1}}, steps);
+    writer.commit();
+    archive_.emplace(path_);
+  }
+
+  static PqWeight weight_of(Shape shape) {
+    PqWeight weight = test::random_pq_weight(std::move(shape), 4, 9);
+    weight.codebook_dtype = DType::kF32;
+    return weight;
+  }
+
+  std::vector<float> bias(std::size_t n) const { return {bias_.begin(), bias_.begin() + n}; }
+
+  // The error of making a layer says where, what and why.
+  template <class Make>
+  void expect_error(const Make& make, ErrorCode code, const std::string& tensor,
+                    const std::string& why) const {
+    try {
+      make();
+      ADD_FAILURE() << "no error: " << tensor << ": " << why;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code) << error.what();
+      EXPECT_THAT(error.what(),
+                  AllOf(HasSubstr(path_), HasSubstr("'" + tensor + "'"), HasSubstr(why)));
+    }
+  }
+
+  const test::TempDir dir_;
+  const std::string path_ = dir_ / "m.h5";
+  const std::vector<float> bias_ = test::normal_values(20, 9);
+  std::optional<ArchiveReader> archive_;
+};
+
+TEST_F(Layers, AreThoseOfTheStoredTensors) {
+  const auto x = test::normal_values(2 * 4 * 5 * 5, 1);
+  {
+    std::vector<float> y(2 * 20), expected(2 * 20);
+    load_linear(*archive_, "fc.weight", "fc.bias").forward({x.data(), 2, 12}, {y.data(), 2, 20});
+    Linear(weight_of({20, 12}), bias(20)).forward({x.data(), 2, 12}, {expected.data(), 2, 20});
+    EXPECT_EQ(y, expected);
+    load_linear(*archive_, "fc.weight").forward({x.data(), 2, 12}, {y.data(), 2, 20});
+    for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i] - bias_[i % 20], 1e-5);
+  }
+  {
+    const Conv1dOptions options{.padding = 2};
+    std::vector<float> y(2 * 6 * 7), expected(2 * 6 * 7);
+    load_conv1d(*archive_, "conv1d.weight", "conv.bias", options)
+        .forward(std::span(x).first(40), {2, 4, 5}, y);
+    Conv1d(weight_of({6, 4, 3}), bias(6), options)
+        .forward(std::span(x).first(40), {2, 4, 5}, expected);
+    EXPECT_EQ(y, expected);
+  }
+  {
+    const Conv2dOptions options{.stride = {2, 1}};
+    std::vector<float> y(2 * 6 * 2 * 3), expected(2 * 6 * 2 * 3);
+    load_conv2d(*archive_, "conv2d.weight", "conv.bias", options).forward(x, {2, 4, 5, 5}, y);
+    Conv2d(weight_of({6, 4, 3, 3}), bias(6), options).forward(x, {2, 4, 5, 5}, expected);
+    EXPECT_EQ(y, expected);
+  }
+  std::vector<float> y(12), expected(12);
+  load_embedding(*archive_, "embed").forward(std::vector<std::int64_t>{7}, {y.data(), 1, 12});
+  decode_rows(weight_of({20, 12}), 7, {expected.data(), 1, 12});
+  EXPECT_EQ(y, expected);
+}
+
+TEST_F(Layers, ThePrecisionIsTheCallers) {
+  const auto describe = [&](Precision precision) {
+    return load_linear(*archive_, "fc.weight", "",
+                       {.precision = precision, .method = ServeMethod::kLookup})
+        .describe(1);
+  };
+  EXPECT_EQ(describe(Precision::kExact),
+            Linear(weight_of({20, 12}), {},
+                   {.precision = Precision::kExact, .method = ServeMethod::kLookup})
+                .describe(1));
+  EXPECT_EQ(describe(Precision::kFast),
+            Linear(weight_of({20, 12}), {},
+                   {.precision = Precision::kFast, .method = ServeMethod::kLookup})
+                .describe(1));
+}
+
+TEST_F(Layers, ErrorsNameTheArchiveTheTensorAndTheReason) {
+  const auto& a = *archive_;
+  const ErrorCode kBad = ErrorCode::kInvalidArgument;
+  expect_error([&] { load_linear(a, "fc1.weight"); }, ErrorCode::kNotFound, "fc1.weight", "named");
+  expect_error([&] { load_linear(a, "fc.weight", "no"); }, ErrorCode::kNotFound, "no", "named");
+  expect_error([&] { load_linear(a, "conv2d.weight"); }, kBad, "conv2d.weight",
+               "Linear: weight of shape [6, 4, 3, 3], expected rank 2");
+  expect_error([&] { load_linear(a, "fc.weight", "conv.bias"); }, kBad, "conv.bias",
+               "Linear: bias of 6 elements, expected 20 or none");
+  expect_error([&] { load_linear(a, "fc.weight", "steps"); }, kBad, "steps", "no float type");
+  expect_error([&] { load_linear(a, "fc.bias"); }, kBad, "fc.bias", "expected rank 2");
+  expect_error([&] { load_linear(a, "indices"); }, kBad, "indices", "type I64");
+  expect_error([&] { load_conv1d(a, "fc.weight"); }, kBad, "fc.weight", "expected rank 3");
+  expect_error([&] { load_conv2d(a, "conv2d.weight", "", {.groups = 4}); }, kBad, "conv2d.weight",
+               "groups (4)");
+  expect_error([&] { load_embedding(a, "conv1d.weight"); }, kBad, "conv1d.weight",
+               "expected rank 2");
+}
+
+}  // namespace
+}  // namespace pqw
