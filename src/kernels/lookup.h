@@ -1,4 +1,9 @@
-// Table lookups: the inner loops of multiplying from codes.
+// Multiplying from codes with integer tables: the inner loops, one row of x at a time.
+//
+// A table of a position holds the products of a block of x with all its centroids, as integers of
+// 16 or 8 bits with a common scale; a row of y is the sum of the entries that its codes pick. All
+// sums are integers until the tables' scale changes, and then the same two float operations
+// everywhere: the results of all instruction sets are bit-identical.
 #pragma once
 
 #include <cstddef>
@@ -6,13 +11,74 @@
 
 namespace pqw::kernels {
 
-// table[k] = Σ_j x[j] * c[k][j] over j < n_columns (fewer than the block size at the tail of a
-// row). Layout: `centroids` is transposed, float[block size][n_centroids], centroid k in column k.
-// REQUIRES: n_columns >= 1.
-void build_table(const float* x, std::size_t n_columns, const float* centroids,
-                 std::size_t n_centroids, float* table);
+// Layout of the codes. Rows of W stand in tiles, code bytes in blocks: uint8[blocks][tiles][256].
+// The 256 bytes are the kBlockBytes code bytes of kTileRows rows, byte b of row r at b * 64 + r, or
+// at r * 4 + b when `interleaved`. A wide byte is the code of one position. A narrow byte of block
+// i has the code of position 8i+b in its low and that of position 8i+4+b in its high four bits.
+constexpr std::size_t kTileRows = 64;
+constexpr std::size_t kBlockBytes = 4;
+constexpr std::size_t kTileBytes = kTileRows * kBlockBytes;
 
-// sums[r] += table[codes[r]] for r < n.
-void add_lookups(const float* table, const std::uint16_t* codes, std::size_t n, float* sums);
+// Blocks whose tables share a scale. 64 bytes, or 128 half bytes, of at most 255 fit 16 bits.
+constexpr std::size_t kGroupBlocks = 16;
+
+// Rows whose sums are kept at a time: they and the tables of a block fit the L1 cache.
+constexpr std::size_t kSweepTiles = 64;
+
+constexpr std::size_t kWideCentroids = 256;
+constexpr std::size_t kNarrowCentroids = 16;
+
+// What a table is built from. x and centroids are integers whose products and sums of products fit
+// int32, less 2^15: the entry is (Σ_j x_j c_j + 2^15) >> 16, in int16.
+struct TableInput {
+  const std::int16_t* x;                 // int16[n_positions][2 * n_pairs]
+  const std::int16_t* const* centroids;  // of each position, in the order of `centroid_place`
+  std::size_t n_positions;               // a multiple of what a block has
+  std::size_t n_pairs;                   // pairs of columns of a block of x
+};
+
+// Where column j of centroid k stands in the int16 of a codebook with 2 * n_pairs columns, for
+// kernels of that many lanes: [runs of 2 * lanes centroids][pairs][odd k][lane][odd j].
+constexpr std::size_t centroid_place(std::size_t k, std::size_t j, std::size_t n_pairs,
+                                     std::size_t lanes) {
+  const std::size_t run = k / (2 * lanes);
+  const std::size_t within = k % (2 * lanes);
+  return (((run * n_pairs + j / 2) * 2 + within % 2) * lanes + within / 2) * 2 + j % 2;
+}
+
+// One of 16 or 8 bits, of wide or narrow codes.
+struct LookupKernel {
+  std::size_t block_table_bytes;
+
+  // Builds the tables of a group, in a layout of the kernel's own; their bytes are a multiple of 64
+  // and aligned so. Returns the factor b of 8-bit tables: an entry is that of 16 bits times
+  // b / 2^15, rounded. 16-bit tables return 2^15.
+  // `words` is room for n_positions times 256 or 16 values, aligned to 64 bytes.
+  std::int32_t (*build)(const TableInput& input, std::uint16_t* words, std::uint8_t* tables);
+
+  // Adds the entries of a group, times scale, to `sums`: float[n_tiles][64], the 64 in an order of
+  // the kernel's own. The codes of the next block are block_stride bytes on.
+  // `scratch` has kSweepTiles * kScratchBytes bytes. REQUIRES: n_blocks <= kGroupBlocks,
+  // n_tiles <= kSweepTiles.
+  void (*sweep)(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+                std::size_t n_tiles, const std::uint8_t* tables, float scale, std::uint8_t* scratch,
+                float* sums);
+
+  // Brings the sums of a tile into the order of the rows.
+  void (*order)(const float* sums, float* rows);
+};
+constexpr std::size_t kScratchBytes = 512;  // of a tile
+
+struct LookupKernels {
+  const char* name;
+  std::size_t wide_lanes, narrow_lanes;  // of centroid_place
+  bool interleaved_narrow;
+  LookupKernel wide_high, wide_fast, narrow_high, narrow_fast;
+};
+
+extern const LookupKernels lookup_portable;
+extern const LookupKernels lookup_avx2;        // AVX2
+extern const LookupKernels lookup_avx512;      // AVX-512 F and BW
+extern const LookupKernels lookup_avx512vbmi;  // the same, VBMI and VNNI
 
 }  // namespace pqw::kernels

@@ -7,17 +7,24 @@ namespace pqw::kernels {
 namespace {
 
 struct Tables {
-  std::array<Table, 3> tables;
+  std::array<Table, 4> tables;
   std::size_t count = 0;
 
   Tables() {
 #ifdef PQW_X86_KERNELS
-    if (__builtin_cpu_supports("avx512f")) tables[count++] = {"avx512", nearest_avx512};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-      tables[count++] = {"avx2", nearest_avx2};
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f");
+    const bool words = avx512 && __builtin_cpu_supports("avx512bw");
+    if (words && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni")) {
+      tables[count++] = {"avx512vbmi", nearest_avx512, &lookup_avx512vbmi, &product_avx512};
     }
+    if (avx512) {
+      tables[count++] = {"avx512", nearest_avx512, words ? &lookup_avx512 : &lookup_avx2,
+                         &product_avx512};
+    }
+    if (avx2) tables[count++] = {"avx2", nearest_avx2, &lookup_avx2, &product_avx2};
 #endif
-    tables[count++] = {"portable", nearest_portable};
+    tables[count++] = {"portable", nearest_portable, &lookup_portable, &product_portable};
   }
 };
 

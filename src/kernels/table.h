@@ -4,13 +4,17 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/lookup.h"
 #include "kernels/nearest.h"
+#include "kernels/product.h"
 
 namespace pqw::kernels {
 
 struct Table {
-  std::string_view name;  // "portable", "avx2", "avx512"
+  std::string_view name;  // "portable", "avx2", "avx512", "avx512vbmi"
   NearestFunction* nearest;
+  const LookupKernels* lookup;
+  const ProductKernels* product;
 };
 
 // Those that this processor can run, the best one first; `portable` is always there.

@@ -1,8 +1,21 @@
 // A weight made ready for many multiplications.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
 #include "codecs/active_kernels.h"
+#include "codecs/pq/float_product.h"
+#include "codecs/pq/lookup_product.h"
+#include "pqw/codecs/kernels.h"
 #include "pqw/codecs/pq_lookup.h"
 
 namespace pqw {
+namespace {
+
+constexpr std::size_t kParallelWork = 1 << 17;  // lookups that pay for threads
+
+}  // namespace
 
 std::string_view to_string(Precision precision) {
   switch (precision) {
@@ -39,29 +52,100 @@ std::string_view to_string(ServeMethod method) {
   return "decode bf16";
 }
 
+// What is held of a weight. The products refer to `tiles`, so that it must not move.
 struct PqLookup::Impl {
-  PqWeight weight;
+  Impl(const PqWeight& weight, const ServeOptions& wanted)
+      : matrix(matrix_shape(weight.shape)),
+        options(wanted),
+        kernels(active_kernels()),
+        tiles(weight, kernels.lookup->interleaved_narrow) {
+    if (matrix.cols == 0) return;
+    floats.emplace(weight, tiles, *kernels.product);
+    if (options.precision != Precision::kExact && tiles.width() != CodeWidth::kLarge) {
+      integers.emplace(weight, tiles, options.precision == Precision::kHigh, *kernels.lookup);
+    }
+    block_size = weight.block_size;
+    n_entries = weight.n_centroids;
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  ServeMethod method(std::size_t batch, std::size_t n_rows) const;
+  void multiply(ServeMethod method, std::size_t first, ConstMatrix x, MutableMatrix y) const;
+  void multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first, ConstMatrix x,
+                        MutableMatrix y, bool parallel) const;
+
+  MatrixShape matrix;
   ServeOptions options;
+  const kernels::Table& kernels;
+  CodeTiles tiles;
+  std::size_t block_size = 1;
+  std::size_t n_entries = 1;
+  std::optional<FloatProduct> floats;     // when there are columns
+  std::optional<LookupProduct> integers;  // when the precision and the codes allow it
 };
 
 PqLookup::PqLookup(const PqWeight& weight, const ServeOptions& options)
-    : impl_(std::make_shared<Impl>(Impl{weight, options})) {
-  active_kernels();
+    : impl_(std::make_shared<Impl>(weight, options)) {}
+
+std::size_t PqLookup::rows() const { return impl_->matrix.rows; }
+std::size_t PqLookup::cols() const { return impl_->matrix.cols; }
+
+ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t) const {
+  ServeMethod wanted = options.method;
+  if (wanted == ServeMethod::kAuto) {
+    wanted = batch <= 8 ? ServeMethod::kLookup : ServeMethod::kDecode;
+  }
+  if (wanted == ServeMethod::kLookup && !integers) return ServeMethod::kBatchLookup;
+  return wanted;
 }
 
-std::size_t PqLookup::rows() const { return impl_->weight.rows(); }
-std::size_t PqLookup::cols() const { return impl_->weight.cols(); }
+void PqLookup::Impl::multiply(ServeMethod chosen, std::size_t first, ConstMatrix x,
+                              MutableMatrix y) const {
+  const bool parallel = x.rows() * y.cols() * tiles.n_units() >= kParallelWork;
+  if (chosen == ServeMethod::kLookup) {
+    multiply_exactly(integers->multiply(first, x, y, parallel), first, x, y, parallel);
+  } else if (chosen == ServeMethod::kBatchLookup) {
+    floats->multiply_by_tables(first, x, y, parallel);
+  } else {
+    floats->multiply_directly(first, x, y, parallel);
+  }
+}
 
-void PqLookup::multiply(ConstMatrix x, MutableMatrix y) const { multiply_rows(0, x, y); }
+void PqLookup::Impl::multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first,
+                                      ConstMatrix x, MutableMatrix y, bool parallel) const {
+  for (const std::size_t row : rows) {
+    floats->multiply_by_tables(first, {x.row(row).data(), 1, x.cols()},
+                               {y.row(row).data(), 1, y.cols()}, parallel);
+  }
+}
+
+void PqLookup::multiply(ConstMatrix x, MutableMatrix y) const {
+  assert(y.cols() == rows());
+  multiply_rows(0, x, y);
+}
 
 void PqLookup::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  pqw::multiply_rows(impl_->weight, first, x, y);
+  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
+  if (x.rows() == 0 || y.cols() == 0) return;
+  if (cols() == 0) {
+    for (std::size_t b = 0; b < y.rows(); ++b) std::ranges::fill(y.row(b), 0.0f);
+    return;
+  }
+  impl_->multiply(impl_->method(x.rows(), y.cols()), first, x, y);
 }
 
-ServeMethod PqLookup::method(std::size_t) const { return ServeMethod::kLookup; }
+ServeMethod PqLookup::method(std::size_t batch) const { return impl_->method(batch, rows()); }
 
 std::string PqLookup::describe(std::size_t batch) const {
-  return std::string(to_string(method(batch))) + ", float32 tables, portable";
+  const ServeMethod chosen = method(batch);
+  std::string tables = "float32";
+  if (chosen == ServeMethod::kLookup) {
+    tables = impl_->options.precision == Precision::kHigh ? "16-bit tables" : "8-bit tables";
+  } else if (chosen == ServeMethod::kBatchLookup) {
+    tables += " tables";
+  }
+  return fmt::format("{}, {}, {}", to_string(chosen), tables, kernel_name());
 }
 
 }  // namespace pqw

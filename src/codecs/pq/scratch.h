@@ -1,0 +1,79 @@
+// Memory for the length of a call, kept for the next one: mapping fresh pages would take longer
+// than multiplying.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace pqw {
+
+constexpr std::size_t kCacheLine = 64;
+
+struct AlignedDelete {
+  void operator()(std::byte* memory) const {
+    ::operator delete[](memory, std::align_val_t(kCacheLine));
+  }
+};
+using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
+
+inline AlignedBytes allocate_aligned(std::size_t n_bytes) {
+  return AlignedBytes(static_cast<std::byte*>(
+      ::operator new[](n_bytes > 0 ? n_bytes : 1, std::align_val_t(kCacheLine))));
+}
+
+// n uninitialised values, aligned to 64 bytes. Live ones of a thread end in reverse order, as local
+// variables do. Not for use inside parallel regions: it may throw.
+template <class T>
+class Scratch;
+
+class ScratchPool {
+ private:
+  template <class T>
+  friend class Scratch;
+
+  struct Slot {
+    AlignedBytes memory;
+    std::size_t n_bytes = 0;
+  };
+
+  static ScratchPool& of_this_thread() {
+    thread_local ScratchPool pool;
+    return pool;
+  }
+  std::byte* take(std::size_t n_bytes) {
+    if (depth_ == slots_.size()) slots_.emplace_back();
+    Slot& slot = slots_[depth_];
+    if (slot.n_bytes < n_bytes) {
+      slot.n_bytes = 0;
+      slot.memory.reset();
+      slot.memory = allocate_aligned(n_bytes);
+      slot.n_bytes = n_bytes;
+    }
+    ++depth_;
+    return slot.memory.get();
+  }
+  void give_back() { --depth_; }
+
+  std::vector<Slot> slots_;
+  std::size_t depth_ = 0;
+};
+
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::size_t n)
+      : data_(reinterpret_cast<T*>(ScratchPool::of_this_thread().take(n * sizeof(T)))) {}
+  ~Scratch() { ScratchPool::of_this_thread().give_back(); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  T* data() const { return data_; }
+  T& operator[](std::size_t i) const { return data_[i]; }
+
+ private:
+  T* data_;
+};
+
+}  // namespace pqw

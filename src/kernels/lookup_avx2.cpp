@@ -1,0 +1,115 @@
+// Multiplying from codes with AVX2.
+#include <immintrin.h>
+
+#include "kernels/lookup_bytes.h"
+#include "kernels/lookup_words.h"
+
+namespace pqw::kernels {
+namespace {
+
+struct Lanes {
+  static constexpr std::size_t kLanes = 8;
+
+  __m256i raw;
+
+  static Lanes set(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
+  static Lanes load(const std::int16_t* from) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+  }
+  void store(std::uint16_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
+  static Lanes add_dot(Lanes sum, Lanes a, Lanes b) {
+    return {_mm256_add_epi32(sum.raw, _mm256_madd_epi16(a.raw, b.raw))};
+  }
+  static Lanes high_halves(Lanes even, Lanes odd) {
+    return {_mm256_blend_epi16(_mm256_srli_epi32(even.raw, 16), odd.raw, 0xaa)};
+  }
+};
+
+struct Bytes {
+  static constexpr std::size_t kBytes = 32;
+
+  __m256i raw;
+
+  static Bytes zero() { return {_mm256_setzero_si256()}; }
+  static Bytes set32(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
+  static Bytes load(const std::uint8_t* from) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+  }
+  void store(std::uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
+  static void prefetch(const std::uint8_t* from) { _mm_prefetch(from, _MM_HINT_T0); }
+  static Bytes both(Bytes a, Bytes b) { return {_mm256_and_si256(a.raw, b.raw)}; }
+  static Bytes add16(Bytes a, Bytes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
+  static Bytes sub16(Bytes a, Bytes b) { return {_mm256_sub_epi16(a.raw, b.raw)}; }
+  static Bytes add32(Bytes a, Bytes b) { return {_mm256_add_epi32(a.raw, b.raw)}; }
+  static Bytes sub32(Bytes a, Bytes b) { return {_mm256_sub_epi32(a.raw, b.raw)}; }
+  template <int kBits>
+  static Bytes shift_right16(Bytes a) {
+    return {_mm256_srli_epi16(a.raw, kBits)};
+  }
+  template <int kBits>
+  static Bytes shift_left16(Bytes a) {
+    return {_mm256_slli_epi16(a.raw, kBits)};
+  }
+  template <int kBits>
+  static Bytes shift_left32(Bytes a) {
+    return {_mm256_slli_epi32(a.raw, kBits)};
+  }
+  static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
+  static Bytes high_words(Bytes a) { return {_mm256_srli_epi32(a.raw, 16)}; }
+  // Looks up in 16 bytes of memory.
+  static Bytes shuffle(const std::uint8_t* table, Bytes index) {
+    const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), index.raw)};
+  }
+  static void add_scaled(Bytes totals, float scale, float* sums) {
+    const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(totals.raw), _mm256_set1_ps(scale));
+    _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), product));
+  }
+};
+
+// 8-bit entries of wide codes: the low four bits choose in 16 tables of 16 bytes, the high ones
+// among the results.
+template <class V, bool kHigh>
+struct WideBlock {
+  static constexpr std::size_t kTableBytes = kBlockBytes * kWideCentroids;
+
+  // The entry of tables first .. first+count-1. shifted[i] has bit 4+i of the code at the top.
+  template <std::size_t kCount>
+  static __m256i choose(const std::uint8_t* tables, Bytes low, const __m256i* shifted) {
+    if constexpr (kCount == 1) {
+      return Bytes::shuffle(tables, low).raw;
+    } else {
+      constexpr std::size_t kHalf = kCount / 2;
+      constexpr std::size_t kBit = kCount == 2 ? 0 : kCount == 4 ? 1 : kCount == 8 ? 2 : 3;
+      return _mm256_blendv_epi8(choose<kHalf>(tables, low, shifted),
+                                choose<kHalf>(tables + kHalf * 16, low, shifted), shifted[kBit]);
+    }
+  }
+
+  static void add(const std::uint8_t* codes, const std::uint8_t* tables, ByteSums<V, kHigh>& sums) {
+    for (std::size_t b = 0; b < kBlockBytes; ++b) {
+      const Bytes code = Bytes::load(codes + b * kTileRows);
+      const Bytes low = Bytes::both(code, Bytes::set32(0x0f0f0f0f));
+      const __m256i shifted[4] = {_mm256_slli_epi16(code.raw, 3), _mm256_slli_epi16(code.raw, 2),
+                                  _mm256_slli_epi16(code.raw, 1), code.raw};
+      sums.add(0, {choose<16>(tables + b * kWideCentroids, low, shifted)});
+    }
+  }
+};
+
+}  // namespace
+
+const LookupKernels lookup_avx2 = {
+    .name = "avx2",
+    .wide_lanes = Lanes::kLanes,
+    .narrow_lanes = Lanes::kLanes,
+    .interleaved_narrow = false,
+    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_words<true, true>, keep_order},
+    .wide_fast = {1024, build_bytes<Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
+                  order_parts<Bytes>},
+    .narrow_high = {256, build_planes<Lanes, 16>, sweep_bytes<Bytes, true, false, NarrowBlock>,
+                    order_parts<Bytes>},
+    .narrow_fast = {128, build_bytes<Lanes, 16>, sweep_bytes<Bytes, false, false, NarrowBlock>,
+                    order_parts<Bytes>}};
+
+}  // namespace pqw::kernels

@@ -1,0 +1,78 @@
+// Multiplying from codes with AVX-512 F and BW.
+#include "kernels/lookup_avx512_vectors.h"
+
+namespace pqw::kernels {
+namespace {
+
+// The entries of 32 wide codes in 8 vectors of 32 words: the low six bits choose in pairs of
+// vectors, the high two among the results.
+inline __m512i choose(const std::uint8_t* tables, __m512i code) {
+  const auto part = [&](std::size_t i) { return _mm512_loadu_si512(tables + i * 64); };
+  const __mmask32 bit6 = _mm512_test_epi16_mask(code, _mm512_set1_epi16(64));
+  const __mmask32 bit7 = _mm512_test_epi16_mask(code, _mm512_set1_epi16(128));
+  __m512i quarter[4];
+#pragma GCC unroll 4
+  for (std::size_t q = 0; q < 4; ++q) {
+    quarter[q] = _mm512_permutex2var_epi16(part(2 * q), code, part(2 * q + 1));
+  }
+  return _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, quarter[0], quarter[1]),
+                                 _mm512_mask_blend_epi16(bit6, quarter[2], quarter[3]));
+}
+
+// The sums of a tile: rows 0..31 and 32..63, the words of each as ByteSums has bytes. int32 lane j
+// of `even` is row 2j of the half, of `odd` row 2j+1.
+template <bool kHigh>
+void sweep_wide(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+                std::size_t n_tiles, const std::uint8_t* tables, float scale, std::uint8_t* scratch,
+                float* sums) {
+  constexpr std::size_t kBlockTables = kBlockBytes * kWideCentroids * 2;
+  std::memset(scratch, 0, n_tiles * 256);
+  for (std::size_t block = 0; block < n_blocks; ++block) {
+    for (std::size_t half = 0; half < 2 * n_tiles; ++half) {
+      const std::uint8_t* at = codes + block * block_stride + half / 2 * kTileBytes + half % 2 * 32;
+      std::uint8_t* place = scratch + half * 128;
+      __m512i all = _mm512_loadu_si512(place), odd = _mm512_loadu_si512(place + 64);
+#pragma GCC unroll 4
+      for (std::size_t b = 0; b < kBlockBytes; ++b) {
+        const __m256i bytes =
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + b * kTileRows));
+        const __m512i entries = choose(tables + block * kBlockTables + b * kWideCentroids * 2,
+                                       _mm512_cvtepu8_epi16(bytes));
+        all = _mm512_add_epi32(all, entries);
+        odd = _mm512_add_epi32(odd, _mm512_srli_epi32(entries, 16));
+      }
+      _mm512_storeu_si512(place, all);
+      _mm512_storeu_si512(place + 64, odd);
+    }
+  }
+  const Bytes offset = Bytes::set32(offset_of<kHigh, true>(n_blocks));
+  for (std::size_t half = 0; half < 2 * n_tiles; ++half) {
+    const Bytes all = Bytes::load(scratch + half * 128),
+                odd = Bytes::load(scratch + half * 128 + 64);
+    const Bytes even = Bytes::sub32(all, {_mm512_slli_epi32(odd.raw, 16)});
+    Bytes::add_scaled(Bytes::sub32(even, offset), scale, sums + half * 32);
+    Bytes::add_scaled(Bytes::sub32(odd, offset), scale, sums + half * 32 + 16);
+  }
+}
+
+void order_pairs(const float* sums, float* rows) {
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    rows[r] = sums[r / 32 * 32 + r % 2 * 16 + r % 32 / 2];
+  }
+}
+
+}  // namespace
+
+const LookupKernels lookup_avx512 = {
+    .name = "avx512",
+    .wide_lanes = Lanes::kLanes,
+    .narrow_lanes = HalfLanes::kLanes,
+    .interleaved_narrow = false,
+    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_wide<true>, order_pairs},
+    .wide_fast = {2048, build_fast_words<Lanes, 256>, sweep_wide<false>, order_pairs},
+    .narrow_high = {256, build_planes<HalfLanes, 16>, sweep_bytes<Bytes, true, false, NarrowBlock>,
+                    order_parts<Bytes>},
+    .narrow_fast = {128, build_bytes<HalfLanes, 16>, sweep_bytes<Bytes, false, false, NarrowBlock>,
+                    order_parts<Bytes>}};
+
+}  // namespace pqw::kernels

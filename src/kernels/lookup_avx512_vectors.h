@@ -1,0 +1,91 @@
+// Vectors of AVX-512 F and BW for multiplying from codes.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/lookup_bytes.h"
+
+namespace pqw::kernels {
+namespace {
+
+struct Lanes {
+  static constexpr std::size_t kLanes = 16;
+
+  __m512i raw;
+
+  static Lanes set(std::int32_t value) { return {_mm512_set1_epi32(value)}; }
+  static Lanes load(const std::int16_t* from) { return {_mm512_loadu_si512(from)}; }
+  void store(std::uint16_t* to) const { _mm512_storeu_si512(to, raw); }
+  static Lanes add_dot(Lanes sum, Lanes a, Lanes b) {
+#ifdef __AVX512VNNI__
+    return {_mm512_dpwssd_epi32(sum.raw, a.raw, b.raw)};
+#else
+    return {_mm512_add_epi32(sum.raw, _mm512_madd_epi16(a.raw, b.raw))};
+#endif
+  }
+  static Lanes high_halves(Lanes even, Lanes odd) {
+    return {_mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(even.raw, 16), odd.raw)};
+  }
+};
+
+// The 16 entries of narrow tables.
+struct HalfLanes {
+  static constexpr std::size_t kLanes = 8;
+
+  __m256i raw;
+
+  static HalfLanes set(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
+  static HalfLanes load(const std::int16_t* from) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+  }
+  void store(std::uint16_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
+  static HalfLanes add_dot(HalfLanes sum, HalfLanes a, HalfLanes b) {
+    return {_mm256_add_epi32(sum.raw, _mm256_madd_epi16(a.raw, b.raw))};
+  }
+  static HalfLanes high_halves(HalfLanes even, HalfLanes odd) {
+    return {_mm256_blend_epi16(_mm256_srli_epi32(even.raw, 16), odd.raw, 0xaa)};
+  }
+};
+
+struct Bytes {
+  static constexpr std::size_t kBytes = 64;
+
+  __m512i raw;
+
+  static Bytes zero() { return {_mm512_setzero_si512()}; }
+  static Bytes set32(std::int32_t value) { return {_mm512_set1_epi32(value)}; }
+  static Bytes load(const std::uint8_t* from) { return {_mm512_loadu_si512(from)}; }
+  void store(std::uint8_t* to) const { _mm512_storeu_si512(to, raw); }
+  static void prefetch(const std::uint8_t* from) { _mm_prefetch(from, _MM_HINT_T0); }
+  static Bytes both(Bytes a, Bytes b) { return {_mm512_and_si512(a.raw, b.raw)}; }
+  static Bytes add16(Bytes a, Bytes b) { return {_mm512_add_epi16(a.raw, b.raw)}; }
+  static Bytes sub16(Bytes a, Bytes b) { return {_mm512_sub_epi16(a.raw, b.raw)}; }
+  static Bytes add32(Bytes a, Bytes b) { return {_mm512_add_epi32(a.raw, b.raw)}; }
+  static Bytes sub32(Bytes a, Bytes b) { return {_mm512_sub_epi32(a.raw, b.raw)}; }
+  template <int kBits>
+  static Bytes shift_right16(Bytes a) {
+    return {_mm512_srli_epi16(a.raw, kBits)};
+  }
+  template <int kBits>
+  static Bytes shift_left16(Bytes a) {
+    return {_mm512_slli_epi16(a.raw, kBits)};
+  }
+  template <int kBits>
+  static Bytes shift_left32(Bytes a) {
+    return {_mm512_slli_epi32(a.raw, kBits)};
+  }
+  static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
+  static Bytes high_words(Bytes a) { return {_mm512_srli_epi32(a.raw, 16)}; }
+  // Looks up in 16 bytes of memory.
+  static Bytes shuffle(const std::uint8_t* table, Bytes index) {
+    const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), index.raw)};
+  }
+  static void add_scaled(Bytes totals, float scale, float* sums) {
+    const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(totals.raw), _mm512_set1_ps(scale));
+    _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), product));
+  }
+};
+
+}  // namespace
+}  // namespace pqw::kernels

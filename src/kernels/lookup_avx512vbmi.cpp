@@ -1,0 +1,103 @@
+// Multiplying from codes with AVX-512 F, BW, VBMI and VNNI.
+#include "kernels/lookup_avx512_vectors.h"
+
+namespace pqw::kernels {
+namespace {
+
+// Wide codes: a table of 256 bytes is four vectors; the low six bits of the codes choose in them,
+// the high two among the results. On Intel four vpermb take the time of two vpermi2b, and the masks
+// serve both planes.
+template <class V, bool kHigh>
+struct WideBlock {
+  static constexpr std::size_t kPlanes = kHigh ? 2 : 1;
+  static constexpr std::size_t kTableBytes = kBlockBytes * kWideCentroids * kPlanes;
+
+  static void add(const std::uint8_t* codes, const std::uint8_t* tables, ByteSums<V, kHigh>& sums) {
+#pragma GCC unroll 4
+    for (std::size_t b = 0; b < kBlockBytes; ++b) {
+      const __m512i code = V::load(codes + b * kTileRows).raw;
+      const __mmask64 bit7 = _mm512_movepi8_mask(code);
+      const __mmask64 bit6 = _mm512_movepi8_mask(_mm512_add_epi8(code, code));
+#pragma GCC unroll 2
+      for (std::size_t plane = 0; plane < kPlanes; ++plane) {
+        const std::uint8_t* table = tables + b * kWideCentroids * kPlanes + plane * 64;
+        const auto part = [&](std::size_t i) { return V::load(table + i * 64 * kPlanes).raw; };
+        __m512i low = _mm512_permutexvar_epi8(code, part(0));
+        low = _mm512_mask_permutexvar_epi8(low, bit6, code, part(1));
+        __m512i high = _mm512_permutexvar_epi8(code, part(2));
+        high = _mm512_mask_permutexvar_epi8(high, bit6, code, part(3));
+        sums.add(plane, {_mm512_mask_blend_epi8(bit7, low, high)});
+      }
+    }
+  }
+};
+
+// Narrow codes: a vector holds the tables of four positions. The codes of four adjacent bytes are
+// those of one row, so that vpdpbusd with ones sums their entries straight to int32.
+// Scratch of a tile: int32[4 vectors of 16 rows][planes][16].
+template <bool kHigh>
+void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+                  std::size_t n_tiles, const std::uint8_t* tables, float scale,
+                  std::uint8_t* scratch, float* sums) {
+  constexpr std::size_t kPlanes = kHigh ? 2 : 1;
+  constexpr std::size_t kBlockTables = 2 * kPlanes * 64;
+  const __m512i ones = _mm512_set1_epi8(1);
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i byte = _mm512_set1_epi32(0x30201000);
+  std::memset(scratch, 0, n_tiles * 4 * kPlanes * 64);
+  for (std::size_t block = 0; block < n_blocks; ++block) {
+    __m512i table[2][kPlanes];
+    for (std::size_t i = 0; i < 2; ++i) {
+      for (std::size_t plane = 0; plane < kPlanes; ++plane) {
+        table[i][plane] =
+            _mm512_load_si512(tables + block * kBlockTables + (i * kPlanes + plane) * 64);
+      }
+    }
+    for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
+      const std::uint8_t* at = codes + block * block_stride + part * 64;
+      _mm_prefetch(at + 2 * block_stride, _MM_HINT_T0);
+      const __m512i code = _mm512_loadu_si512(at);
+      // (code & nibble) | byte, and the same of the high nibbles
+      const __m512i low = _mm512_ternarylogic_epi32(code, nibble, byte, 0xea);
+      const __m512i high =
+          _mm512_ternarylogic_epi32(_mm512_srli_epi16(code, 4), nibble, byte, 0xea);
+#pragma GCC unroll 2
+      for (std::size_t plane = 0; plane < kPlanes; ++plane) {
+        std::uint8_t* place = scratch + (part * kPlanes + plane) * 64;
+        __m512i sum = _mm512_load_si512(place);
+        sum = _mm512_dpbusd_epi32(sum, _mm512_permutexvar_epi8(low, table[0][plane]), ones);
+        sum = _mm512_dpbusd_epi32(sum, _mm512_permutexvar_epi8(high, table[1][plane]), ones);
+        _mm512_store_si512(place, sum);
+      }
+    }
+  }
+  const Bytes offset = Bytes::set32(offset_of<kHigh, false>(n_blocks));
+  for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
+    Bytes total = Bytes::load(scratch + part * kPlanes * 64);
+    if constexpr (kHigh) {
+      total = Bytes::add32(total,
+                           Bytes::shift_left32<8>(Bytes::load(scratch + part * kPlanes * 64 + 64)));
+    }
+    Bytes::add_scaled(Bytes::sub32(total, offset), scale, sums + part * 16);
+  }
+}
+
+void keep_order(const float* sums, float* rows) {
+  std::memcpy(rows, sums, kTileRows * sizeof(float));
+}
+
+}  // namespace
+
+const LookupKernels lookup_avx512vbmi = {
+    .name = "avx512vbmi",
+    .wide_lanes = Lanes::kLanes,
+    .narrow_lanes = HalfLanes::kLanes,
+    .interleaved_narrow = true,
+    .wide_high = {2048, build_planes<Lanes, 256>, sweep_bytes<Bytes, true, true, WideBlock>,
+                  order_parts<Bytes>},
+    .wide_fast = {1024, build_bytes<Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
+                  order_parts<Bytes>},
+    .narrow_high = {256, build_planes<HalfLanes, 16>, sweep_narrow<true>, keep_order},
+    .narrow_fast = {128, build_bytes<HalfLanes, 16>, sweep_narrow<false>, keep_order}};
+
+}  // namespace pqw::kernels

@@ -1,0 +1,52 @@
+// Sums of table entries without vectors: for the files that each compile it for their own
+// instructions. Tables: uint16[position][centroids], codes not interleaved.
+#pragma once
+
+#include <cstring>
+
+#include "kernels/lookup_tables.h"
+
+namespace pqw::kernels {
+namespace {
+
+// The entry of byte b of a block for a code byte.
+template <bool kWide>
+std::uint32_t entry(const std::uint16_t* tables, std::size_t b, std::size_t code) {
+  if constexpr (kWide) return tables[b * kWideCentroids + code];
+  const std::uint16_t* low = tables + b * kNarrowCentroids;
+  const std::uint16_t* high = low + kBlockBytes * kNarrowCentroids;
+  return static_cast<std::uint32_t>(low[code & 15] + high[code >> 4]);
+}
+
+template <bool kHigh, bool kWide>
+void sweep_words(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+                 std::size_t n_tiles, const std::uint8_t* tables, float scale,
+                 std::uint8_t* scratch, float* sums) {
+  constexpr std::size_t kBlockWords = kBlockBytes * (kWide ? kWideCentroids : 2 * kNarrowCentroids);
+  auto* totals = reinterpret_cast<std::uint32_t*>(scratch);
+  std::memset(totals, 0, n_tiles * kTileRows * sizeof(*totals));
+  for (std::size_t block = 0; block < n_blocks; ++block) {
+    const auto* words = reinterpret_cast<const std::uint16_t*>(tables) + block * kBlockWords;
+    for (std::size_t tile = 0; tile < n_tiles; ++tile) {
+      const std::uint8_t* at = codes + block * block_stride + tile * kTileBytes;
+      std::uint32_t* total = totals + tile * kTileRows;
+      for (std::size_t r = 0; r < kTileRows; ++r) {
+        total[r] += entry<kWide>(words, 0, at[r]) + entry<kWide>(words, 1, at[r + kTileRows]) +
+                    entry<kWide>(words, 2, at[r + 2 * kTileRows]) +
+                    entry<kWide>(words, 3, at[r + 3 * kTileRows]);
+      }
+    }
+  }
+  const std::int32_t offset = offset_of<kHigh, kWide>(n_blocks);
+  for (std::size_t r = 0; r < n_tiles * kTileRows; ++r) {
+    const float product = static_cast<float>(static_cast<std::int32_t>(totals[r]) - offset) * scale;
+    sums[r] += product;
+  }
+}
+
+inline void keep_order(const float* sums, float* rows) {
+  std::memcpy(rows, sums, kTileRows * sizeof(float));
+}
+
+}  // namespace
+}  // namespace pqw::kernels

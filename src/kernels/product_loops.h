@@ -1,0 +1,158 @@
+// The loops behind product_*.cpp, each of which compiles them for its own instructions.
+#pragma once
+
+#include "kernels/lookup.h"
+#include "kernels/product.h"
+
+namespace pqw::kernels {
+namespace {
+
+// V: a vector of floats: kLanes, kDirectRows, kDirectVectors, set, load, store, add,
+// add_product(sum, a, b).
+
+template <class V>
+void build_tables(const float* x, std::size_t n_columns, const float* centroids,
+                  std::size_t block_size, std::size_t n_centroids, float* table) {
+  constexpr std::size_t kAtOnce = 8;
+  std::size_t k = 0;
+  for (; k + kAtOnce <= n_centroids; k += kAtOnce) {
+    V sums[kAtOnce];
+#pragma GCC unroll 8
+    for (V& sum : sums) sum = V::set(0);
+    for (std::size_t j = 0; j < n_columns; ++j) {
+      const V column = V::load(x + j * V::kLanes);
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kAtOnce; ++i) {
+        sums[i] = V::add_product(sums[i], column, V::set(centroids[(k + i) * block_size + j]));
+      }
+    }
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kAtOnce; ++i) sums[i].store(table + (k + i) * V::kLanes);
+  }
+  for (; k < n_centroids; ++k) {
+    V sum = V::set(0);
+    for (std::size_t j = 0; j < n_columns; ++j) {
+      sum = V::add_product(sum, V::load(x + j * V::kLanes), V::set(centroids[k * block_size + j]));
+    }
+    sum.store(table + k * V::kLanes);
+  }
+}
+
+// V1: a lane of V alone, with the same roundings.
+template <class V, class V1>
+void build_table_of_row(const float* x, std::size_t n_columns, const float* transposed,
+                        std::size_t n_centroids, float* table) {
+  std::size_t k = 0;
+  for (; k + V::kLanes <= n_centroids; k += V::kLanes) {
+    V sum = V::set(0);
+    for (std::size_t j = 0; j < n_columns; ++j) {
+      sum = V::add_product(sum, V::set(x[j]), V::load(transposed + j * n_centroids + k));
+    }
+    sum.store(table + k);
+  }
+  for (; k < n_centroids; ++k) {
+    V1 sum = V1::set(0);
+    for (std::size_t j = 0; j < n_columns; ++j) {
+      sum = V1::add_product(sum, V1::set(x[j]), V1::load(transposed + j * n_centroids + k));
+    }
+    sum.store(table + k);
+  }
+}
+
+template <class V>
+void sweep_tables(const std::uint16_t* codes, std::size_t n_units, const float* tables,
+                  std::size_t table_floats, float* sums) {
+  constexpr std::size_t kRows = 8;
+  for (std::size_t r = 0; r < kTileRows; r += kRows) {
+    V row_sums[kRows];
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kRows; ++i) row_sums[i] = V::load(sums + (r + i) * V::kLanes);
+    for (std::size_t u = 0; u < n_units; ++u) {
+      const std::uint16_t* code = codes + u * kTileRows + r;
+      const float* table = tables + u * table_floats;
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kRows; ++i) {
+        row_sums[i] = V::add(row_sums[i], V::load(table + code[i] * V::kLanes));
+      }
+    }
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kRows; ++i) row_sums[i].store(sums + (r + i) * V::kLanes);
+  }
+}
+
+template <class V, std::size_t kVectors>
+void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
+                   std::size_t block_size, const float* x, float* sums) {
+  constexpr std::size_t kRows = V::kDirectRows;
+  constexpr std::size_t kFloats = kVectors * V::kLanes;
+  V row_sums[kRows][kVectors];
+#pragma GCC unroll 8
+  for (std::size_t i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      row_sums[i][v] = V::load(sums + i * kFloats + v * V::kLanes);
+    }
+  }
+  for (std::size_t first = 0; first < n_columns; first += block_size) {
+    const std::size_t rest = n_columns - first;
+    const std::size_t n = rest < block_size ? rest : block_size;
+    const float* row_centroids[kRows];
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kRows; ++i) row_centroids[i] = *centroids + codes[i] * block_size;
+    for (std::size_t j = 0; j < n; ++j) {
+      V columns[kVectors];
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        columns[v] = V::load(x + (first + j) * kFloats + v * V::kLanes);
+      }
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kRows; ++i) {
+        const V value = V::set(row_centroids[i][j]);
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+          row_sums[i][v] = V::add_product(row_sums[i][v], columns[v], value);
+        }
+      }
+    }
+    codes += kTileRows;
+    ++centroids;
+  }
+#pragma GCC unroll 8
+  for (std::size_t i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      row_sums[i][v].store(sums + i * kFloats + v * V::kLanes);
+    }
+  }
+}
+
+template <class V, std::size_t kVectors>
+void multiply_tile(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
+                   std::size_t block_size, const float* x, float* sums) {
+  for (std::size_t r = 0; r < kTileRows; r += V::kDirectRows) {
+    multiply_rows<V, kVectors>(codes + r, n_columns, centroids, block_size, x,
+                               sums + r * kVectors * V::kLanes);
+  }
+}
+
+template <class V>
+void multiply_direct(const std::uint16_t* codes, std::size_t n_columns,
+                     const float* const* centroids, std::size_t block_size, const float* x,
+                     std::size_t n_vectors, float* sums) {
+  if (n_vectors == 1) {
+    multiply_tile<V, 1>(codes, n_columns, centroids, block_size, x, sums);
+  } else if (n_vectors == 2 || V::kDirectVectors == 2) {
+    multiply_tile<V, 2>(codes, n_columns, centroids, block_size, x, sums);
+  } else {
+    multiply_tile<V, V::kDirectVectors>(codes, n_columns, centroids, block_size, x, sums);
+  }
+}
+
+template <class V, class V1>
+constexpr ProductKernels product_kernels() {
+  return {V::kLanes,       V::kDirectVectors, build_tables<V>,   build_table_of_row<V, V1>,
+          sweep_tables<V>, sweep_tables<V1>,  multiply_direct<V>};
+}
+
+}  // namespace
+}  // namespace pqw::kernels

@@ -1,0 +1,114 @@
+// Every instruction set against the same double-precision reference, and against the portable one.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+
+#include "codecs/active_kernels.h"
+#include "codecs/pq/float_product.h"
+#include "codecs/pq/lookup_product.h"
+#include "pqw/codecs/kernels.h"
+#include "tests/random_matrix.h"
+#include "tests/random_pq_weight.h"
+
+namespace pqw {
+namespace {
+
+using test::random_pq_weight;
+
+struct Case {
+  Shape shape;
+  std::size_t d, n_centroids, n_groups, batch;
+};
+
+const Case kCases[] = {
+    {{1, 1}, 1, 1, 1, 1},        {{3, 5}, 2, 4, 1, 2},        {{64, 64}, 2, 16, 1, 5},
+    {{65, 93}, 3, 15, 1, 7},     {{200, 1030}, 4, 16, 1, 9},  {{70, 2000}, 8, 13, 3, 2},
+    {{128, 4096}, 8, 256, 1, 3}, {{130, 999}, 9, 256, 4, 17}, {{4200, 24}, 8, 200, 1, 2},
+    {{7, 700}, 2, 17, 1, 4},     {{66, 260}, 16, 255, 2, 33}, {{300, 516}, 4, 256, 1, 70},
+};
+
+// ‖y - x Wᵀ‖ / ‖x Wᵀ‖ in double.
+double relative_error(const PqWeight& weight, const std::vector<float>& x, std::size_t first,
+                      std::size_t batch, const std::vector<float>& y) {
+  const std::size_t n = y.size() / batch;
+  std::vector<float> w(n * weight.cols());
+  decode_rows(weight, first, {w.data(), n, weight.cols()});
+  double error = 0, norm = 0;
+  for (std::size_t b = 0; b < batch; ++b) {
+    for (std::size_t r = 0; r < n; ++r) {
+      double expected = 0;
+      for (std::size_t c = 0; c < weight.cols(); ++c) {
+        expected += static_cast<double>(x[b * weight.cols() + c]) * w[r * weight.cols() + c];
+      }
+      const double difference = y[b * n + r] - expected;
+      error += difference * difference;
+      norm += expected * expected;
+    }
+  }
+  return std::sqrt(error / norm);
+}
+
+class LookupKernel : public testing::TestWithParam<std::string> {
+ protected:
+  const kernels::Table& table() const { return *kernels::find(GetParam()); }
+
+  std::vector<float> by_lookup(const PqWeight& weight, bool high, const kernels::Table& kernels,
+                               const std::vector<float>& x, std::size_t batch,
+                               bool parallel = false) const {
+    const CodeTiles tiles(weight, kernels.lookup->interleaved_narrow);
+    const LookupProduct product(weight, tiles, high, *kernels.lookup);
+    std::vector<float> y(batch * weight.rows(), NAN);
+    EXPECT_TRUE(product
+                    .multiply(0, {x.data(), batch, weight.cols()}, {y.data(), batch, weight.rows()},
+                              parallel)
+                    .empty());
+    return y;
+  }
+};
+
+TEST_P(LookupKernel, IntegerTablesAreAsExactAsTheirBits) {
+  for (const Case& c : kCases) {
+    const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+    const auto x = test::normal_values(c.batch * weight.cols(), 5);
+    for (const bool high : {true, false}) {
+      const auto y = by_lookup(weight, high, table(), x, c.batch);
+      EXPECT_LE(relative_error(weight, x, 0, c.batch, y), high ? 1e-4 : 1.5e-2)
+          << to_string(c.shape) << " d " << c.d << " K " << c.n_centroids << " high " << high;
+    }
+  }
+}
+
+TEST_P(LookupKernel, IntegerTablesGiveTheBitsOfThePortableOnes) {
+  for (const Case& c : kCases) {
+    const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+    const auto x = test::normal_values(c.batch * weight.cols(), 6);
+    for (const bool high : {true, false}) {
+      const auto y = by_lookup(weight, high, table(), x, c.batch);
+      EXPECT_TRUE(y == by_lookup(weight, high, *kernels::find("portable"), x, c.batch))
+          << to_string(c.shape) << " d " << c.d << " K " << c.n_centroids << " high " << high;
+    }
+  }
+}
+
+TEST_P(LookupKernel, FloatTablesAndDirectProductsAreExact) {
+  for (const Case& c : kCases) {
+    const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+    const auto x = test::normal_values(c.batch * weight.cols(), 7);
+    const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
+    const FloatProduct product(weight, tiles, *table().product);
+    const ConstMatrix x_view{x.data(), c.batch, weight.cols()};
+    std::vector<float> y(c.batch * weight.rows(), NAN);
+    const MutableMatrix y_view{y.data(), c.batch, weight.rows()};
+    product.multiply_by_tables(0, x_view, y_view, false);
+    EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-6) << to_string(c.shape);
+    product.multiply_directly(0, x_view, y_view, false);
+    EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-6) << to_string(c.shape);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, LookupKernel, testing::ValuesIn(available_kernels()),
+                         [](const auto& test_case) { return test_case.param; });
+
+}  // namespace
+}  // namespace pqw
