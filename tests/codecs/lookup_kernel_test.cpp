@@ -31,15 +31,15 @@ const Case kCases[] = {
 // ‖y - x Wᵀ‖ / ‖x Wᵀ‖ in double.
 double relative_error(const PqWeight& weight, const std::vector<float>& x, std::size_t first,
                       std::size_t batch, const std::vector<float>& y) {
-  const std::size_t n = y.size() / batch;
-  std::vector<float> w(n * weight.cols());
-  decode_rows(weight, first, {w.data(), n, weight.cols()});
+  const std::size_t n = y.size() / batch, cols = weight.cols();
+  std::vector<float> w(n * cols);
+  decode_rows(weight, first, {w.data(), n, cols});
   double error = 0, norm = 0;
   for (std::size_t b = 0; b < batch; ++b) {
     for (std::size_t r = 0; r < n; ++r) {
       double expected = 0;
-      for (std::size_t c = 0; c < weight.cols(); ++c) {
-        expected += static_cast<double>(x[b * weight.cols() + c]) * w[r * weight.cols() + c];
+      for (std::size_t c = 0; c < cols; ++c) {
+        expected += static_cast<double>(x[b * cols + c]) * w[r * cols + c];
       }
       const double difference = y[b * n + r] - expected;
       error += difference * difference;

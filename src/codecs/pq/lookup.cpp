@@ -15,6 +15,13 @@ namespace {
 
 constexpr std::size_t kParallelWork = 1 << 17;  // lookups that pay for threads
 
+// Whether the rounding of integer tables averages out as `Precision` promises: over a few
+// positions, or with products of single numbers, which are far from normal, it does not.
+bool has_integer_tables(const PqWeight& weight) {
+  return code_width(weight.n_centroids) != CodeWidth::kLarge && weight.block_size >= 2 &&
+         weight.positions() >= 16;
+}
+
 }  // namespace
 
 std::string_view to_string(Precision precision) {
@@ -61,7 +68,7 @@ struct PqLookup::Impl {
         tiles(weight, kernels.lookup->interleaved_narrow) {
     if (matrix.cols == 0) return;
     floats.emplace(weight, tiles, *kernels.product);
-    if (options.precision != Precision::kExact && tiles.width() != CodeWidth::kLarge) {
+    if (options.precision != Precision::kExact && has_integer_tables(weight)) {
       integers.emplace(weight, tiles, options.precision == Precision::kHigh, *kernels.lookup);
     }
     block_size = weight.block_size;
