@@ -1,19 +1,16 @@
 // The command-line tool: verbs, exit codes, signals.
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <csignal>
-#include <cstdlib>
 #include <new>
 
+#include "pqw/cmd_bench.h"
 #include "pqw/cmd_decode.h"
 #include "pqw/cmd_eval.h"
 #include "pqw/cmd_inspect.h"
 #include "pqw/cmd_quantize.h"
 #include "pqw/cmd_verify.h"
 #include "pqw/console.h"
-#include "pqw/core/error.h"
+#include "pqw/environment.h"
 #include "pqw/io/atomic_file.h"
 
 namespace {
@@ -34,15 +31,6 @@ void catch_fatal_signals() {
   }
 }
 
-// Idle OpenMP threads spin by default, and where cores are shared they take from those that work:
-// minutes instead of seconds have been seen. OpenMP reads its environment before main does, so the
-// tool starts itself once more; where it cannot, it goes on as it is.
-void let_idle_threads_sleep(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  ::setenv("OMP_WAIT_POLICY", "passive", 0);
-  ::execv("/proc/self/exe", argv);
-}
-
 int run(int argc, char** argv) {
   CLI::App app("Compress neural-network weights with product quantization.", "pqw");
   app.set_version_flag("--version", "pqw " PQW_VERSION);
@@ -53,6 +41,7 @@ int run(int argc, char** argv) {
   pqw::tool::add_inspect(app);
   pqw::tool::add_verify(app);
   pqw::tool::add_eval(app);
+  pqw::tool::add_bench(app);
   try {
     app.parse(argc, argv);
     return 0;
@@ -64,7 +53,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  let_idle_threads_sleep(argv);
+  pqw::tool::restart_with_environment(argv);
   catch_fatal_signals();
   try {
     return run(argc, argv);

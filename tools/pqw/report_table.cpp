@@ -3,24 +3,21 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <vector>
 
 #include "pqw/console.h"
 #include "pqw/core/text.h"
+#include "pqw/text_table.h"
 
 namespace pqw::tool {
 namespace {
 
-enum Column { kName, kShape, kCodec, kSettings, kBits, kError, kSqnr, kMax, kRatio, kNote };
-constexpr std::size_t kColumns = kNote + 1;
-using Row = std::array<std::string, kColumns>;
+enum Cell { kName, kShape, kCodec, kSettings, kBits, kError, kSqnr, kMax, kRatio, kNote };
+using Row = std::vector<std::string>;
 
-Row header() {
-  return {"tensor",    "shape",   "codec",   "settings", "bits/w",
-          "rel.error", "SQNR dB", "max err", "ratio",    "note"};
-}
+const std::vector<Column> kColumns = {
+    {"tensor", true}, {"shape", true}, {"codec", true}, {"settings", true}, {"bits/w"},
+    {"rel.error"},    {"SQNR dB"},     {"max err"},     {"ratio"},          {"note", true}};
 
 void set_errors(const Distortion& distortion, Row& row) {
   row[kError] = fmt::format("{:.5f}", distortion.relative_error());
@@ -29,7 +26,7 @@ void set_errors(const Distortion& distortion, Row& row) {
 }
 
 Row row_of(const TensorReport& tensor) {
-  Row row;
+  Row row(kColumns.size());
   row[kName] = printable(tensor.info.name);
   row[kShape] = to_string(tensor.info.shape);
   row[kCodec] = tensor.codec;
@@ -46,7 +43,7 @@ Row row_of(const TensorReport& tensor) {
 }
 
 Row total_row(const Report& report) {
-  Row row;
+  Row row(kColumns.size());
   row[kName] = fmt::format("total of {}", report.tensors.size());
   row[kBits] = fmt::format("{:.3f}", report.bits_per_weight());
   if (const auto distortion = report.distortion()) set_errors(*distortion, row);
@@ -57,33 +54,21 @@ Row total_row(const Report& report) {
   return row;
 }
 
-bool left_aligned(std::size_t column) {
-  return column == kName || column == kShape || column == kCodec || column == kSettings ||
-         column == kNote;
-}
-
 }  // namespace
 
 std::string to_table(const Report& report) {
-  std::vector<Row> rows{header()};
+  std::vector<Row> rows;
   for (const TensorReport& tensor : report.tensors) rows.push_back(row_of(tensor));
   rows.push_back(total_row(report));
-  std::array<std::size_t, kColumns> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t c = 0; c < kColumns; ++c) widths[c] = std::max(widths[c], row[c].size());
+  std::vector<Column> columns = kColumns;
+  if (!report.distortion()) {
+    const auto drop_errors = [](auto& cells) {
+      cells.erase(cells.begin() + kError, cells.begin() + kMax + 1);
+    };
+    drop_errors(columns);
+    for (Row& row : rows) drop_errors(row);
   }
-  const bool measured = report.distortion().has_value();
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t c = 0; c < kColumns; ++c) {
-      if (!measured && (c == kError || c == kSqnr || c == kMax)) continue;
-      line += left_aligned(c) ? fmt::format("{:<{}}  ", row[c], widths[c])
-                              : fmt::format("{:>{}}  ", row[c], widths[c]);
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
+  return text_table(columns, rows);
 }
 
 }  // namespace pqw::tool

@@ -1,0 +1,27 @@
+// What serving is compared with: dense float32 products by OpenBLAS.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pqw/core/matrix_view.h"
+
+namespace pqw::tool {
+
+enum class DenseMethod {
+  kGemm,  // one matrix product
+  kGemv,  // a matrix-vector product for each row of x
+};
+const char* blas_name(DenseMethod method);
+
+// y = x Wᵀ. REQUIRES: w is [rows][cols], x [batch][cols], y [batch][rows]; rows lie side by side.
+void multiply_dense(DenseMethod method, ConstMatrix w, ConstMatrix x, MutableMatrix y);
+
+// The same in double, row-major: what answers are held against.
+std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x);
+
+// The processor whose kernels OpenBLAS chose ("SkylakeX"), and the threads that it uses.
+std::string blas_core();
+void set_blas_threads(int n_threads);
+
+}  // namespace pqw::tool

@@ -1,0 +1,51 @@
+// Serving a weight against its dense product: answers first, then times.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/weight.h"
+
+namespace pqw::tool {
+
+struct BatchTimes {
+  std::size_t batch = 0;
+  double dense_s = 0;
+  std::string dense_method;  // in BLAS
+  double served_s = 0;
+  std::string kernel;  // ServedWeight::describe
+  // ‖y - y'‖ / ‖y'‖, y' being the product in double with the decoded weight.
+  double dense_error = 0;
+  double served_error = 0;
+  bool as_documented = true;  // served_error is within what the precision says
+
+  double ratio() const { return dense_s / served_s; }
+};
+
+struct TensorTimes {
+  TensorInfo info;
+  std::string codec;
+  std::string settings;
+  std::size_t code_bytes = 0;  // of the codes, or of what else the weight is made of
+  std::vector<BatchTimes> batches;
+
+  double code_bytes_per_s(const BatchTimes& times) const {
+    return static_cast<double>(code_bytes) / times.served_s;
+  }
+};
+
+// ‖error‖ / ‖y‖ that a precision allows on normal data (codecs/pq_lookup.h).
+double documented_error(Precision precision);
+
+// The times of each batch size, on normal x. Convolutions are taken as the product of their matrix
+// with `batch` patches. Errors: kCorrupt when an answer is wrong, rather than rounded.
+std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weight,
+                                    const std::vector<std::size_t>& batches,
+                                    const ServeOptions& options);
+
+// Bytes of the codes of a product-quantized weight, without codebooks; of others the whole weight.
+std::size_t code_bytes(const Weight& weight);
+
+}  // namespace pqw::tool

@@ -1,0 +1,13 @@
+// pqw bench
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace pqw::tool {
+
+// Adds the verb; its work is done while the command line is parsed.
+void add_bench(CLI::App& app);
+
+}  // namespace pqw::tool
