@@ -1,5 +1,5 @@
 // Runs a small digit classifier from its original weights, from decoded weights, and served
-// straight from the codes of archives, and prints how often each is right.
+// straight from the codes of archives in each precision, and prints how often each is right.
 //
 // pqw_demo_digits IMAGES ORIGINAL [ARCHIVE DECODED]...
 #include <fmt/format.h>
@@ -83,11 +83,11 @@ std::vector<float> max_pool(const std::vector<float>& x, ImageShape& shape) {
 
 class DigitNet {
  public:
-  explicit DigitNet(const Weights& from)
-      : conv1_(from.weight("conv1.weight"), from.floats("conv1.bias"), {.padding = {1, 1}}),
-        conv2_(from.weight("conv2.weight"), from.floats("conv2.bias"), {.padding = {1, 1}}),
-        fc1_(from.weight("fc1.weight"), from.floats("fc1.bias")),
-        fc2_(from.weight("fc2.weight"), from.floats("fc2.bias")) {}
+  explicit DigitNet(const Weights& from, const pqw::ServeOptions& serve = {})
+      : conv1_(from.weight("conv1.weight"), from.floats("conv1.bias"), {.padding = {1, 1}}, serve),
+        conv2_(from.weight("conv2.weight"), from.floats("conv2.bias"), {.padding = {1, 1}}, serve),
+        fc1_(from.weight("fc1.weight"), from.floats("fc1.bias"), serve),
+        fc2_(from.weight("fc2.weight"), from.floats("fc2.bias"), serve) {}
 
   // images: float[batch][28][28] in 0..1. Returns the most likely digit of each.
   std::vector<int> classify(const std::vector<float>& images) const {
@@ -143,29 +143,45 @@ TestSet read_test_set(const std::string& path) {
   return set;
 }
 
-double percent_equal(const std::vector<int>& a, const std::vector<int>& b) {
+std::size_t n_equal(const std::vector<int>& a, const std::vector<int>& b) {
   std::size_t equal = 0;
   for (std::size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i];
-  return 100 * static_cast<double>(equal) / static_cast<double>(a.size());
+  return equal;
 }
+
+std::string percent_equal(const std::vector<int>& a, const std::vector<int>& b) {
+  return fmt::format("{:.2f}%",
+                     100 * static_cast<double>(n_equal(a, b)) / static_cast<double>(a.size()));
+}
+
+constexpr const char* kLine = "{:<10} {:>7} {:>6} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}  {}\n";
 
 void run(const std::vector<std::string>& paths) {
   const TestSet set = read_test_set(paths[0]);
   const auto original = pqw::open_weights(paths[1]);
   const auto expected = DigitNet(decoded_weights(*original)).classify(set.images);
-  fmt::print("{:<10} {:>9} {:>6} {:>10} {:>9} {:>9} {:>9} {:>16}\n", "archive", "bytes", "ratio",
-             "rel. error", "original", "decoded", "served", "served = decoded");
+  fmt::print(kLine, "", "", "", "", "", "", "served", "", "", "served otherwise");
+  fmt::print(kLine, "archive", "bytes", "ratio", "rel. error", "original", "decoded", "exact",
+             "high", "fast", "than decoded");
   for (std::size_t i = 2; i + 1 < paths.size(); i += 2) {
     const pqw::Report report = pqw::evaluate(paths[1], paths[i]);
     const pqw::ArchiveReader archive(paths[i]);
-    const auto decoded = pqw::open_weights(paths[i + 1]);
-    const auto from_decoded = DigitNet(decoded_weights(*decoded)).classify(set.images);
-    const auto from_codes = DigitNet(coded_weights(archive)).classify(set.images);
-    fmt::print("{:<10} {:>9} {:>6.2f} {:>10.5f} {:>8.2f}% {:>8.2f}% {:>8.2f}% {:>15.2f}%\n",
-               std::filesystem::path(paths[i]).stem().string(), report.file_bytes, report.ratio(),
-               report.distortion()->relative_error(), percent_equal(expected, set.labels),
-               percent_equal(from_decoded, set.labels), percent_equal(from_codes, set.labels),
-               percent_equal(from_codes, from_decoded));
+    const auto reader = pqw::open_weights(paths[i + 1]);
+    const auto decoded = DigitNet(decoded_weights(*reader)).classify(set.images);
+    std::vector<std::string> accuracies, differences;
+    for (const auto precision :
+         {pqw::Precision::kExact, pqw::Precision::kHigh, pqw::Precision::kFast}) {
+      const DigitNet net(coded_weights(archive), {.precision = precision});
+      const auto served = net.classify(set.images);
+      accuracies.push_back(percent_equal(served, set.labels));
+      differences.push_back(fmt::format("{}", served.size() - n_equal(served, decoded)));
+    }
+    fmt::print(kLine, std::filesystem::path(paths[i]).stem().string(), report.file_bytes,
+               fmt::format("{:.2f}", report.ratio()),
+               fmt::format("{:.5f}", report.distortion()->relative_error()),
+               percent_equal(expected, set.labels), percent_equal(decoded, set.labels),
+               accuracies[0], accuracies[1], accuracies[2],
+               fmt::format("{} images", fmt::join(differences, ", ")));
   }
 }
 
