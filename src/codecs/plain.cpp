@@ -10,8 +10,6 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
-
 void require_float(const PlainWeight& weight) {
   if (is_compressible(weight.dtype)) return;
   throw Error(ErrorCode::kInvalidArgument, "a plain weight of type " +
@@ -37,30 +35,6 @@ void decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out
   const std::span<const std::byte> bytes(weight.bytes);
   for (std::size_t r = 0; r < out.rows(); ++r) {
     to_float(bytes.subspan((first + r) * row_bytes, row_bytes), weight.dtype, out.row(r));
-  }
-}
-
-void multiply(const PlainWeight& weight, ConstMatrix x, MutableMatrix y) {
-  multiply_rows(weight, 0, x, y);
-}
-
-void multiply_rows(const PlainWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
-  require_float(weight);
-  assert(y.rows() == x.rows());
-  const auto n_rows = static_cast<std::ptrdiff_t>(y.cols());
-#pragma omp parallel if (x.rows() * x.cols() * y.cols() >= kParallelWork)
-  {
-    std::vector<float> row(x.cols());
-#pragma omp for
-    for (std::ptrdiff_t r = 0; r < n_rows; ++r) {
-      const auto index = static_cast<std::size_t>(r);
-      decode_rows(weight, first + index, {row.data(), 1, row.size()});
-      for (std::size_t b = 0; b < x.rows(); ++b) {
-        double sum = 0;
-        for (std::size_t c = 0; c < row.size(); ++c) sum += static_cast<double>(x(b, c)) * row[c];
-        y(b, index) = static_cast<float>(sum);
-      }
-    }
   }
 }
 

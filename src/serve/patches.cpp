@@ -7,16 +7,30 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kChannelTile = 16;  // of products, read together: a cache line
+constexpr std::size_t kTile = 16;  // products that are transposed at a time: a cache line each way
+
+// n adjacent floats; for the usual kernels without a call of memcpy.
+void copy_few(const float* from, std::size_t n, float* to) {
+  switch (n) {
+    case 1:
+      *to = *from;
+      return;
+    case 3:
+      std::memcpy(to, from, 3 * sizeof(float));
+      return;
+    case 5:
+      std::memcpy(to, from, 5 * sizeof(float));
+      return;
+    default:
+      std::memcpy(to, from, n * sizeof(float));
+  }
+}
 
 // n floats of a row of `width` pixels from `first` on, every `step`th; zeros outside of the row.
 // `first` may lie left of the row: it is unsigned, and wraps round.
 void copy_taps(const float* row, std::size_t width, std::size_t first, std::size_t step,
                std::size_t n, float* to) {
-  if (step == 1 && first < width && n <= width - first) {
-    std::memcpy(to, row + first, n * sizeof(float));
-    return;
-  }
+  if (step == 1 && first < width && n <= width - first) return copy_few(row + first, n, to);
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t x = first + i * step;
     to[i] = x < width ? row[x] : 0.0f;
@@ -58,17 +72,21 @@ void gather_patches(const ConvGeometry& geometry, const float* x, std::size_t gr
 void scatter_products(const ConvGeometry& geometry, ConstMatrix products,
                       std::span<const float> bias, std::size_t group, std::size_t first, float* y) {
   const ConvGeometry& g = geometry;
-  const std::size_t n_tiles = (products.cols() + kChannelTile - 1) / kChannelTile;
+  const std::size_t n_tiles = (products.cols() + kTile - 1) / kTile;
 #pragma omp parallel for if (products.rows() * products.cols() >= kParallelCopies)
   for (std::size_t tile = 0; tile < n_tiles; ++tile) {
-    const std::size_t end = std::min(products.cols(), (tile + 1) * kChannelTile);
-    for (std::size_t i = 0; i < products.rows(); ++i) {
+    const std::size_t end = std::min(products.cols(), (tile + 1) * kTile);
+    std::size_t n = 0;  // pixels of one image
+    for (std::size_t i = 0; i < products.rows(); i += n) {
       const std::size_t image = (first + i) / g.n_pixels();
       const std::size_t pixel = (first + i) % g.n_pixels();
-      for (std::size_t o = tile * kChannelTile; o < end; ++o) {
+      n = std::min({kTile, products.rows() - i, g.n_pixels() - pixel});
+      for (std::size_t o = tile * kTile; o < end; ++o) {
         const std::size_t channel = group * g.outputs_per_group() + o;
-        y[(image * g.output.channels + channel) * g.n_pixels() + pixel] =
-            products(i, o) + (bias.empty() ? 0.0f : bias[channel]);
+        const float added = bias.empty() ? 0.0f : bias[channel];
+        const float* from = products.data() + i * products.stride() + o;
+        float* to = y + (image * g.output.channels + channel) * g.n_pixels() + pixel;
+        for (std::size_t j = 0; j < n; ++j) to[j] = from[j * products.stride()] + added;
       }
     }
   }

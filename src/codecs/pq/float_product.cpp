@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "codecs/panel.h"
+
 namespace pqw {
 
 using kernels::kTileRows;
@@ -21,36 +23,6 @@ std::size_t threads_of(bool parallel) {
   return parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
 }
 std::size_t this_thread() { return static_cast<std::size_t>(omp_get_thread_num()); }
-
-// panel[column][lane] = x[first + lane][column]; lanes without a row are zero.
-void transpose(ConstMatrix x, std::size_t first, std::size_t n_rows, std::size_t n_lanes,
-               float* panel) {
-  constexpr std::size_t kColumns = 64;
-  for (std::size_t c0 = 0; c0 < x.cols(); c0 += kColumns) {
-    const std::size_t c1 = std::min(x.cols(), c0 + kColumns);
-    for (std::size_t lane = 0; lane < n_lanes; ++lane) {
-      if (lane < n_rows) {
-        const float* row = x.row(first + lane).data();
-        for (std::size_t c = c0; c < c1; ++c) panel[c * n_lanes + lane] = row[c];
-      } else {
-        for (std::size_t c = c0; c < c1; ++c) panel[c * n_lanes + lane] = 0;
-      }
-    }
-  }
-}
-
-// The rows of a tile that are asked for, first .. first+n-1, out of sums[64][lanes].
-void write_tile(const float* sums, std::size_t tile, std::size_t first, std::size_t first_row,
-                std::size_t n_rows, std::size_t n_lanes, MutableMatrix y) {
-  const std::size_t from = std::max(tile * kTileRows, first);
-  const std::size_t to = std::min((tile + 1) * kTileRows, first + y.cols());
-  for (std::size_t lane = 0; lane < n_rows; ++lane) {
-    float* out = y.row(first_row + lane).data();
-    for (std::size_t r = from; r < to; ++r) {
-      out[r - first] = sums[(r - tile * kTileRows) * n_lanes + lane];
-    }
-  }
-}
 
 }  // namespace
 
