@@ -19,6 +19,9 @@ Handle create_file(const std::string& path, FileKind kind, const Context& contex
   const Handle access = access_list(context);
   const Handle list = own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, context, "create a property list");
   check(H5Pset_obj_track_times(list.id(), false), context, "turn times off");
+  // Whoever creates a file has its own lock (io/atomic_file.h), which this one would run into on
+  // network file systems.
+  check(H5Pset_file_locking(access.id(), false, true), context, "turn locking off");
   if (kind == FileKind::kArchive) {
     check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V110, H5F_LIBVER_V110), context,
           "set the format version");

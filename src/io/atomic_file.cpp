@@ -5,50 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <utility>
 
+#include "io/locked_temporary.h"
 #include "io/system_error.h"
 
 namespace pqw {
 namespace {
-
-// Temporaries that a signal handler may have to remove. A slot is claimed, filled, then published
-// through `live`, so that the handler never sees half a path.
-constexpr int kSlots = 16;
-constexpr std::size_t kMaxPath = 4096;
-struct Slot {
-  std::atomic<bool> claimed = false;
-  std::atomic<bool> live = false;
-  std::array<char, kMaxPath> path;
-};
-std::array<Slot, kSlots> slots;
-
-int register_temporary(const std::string& path) {
-  if (path.size() >= kMaxPath) return -1;
-  for (int i = 0; i < kSlots; ++i) {
-    Slot& slot = slots[static_cast<std::size_t>(i)];
-    bool expected = false;
-    if (!slot.claimed.compare_exchange_strong(expected, true)) continue;
-    std::memcpy(slot.path.data(), path.c_str(), path.size() + 1);
-    slot.live = true;
-    return i;
-  }
-  return -1;
-}
-
-void unregister_temporary(int index) {
-  if (index < 0) return;
-  Slot& slot = slots[static_cast<std::size_t>(index)];
-  slot.live = false;
-  slot.claimed = false;
-}
 
 // Where the file goes once it is whole; throws unless it may go there.
 std::string find_target(const std::string& path, bool overwrite) {
@@ -74,40 +41,42 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-void sync_folder(const std::string& path) {
-  const std::string folder = folder_of(path);
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw system_error(folder, "open");
+bool sync_folder(const std::string& path) {
+  const int fd = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return false;
   const bool ok = ::fsync(fd) == 0 || errno == EINVAL;  // some file systems cannot sync folders
-  const Error error = system_error(folder, "sync");
+  const int error = errno;
   ::close(fd);
-  if (!ok) throw error;
+  errno = error;
+  return ok;
+}
+
+// As rename, but fails with EEXIST when the target is there.
+bool rename_to_new(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  // The file system (NFS) does not know the flag.
+  return ::link(from.c_str(), to.c_str()) == 0 && ::unlink(from.c_str()) == 0;
 }
 
 }  // namespace
 
-void remove_temporaries_in_signal_handler() noexcept {
-  for (Slot& slot : slots) {
-    if (slot.live) ::unlink(slot.path.data());
-  }
-}
-
 AtomicFile::AtomicFile(std::string path, bool overwrite)
     : path_(std::move(path)), target_(find_target(path_, overwrite)), overwrite_(overwrite) {
-  temporary_path_ = target_ + ".XXXXXX.tmp";
-  fd_ = ::mkostemps(temporary_path_.data(), 4, O_CLOEXEC);
-  if (fd_ < 0) throw system_error(path_, "create a temporary file beside it");
+  temporary_path_ = target_ + ".pqw.tmp";
+  fd_ = create_locked(temporary_path_, path_);
+  struct stat replaced;  // whose permissions are those of the new file
+  if (::stat(target_.c_str(), &replaced) == 0) {
+    (void)::fchmod(fd_, (replaced.st_mode & 07777) | S_IRUSR | S_IWUSR);
+  }
   slot_ = register_temporary(temporary_path_);
-  const mode_t mask = ::umask(0);  // mkostemps makes the file private; give it the usual mode
-  ::umask(mask);
-  (void)::fchmod(fd_, 0666 & ~mask);
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(temporary_path_.c_str());
   unregister_temporary(slot_);
+  ::unlink(temporary_path_.c_str());
+  ::close(fd_);  // the lock ends last
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
@@ -122,7 +91,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw system_error(path_, "write");
+    if (n <= 0) throw system_error(path_, "write");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
 }
@@ -131,7 +100,7 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
   while (!bytes.empty()) {
     const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw system_error(path_, "write");
+    if (n <= 0) throw system_error(path_, "write");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -139,16 +108,22 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) throw system_error(path_, "sync");
-  const unsigned flags = overwrite_ ? 0u : RENAME_NOREPLACE;
-  if (::renameat2(AT_FDCWD, temporary_path_.c_str(), AT_FDCWD, target_.c_str(), flags) != 0) {
+  // A handler must not remove what may by then be the temporary of another writer.
+  unregister_temporary(std::exchange(slot_, -1));
+  const bool renamed = overwrite_ ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
+                                  : rename_to_new(temporary_path_, target_);
+  if (!renamed) {
     if (errno == EEXIST) {
       throw Error(ErrorCode::kExists, path_ + ": was created by somebody else meanwhile");
     }
     throw system_error(path_, "rename the temporary file to it");
   }
-  unregister_temporary(std::exchange(slot_, -1));
+  const bool durable = sync_folder(target_);
+  const Error error = system_error(path_, "sync its folder");
   ::close(std::exchange(fd_, -1));
-  sync_folder(target_);
+  if (durable) return;
+  throw Error(ErrorCode::kUnsynced,
+              std::string(error.what()) + "; it is complete, but a power failure may undo that");
 }
 
 }  // namespace pqw

@@ -1,10 +1,14 @@
 #include "pqw/io/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "pqw/core/error.h"
 #include "tests/temp_dir.h"
@@ -76,9 +80,106 @@ TEST(AtomicFile, SignalHandlerRemovesLiveTemporariesOnly) {
   AtomicFile done(dir / "done", false);
   done.commit();
   AtomicFile open(dir / "open", false);
-  remove_temporaries_in_signal_handler();
+  EXPECT_EQ(remove_temporaries_in_signal_handler(), 1);
   EXPECT_FALSE(std::filesystem::exists(open.temporary_path()));
   EXPECT_TRUE(std::filesystem::exists(dir / "done"));
+}
+
+TEST(AtomicFile, SecondWriterIsRefusedWhileTheFirstLives) {
+  const test::TempDir dir;
+  std::filesystem::create_symlink("out", dir / "link");
+  AtomicFile first(dir / "out", false);
+  for (const char* name : {"out", "./out"}) {
+    try {
+      AtomicFile second(dir / name, true);
+      FAIL() << "a second writer was let in";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBusy);
+      EXPECT_EQ(std::string(error.what()), dir / name + ": somebody else is writing it: " +
+                                               (dir / name) + ".pqw.tmp is locked");
+    }
+  }
+  first.write(bytes_of("first"));
+  first.commit();
+  EXPECT_THROW(AtomicFile(dir / "link", false), Error);
+  AtomicFile(dir / "link", true).commit();
+  EXPECT_EQ(files_in(dir), 2u);
+}
+
+// A process that writes dir/out until it is killed; returns once it does.
+pid_t start_writer(const test::TempDir& dir) {
+  int ready[2];
+  EXPECT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    AtomicFile file(dir / "out", true);
+    file.write(bytes_of("half of"));
+    if (::write(ready[1], "x", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char byte;
+  EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  return child;
+}
+
+TEST(AtomicFile, TemporaryOfALivingWriterIsKeptAndThatOfADeadOneRemoved) {
+  const test::TempDir dir;
+  std::ofstream(dir / "out") << "old";
+  const pid_t child = start_writer(dir);
+  EXPECT_THROW(AtomicFile(dir / "out", true), Error);
+  EXPECT_EQ(content(dir / "out.pqw.tmp"), "half of");
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_EQ(content(dir / "out"), "old");
+  EXPECT_EQ(files_in(dir), 2u);
+  AtomicFile file(dir / "out", true);
+  file.write(bytes_of("new"));
+  file.commit();
+  EXPECT_EQ(content(dir / "out"), "new");
+  EXPECT_EQ(files_in(dir), 1u);
+}
+
+TEST(AtomicFile, WritersThatContendLeaveOneOfTheirFiles) {
+  const test::TempDir dir;
+  std::vector<pid_t> children;
+  for (int id = 0; id < 4; ++id) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    for (int round = 0; round < 200; ++round) {
+      try {
+        AtomicFile file(dir / "out", true);
+        const std::string text(100, static_cast<char>('a' + id));
+        for (const char& c : text) file.write(bytes_of({&c, 1}));
+        if (round % 3 != 0) file.commit();
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kBusy) ::_exit(1);
+      }
+    }
+    ::_exit(0);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  const std::string text = content(dir / "out");
+  EXPECT_EQ(text, std::string(100, text.empty() ? ' ' : text.front()));
+  EXPECT_EQ(files_in(dir), 1u);
+}
+
+TEST(AtomicFile, PermissionsAreThoseOfTheMaskOrOfTheFileReplaced) {
+  const test::TempDir dir;
+  const auto mode = [&](const char* name) {
+    return std::filesystem::status(dir / name).permissions();
+  };
+  std::ofstream(dir / "usual").flush();
+  AtomicFile(dir / "new", false).commit();
+  EXPECT_EQ(mode("new"), mode("usual"));
+  std::filesystem::permissions(dir / "new", std::filesystem::perms(0640));
+  AtomicFile(dir / "new", true).commit();
+  EXPECT_EQ(mode("new"), std::filesystem::perms(0640));
 }
 
 TEST(AtomicFile, LinkStaysALinkToTheNewFile) {

@@ -11,6 +11,8 @@ enum class ErrorCode {
   kNotFound,         // a file or tensor that was named does not exist
   kExists,           // an output is already there and overwriting was not asked for
   kIo,               // the operating system refused or failed
+  kBusy,             // somebody else is writing the same output
+  kUnsynced,         // an output is complete under its name, but a power failure may undo that
   kFormat,           // a file breaks the rules of its format
   kCorrupt,          // an archive whose content contradicts itself or its digest
   kUnsupported,      // well formed, but outside what this version handles

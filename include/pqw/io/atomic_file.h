@@ -8,14 +8,17 @@
 
 namespace pqw {
 
-// Reserves a temporary sibling (`<path>.<random>.tmp`) of the target; `commit` syncs it, renames it
+// Writes to a temporary sibling of the target, `<target>.pqw.tmp`; `commit` syncs it, renames it
 // over the target and syncs the folder. Destroyed before that, it removes the temporary, and the
 // target is as it was. Use `write`, or let a library write to `temporary_path()`.
+// The temporary is locked while it is written: a second writer of the same target is refused, in
+// this process or another, and what a writer left that died (kill -9, a power failure) is removed
+// by the next one. Readers of the target see the old file or the new one.
 class AtomicFile {
  public:
   // A symbolic link to an existing file stays a link: what it points to is replaced.
-  // Errors: kExists when the target is there and `overwrite` is false; kIo, also for a target that
-  // is no regular file (a folder, a device, a FIFO).
+  // Errors: kExists when the target is there and `overwrite` is false; kBusy when somebody else is
+  // writing it; kIo, also for a target that is no regular file (a folder, a device, a FIFO).
   AtomicFile(std::string path, bool overwrite);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
@@ -31,7 +34,8 @@ class AtomicFile {
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
   // The file is durable under its name when this returns. Errors: kIo; kExists when somebody made
-  // the target meanwhile and `overwrite` is false.
+  // the target meanwhile and `overwrite` is false; then the target is as it was. kUnsynced: the
+  // file is complete under its name, but the folder could not be synced.
   void commit();
 
  private:
@@ -44,7 +48,9 @@ class AtomicFile {
 };
 
 // Removes the temporaries of all AtomicFiles of this process that are neither committed nor
-// destroyed. Async-signal-safe: for the handler of a signal that ends the process.
-void remove_temporaries_in_signal_handler() noexcept;
+// destroyed, and returns how many. Async-signal-safe: for the handler of a signal that ends the
+// process. (A temporary that it misses, because a file was just being made, is one of a dead
+// writer.)
+int remove_temporaries_in_signal_handler() noexcept;
 
 }  // namespace pqw

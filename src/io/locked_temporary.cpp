@@ -1,0 +1,111 @@
+// Temporary files that their writer has locked.
+#include "io/locked_temporary.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "io/system_error.h"
+#include "pqw/io/atomic_file.h"
+
+namespace pqw {
+namespace {
+
+// Temporaries that a signal handler may have to remove. A slot is claimed, filled, then published
+// through `live`, so that the handler never sees half a path, nor one that is not ours yet.
+constexpr int kSlots = 16;
+constexpr std::size_t kMaxPath = 4096;
+struct Slot {
+  std::atomic<bool> claimed = false;
+  std::atomic<bool> live = false;
+  std::array<char, kMaxPath> path;
+};
+std::array<Slot, kSlots> slots;
+
+enum class Lock { kOurs, kTheirs, kImpossible };
+
+// The lock belongs to the open file, not to the process, and ends with it however it ends. (Not by
+// flock, which HDF5 takes on files that it writes.)
+Lock lock(int fd) {
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_SETLK, &whole) == 0) return Lock::kOurs;
+  return errno == EAGAIN || errno == EACCES ? Lock::kTheirs : Lock::kImpossible;
+}
+
+// Whether `path` still names the open file: its last owner may have renamed or removed it.
+bool names(const std::string& path, int fd) {
+  struct stat at_path, open;
+  return ::lstat(path.c_str(), &at_path) == 0 && ::fstat(fd, &open) == 0 &&
+         at_path.st_dev == open.st_dev && at_path.st_ino == open.st_ino;
+}
+
+// Removes the temporary of a writer that is dead; throws when it lives.
+void remove_stale(const std::string& temporary, const std::string& path) {
+  const int fd = ::open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0 && errno == ENOENT) return;
+  if (fd < 0) throw system_error(temporary, "open what an earlier writer left");
+  const Lock state = lock(fd);
+  if (state == Lock::kOurs && names(temporary, fd)) ::unlink(temporary.c_str());
+  ::close(fd);
+  if (state == Lock::kOurs) return;
+  const std::string what = state == Lock::kTheirs
+                               ? ": somebody else is writing it: " + temporary + " is locked"
+                               : ": locks do not work here, and " + temporary +
+                                     " is there: remove it if nobody else is writing";
+  throw Error(ErrorCode::kBusy, path + what);
+}
+
+}  // namespace
+
+int create_locked(const std::string& temporary, const std::string& path) {
+  constexpr int kAttempts = 1000;  // each lost to somebody else who came or went
+  for (int i = 0; i < kAttempts; ++i) {
+    const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno != EEXIST) throw system_error(path, "create a temporary file beside it");
+    if (fd >= 0) {
+      const Lock state = lock(fd);
+      // Between the two calls another writer may have taken the file for a dead one's.
+      if (state == Lock::kImpossible || (state == Lock::kOurs && names(temporary, fd))) return fd;
+      ::close(fd);
+    }
+    remove_stale(temporary, path);
+  }
+  throw Error(ErrorCode::kBusy, path + ": too many others are writing it");
+}
+
+int register_temporary(const std::string& path) {
+  if (path.size() >= kMaxPath) return -1;
+  for (int i = 0; i < kSlots; ++i) {
+    Slot& slot = slots[static_cast<std::size_t>(i)];
+    bool expected = false;
+    if (!slot.claimed.compare_exchange_strong(expected, true)) continue;
+    std::memcpy(slot.path.data(), path.c_str(), path.size() + 1);
+    slot.live = true;
+    return i;
+  }
+  return -1;
+}
+
+void unregister_temporary(int index) {
+  if (index < 0) return;
+  Slot& slot = slots[static_cast<std::size_t>(index)];
+  slot.live = false;
+  slot.claimed = false;
+}
+
+int remove_temporaries_in_signal_handler() noexcept {
+  int n_removed = 0;
+  for (Slot& slot : slots) {
+    if (slot.live && ::unlink(slot.path.data()) == 0) ++n_removed;
+  }
+  return n_removed;
+}
+
+}  // namespace pqw

@@ -1,0 +1,19 @@
+// Temporary files that their writer has locked.
+#pragma once
+
+#include <string>
+
+namespace pqw {
+
+// Creates the file, open for reading and writing and locked for the life of the descriptor. One
+// that a dead writer left under that name is removed first. Messages name `path`, what is written.
+// Whoever removes or renames such a file has its lock and has seen that the name is still that of
+// the locked file. Errors: kBusy when somebody else has it; kIo.
+int create_locked(const std::string& temporary, const std::string& path);
+
+// For remove_temporaries_in_signal_handler. Returns the number of an entry, or -1 when there is no
+// space for it.
+int register_temporary(const std::string& temporary);
+void unregister_temporary(int entry);
+
+}  // namespace pqw
