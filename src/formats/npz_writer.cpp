@@ -37,7 +37,7 @@ std::string member_name(const InTensor& where) {
 class NpzWriter : public WeightWriter {
  public:
   NpzWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
-      : order_(path, std::move(tensors)), target_(path, overwrite), spool_(path, overwrite) {
+      : order_(path, std::move(tensors)), target_(path, overwrite), spool_(path + ".spool", true) {
     for (const TensorInfo& info : order_.tensors()) {
       const InTensor where{target_.path(), info.name};
       names_.push_back(member_name(where));

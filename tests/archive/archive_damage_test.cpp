@@ -20,7 +20,7 @@ using ArchiveDamage = test::DamagedArchive;
 
 TEST_F(ArchiveDamage, TruncatedAtAnyLengthIsRefused) {
   const std::string other = dir_ / "cut";
-  for (std::size_t length = 0; length < original_.size(); length += length < 1200 ? 1 : 13) {
+  for (std::size_t length = 0; length < original_.size(); length += length < 600 ? 3 : 29) {
     set_content(other, original_.substr(0, length));
     const ErrorCode expected = length < 12 ? ErrorCode::kFormat : ErrorCode::kCorrupt;
     ASSERT_EQ(error_of([&] { read_all(other); }).code(), expected) << length;
@@ -47,7 +47,7 @@ TEST_F(ArchiveDamage, BytesAtTheEndAreRefused) {
 }
 
 TEST_F(ArchiveDamage, EveryFlippedByteFailsTheDigest) {
-  for (std::size_t i = 0; i < original_.size(); i += i < 1024 ? 1 : 5) {
+  for (std::size_t i = 0; i < original_.size(); i += 5) {
     std::string damaged = original_;
     damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));
     set_content(path_, damaged);
@@ -56,7 +56,8 @@ TEST_F(ArchiveDamage, EveryFlippedByteFailsTheDigest) {
 }
 
 TEST_F(ArchiveDamage, FlippedBytesAreFoundOnReading) {
-  for (std::size_t i = 0; i < original_.size(); ++i) {
+  // Every bit of every byte: scripts/torture.
+  for (std::size_t i = 0; i < original_.size(); i += 5) {
     std::string damaged = original_;
     damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));
     if (i >= digest_ && i < digest_ + 64) continue;  // found by verify_digest alone

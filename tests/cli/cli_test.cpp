@@ -287,9 +287,39 @@ TEST_F(Cli, InterruptLeavesNoFileBehind) {
   while (!temporary_is_there() && ::waitpid(child, nullptr, WNOHANG) == 0) ::sched_yield();
   ASSERT_TRUE(temporary_is_there());
   ::kill(child, SIGINT);
-  EXPECT_EQ(finish(child).status, 128 + SIGINT);
+  ::kill(child, SIGSTOP);
+  // Nor may a second run write the same file meanwhile.
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5"}),
+                 "m.h5: somebody else is writing it");
+  ::kill(child, SIGINT);
+  ::kill(child, SIGCONT);
+  const Outcome outcome = finish(child);
+  EXPECT_EQ(outcome.status, 128 + SIGINT);
+  EXPECT_THAT(outcome.err, HasSubstr("pqw: interrupted; the output is as it was"));
   EXPECT_FALSE(temporary_is_there());
   EXPECT_FALSE(exists("m.h5"));
+}
+
+TEST_F(Cli, KilledRunLeavesTheOldFileAndTheNextOneCleansUp) {
+  ASSERT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5"}).status, 0);
+  const std::string before = content(dir_ / "m.h5");
+  const pid_t child = start({"quantize", "model.safetensors", "-o", "m.h5", "--force",
+                             "--iterations", "1000000", "--tolerance", "0", "--centroids", "2048"});
+  while (!exists("m.h5.pqw.tmp") && ::waitpid(child, nullptr, WNOHANG) == 0) ::sched_yield();
+  ::kill(child, SIGKILL);
+  EXPECT_EQ(finish(child).status, 128 + SIGKILL);
+  EXPECT_TRUE(exists("m.h5.pqw.tmp"));
+  EXPECT_TRUE(content(dir_ / "m.h5") == before);
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--force"}).status, 0);
+  EXPECT_FALSE(exists("m.h5.pqw.tmp"));
+}
+
+TEST_F(Cli, FailuresSayWhatBecameOfTheOutput) {
+  std::ofstream(dir_ / "bad.safetensors") << "bad";
+  expect_failure(run({"quantize", "bad.safetensors", "-o", "m.h5"}), "; m.h5 was not written");
+  ASSERT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5"}).status, 0);
+  expect_failure(run({"quantize", "bad.safetensors", "-o", "m.h5", "--force"}),
+                 "; m.h5 is as it was");
 }
 
 TEST_F(Cli, TalkThatCannotBeWrittenChangesNothing) {
@@ -323,6 +353,14 @@ TEST_F(Cli, OutputThatCannotBeWrittenIsAnError) {
     ::_exit(127);
   }
   EXPECT_EQ(finish(child).status, 1);
+}
+
+TEST_F(Cli, OutputOfQuantizeThatCannotBeWrittenLeavesACompleteArchive) {
+  const std::string command = std::string("cd ") + dir_.path().string() + " && " PQW_COMMAND +
+                              " quantize model.safetensors -o m.h5 >/dev/full 2>message";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  EXPECT_THAT(content(dir_ / "message"), HasSubstr("; m.h5 is complete"));
+  EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
 }
 
 }  // namespace

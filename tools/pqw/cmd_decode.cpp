@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pqw/console.h"
+#include "pqw/output.h"
 #include "pqw/pipeline/decompress.h"
 
 namespace pqw::tool {
@@ -42,8 +43,10 @@ void add_decode(CLI::App& app) {
       "Names, shapes and types are those of the original file.\n"
       "Example:\n  pqw decode model.h5 -o decoded.safetensors");
   verb.callback([arguments] {
-    const std::size_t n =
-        decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+    std::size_t n = 0;
+    write_output(arguments->output, [&] {
+      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+    });
     if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));
   });
 }

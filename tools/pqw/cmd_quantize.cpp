@@ -12,6 +12,7 @@
 #include "pqw/console.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
+#include "pqw/output.h"
 #include "pqw/pipeline/compress.h"
 #include "pqw/pipeline/plan.h"
 #include "pqw/progress.h"
@@ -99,14 +100,17 @@ std::string throughput(const Report& report) {
 
 void run(const Arguments& arguments) {
   Report report;
-  try {
-    report = make_report(arguments);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kNonFinite) throw;
-    throw Error(error.code(), std::string(error.what()) + " (--exclude keeps a tensor as it is)");
-  }
+  const std::string output = arguments.dry_run ? "" : arguments.output;
+  write_output(output, [&] {
+    try {
+      report = make_report(arguments);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNonFinite) throw;
+      throw Error(error.code(), std::string(error.what()) + " (--exclude keeps a tensor as it is)");
+    }
+  });
   if (!arguments.quiet) print_skipped(report.skipped);
-  print_result(arguments.json ? to_json(report) : to_table(report));
+  print_result_of(output, arguments.json ? to_json(report) : to_table(report));
   if (arguments.quiet) return;
   print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
 }

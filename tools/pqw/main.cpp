@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <new>
+#include <string_view>
 
 #include "pqw/cmd_bench.h"
 #include "pqw/cmd_decode.h"
@@ -20,7 +21,10 @@ constexpr int kUsage = 2;
 
 // Leaves no half-written output behind, then dies of the signal as if it had not been caught.
 extern "C" void on_fatal_signal(int signal) {
-  pqw::remove_temporaries_in_signal_handler();
+  if (pqw::remove_temporaries_in_signal_handler() > 0) {
+    constexpr std::string_view kText = "\npqw: interrupted; the output is as it was\n";
+    (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+  }
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
