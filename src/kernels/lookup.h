@@ -19,11 +19,12 @@ constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kBlockBytes = 4;
 constexpr std::size_t kTileBytes = kTileRows * kBlockBytes;
 
-// Blocks whose tables share a scale. 64 bytes, or 128 half bytes, of at most 255 fit 16 bits.
-constexpr std::size_t kGroupBlocks = 16;
+// Blocks whose tables share a scale. 32 bytes, or 64 half bytes, of at most 255 fit 16 bits.
+constexpr std::size_t kGroupBlocks = 8;
 
-// Rows whose sums are kept at a time: they and the tables of a block fit the L1 cache.
-constexpr std::size_t kSweepTiles = 64;
+// Tiles that are swept at a time: their sums, the tables of a block and the codes fetched ahead fit
+// the L1 cache, and their codes of a block are a page.
+constexpr std::size_t kSweepTiles = 16;
 
 constexpr std::size_t kWideCentroids = 256;
 constexpr std::size_t kNarrowCentroids = 16;
@@ -66,6 +67,11 @@ struct LookupKernel {
 
   // Brings the sums of a tile into the order of the rows.
   void (*order)(const float* sums, float* rows);
+
+  // For the choice of a method: measured cycles of a sweep for a code byte of the 64 rows of a
+  // tile, and of building an entry from blocks of 8 columns.
+  float sweep_cycles;
+  float entry_cycles;
 };
 constexpr std::size_t kScratchBytes = 512;  // of a tile
 

@@ -23,6 +23,28 @@ struct Lanes {
   static Lanes high_halves(Lanes even, Lanes odd) {
     return {_mm256_blend_epi16(_mm256_srli_epi32(even.raw, 16), odd.raw, 0xaa)};
   }
+  void store(std::uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
+  static Lanes load_words(const std::uint16_t* from) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+  }
+  static Lanes abs_words(Lanes a) { return {_mm256_abs_epi16(a.raw)}; }
+  static Lanes max_words(Lanes a, Lanes b) { return {_mm256_max_epi16(a.raw, b.raw)}; }
+  static Lanes add_words(Lanes a, Lanes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
+  // a * b / 2^15, rounded
+  static Lanes scaled_words(Lanes a, Lanes b) { return {_mm256_mulhrs_epi16(a.raw, b.raw)}; }
+  // The low or high bytes of the words of a, then of those of b.
+  static Lanes low_bytes(Lanes a, Lanes b) {
+    const __m256i byte = _mm256_set1_epi16(0xff);
+    return in_order(
+        _mm256_packus_epi16(_mm256_and_si256(a.raw, byte), _mm256_and_si256(b.raw, byte)));
+  }
+  static Lanes high_bytes(Lanes a, Lanes b) {
+    return in_order(_mm256_packus_epi16(_mm256_srli_epi16(a.raw, 8), _mm256_srli_epi16(b.raw, 8)));
+  }
+
+ private:
+  // Of a pack, which works on halves of the register.
+  static Lanes in_order(__m256i packed) { return {_mm256_permute4x64_epi64(packed, 0xd8)}; }
 };
 
 struct Bytes {
@@ -104,12 +126,14 @@ const LookupKernels lookup_avx2 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = Lanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_words<true, true>, keep_order},
-    .wide_fast = {1024, build_bytes<Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
-                  order_parts<Bytes>},
-    .narrow_high = {256, build_planes<Lanes, 16>, sweep_bytes<Bytes, true, false, NarrowBlock>,
-                    order_parts<Bytes>},
-    .narrow_fast = {128, build_bytes<Lanes, 16>, sweep_bytes<Bytes, false, false, NarrowBlock>,
-                    order_parts<Bytes>}};
+    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_words<true, true>, keep_order, 110.0f,
+                  0.8f},
+    .wide_fast = {1024, build_bytes<Lanes, Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
+                  order_parts<Bytes>, 54.0f, 1.3f},
+    .narrow_high = {256, build_planes<Lanes, Lanes, 16>,
+                    sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 18.5f, 0.8f},
+    .narrow_fast = {128, build_bytes<Lanes, Lanes, 16>,
+                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 10.0f,
+                    1.2f}};
 
 }  // namespace pqw::kernels

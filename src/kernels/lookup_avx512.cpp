@@ -68,11 +68,11 @@ const LookupKernels lookup_avx512 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_wide<true>, order_pairs},
-    .wide_fast = {2048, build_fast_words<Lanes, 256>, sweep_wide<false>, order_pairs},
-    .narrow_high = {256, build_planes<HalfLanes, 16>, sweep_bytes<Bytes, true, false, NarrowBlock>,
-                    order_parts<Bytes>},
-    .narrow_fast = {128, build_bytes<HalfLanes, 16>, sweep_bytes<Bytes, false, false, NarrowBlock>,
-                    order_parts<Bytes>}};
+    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_wide<true>, order_pairs, 24.5f, 0.4f},
+    .wide_fast = {2048, build_fast_words<Lanes, 256>, sweep_wide<false>, order_pairs, 24.5f, 0.7f},
+    .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>,
+                    sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 12.0f, 0.6f},
+    .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>,
+                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 6.5f, 0.8f}};
 
 }  // namespace pqw::kernels

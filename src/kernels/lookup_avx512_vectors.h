@@ -26,6 +26,28 @@ struct Lanes {
   static Lanes high_halves(Lanes even, Lanes odd) {
     return {_mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(even.raw, 16), odd.raw)};
   }
+  void store(std::uint8_t* to) const { _mm512_storeu_si512(to, raw); }
+  static Lanes load_words(const std::uint16_t* from) { return {_mm512_loadu_si512(from)}; }
+  static Lanes abs_words(Lanes a) { return {_mm512_abs_epi16(a.raw)}; }
+  static Lanes max_words(Lanes a, Lanes b) { return {_mm512_max_epi16(a.raw, b.raw)}; }
+  static Lanes add_words(Lanes a, Lanes b) { return {_mm512_add_epi16(a.raw, b.raw)}; }
+  // a * b / 2^15, rounded
+  static Lanes scaled_words(Lanes a, Lanes b) { return {_mm512_mulhrs_epi16(a.raw, b.raw)}; }
+  // The low or high bytes of the words of a, then of those of b.
+  static Lanes low_bytes(Lanes a, Lanes b) {
+    const __m512i byte = _mm512_set1_epi16(0xff);
+    return in_order(
+        _mm512_packus_epi16(_mm512_and_si512(a.raw, byte), _mm512_and_si512(b.raw, byte)));
+  }
+  static Lanes high_bytes(Lanes a, Lanes b) {
+    return in_order(_mm512_packus_epi16(_mm512_srli_epi16(a.raw, 8), _mm512_srli_epi16(b.raw, 8)));
+  }
+
+ private:
+  // Of a pack, which works on quarters of the register.
+  static Lanes in_order(__m512i packed) {
+    return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed)};
+  }
 };
 
 // The 16 entries of narrow tables.

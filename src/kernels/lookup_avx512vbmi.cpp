@@ -55,7 +55,7 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size
     }
     for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
       const std::uint8_t* at = codes + block * block_stride + part * 64;
-      _mm_prefetch(at + 2 * block_stride, _MM_HINT_T0);
+      _mm_prefetch(at + block_stride, _MM_HINT_T0);
       const __m512i code = _mm512_loadu_si512(at);
       // (code & nibble) | byte, and the same of the high nibbles
       const __m512i low = _mm512_ternarylogic_epi32(code, nibble, byte, 0xea);
@@ -93,11 +93,13 @@ const LookupKernels lookup_avx512vbmi = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = true,
-    .wide_high = {2048, build_planes<Lanes, 256>, sweep_bytes<Bytes, true, true, WideBlock>,
-                  order_parts<Bytes>},
-    .wide_fast = {1024, build_bytes<Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
-                  order_parts<Bytes>},
-    .narrow_high = {256, build_planes<HalfLanes, 16>, sweep_narrow<true>, keep_order},
-    .narrow_fast = {128, build_bytes<HalfLanes, 16>, sweep_narrow<false>, keep_order}};
+    .wide_high = {2048, build_planes<Lanes, Lanes, 256>, sweep_bytes<Bytes, true, true, WideBlock>,
+                  order_parts<Bytes>, 11.5f, 0.4f},
+    .wide_fast = {1024, build_bytes<Lanes, Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
+                  order_parts<Bytes>, 6.6f, 0.5f},
+    .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>, sweep_narrow<true>, keep_order, 6.2f,
+                    0.6f},
+    .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>, sweep_narrow<false>, keep_order, 4.0f,
+                    0.6f}};
 
 }  // namespace pqw::kernels

@@ -24,12 +24,37 @@ struct Lane {
     return {sum.raw + (x[0] * y[0] + x[1] * y[1])};
   }
   // The high 16 bits of even and of odd, in turn.
-  struct Halves {
-    std::int16_t raw[2];
-    void store(std::uint16_t* to) const { std::memcpy(to, raw, sizeof(raw)); }
-  };
-  static Halves high_halves(Lane even, Lane odd) {
-    return {{static_cast<std::int16_t>(even.raw >> 16), static_cast<std::int16_t>(odd.raw >> 16)}};
+  static Lane high_halves(Lane even, Lane odd) {
+    return {static_cast<std::int32_t>((static_cast<std::uint32_t>(even.raw) >> 16) |
+                                      (static_cast<std::uint32_t>(odd.raw) & 0xffff0000u))};
+  }
+  void store(std::uint16_t* to) const { std::memcpy(to, &raw, sizeof(raw)); }
+  static Lane load_words(const std::uint16_t* from) {
+    Lane lane;
+    std::memcpy(&lane.raw, from, sizeof(lane.raw));
+    return lane;
+  }
+  template <class F>
+  static Lane of_words(Lane a, Lane b, const F& f) {
+    std::int16_t x[2], y[2];
+    std::memcpy(x, &a, sizeof(x));
+    std::memcpy(y, &b, sizeof(y));
+    for (std::size_t i = 0; i < 2; ++i) x[i] = static_cast<std::int16_t>(f(x[i], y[i]));
+    std::memcpy(&a, x, sizeof(x));
+    return a;
+  }
+  static Lane abs_words(Lane a) {
+    return of_words(a, a, [](int x, int) { return x < 0 ? -x : x; });
+  }
+  static Lane max_words(Lane a, Lane b) {
+    return of_words(a, b, [](int x, int y) { return x > y ? x : y; });
+  }
+  static Lane add_words(Lane a, Lane b) {
+    return of_words(a, b, [](int x, int y) { return x + y; });
+  }
+  // a * b / 2^15, rounded
+  static Lane scaled_words(Lane a, Lane b) {
+    return of_words(a, b, [](int x, int y) { return ((x * y >> 14) + 1) >> 1; });
   }
 };
 
@@ -40,9 +65,13 @@ const LookupKernels lookup_portable = {
     .wide_lanes = Lane::kLanes,
     .narrow_lanes = Lane::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {2048, build_high_words<Lane, 256>, sweep_words<true, true>, keep_order},
-    .wide_fast = {2048, build_fast_words<Lane, 256>, sweep_words<false, true>, keep_order},
-    .narrow_high = {256, build_high_words<Lane, 16>, sweep_words<true, false>, keep_order},
-    .narrow_fast = {256, build_fast_words<Lane, 16>, sweep_words<false, false>, keep_order}};
+    .wide_high = {2048, build_high_words<Lane, 256>, sweep_words<true, true>, keep_order, 90.0f,
+                  15.0f},
+    .wide_fast = {2048, build_fast_words<Lane, 256>, sweep_words<false, true>, keep_order, 90.0f,
+                  15.0f},
+    .narrow_high = {256, build_high_words<Lane, 16>, sweep_words<true, false>, keep_order, 98.0f,
+                    9.0f},
+    .narrow_fast = {256, build_fast_words<Lane, 16>, sweep_words<false, false>, keep_order, 98.0f,
+                    9.0f}};
 
 }  // namespace pqw::kernels

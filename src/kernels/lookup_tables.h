@@ -8,15 +8,20 @@
 namespace pqw::kernels {
 namespace {
 
-// Vector V of int32: kLanes; zero-cost wrappers of the operations below. Writes the entries of one
-// position, n_centroids int16 values in the order of the centroids.
-template <class V>
+// V: a vector of kLanes int32, or of twice as many int16 "words", with the operations used here.
+
+// Writes the entries of one position, n_centroids int16 values plus `offset`, in the order of the
+// centroids.
+// kPairs: n_pairs when it is known, else 0.
+template <class V, std::size_t kPairs>
 void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
-                 std::size_t n_centroids, std::uint16_t* words) {
+                 std::size_t n_centroids, std::uint16_t offset, std::uint16_t* words) {
   constexpr std::size_t kRun = 2 * V::kLanes;
+  const V half = V::set(static_cast<std::int32_t>((std::uint32_t{offset} << 16) + (1 << 15)));
   for (std::size_t k = 0; k < n_centroids; k += kRun) {
-    V even = V::set(1 << 15), odd = even;
-    for (std::size_t pair = 0; pair < n_pairs; ++pair) {
+    V even = half, odd = half;
+#pragma GCC unroll 8
+    for (std::size_t pair = 0; pair < (kPairs > 0 ? kPairs : n_pairs); ++pair) {
       std::int32_t both;
       std::memcpy(&both, x + 2 * pair, sizeof(both));
       const V factor = V::set(both);
@@ -28,83 +33,119 @@ void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size
   }
 }
 
-template <class V>
-void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t* words) {
+template <class V, std::size_t kPairs>
+void build_positions(const TableInput& input, std::size_t n_centroids, std::uint16_t offset,
+                     std::uint16_t* words) {
   for (std::size_t p = 0; p < input.n_positions; ++p) {
-    build_words<V>(input.x + p * 2 * input.n_pairs, input.centroids[p], input.n_pairs, n_centroids,
-                   words + p * n_centroids);
+    build_words<V, kPairs>(input.x + p * 2 * input.n_pairs, input.centroids[p], input.n_pairs,
+                           n_centroids, offset, words + p * n_centroids);
   }
 }
 
-// Scales int16 entries to -127..127 by the factor that it returns, 2^15 / 2^15 at most.
-inline std::int32_t scale_to_bytes(std::uint16_t* words, std::size_t n) {
-  std::int16_t most = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto value = static_cast<std::int16_t>(words[i]);
-    // No entry is -2^15: the sums are 2^15 away from it.
-    const auto size = static_cast<std::int16_t>(value < 0 ? -value : value);
-    most = size > most ? size : most;
+template <class V>
+void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t offset,
+                 std::uint16_t* words) {
+  switch (input.n_pairs) {
+    case 1:
+      return build_positions<V, 1>(input, n_centroids, offset, words);
+    case 2:
+      return build_positions<V, 2>(input, n_centroids, offset, words);
+    case 4:
+      return build_positions<V, 4>(input, n_centroids, offset, words);
+    case 8:
+      return build_positions<V, 8>(input, n_centroids, offset, words);
+    default:
+      return build_positions<V, 0>(input, n_centroids, offset, words);
   }
-  std::int32_t factor = most > 0 ? (127 << 15) / most : 32767;
-  if (factor > 32767) factor = 32767;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int32_t product = static_cast<std::int16_t>(words[i]) * factor;
-    words[i] = static_cast<std::uint16_t>(((product >> 14) + 1) >> 1);
+}
+
+// The factor / 2^15 that brings int16 entries to -127..127. REQUIRES: n is a multiple of the words
+// of V; no entry is -2^15, from which the sums stay away.
+template <class V>
+std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
+  V most = V::set(0);
+  for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
+    most = V::max_words(most, V::abs_words(V::load_words(words + i)));
   }
-  return factor;
+  std::int16_t lanes[2 * V::kLanes];
+  std::memcpy(lanes, &most, sizeof(lanes));
+  std::int32_t largest = 0;
+  for (const std::int16_t lane : lanes) largest = lane > largest ? lane : largest;
+  const std::int32_t factor = largest > 0 ? (127 << 15) / largest : 32767;
+  return factor > 32767 ? 32767 : factor;
 }
 
-// To unsigned: entry + offset.
-inline void add_offset(std::uint16_t* words, std::size_t n, std::uint16_t offset) {
-  for (std::size_t i = 0; i < n; ++i) words[i] = static_cast<std::uint16_t>(words[i] + offset);
+// Entries times factor / 2^15, rounded, plus 128: as words again, or as bytes.
+template <class V>
+void scale_words(std::uint16_t* words, std::size_t n, std::int32_t factor) {
+  const V factors = V::set(factor * 0x10001), offset = V::set(0x00800080);
+  for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
+    V::add_words(V::scaled_words(V::load_words(words + i), factors), offset).store(words + i);
+  }
 }
 
-inline void to_bytes(const std::uint16_t* words, std::size_t n, std::uint8_t* bytes) {
-  for (std::size_t i = 0; i < n; ++i) bytes[i] = static_cast<std::uint8_t>(words[i] + 128);
+template <class V>
+void scale_to_bytes(const std::uint16_t* words, std::size_t n, std::int32_t factor,
+                    std::uint8_t* bytes) {
+  const V factors = V::set(factor * 0x10001), offset = V::set(0x00800080);
+  for (std::size_t i = 0; i < n; i += 4 * V::kLanes) {
+    const V low = V::scaled_words(V::load_words(words + i), factors);
+    const V high = V::scaled_words(V::load_words(words + i + 2 * V::kLanes), factors);
+    V::low_bytes(V::add_words(low, offset), V::add_words(high, offset)).store(bytes + i);
+  }
 }
 
-// Every 64 entries become 64 low bytes and 64 high bytes.
-inline void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) {
-  for (std::size_t i = 0; i < n; i += 64) {
-    for (std::size_t k = 0; k < 64; ++k) {
-      const auto word = static_cast<std::uint16_t>(words[i + k] + 0x8000);
-      planes[2 * i + k] = static_cast<std::uint8_t>(word);
-      planes[2 * i + 64 + k] = static_cast<std::uint8_t>(word >> 8);
-    }
+// Every 64 words become 64 low bytes and 64 high bytes.
+template <class V>
+void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) {
+  constexpr std::size_t kBytes = 4 * V::kLanes;
+  for (std::size_t i = 0; i < n; i += kBytes) {
+    const V low = V::load_words(words + i), high = V::load_words(words + i + kBytes / 2);
+    std::uint8_t* plane = planes + i / 64 * 128 + i % 64;
+    V::low_bytes(low, high).store(plane);
+    V::high_bytes(low, high).store(plane + 64);
   }
 }
 
 // The four builders. Unsigned entries: those of 16 bits are 2^15 more, those of 8 bits 128 more.
-template <class V, std::size_t kCentroids>
+// Narrow tables are built by V, of 8 lanes at most, and brought into their layout by Wide.
+template <class V, class Wide, std::size_t kCentroids>
 std::int32_t build_planes(const TableInput& input, std::uint16_t* words, std::uint8_t* tables) {
-  build_group<V>(input, kCentroids, words);
-  to_planes(words, input.n_positions * kCentroids, tables);
+  // A little at a time, so that the words stay in the L1 cache.
+  constexpr std::size_t kAtOnce = 4;
+  const std::size_t n_values = kAtOnce * kCentroids;
+  for (std::size_t p = 0; p < input.n_positions; p += kAtOnce) {
+    build_group<V>({.x = input.x + p * 2 * input.n_pairs,
+                    .centroids = input.centroids + p,
+                    .n_positions = kAtOnce,
+                    .n_pairs = input.n_pairs},
+                   kCentroids, 0x8000, words);
+    to_planes<Wide>(words, n_values, tables + p * kCentroids * 2);
+  }
   return 1 << 15;
 }
 
-template <class V, std::size_t kCentroids>
+template <class V, class Wide, std::size_t kCentroids>
 std::int32_t build_bytes(const TableInput& input, std::uint16_t* words, std::uint8_t* tables) {
-  build_group<V>(input, kCentroids, words);
-  const std::int32_t factor = scale_to_bytes(words, input.n_positions * kCentroids);
-  to_bytes(words, input.n_positions * kCentroids, tables);
+  build_group<V>(input, kCentroids, 0, words);
+  const std::int32_t factor = byte_factor<Wide>(words, input.n_positions * kCentroids);
+  scale_to_bytes<Wide>(words, input.n_positions * kCentroids, factor, tables);
   return factor;
 }
 
 // Tables of words in the order of the centroids, whose values have 16 or 8 bits.
 template <class V, std::size_t kCentroids>
 std::int32_t build_high_words(const TableInput& input, std::uint16_t*, std::uint8_t* tables) {
-  auto* words = reinterpret_cast<std::uint16_t*>(tables);
-  build_group<V>(input, kCentroids, words);
-  add_offset(words, input.n_positions * kCentroids, 0x8000);
+  build_group<V>(input, kCentroids, 0x8000, reinterpret_cast<std::uint16_t*>(tables));
   return 1 << 15;
 }
 
 template <class V, std::size_t kCentroids>
 std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint8_t* tables) {
   auto* words = reinterpret_cast<std::uint16_t*>(tables);
-  build_group<V>(input, kCentroids, words);
-  const std::int32_t factor = scale_to_bytes(words, input.n_positions * kCentroids);
-  add_offset(words, input.n_positions * kCentroids, 128);
+  build_group<V>(input, kCentroids, 0, words);
+  const std::int32_t factor = byte_factor<V>(words, input.n_positions * kCentroids);
+  scale_words<V>(words, input.n_positions * kCentroids, factor);
   return factor;
 }
 

@@ -35,6 +35,13 @@ struct ProductKernels {
   // over n_columns columns in all, for v < n_vectors <= most_vectors.
   void (*direct)(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                  std::size_t block_size, const float* x, std::size_t n_vectors, float* sums);
+
+  // For the choice of a method: measured cycles of `sweep` and of `sweep_row` for a code, of a
+  // multiply-add of a vector in `build` and of one in `direct`.
+  float sweep_cycles;
+  float sweep_row_cycles;
+  float build_cycles;
+  float direct_cycles;
 };
 
 extern const ProductKernels product_portable;

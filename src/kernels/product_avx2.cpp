@@ -38,6 +38,16 @@ struct Floats {
 
 }  // namespace
 
-const ProductKernels product_avx2 = product_kernels<Floats, Lane>();
+const ProductKernels product_avx2 = {.lanes = Floats::kLanes,
+                                     .most_vectors = Floats::kDirectVectors,
+                                     .build = build_tables<Floats>,
+                                     .build_row = build_table_of_row<Floats, Lane>,
+                                     .sweep = sweep_tables<Floats>,
+                                     .sweep_row = sweep_tables<Lane>,
+                                     .direct = multiply_direct<Floats>,
+                                     .sweep_cycles = 1.7f,
+                                     .sweep_row_cycles = 1.0f,
+                                     .build_cycles = 0.7f,
+                                     .direct_cycles = 0.8f};
 
 }  // namespace pqw::kernels

@@ -37,6 +37,16 @@ struct Floats {
 
 }  // namespace
 
-const ProductKernels product_portable = product_kernels<Floats<4>, Floats<1>>();
+const ProductKernels product_portable = {.lanes = Floats<4>::kLanes,
+                                         .most_vectors = Floats<4>::kDirectVectors,
+                                         .build = build_tables<Floats<4>>,
+                                         .build_row = build_table_of_row<Floats<4>, Floats<1>>,
+                                         .sweep = sweep_tables<Floats<4>>,
+                                         .sweep_row = sweep_tables<Floats<1>>,
+                                         .direct = multiply_direct<Floats<4>>,
+                                         .sweep_cycles = 1.6f,
+                                         .sweep_row_cycles = 1.0f,
+                                         .build_cycles = 1.2f,
+                                         .direct_cycles = 1.4f};
 
 }  // namespace pqw::kernels

@@ -82,8 +82,11 @@ void FloatProduct::build_unit(std::size_t unit, const float* x, bool one_row, fl
   build_position(position, x, one_row, halves);
   build_position(position + kBytes, x, one_row, high);
   for (std::size_t k = 0; k < n_centroids_; ++k) {
-    for (std::size_t i = 0; i < n_centroids_ * lanes; ++i) {
-      table[k * kernels::kNarrowCentroids * lanes + i] = halves[i] + high[k * lanes + i % lanes];
+    for (std::size_t i = 0; i < n_centroids_; ++i) {
+      float* entry = table + (k * kernels::kNarrowCentroids + i) * lanes;
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        entry[lane] = halves[i * lanes + lane] + high[k * lanes + lane];
+      }
     }
   }
 }

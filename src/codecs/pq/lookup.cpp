@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "codecs/active_kernels.h"
+#include "codecs/pq/cost_model.h"
 #include "codecs/pq/float_product.h"
 #include "codecs/pq/lookup_product.h"
 #include "pqw/codecs/kernels.h"
@@ -72,7 +73,7 @@ struct PqLookup::Impl {
       integers.emplace(weight, tiles, options.precision == Precision::kHigh, *kernels.lookup);
     }
     block_size = weight.block_size;
-    n_entries = weight.n_centroids;
+    n_centroids = weight.n_centroids;
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -87,7 +88,7 @@ struct PqLookup::Impl {
   const kernels::Table& kernels;
   CodeTiles tiles;
   std::size_t block_size = 1;
-  std::size_t n_entries = 1;
+  std::size_t n_centroids = 1;
   std::optional<FloatProduct> floats;     // when there are columns
   std::optional<LookupProduct> integers;  // when the precision and the codes allow it
 };
@@ -98,13 +99,28 @@ PqLookup::PqLookup(const PqWeight& weight, const ServeOptions& options)
 std::size_t PqLookup::rows() const { return impl_->matrix.rows; }
 std::size_t PqLookup::cols() const { return impl_->matrix.cols; }
 
-ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t) const {
-  ServeMethod wanted = options.method;
-  if (wanted == ServeMethod::kAuto) {
-    wanted = batch <= 8 ? ServeMethod::kLookup : ServeMethod::kDecode;
+ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t n_rows) const {
+  if (options.method == ServeMethod::kLookup) {
+    return integers ? ServeMethod::kLookup : ServeMethod::kBatchLookup;
   }
-  if (wanted == ServeMethod::kLookup && !integers) return ServeMethod::kBatchLookup;
-  return wanted;
+  if (options.method == ServeMethod::kBatchLookup) return options.method;
+  if (options.method != ServeMethod::kAuto || matrix.cols == 0) return ServeMethod::kDecode;
+  const ProductSize size{.batch = batch,
+                         .n_rows = n_rows,
+                         .n_columns = matrix.cols,
+                         .block_size = block_size,
+                         .n_centroids = n_centroids,
+                         .width = tiles.width()};
+  ServeMethod best = ServeMethod::kDecode;
+  double least = direct_cycles(size, *kernels.product);
+  const auto consider = [&](ServeMethod candidate, double cycles) {
+    if (cycles >= least) return;
+    best = candidate;
+    least = cycles;
+  };
+  consider(ServeMethod::kBatchLookup, batch_lookup_cycles(size, *kernels.product));
+  if (integers) consider(ServeMethod::kLookup, lookup_cycles(size, integers->kernel()));
+  return best;
 }
 
 void PqLookup::Impl::multiply(ServeMethod chosen, std::size_t first, ConstMatrix x,

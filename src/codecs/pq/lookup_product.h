@@ -18,6 +18,8 @@ class LookupProduct {
   std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
                                     bool parallel) const;
 
+  const kernels::LookupKernel& kernel() const { return kernel_; }
+
  private:
   struct Batch;
   bool prepare(const float* x, std::int16_t* integers, double* factors) const;

@@ -1,0 +1,66 @@
+// What a product costs by each method.
+#include "codecs/pq/cost_model.h"
+
+#include <algorithm>
+
+namespace pqw {
+namespace {
+
+constexpr double kQuantizeCycles = 2;     // a value of x to an integer
+constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
+constexpr double kUnpackCycles = 0.2;     // a code
+
+double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
+
+struct Counts {
+  explicit Counts(const ProductSize& size)
+      : batch(static_cast<double>(size.batch)),
+        tiles(up(size.n_rows, kernels::kTileRows)),
+        rows(tiles * kernels::kTileRows),
+        columns(static_cast<double>(size.n_columns)),
+        positions(up(size.n_columns, size.block_size)),
+        units(size.width == CodeWidth::kNarrow ? positions / 2 : positions),
+        centroids(static_cast<double>(size.n_centroids)) {}
+
+  double batch, tiles, rows, columns, positions, units, centroids;
+};
+
+double vectors(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  return up(size.batch, kernels.lanes);
+}
+
+}  // namespace
+
+double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel) {
+  const Counts n(size);
+  const double entries =
+      size.width == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
+  const double entry_cycles =
+      kernel.entry_cycles * (1 + static_cast<double>(size.block_size) / 8) / 2;
+  return n.batch * (n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
+                    n.units * n.tiles * kernel.sweep_cycles);
+}
+
+double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  const Counts n(size);
+  // Of full vectors, and of a row that is left alone.
+  const bool alone = size.batch % kernels.lanes == 1;
+  const double full = vectors(size, kernels) - (alone ? 1 : 0);
+  const double build = n.columns * n.centroids * kernels.build_cycles;
+  const double pairs = size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
+  const double lanes = static_cast<double>(kernels.lanes);
+  const double sweep = n.units * n.rows;
+  return full * (build + pairs + sweep * (kernels.sweep_cycles + kUnpackCycles)) +
+         (alone ? (build + pairs) / lanes + sweep * (kernels.sweep_row_cycles + kUnpackCycles)
+                : 0) +
+         n.batch * n.columns * kTransposeCycles;
+}
+
+double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  const Counts n(size);
+  const double panels = up(size.batch, kernels.lanes * kernels.most_vectors);
+  return vectors(size, kernels) * n.columns * n.rows * kernels.direct_cycles +
+         panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * kTransposeCycles;
+}
+
+}  // namespace pqw
