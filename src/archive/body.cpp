@@ -19,7 +19,21 @@ void require(bool ok, const h5::Context& context, const std::string& what) {
   if (!ok) throw context.error(ErrorCode::kInvalidArgument, what);
 }
 
-void check_record(const Record& record, const h5::Context& context) {
+h5::Context of_member(const h5::Context& context, const std::string& name) {
+  return context.about(context.object + ": " + h5::quoted("section", name));
+}
+
+void check_member(const std::string& name, const Shape& shape, DType dtype,
+                  std::set<std::string_view>& names, const h5::Context& context) {
+  const std::string subject = h5::quoted("section", name);
+  require(is_identifier(name), context, subject + ", which is no name of a section");
+  require(names.insert(name).second, context, subject + " is there twice");
+  require(shape.size() <= h5::kMaxRank && checked_byte_count(shape, dtype).has_value(), context,
+          subject + ": shape " + to_string(shape) + " is impossible");
+}
+
+void check_record(const Record& record, std::size_t depth, const h5::Context& context) {
+  require(depth <= kMaxDepth, context, "parts within parts beyond a depth of 4");
   require(is_identifier(record.codec) && record.codec != kPlainCodec, context,
           h5::quoted("codec", record.codec) + ", which is no name of a codec");
   require(record.features.size() <= kMaxFeatures, context, "more than 32 features");
@@ -30,15 +44,15 @@ void check_record(const Record& record, const h5::Context& context) {
   require(
       record.options.size() <= kMaxOptionsBytes && record.options.find('\0') == std::string::npos,
       context, "the text of options is longer than 32 KiB or holds a zero byte");
-  require(record.sections.size() <= kMaxSections, context, "more than 64 sections");
+  require(record.sections.size() + record.parts.size() <= kMaxSections, context,
+          "more than 64 sections");
   std::set<std::string_view> names;
   for (const Section& section : record.sections) {
-    const std::string subject = h5::quoted("section", section.name);
-    require(is_identifier(section.name), context, subject + ", which is no name of a section");
-    require(names.insert(section.name).second, context, subject + " is there twice");
-    require(section.shape.size() <= h5::kMaxRank &&
-                checked_byte_count(section.shape, section.dtype).has_value(),
-            context, subject + ": shape " + to_string(section.shape) + " is impossible");
+    check_member(section.name, section.shape, section.dtype, names, context);
+  }
+  for (const Record& part : record.parts) {
+    check_member(part.info.name, part.info.shape, part.info.dtype, names, context);
+    check_record(part, depth + 1, of_member(context, part.info.name));
   }
 }
 
@@ -56,8 +70,9 @@ std::size_t numbers_attribute_bytes(std::string_view name, std::size_t count) {
 // So that the header of the group is allocated once and full in the end.
 h5::GroupOptions group_size(const Record& record) {
   h5::GroupOptions size;
-  size.n_links = record.sections.size();
+  size.n_links = record.sections.size() + record.parts.size();
   for (const Section& section : record.sections) size.name_bytes += section.name.size() + 1;
+  for (const Record& part : record.parts) size.name_bytes += part.info.name.size() + 1;
   size.extra_bytes =
       kAttributeInfoBytes + text_attribute_bytes(kCodecAttribute, record.codec.size()) +
       text_attribute_bytes(kDtypeAttribute, to_string(record.info.dtype).size()) +
@@ -68,12 +83,16 @@ h5::GroupOptions group_size(const Record& record) {
 }
 
 // In the order in which readers find them.
-std::vector<const Section*> by_name(const std::vector<Section>& sections) {
-  std::vector<const Section*> sorted;
-  for (const Section& section : sections) sorted.push_back(&section);
-  std::ranges::sort(sorted, {}, [](const Section* section) { return section->name; });
-  return sorted;
+template <class T>
+std::vector<const T*> sorted(const std::vector<T>& members, const std::string& (*name)(const T&)) {
+  std::vector<const T*> result;
+  for (const T& member : members) result.push_back(&member);
+  std::ranges::sort(result, {}, [&](const T* member) { return name(*member); });
+  return result;
 }
+
+const std::string& name_of(const Section& section) { return section.name; }
+const std::string& name_of(const Record& record) { return record.info.name; }
 
 h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
   return {.keep_order = true,
@@ -148,9 +167,15 @@ void Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
 
 void Body::add(const Record& record) {
   const h5::Context context = context_.about(h5::quoted("tensor", record.info.name));
-  check_record(record, context);
+  check_record(record, 1, context);
   const std::string link = claim_name(record.info, context);
-  h5::Handle group = h5::create_group(tensors_.id(), link, group_size(record), context);
+  write_group(tensors_.id(), tensor_path(link), record, context);
+}
+
+void Body::write_group(h5::Id parent, const std::string& path, const Record& record,
+                       const h5::Context& context) {
+  const std::string link = path.substr(path.rfind('/') + 1);
+  h5::Handle group = h5::create_group(parent, link, group_size(record), context);
   const std::vector<std::uint64_t> shape(record.info.shape.begin(), record.info.shape.end());
   h5::write_text(group.id(), kCodecAttribute, record.codec, context);
   h5::write_text(group.id(), kDtypeAttribute, std::string(to_string(record.info.dtype)), context);
@@ -161,12 +186,14 @@ void Body::add(const Record& record) {
   if (!record.options.empty()) {
     h5::write_text(group.id(), kOptionsAttribute, record.options, context);
   }
-  const std::string path = tensor_path(link);
   list_.add_group(path, {record.info, record.codec, record.features, record.options});
-  for (const Section* section : by_name(record.sections)) {
+  for (const Section* section : sorted<Section>(record.sections, name_of)) {
     write_array(group.id(), path + "/" + section->name, section->dtype, section->shape,
-                section->bytes,
-                context.about(context.object + ": " + h5::quoted("section", section->name)));
+                section->bytes, of_member(context, section->name));
+  }
+  for (const Record* part : sorted<Record>(record.parts, name_of)) {
+    write_group(group.id(), path + "/" + part->info.name, *part,
+                of_member(context, part->info.name));
   }
   group.close(context);
 }

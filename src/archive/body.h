@@ -34,6 +34,9 @@ class Body {
   // `path` is that from the root group; it ends in the name of the link.
   void write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
                    std::span<const std::byte> bytes, const h5::Context& context);
+  // A compressed tensor or part, and all that it holds. `path` is as above.
+  void write_group(h5::Id parent, const std::string& path, const Record& record,
+                   const h5::Context& context);
   void write_manifest();
 
   h5::Context context_;

@@ -39,7 +39,8 @@ inline constexpr std::size_t kMaxNameBytes = 65536;     // of a tensor, before e
 inline constexpr std::size_t kMaxIdentifierBytes = 64;  // codec, feature, section
 inline constexpr std::size_t kMaxOptionsBytes = 32768;  // a text attribute fits 64 KiB
 inline constexpr std::size_t kMaxFeatures = 32;
-inline constexpr std::size_t kMaxSections = 64;
+inline constexpr std::size_t kMaxSections = 64;  // and parts, together
+inline constexpr std::size_t kMaxDepth = 4;      // a tensor is 1, its parts 2, theirs 3, ...
 inline constexpr std::size_t kMaxTensors = std::size_t{1} << 24;
 
 // 1 to 64 lower-case letters, digits and underscores: names of codecs, features and sections.

@@ -39,11 +39,14 @@ std::uint64_t check_first_bytes(const h5::Context& context) {
   return size;
 }
 
-void add_to(archive::ManifestList& list, const std::string& path, const TensorHead& head) {
+// Also notes the place of each array's digest.
+void add_to(archive::ManifestList& list, const std::string& path, TensorHead& head) {
   if (head.entry.codec != archive::kPlainCodec) list.add_group(path, head.entry);
-  for (const archive::ArrayInfo& array : head.arrays) {
+  for (archive::ArrayInfo& array : head.arrays) {
+    array.digest = list.n_datasets();
     list.add_array(array.name.empty() ? path : path + "/" + array.name, array.dtype, array.shape);
   }
+  for (TensorHead& part : head.parts) add_to(list, path + "/" + part.entry.info.name, part);
 }
 
 std::map<std::string, std::string> parse_metadata(const std::string& text,
@@ -142,10 +145,9 @@ struct ArchiveReader::Impl {
       TensorHead head = archive::read_head(file.id(), tensor, *name, file_bytes, of_tensor);
       data_bytes += head.entry.data_bytes;
       if (data_bytes > file_bytes) throw of_tensor.error("its data overlaps that of others");
-      first_digest.push_back(list.n_datasets());
       add_to(list, archive::tensor_path(tensor.name), head);
-      entries.push_back(std::move(head.entry));
-      arrays.push_back(std::move(head.arrays));
+      entries.push_back(head.entry);
+      heads.push_back(std::move(head));
     }
   }
 
@@ -153,14 +155,27 @@ struct ArchiveReader::Impl {
     return context.about(h5::quoted("tensor", entries.at(index).info.name));
   }
 
-  // The bytes of an array of a tensor. Errors: kCorrupt, also when they have another digest.
-  std::vector<std::byte> read_array(std::size_t index, std::size_t array) const {
-    const archive::ArrayInfo& info = arrays.at(index).at(array);
-    h5::Context subject = context_of(index);
-    if (!info.name.empty()) subject.object += ": " + h5::quoted("section", info.name);
-    std::vector<std::byte> bytes = archive::read_array(file.id(), info, subject);
-    archive::require_digest(bytes, digests.at(first_digest.at(index) + array), subject);
+  // The bytes of an array. Errors: kCorrupt, also when they have another digest.
+  std::vector<std::byte> read_array(const archive::ArrayInfo& array, h5::Context subject) const {
+    if (!array.name.empty()) subject.object += ": " + h5::quoted("section", array.name);
+    std::vector<std::byte> bytes = archive::read_array(file.id(), array, subject);
+    archive::require_digest(bytes, digests.at(array.digest), subject);
     return bytes;
+  }
+
+  Record read_record(const TensorHead& head, const h5::Context& subject) const {
+    const ArchiveEntry& entry = head.entry;
+    archive::require_known_features(entry, subject);
+    Record record{entry.info, entry.codec, entry.features, entry.options, {}};
+    for (const archive::ArrayInfo& array : head.arrays) {
+      record.sections.push_back({array.name, array.dtype, array.shape, read_array(array, subject)});
+    }
+    for (const TensorHead& part : head.parts) {
+      const std::string object =
+          subject.object + ": " + h5::quoted("section", part.entry.info.name);
+      record.parts.push_back(read_record(part, subject.about(object)));
+    }
+    return record;
   }
 
   h5::Context context;
@@ -168,8 +183,7 @@ struct ArchiveReader::Impl {
   h5::Handle file;
   std::map<std::string, std::string> metadata;
   std::vector<ArchiveEntry> entries;
-  std::vector<std::vector<archive::ArrayInfo>> arrays;  // of each entry
-  std::vector<std::size_t> first_digest;                // of each entry: that of its first array
+  std::vector<TensorHead> heads;  // of each entry
   std::vector<archive::Digest> digests;
 };
 
@@ -185,22 +199,13 @@ const std::map<std::string, std::string>& ArchiveReader::metadata() const {
 }
 
 Record ArchiveReader::read(std::size_t index) const {
-  const ArchiveEntry& entry = impl_->entries.at(index);
-  assert(entry.codec != archive::kPlainCodec);
-  const h5::Context context = impl_->context_of(index);
-  archive::require_known_features(entry, context);
-  Record record{entry.info, entry.codec, entry.features, entry.options, {}};
-  const std::vector<archive::ArrayInfo>& arrays = impl_->arrays.at(index);
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    record.sections.push_back(
-        {arrays[i].name, arrays[i].dtype, arrays[i].shape, impl_->read_array(index, i)});
-  }
-  return record;
+  assert(impl_->entries.at(index).codec != archive::kPlainCodec);
+  return impl_->read_record(impl_->heads.at(index), impl_->context_of(index));
 }
 
 std::vector<std::byte> ArchiveReader::read_plain(std::size_t index) const {
   assert(impl_->entries.at(index).codec == archive::kPlainCodec);
-  return impl_->read_array(index, 0);
+  return impl_->read_array(impl_->heads.at(index).arrays.at(0), impl_->context_of(index));
 }
 
 }  // namespace pqw

@@ -100,20 +100,42 @@ void read_attributes(h5::Id group, ArchiveEntry& entry, const h5::Context& conte
   }
 }
 
-void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, TensorHead& head,
-                   const h5::Context& context) {
+TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
+                      const h5::Context& context);
+
+// Datasets are sections, groups are parts.
+void read_members(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
+                  TensorHead& head, const h5::Context& context) {
   std::set<std::string> names;
   for (const h5::Link& link :
        h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, context)) {
-    const h5::Context section =
+    const h5::Context member =
         context.about(context.object + ": " + h5::quoted("section", link.name));
-    if (!is_identifier(link.name)) throw section.error("which is no name of a section");
-    if (!names.insert(link.name).second) throw section.error("is there twice");
-    const h5::Object object = open_only_name(file, link, section);
-    head.arrays.push_back(check_array(object, link.address, file_bytes, section));
-    head.arrays.back().name = link.name;
-    head.entry.data_bytes += head.arrays.back().bytes;
+    if (!is_identifier(link.name)) throw member.error("which is no name of a section");
+    if (!names.insert(link.name).second) throw member.error("is there twice");
+    const h5::Object object = open_only_name(file, link, member);
+    if (object.kind == h5::ObjectKind::kGroup) {
+      head.parts.push_back(read_group(file, object.handle.id(), file_bytes, depth + 1, member));
+      head.parts.back().entry.info.name = link.name;
+      head.entry.data_bytes += head.parts.back().entry.data_bytes;
+    } else {
+      head.arrays.push_back(check_array(object, link.address, file_bytes, member));
+      head.arrays.back().name = link.name;
+      head.entry.data_bytes += head.arrays.back().bytes;
+    }
+    if (head.entry.data_bytes > file_bytes) throw member.error("its data overlaps that of others");
   }
+}
+
+// Every group has one link only (open_only_name), so there are no cycles; the depth bounds the
+// stack.
+TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
+                      const h5::Context& context) {
+  if (depth > kMaxDepth) throw context.error("a part within parts beyond a depth of 4");
+  TensorHead head;
+  read_attributes(group, head.entry, context);
+  read_members(file, group, file_bytes, depth, head, context);
+  return head;
 }
 
 }  // namespace
@@ -123,8 +145,7 @@ TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
   const h5::Object object = open_only_name(file, link, context);
   TensorHead head;
   if (object.kind == h5::ObjectKind::kGroup) {
-    read_attributes(object.handle.id(), head.entry, context);
-    read_sections(file, object.handle.id(), file_bytes, head, context);
+    head = read_group(file, object.handle.id(), file_bytes, 1, context);
   } else {
     head.arrays.push_back(check_array(object, link.address, file_bytes, context));
     head.entry.codec = kPlainCodec;

@@ -19,12 +19,14 @@ struct ArrayInfo {
   Shape shape;
   std::uint64_t address = 0;
   std::uint64_t bytes = 0;
+  std::size_t digest = 0;  // its place in the manifest, for whoever keeps one
 };
 
-// What is known of a tensor once its headers were checked.
+// What is known of a tensor, or of a part of one, once its headers were checked.
 struct TensorHead {
-  ArchiveEntry entry;
+  ArchiveEntry entry;             // data_bytes include those of the parts
   std::vector<ArrayInfo> arrays;  // one for a plain tensor, else one per section
+  std::vector<TensorHead> parts = {};
 };
 
 // Reads and checks the headers of the tensor that `link` of the tensors group points to.

@@ -201,7 +201,86 @@ TEST_F(ArchiveHostile, GroupsInPlaceOfSectionsAreRefused) {
   const Error error = error_after([](hid_t file) {
     H5Gclose(H5Gcreate2(file, "tensors/w/more", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   });
-  EXPECT_THAT(error.what(), HasSubstr("section 'more': no dataset"));
+  EXPECT_THAT(error.what(), HasSubstr("section 'more': cannot open an attribute"));
+}
+
+class HostileParts : public ArchiveHostile {
+ protected:
+  // Tensor 'w' with these parts.
+  void write(const std::vector<Record>& parts) {
+    Record record = test::pq_record("w");
+    record.parts = parts;
+    ArchiveWriter writer(path_, {.overwrite = true});
+    writer.add(record);
+    writer.commit();
+    original_ = content(path_);
+  }
+};
+
+TEST_F(HostileParts, LinksBackUpAreRefused) {
+  write({test::pq_record("inner")});
+  const Error cycle = error_after([](hid_t file) {
+    H5Lcreate_hard(file, "tensors/w", file, "tensors/w/inner/again", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  EXPECT_EQ(cycle.code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(cycle.what(), HasSubstr("2 links to it"));
+  const Error itself = error_after([](hid_t file) {
+    H5Lcreate_hard(file, "tensors/w/inner", file, "tensors/w/inner/self", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  EXPECT_THAT(itself.what(), HasSubstr("2 links to it"));
+  const Error shared = error_after([](hid_t file) {
+    H5Lcreate_hard(file, "tensors/w/codes", file, "tensors/w/inner/more", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  EXPECT_THAT(shared.what(), HasSubstr("2 links to it"));
+}
+
+TEST_F(HostileParts, DepthIsBoundedForWritersAndReaders) {
+  Record deepest = test::pq_record("deep");
+  for (int i = 0; i < 2; ++i) {
+    Record outer = test::pq_record("deep");
+    outer.parts = {deepest};
+    deepest = outer;
+  }
+  write({deepest});  // 4 levels with the tensor itself
+  read_all(path_);
+  const Error planted = error_after([](hid_t file) {
+    // The whole group once more, below its own deepest part.
+    H5Ocopy(file, "tensors/w/deep", file, "tensors/w/deep/deep/deep/deep", H5P_DEFAULT,
+            H5P_DEFAULT);
+  });
+  EXPECT_EQ(planted.code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(planted.what(), HasSubstr("beyond a depth of 4"));
+  Record outer = test::pq_record("deep");
+  outer.parts = {deepest};
+  EXPECT_EQ(error_of([&] { write({outer}); }).code(), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(HostileParts, AttributesOfPartsAreCheckedAsThoseOfTensors) {
+  write({test::pq_record("inner")});
+  const Error error = error_after(
+      [](hid_t file) { H5Adelete_by_name(file, "tensors/w/inner", "shape", H5P_DEFAULT); });
+  EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(error.what(), HasSubstr("tensor 'w': section 'inner': cannot open an attribute"));
+}
+
+TEST_F(HostileParts, UnknownFeaturesOfPartsAreUnsupported) {
+  Record part = test::pq_record("inner");
+  part.features = {"entropy_coded"};
+  write({part});
+  const Error error = error_of([&] { read_all(path_); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(error.what(), HasSubstr("section 'inner': feature 'entropy_coded'"));
+}
+
+TEST_F(HostileParts, ManySectionsInManyPartsAreNoMoreThanTheFile) {
+  write({test::pq_record("inner")});
+  const Error error = error_after([](hid_t file) {
+    for (int i = 0; i < 63; ++i) {
+      const std::string name = "tensors/w/inner/s" + std::to_string(i);
+      H5Gclose(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    }
+  });
+  EXPECT_THAT(error.what(), HasSubstr("more than 64 links"));
 }
 
 TEST_F(ArchiveHostile, TooManySectionsAreRefused) {

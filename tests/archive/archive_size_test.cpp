@@ -96,12 +96,21 @@ class RandomTensors {
       if (below(4) == 0) large = {1 + below(40000)};
       record.sections.push_back(test::section(section_name, dtype(), large));
     }
+    for (std::size_t p = below(3); p > 0; --p) {
+      record.parts.push_back(test::pq_record(std::string(1 + below(20), 'p') + std::to_string(p)));
+      if (below(2) == 0) record.parts.back().parts = {test::pq_record("inner")};
+    }
     return record;
   }
 
  private:
   std::mt19937 random_;
 };
+
+void clear_bytes(Record& record) {
+  for (Section& section : record.sections) section.bytes.clear();
+  for (Record& part : record.parts) clear_bytes(part);
+}
 
 TEST(ArchiveSizer, AgreesWithTheWriterOnRandomTensors) {
   const test::TempDir dir;
@@ -122,7 +131,7 @@ TEST(ArchiveSizer, AgreesWithTheWriterOnRandomTensors) {
         sizer.add_plain(record.info);
       } else {
         writer.add(record);
-        for (Section& section : record.sections) section.bytes.clear();
+        clear_bytes(record);
         sizer.add(record);
       }
     }

@@ -29,6 +29,8 @@ void expect_equal(const Record& a, const Record& b) {
     EXPECT_EQ(a.sections[i].shape, b.sections[i].shape);
     EXPECT_EQ(a.sections[i].bytes, b.sections[i].bytes);
   }
+  ASSERT_EQ(a.parts.size(), b.parts.size());
+  for (std::size_t i = 0; i < a.parts.size(); ++i) expect_equal(a.parts[i], b.parts[i]);
 }
 
 class Archive : public ::testing::Test {
@@ -111,6 +113,24 @@ TEST_F(Archive, GivesRecordsBack) {
   }
   // 4 * 3 halves of 2 bytes and 2 bytes of codes
   EXPECT_EQ(reader.entries()[1].data_bytes, 26u);
+}
+
+TEST_F(Archive, GivesPartsOfPartsBack) {
+  Record record = pq_record("w");
+  record.parts = {pq_record("inner"), pq_record("outer")};
+  record.parts[0].info.shape = {7, 0, 2};
+  record.parts[0].features = {};
+  record.parts[1].parts = {pq_record("deep")};
+  record.parts[1].parts[0].options = "";
+  record.parts[1].parts[0].sections[0].bytes[3] ^= std::byte{1};
+  ArchiveWriter writer(path_, {});
+  writer.add(record);
+  writer.add_plain({"b", DType::kU8, {2}}, counting_bytes(2));
+  writer.commit();
+  const ArchiveReader reader(path_);
+  expect_equal(reader.read(0), record);
+  EXPECT_EQ(reader.read_plain(1), counting_bytes(2));
+  EXPECT_EQ(reader.entries()[0].data_bytes, 4u * (24 + 2));
 }
 
 TEST_F(Archive, KeepsTheOrderOfWriting) {

@@ -96,9 +96,9 @@ class ArchiveReader {
   const std::vector<ArchiveEntry>& entries() const;  // in the order of writing
   const std::map<std::string, std::string>& metadata() const;
 
-  // The record of a compressed tensor, its sections in the order of their names. Errors: as above,
-  // and kUnsupported for a feature that this reader does not know.
-  // REQUIRES: entries()[index].codec != "plain".
+  // The record of a compressed tensor, sections and parts in the order of their names. Errors: as
+  // above, and kUnsupported for a feature that this reader does not know. REQUIRES:
+  // entries()[index].codec != "plain".
   Record read(std::size_t index) const;
 
   // The bytes of a plain tensor. REQUIRES: entries()[index].codec == "plain".

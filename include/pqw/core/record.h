@@ -19,15 +19,18 @@ struct Section {
   std::vector<std::byte> bytes;
 };
 
+// A record may have parts that are records again, so that a codec can hold weights of other codecs.
 struct Record {
-  TensorInfo info;                    // of the original tensor
-  std::string codec;                  // "pq", ...
+  TensorInfo info;    // of the original tensor; the name of a part is as a section's
+  std::string codec;  // "pq", ...
   std::vector<std::string> features;  // optional properties that a reader has to know
   std::string options;                // how it was made, "key=value,key=value"
   std::vector<Section> sections;
+  std::vector<Record> parts = {};  // named as sections are; no name is used twice
 
   // The section of that name, or null.
   const Section* find(const std::string& name) const;
+  const Record* find_part(const std::string& name) const;
 };
 
 }  // namespace pqw
