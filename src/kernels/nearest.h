@@ -40,7 +40,10 @@ using NearestFunction = void(const float* blocks, std::size_t n, const CentroidT
 // Blocks that the vector kernels work on at a time.
 inline constexpr std::size_t kBlocksAtOnce = 32;
 
-inline constexpr std::size_t nearest_scratch_floats(std::size_t d) { return d * kBlocksAtOnce; }
+// With room to align them.
+inline constexpr std::size_t nearest_scratch_floats(std::size_t d) {
+  return d * kBlocksAtOnce + 16;
+}
 
 NearestFunction nearest_portable;
 NearestFunction nearest_avx2;

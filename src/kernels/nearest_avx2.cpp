@@ -8,17 +8,46 @@ namespace {
 
 struct Vector {
   static constexpr std::size_t kLanes = 8;
+  static constexpr std::size_t kVectors = 2;
   static constexpr std::size_t kCentroids = 4;  // 2 * 4 sums of 16 registers
 
   __m256 raw;
 
   static Vector set(float value) { return {_mm256_set1_ps(value)}; }
   static Vector load(const float* from) { return {_mm256_loadu_ps(from)}; }
-  static Vector gather(const float* from, const std::int32_t* offsets) {
-    const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(offsets));
-    return {_mm256_i32gather_ps(from, raw, sizeof(float))};
+  // Lane i of columns[j]: rows[i][j0 + j], for n_columns <= 8.
+  static void load_columns(const float* const* rows, std::size_t j0, std::size_t n_columns,
+                           Vector* columns) {
+    const __m256i number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i wanted =
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n_columns)), number);
+    // Transposes 4 x 4 in each half: half h of out[j] is column j + 4 h of 4 rows.
+    const auto transpose = [](__m256(&r)[4]) {
+      const __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
+      const __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
+      r[0] = _mm256_shuffle_ps(a, c, 0x44);
+      r[1] = _mm256_shuffle_ps(a, c, 0xee);
+      r[2] = _mm256_shuffle_ps(b, d, 0x44);
+      r[3] = _mm256_shuffle_ps(b, d, 0xee);
+    };
+    __m256 first[4], last[4];  // rows 0 .. 3 and 4 .. 7
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      first[i] = _mm256_maskload_ps(rows[i] + j0, wanted);
+      last[i] = _mm256_maskload_ps(rows[i + 4] + j0, wanted);
+    }
+    transpose(first);
+    transpose(last);
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < 4; ++j) {
+      columns[j] = {_mm256_permute2f128_ps(first[j], last[j], 0x20)};
+      columns[j + 4] = {_mm256_permute2f128_ps(first[j], last[j], 0x31)};
+    }
   }
   void store(float* to) const { _mm256_storeu_ps(to, raw); }
+  void store_integers(std::uint32_t* to) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_cvttps_epi32(raw));
+  }
   static Vector add(Vector a, Vector b) { return {_mm256_add_ps(a.raw, b.raw)}; }
   static Vector sub(Vector a, Vector b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
   static Vector mul(Vector a, Vector b) { return {_mm256_mul_ps(a.raw, b.raw)}; }

@@ -8,16 +8,51 @@ namespace {
 
 struct Vector {
   static constexpr std::size_t kLanes = 16;
-  static constexpr std::size_t kCentroids = 8;  // 2 * 8 sums of 32 registers
+  // One vector of blocks, so that the loads of centroids are operands of the multiplications.
+  static constexpr std::size_t kVectors = 1;
+  static constexpr std::size_t kCentroids = 16;
 
   __m512 raw;
 
   static Vector set(float value) { return {_mm512_set1_ps(value)}; }
   static Vector load(const float* from) { return {_mm512_loadu_ps(from)}; }
-  static Vector gather(const float* from, const std::int32_t* offsets) {
-    return {_mm512_i32gather_ps(_mm512_loadu_si512(offsets), from, sizeof(float))};
+  // Lane i of columns[j]: rows[i][j0 + j], for n_columns <= 8.
+  static void load_columns(const float* const* rows, std::size_t j0, std::size_t n_columns,
+                           Vector* columns) {
+    const auto wanted = static_cast<__mmask16>((1u << n_columns) - 1);
+    const auto load_two = [&](std::size_t low, std::size_t high) {
+      const __m512 below = _mm512_maskz_loadu_ps(wanted, rows[low] + j0);
+      const __m512 above = _mm512_maskz_loadu_ps(wanted, rows[high] + j0);
+      return _mm512_castpd_ps(_mm512_insertf64x4(
+          _mm512_castps_pd(below), _mm256_castps_pd(_mm512_castps512_ps256(above)), 1));
+    };
+    // Transposes 4 x 4 in each quarter: quarter q of out[j] is column j + 4 (q % 2) of 4 rows.
+    const auto transpose = [](__m512(&r)[4]) {
+      const __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
+      const __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
+      r[0] = _mm512_shuffle_ps(a, c, 0x44);
+      r[1] = _mm512_shuffle_ps(a, c, 0xee);
+      r[2] = _mm512_shuffle_ps(b, d, 0x44);
+      r[3] = _mm512_shuffle_ps(b, d, 0xee);
+    };
+    __m512 first[4], last[4];  // rows 0 .. 7 and 8 .. 15
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      first[i] = load_two(i, i + 4);
+      last[i] = load_two(i + 8, i + 12);
+    }
+    transpose(first);
+    transpose(last);
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < 4; ++j) {
+      columns[j] = {_mm512_shuffle_f32x4(first[j], last[j], 0x88)};
+      columns[j + 4] = {_mm512_shuffle_f32x4(first[j], last[j], 0xdd)};
+    }
   }
   void store(float* to) const { _mm512_storeu_ps(to, raw); }
+  void store_integers(std::uint32_t* to) const {
+    _mm512_storeu_si512(to, _mm512_cvttps_epi32(raw));
+  }
   static Vector add(Vector a, Vector b) { return {_mm512_add_ps(a.raw, b.raw)}; }
   static Vector sub(Vector a, Vector b) { return {_mm512_sub_ps(a.raw, b.raw)}; }
   static Vector mul(Vector a, Vector b) { return {_mm512_mul_ps(a.raw, b.raw)}; }

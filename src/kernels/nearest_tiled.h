@@ -25,29 +25,38 @@ template <class V>
 class TiledNearest {
  public:
   TiledNearest(const CentroidTiles& tiles, float* scratch)
-      : tiles_(tiles), n_tiles_(tile_count(tiles.n_centroids)), lanes_(scratch) {}
+      : tiles_(tiles),
+        n_tiles_(tile_count(tiles.n_centroids)),
+        lanes_(scratch + (64 - reinterpret_cast<std::uintptr_t>(scratch) % 64) / sizeof(float)) {}
 
   void run(const float* blocks, std::size_t n, std::uint16_t* codes, float* distances) {
-    const std::size_t d = tiles_.d;
     for (std::size_t first = 0; first < n; first += kBlocksAtOnce) {
       const std::size_t count = n - first < kBlocksAtOnce ? n - first : kBlocksAtOnce;
-      fill_lanes(blocks + first * d, count);
+      for (std::size_t i = 0; i < kBlocksAtOnce; ++i) {
+        rows_[i] = blocks + (first + (i < count ? i : count - 1)) * tiles_.d;
+      }
+      fill_lanes();
       clear_ = 0;
       for (std::size_t part = 0; part < kBlocksAtOnce; part += kWidth) score(part);
-      for (std::size_t i = 0; i < count; ++i) {
-        const float* block = blocks + (first + i) * d;
-        Best best = look_into(block, static_cast<std::size_t>(best_tile_[i]));
-        if (((clear_ >> i) & 1u) == 0) best = look_again(block);
-        codes[first + i] = static_cast<std::uint16_t>(best.index);
-        distances[first + i] = best.distance;
+      for (std::size_t i = 0; i < count; i += kLooks) {
+        Best best[kLooks];
+        look_into(rows_ + i, best_tile_ + i, best);
+        for (std::size_t l = 0; l < kLooks && i + l < count; ++l) {
+          if (((clear_ >> (i + l)) & 1u) == 0) best[l] = look_again(rows_[i + l]);
+          codes[first + i + l] = static_cast<std::uint16_t>(best[l].index);
+          distances[first + i + l] = best[l].distance;
+        }
       }
     }
   }
 
  private:
-  static constexpr std::size_t kVectors = 2;  // vectors of blocks that share a centroid's load
+  static constexpr std::size_t kVectors = V::kVectors;  // of blocks that share a centroid's load
   static constexpr std::size_t kWidth = kVectors * V::kLanes;
   static constexpr std::size_t kCentroids = V::kCentroids;  // whose sums are in registers at once
+  static constexpr std::size_t kLooks = 4;  // distances to tiles at once, to hide their latency
+
+  static constexpr std::size_t kPerTile = kTile / V::kLanes;
 
   struct Best {
     float distance;
@@ -56,16 +65,17 @@ class TiledNearest {
 
   // Layout: lanes_ is float[d][kBlocksAtOnce]: the shifted blocks; behind the last one, copies of
   // it.
-  void fill_lanes(const float* blocks, std::size_t count) {
+  void fill_lanes() {
     const std::size_t d = tiles_.d;
-    std::int32_t offsets[kBlocksAtOnce];
-    for (std::size_t i = 0; i < kBlocksAtOnce; ++i) {
-      offsets[i] = static_cast<std::int32_t>((i < count ? i : count - 1) * d);
-    }
-    for (std::size_t j = 0; j < d; ++j) {
-      const V shift = V::set(tiles_.shift[j]);
+    for (std::size_t j0 = 0; j0 < d; j0 += 8) {
+      const std::size_t n_columns = d - j0 < 8 ? d - j0 : 8;
       for (std::size_t i = 0; i < kBlocksAtOnce; i += V::kLanes) {
-        V::sub(V::gather(blocks + j, offsets + i), shift).store(lanes_ + j * kBlocksAtOnce + i);
+        V columns[8];
+        V::load_columns(rows_ + i, j0, n_columns, columns);
+        float* to = lanes_ + j0 * kBlocksAtOnce + i;
+        for (std::size_t j = 0; j < n_columns; ++j) {
+          V::sub(columns[j], V::set(tiles_.shift[j0 + j])).store(to + j * kBlocksAtOnce);
+        }
       }
     }
   }
@@ -81,7 +91,7 @@ class TiledNearest {
       V least[kVectors];
       best_scores(t, part, least);
       const V number = V::set(static_cast<float>(t));
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; ++v) {
         second[v] = V::min(second[v], V::max(best[v], least[v]));
         index[v] = V::if_less(least[v], best[v], number, index[v]);
@@ -90,7 +100,7 @@ class TiledNearest {
     }
     for (std::size_t v = 0; v < kVectors; ++v) {
       const std::size_t at = part + v * V::kLanes;
-      index[v].store(best_tile_ + at);
+      index[v].store_integers(best_tile_ + at);
       clear_ |= V::less_mask(margin(at, best[v]), V::sub(second[v], best[v])) << at;
     }
   }
@@ -102,26 +112,32 @@ class TiledNearest {
     const float* norms = tiles_.half_norms + t * kTile;
     for (std::size_t k0 = 0; k0 < kTile; k0 += kCentroids) {
       V sums[kCentroids][kVectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (std::size_t k = 0; k < kCentroids; ++k) {
-        sums[k][0] = sums[k][1] = V::set(norms[k0 + k]);
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) sums[k][v] = V::set(norms[k0 + k]);
       }
       for (std::size_t j = 0; j < d; ++j) {
-        const V x0 = V::load(lanes_ + j * kBlocksAtOnce + part);
-        const V x1 = V::load(lanes_ + j * kBlocksAtOnce + part + V::kLanes);
-#pragma GCC unroll 8
+        const float* x = lanes_ + j * kBlocksAtOnce + part;
+#pragma GCC unroll 16
         for (std::size_t k = 0; k < kCentroids; ++k) {
           const V c = V::set(tile[j * kTile + k0 + k]);
-          sums[k][0] = V::subtract_product(sums[k][0], x0, c);
-          sums[k][1] = V::subtract_product(sums[k][1], x1, c);
+#pragma GCC unroll 4
+          for (std::size_t v = 0; v < kVectors; ++v) {
+            sums[k][v] = V::subtract_product(sums[k][v], V::load(x + v * V::kLanes), c);
+          }
         }
       }
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; ++v) {
-        V smallest = sums[0][v];
+#pragma GCC unroll 4
+        for (std::size_t half = kCentroids / 2; half > 0; half /= 2) {
 #pragma GCC unroll 8
-        for (std::size_t k = 1; k < kCentroids; ++k) smallest = V::min(smallest, sums[k][v]);
-        least[v] = k0 == 0 ? smallest : V::min(least[v], smallest);
+          for (std::size_t k = 0; k < half; ++k) {
+            sums[k][v] = V::min(sums[k][v], sums[k + half][v]);
+          }
+        }
+        least[v] = k0 == 0 ? sums[0][v] : V::min(least[v], sums[0][v]);
       }
     }
   }
@@ -141,35 +157,55 @@ class TiledNearest {
     return V::mul(terms, V::set(static_cast<float>(tiles_.d + 4) * 0x1p-22f));
   }
 
-  // The nearest centroid of a tile.
-  Best look_into(const float* block, std::size_t t) const {
+  // For each l: the nearest centroid to rows[l] in tile tiles[l].
+  void look_into(const float* const* rows, const std::uint32_t* tiles, Best* best) const {
     const std::size_t d = tiles_.d;
-    const float* tile = tiles_.centroids + t * d * kTile;
-    V sums[kTile / V::kLanes];
-    for (V& sum : sums) sum = V::set(0);
+    V sums[kLooks][kPerTile];
+    const float* tile[kLooks];
+#pragma GCC unroll 4
+    for (std::size_t l = 0; l < kLooks; ++l) {
+      tile[l] = tiles_.centroids + tiles[l] * d * kTile;
+      for (V& sum : sums[l]) sum = V::set(0);
+    }
     for (std::size_t j = 0; j < d; ++j) {
-      const V x = V::set(block[j]);
+#pragma GCC unroll 4
+      for (std::size_t l = 0; l < kLooks; ++l) {
+        const V x = V::set(rows[l][j]);
 #pragma GCC unroll 2
-      for (std::size_t v = 0; v < kTile / V::kLanes; ++v) {
-        const V difference = V::sub(x, V::load(tile + j * kTile + v * V::kLanes));
-        sums[v] = V::add_product(sums[v], difference, difference);
+        for (std::size_t v = 0; v < kPerTile; ++v) {
+          const V difference = V::sub(x, V::load(tile[l] + j * kTile + v * V::kLanes));
+          sums[l][v] = V::add_product(sums[l][v], difference, difference);
+        }
       }
     }
-    V least = sums[0];
-    for (std::size_t v = 1; v < kTile / V::kLanes; ++v) least = V::min(least, sums[v]);
-    const float distance = V::smallest(least);
-    std::uint32_t equal = 0;
-    for (std::size_t v = 0; v < kTile / V::kLanes; ++v) {
-      equal |= V::equal_mask(sums[v], V::set(distance)) << (v * V::kLanes);
+#pragma GCC unroll 4
+    for (std::size_t l = 0; l < kLooks; ++l) {
+      V least = sums[l][0];
+      for (std::size_t v = 1; v < kPerTile; ++v) least = V::min(least, sums[l][v]);
+      const float distance = V::smallest(least);
+      std::uint32_t equal = 0;
+      for (std::size_t v = 0; v < kPerTile; ++v) {
+        equal |= V::equal_mask(sums[l][v], V::set(distance)) << (v * V::kLanes);
+      }
+      best[l] = {distance, tiles[l] * kTile + static_cast<std::size_t>(std::countr_zero(equal))};
     }
-    return {distance, t * kTile + static_cast<std::size_t>(std::countr_zero(equal))};
   }
 
-  Best look_again(const float* block) const {
-    Best best = look_into(block, 0);
-    for (std::size_t t = 1; t < n_tiles_; ++t) {
-      const Best other = look_into(block, t);
-      if (other.distance < best.distance) best = other;
+  // The nearest centroid of all tiles.
+  Best look_again(const float* row) const {
+    const float* rows[kLooks];
+    for (const float*& r : rows) r = row;
+    Best best{kFarAway * kFarAway, 0};
+    for (std::size_t t = 0; t < n_tiles_; t += kLooks) {
+      std::uint32_t tiles[kLooks];
+      for (std::size_t l = 0; l < kLooks; ++l) {
+        tiles[l] = static_cast<std::uint32_t>(t + l < n_tiles_ ? t + l : n_tiles_ - 1);
+      }
+      Best found[kLooks];
+      look_into(rows, tiles, found);
+      for (const Best& other : found) {
+        if (other.distance < best.distance) best = other;
+      }
     }
     return best;
   }
@@ -177,7 +213,8 @@ class TiledNearest {
   const CentroidTiles& tiles_;
   std::size_t n_tiles_;
   float* lanes_;
-  alignas(64) float best_tile_[kBlocksAtOnce];
+  const float* rows_[kBlocksAtOnce];
+  alignas(64) std::uint32_t best_tile_[kBlocksAtOnce];
   std::uint32_t clear_ = 0;  // bit i: the best tile of block i is the best for sure
 };
 
