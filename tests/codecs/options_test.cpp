@@ -14,13 +14,14 @@ TEST(PqOptions, TextHoldsEveryField) {
                           .seed = 11,
                           .init = Init::kRandom,
                           .restarts = 2,
+                          .explore = 64,
                           .reassign = Reassign::kFarthest,
                           .tolerance = 0,
                           .codebook_dtype = DType::kF32,
                           .engine = Engine::kFaiss};
   EXPECT_EQ(to_string(options),
             "block_size=4,centroids=64,groups=2,iterations=7,seed=11,init=random,"
-            "restarts=2,reassign=farthest,tolerance=0,codebook=f32,engine=faiss");
+            "restarts=2,explore=64,reassign=farthest,tolerance=0,codebook=f32,engine=faiss");
 }
 
 TEST(PqOptions, AreSetByName) {
@@ -55,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(All, BadOption,
                                          Pair{"groups", "0"}, Pair{"iterations", "1e3"},
                                          Pair{"tolerance", "1"}, Pair{"tolerance", "nan"},
                                          Pair{"codebook", "f8"}, Pair{"init", "kmeans"},
-                                         Pair{"restarts", "1001"}, Pair{"reassign", "none"},
+                                         Pair{"restarts", "1001"}, Pair{"explore", "-1"}, Pair{"reassign", "none"},
                                          Pair{"engine", "gpu"}, Pair{"blocksize", "8"}));
 
 }  // namespace

@@ -35,7 +35,10 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
 Patterns are regular expressions that match anywhere in a name. Settings of --set and of recipes:
 codec (pq, plain), the options of that codec, and fallback.KEY for the codec of tensors that it
 would not make smaller. Those of pq: block_size, centroids, groups, iterations, seed, init,
-restarts, reassign, tolerance, codebook, engine.)";
+restarts, explore, reassign, tolerance, codebook, engine.
+
+The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
+--restarts 1.)";
 
 struct Arguments {
   std::string input;
@@ -147,7 +150,11 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--seed", "seed", "N", "seed of the initial centroids (default 0)");
   add("--init", "init", "++|random", "initial centroids: k-means++ or uniform (default ++)");
   add("--restarts", "restarts", "N",
-      "runs of which the best counts (default 0: 3 for small tensors, else 1)");
+      "runs of which the best counts (default 0: 10, 3 or 1, fewer for larger tensors)");
+  add("--explore", "explore", "N",
+      "blocks per centroid on which init ++ explores before it settles on all; the note of a "
+      "tensor "
+      "says so (default 1024; 0: all)");
   add("--reassign", "reassign", "split|farthest",
       "what an empty cluster gets: half of the most populated one, or the farthest block "
       "(default split)");

@@ -48,7 +48,10 @@ struct PqOptions {
   std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
   std::uint64_t seed = 0;         // of the initial centroids
   Init init = Init::kPlusPlus;    // how they are chosen
-  std::size_t restarts = 0;       // runs of which the best counts; 0: 3 for small tensors, else 1
+  std::size_t restarts = 0;       // runs of which the best counts; 0: 10, 3 or 1 by size
+  // Blocks per centroid on which init ++ explores. A codebook of at least twice as many blocks (and
+  // without importances) settles on all of them, in the last two fifths of the iterations. 0: all.
+  std::size_t explore = 1024;
   Reassign reassign = Reassign::kSplit;
   double tolerance = 1e-4;             // stop when the objective falls by less than this share
   DType codebook_dtype = DType::kF16;  // F16 or F32; F16 gives way to F32 where it would not hold
@@ -66,8 +69,8 @@ std::size_t auto_block_size(std::span<const std::size_t> shape);
 // the second time.
 void resolve(PqOptions& options, std::span<const std::size_t> shape);
 
-// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,reassign=split,
-// tolerance=0.0001,codebook=f16,engine=native" (in one line)
+// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
+// reassign=split,tolerance=0.0001,codebook=f16,engine=native" (in one line)
 std::string to_string(const PqOptions& options);
 
 // Sets one of the options above by its name and text; block_size may be "auto".
@@ -80,6 +83,7 @@ struct EmIteration {
   std::size_t group = 0;
   std::size_t restart = 0;
   std::size_t iteration = 0;
+  std::size_t n_blocks = 0;  // of the sample, or all
   double objective = 0;
   std::size_t n_reassigned = 0;  // empty clusters that were given a new centroid
 };
@@ -116,8 +120,8 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options);
 // too small for it. Errors: kInvalidArgument.
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options);
 
-// What turned out otherwise than the options say: fewer centroids, another codebook type; empty
-// when nothing did.
+// What turned out otherwise than the options say: fewer centroids, another codebook type, a
+// codebook that was not explored on all blocks; empty when nothing did.
 std::string remarks(const PqWeight& weight, const PqOptions& options);
 
 // How much the weights of a row or a column matter: the objective becomes

@@ -9,6 +9,7 @@
 #include "codecs/pq/initial_centroids.h"
 #include "codecs/pq/reassign.h"
 #include "codecs/pq/relocate.h"
+#include "codecs/pq/sample.h"
 #include "codecs/pq/update.h"
 
 namespace pqw {
@@ -34,11 +35,15 @@ std::vector<std::size_t> initial_blocks(BlockSpan blocks, const BlockWeights& we
              : random_blocks(blocks, options.n_centroids, seed);
 }
 
-// Small tensors are cheap to try again, and it is they that bad starts hurt.
+// Small problems are cheap to try again, and it is they that bad starts hurt.
 std::size_t run_count(BlockSpan blocks, const PqOptions& options) {
   constexpr std::size_t kSmall = std::size_t{1} << 26;  // multiplications of an E-step
+  constexpr std::size_t kTiny = std::size_t{1} << 23;
   if (options.restarts > 0) return options.restarts;
-  return blocks.values.size() <= kSmall / options.n_centroids ? 3 : 1;
+  const std::size_t n_values = blocks.values.size();
+  return n_values <= kTiny / options.n_centroids    ? 10
+         : n_values <= kSmall / options.n_centroids ? 3
+                                                    : 1;
 }
 
 // Moves every centroid kOvershoot times as far as its mean. For given codes the objective is a
@@ -51,17 +56,25 @@ void overshoot(std::span<const float> before, std::span<float> codebook) {
   }
 }
 
-Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& options,
-           std::size_t restart, std::span<std::uint16_t> codes, const OnIteration& on_iteration) {
-  // Seeds of neighbouring groups and restarts must not meet.
-  const std::uint64_t seed = options.seed + restart * 0x9e3779b97f4a7c15u;
+// One codebook's problem, and who follows it.
+struct Problem {
+  BlockSpan blocks;
+  const BlockWeights& weights;
+  const PqOptions& options;
+  std::span<std::uint16_t> codes;  // of the blocks
+  const OnIteration& on_iteration;
+};
+
+// Iterations first .. last-1. While exploring, steps are long and centroids relocate; it ends in
+// iteration `settle` at the latest, or when it has converged. Then the iterations are plain EM.
+void iterate(const Problem& problem, std::size_t restart, std::size_t first, std::size_t settle,
+             std::size_t last, Run& run) {
+  const auto& [blocks, weights, options, codes, on_iteration] = problem;
   const bool can_relocate = weights.columns.empty() && options.n_centroids <= kMostForRelocation;
-  Run run{gather(blocks, initial_blocks(blocks, weights, options, seed)), HUGE_VAL};
-  // Starting from k-means++ it explores first, with long steps and relocations, and then settles;
-  // from uniform draws it is plain EM throughout.
-  bool exploring = options.init == Init::kPlusPlus;
-  for (std::size_t i = 0; i < options.iterations; ++i) {
-    exploring = exploring && i <= options.iterations * 3 / 5;
+  bool exploring = true;
+  run.objective = HUGE_VAL;  // that of other blocks would not compare
+  for (std::size_t i = first; i < last; ++i) {
+    exploring = exploring && i < settle;
     const double previous = run.objective;
     run.objective = assign(blocks, run.codebook, codes, weights);
     const std::vector<float> before = run.codebook;
@@ -77,15 +90,36 @@ Run run_em(BlockSpan blocks, const BlockWeights& weights, const PqOptions& optio
             ? split_into_empty_clusters(clusters, blocks.d, static_cast<float>(spread),
                                         run.codebook)
             : move_empty_clusters_to_farthest(clusters, blocks, codes, weights, run.codebook);
-    on_iteration({0, restart, i, run.objective, n_reassigned});
+    on_iteration({0, restart, i, blocks.count(), run.objective, n_reassigned});
     // No end on the strength of an iteration that also moved centroids elsewhere.
-    if (i == 0 || n_reassigned > 0 || previous - run.objective > options.tolerance * previous) {
+    if (i == first || n_reassigned > 0 || previous - run.objective > options.tolerance * previous) {
       continue;
     }
     if (!exploring) break;
     exploring = false;
   }
-  return run;
+}
+
+// Starting from k-means++ EM explores and then settles; from uniform draws it is plain EM.
+std::size_t exploring_iterations(const PqOptions& options) {
+  if (options.init != Init::kPlusPlus) return 0;
+  return std::min(options.iterations, options.iterations * 3 / 5 + 1);
+}
+
+// The best of several runs of `iterations` iterations.
+Run best_run(const Problem& problem, std::size_t iterations) {
+  const PqOptions& options = problem.options;
+  Run best;
+  for (std::size_t restart = 0; restart < run_count(problem.blocks, options); ++restart) {
+    // Seeds of neighbouring groups and restarts must not meet.
+    const std::uint64_t seed = options.seed + restart * 0x9e3779b97f4a7c15u;
+    Run run;
+    run.codebook =
+        gather(problem.blocks, initial_blocks(problem.blocks, problem.weights, options, seed));
+    iterate(problem, restart, 0, exploring_iterations(options), iterations, run);
+    if (restart == 0 || run.objective < best.objective) best = std::move(run);
+  }
+  return best;
 }
 
 }  // namespace
@@ -96,12 +130,18 @@ std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
   const auto distinct = distinct_blocks(blocks, options.n_centroids + 1);
   if (distinct.size() <= options.n_centroids) return gather(blocks, distinct);
   if (options.engine == Engine::kFaiss) return train_with_faiss(blocks, options, on_iteration);
-  Run best;
-  for (std::size_t restart = 0; restart < run_count(blocks, options); ++restart) {
-    Run run = run_em(blocks, weights, options, restart, codes, on_iteration);
-    if (restart == 0 || run.objective < best.objective) best = std::move(run);
+  const Problem problem{blocks, weights, options, codes, on_iteration};
+  const bool weighted = !weights.rows.empty() || !weights.columns.empty();
+  if (weighted || sample_size(blocks.count(), options) == blocks.count()) {
+    return best_run(problem, options.iterations).codebook;
   }
-  return best.codebook;
+  const std::vector<float> sample = sample_blocks(blocks, options, options.seed);
+  std::vector<std::uint16_t> sample_codes(sample.size() / blocks.d);
+  const std::size_t settle = exploring_iterations(options);
+  Run run = best_run({{sample, blocks.d}, weights, options, sample_codes, on_iteration}, settle);
+  constexpr std::size_t kLongSteps = 3;  // more, from the sample's optimum to that of all blocks
+  iterate(problem, 0, settle, settle + kLongSteps, options.iterations, run);
+  return run.codebook;
 }
 
 }  // namespace pqw

@@ -57,7 +57,8 @@ std::vector<float> train_with_faiss(BlockSpan blocks, const PqOptions& options,
   }
   for (std::size_t i = 0; i < clustering.iteration_stats.size(); ++i) {
     const faiss::ClusteringIterationStats& stats = clustering.iteration_stats[i];
-    on_iteration({0, 0, i, static_cast<double>(stats.obj), static_cast<std::size_t>(stats.nsplit)});
+    on_iteration({0, 0, i, blocks.count(), static_cast<double>(stats.obj),
+                  static_cast<std::size_t>(stats.nsplit)});
   }
   return std::move(clustering.centroids);
 }

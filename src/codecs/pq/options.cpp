@@ -4,13 +4,15 @@
 #include <algorithm>
 
 #include "codecs/option_text.h"
+#include "codecs/pq/sample.h"
 #include "pqw/codecs/pq_encode.h"
 
 namespace pqw {
 namespace {
 
 constexpr const char* kKnown =
-    "block_size, centroids, groups, iterations, seed, init, restarts, reassign, tolerance, "
+    "block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, "
+    "tolerance, "
     "codebook or engine";
 
 std::size_t parse_block_size(std::string_view key, std::string_view value) {
@@ -57,6 +59,8 @@ void validate(const PqOptions& options) {
           fmt::format("iterations={}: expected 0 to 1000000", options.iterations));
   require(options.restarts <= 1000,
           fmt::format("restarts={}: expected 0 to 1000", options.restarts));
+  require(options.explore <= 1'000'000'000,
+          fmt::format("explore={}: expected 0 to 1000000000", options.explore));
   require(options.tolerance >= 0 && options.tolerance < 1,
           fmt::format("tolerance={}: expected 0 <= tolerance < 1", options.tolerance));
   require(options.codebook_dtype == DType::kF16 || options.codebook_dtype == DType::kF32,
@@ -65,10 +69,10 @@ void validate(const PqOptions& options) {
 
 std::string to_string(const PqOptions& options) {
   return fmt::format(
-      "block_size={},centroids={},groups={},iterations={},seed={},init={},restarts={},reassign={},"
-      "tolerance={},codebook={},engine={}",
+      "block_size={},centroids={},groups={},iterations={},seed={},init={},restarts={},explore={},"
+      "reassign={},tolerance={},codebook={},engine={}",
       options.block_size, options.n_centroids, options.n_groups, options.iterations, options.seed,
-      options.init == Init::kPlusPlus ? "++" : "random", options.restarts,
+      options.init == Init::kPlusPlus ? "++" : "random", options.restarts, options.explore,
       options.reassign == Reassign::kSplit ? "split" : "farthest", options.tolerance,
       options.codebook_dtype == DType::kF16 ? "f16" : "f32",
       options.engine == Engine::kNative ? "native" : "faiss");
@@ -90,6 +94,8 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
     options.init = value == "++" ? Init::kPlusPlus : Init::kRandom;
   } else if (key == "restarts") {
     options.restarts = parse_number<std::size_t>(key, value, kWholeNumber);
+  } else if (key == "explore") {
+    options.explore = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "reassign") {
     if (value != "split" && value != "farthest") bad_value(key, value, "split or farthest");
     options.reassign = value == "split" ? Reassign::kSplit : Reassign::kFarthest;
@@ -108,15 +114,18 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
 }
 
 std::string remarks(const PqWeight& weight, const PqOptions& options) {
-  std::string text;
+  std::vector<std::string> found;
+  const std::size_t n_blocks = weight.codes.size() / weight.n_groups;
+  const std::size_t n_explored = sample_size(n_blocks, options);
   if (weight.n_centroids < options.n_centroids) {
-    text = fmt::format("only {} distinct blocks", weight.n_centroids);
+    found.push_back(fmt::format("only {} distinct blocks", weight.n_centroids));
+  } else if (n_explored < n_blocks) {
+    found.push_back(fmt::format("explored {} of {} blocks", n_explored, n_blocks));
   }
   if (weight.codebook_dtype != options.codebook_dtype) {
-    text +=
-        fmt::format("{}float32 codebook: beyond the range of float16", text.empty() ? "" : "; ");
+    found.push_back("float32 codebook: beyond the range of float16");
   }
-  return text;
+  return fmt::format("{}", fmt::join(found, "; "));
 }
 
 }  // namespace pqw

@@ -31,6 +31,7 @@ void split(const float* from, std::size_t d, float spread, float* plus, float* m
 
 std::size_t split_into_empty_clusters(Clusters& clusters, std::size_t d, float spread,
                                       std::span<float> codebook) {
+  if (clusters.divisible.empty()) return 0;
   std::priority_queue<Donor> donors;
   for (std::size_t k = 0; k < clusters.sizes.size(); ++k) {
     if (clusters.divisible[k]) donors.push({clusters.sizes[k], k});

@@ -10,38 +10,41 @@ namespace {
 constexpr std::size_t kBlocksPerRange = 1 << 14;
 constexpr std::size_t kSumsAtMost = 1 << 22;  // doubles in all ranges together: 32 MiB
 
-constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
-
 // What the blocks of one range add up to.
 struct Sums {
   std::vector<double> values;   // [K][d]: Σ weight * x
   std::vector<double> weights;  // [K][d] with column weights, [K] with row weights, else empty
   std::vector<std::size_t> sizes;
-  std::vector<std::size_t> first;  // a block of each cluster; kNone: it has none
-  std::vector<std::uint8_t> divisible;
 };
 
-bool equal_blocks(BlockSpan blocks, std::size_t a, std::size_t b) {
-  return std::equal(blocks[a], blocks[a] + blocks.d, blocks[b]);
-}
-
-void note_member(BlockSpan blocks, std::size_t i, std::size_t k, Sums& sums) {
-  if (sums.sizes[k]++ == 0) {
-    sums.first[k] = i;
-  } else if (!sums.divisible[k]) {
-    sums.divisible[k] = !equal_blocks(blocks, i, sums.first[k]);
+// kD is the block size if the compiler is to know it, else 0.
+template <std::size_t kD>
+void add_plain(BlockSpan blocks, std::span<const std::uint16_t> codes, std::size_t begin,
+               std::size_t end, Sums& sums) {
+  const std::size_t d = kD > 0 ? kD : blocks.d;
+  double* values = sums.values.data();
+  std::size_t* sizes = sums.sizes.data();
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::size_t k = codes[i];
+    ++sizes[k];
+    for (std::size_t j = 0; j < d; ++j) values[k * d + j] += blocks[i][j];
   }
 }
 
-void add_plain(BlockSpan blocks, std::span<const std::uint16_t> codes, std::size_t begin,
-               std::size_t end, Sums& sums) {
-  const std::size_t d = blocks.d;
-  for (std::size_t i = begin; i < end; ++i) {
-    const std::size_t k = codes[i];
-    note_member(blocks, i, k, sums);
-    const float* block = blocks[i];
-    double* sum = sums.values.data() + k * d;
-    for (std::size_t j = 0; j < d; ++j) sum[j] += block[j];
+auto add_plain_for(std::size_t d) {
+  switch (d) {
+    case 2:
+      return add_plain<2>;
+    case 4:
+      return add_plain<4>;
+    case 8:
+      return add_plain<8>;
+    case 9:
+      return add_plain<9>;
+    case 16:
+      return add_plain<16>;
+    default:
+      return add_plain<0>;
   }
 }
 
@@ -53,7 +56,7 @@ void add_weighted(BlockSpan blocks, std::span<const std::uint16_t> codes,
     const double row = weights.of_row(i);
     if (row == 0) continue;
     const std::size_t k = codes[i];
-    note_member(blocks, i, k, sums);
+    ++sums.sizes[k];
     const float* columns = by_column ? weights.of_columns(i, d) : nullptr;
     for (std::size_t j = 0; j < d; ++j) {
       const double weight = by_column ? row * columns[j] : row;
@@ -65,12 +68,8 @@ void add_weighted(BlockSpan blocks, std::span<const std::uint16_t> codes,
 }
 
 // Adds those of another range to the first range's, for centroid k.
-void combine(BlockSpan blocks, const Sums& from, std::size_t k, Sums& to) {
+void combine(const Sums& from, std::size_t k, std::size_t d, Sums& to) {
   if (from.sizes[k] == 0) return;
-  const std::size_t d = blocks.d;
-  const bool differ = to.sizes[k] > 0 && !equal_blocks(blocks, from.first[k], to.first[k]);
-  if (from.divisible[k] || differ) to.divisible[k] = 1;
-  if (to.sizes[k] == 0) to.first[k] = from.first[k];
   to.sizes[k] += from.sizes[k];
   for (std::size_t j = 0; j < d; ++j) to.values[k * d + j] += from.values[k * d + j];
   const std::size_t per_centroid = from.weights.size() / from.sizes.size();
@@ -88,6 +87,28 @@ void move_centroid(const Sums& sums, std::size_t k, std::size_t d, std::span<flo
   }
 }
 
+// Which clusters hold two blocks of positive weight that differ. Mostly a short look at the data:
+// it ends when every cluster has shown two.
+std::vector<std::uint8_t> find_divisible(BlockSpan blocks, std::span<const std::uint16_t> codes,
+                                         const BlockWeights& weights,
+                                         std::span<const std::size_t> sizes) {
+  constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> first(sizes.size(), kNone);  // a block of each cluster
+  std::vector<std::uint8_t> divisible(sizes.size());
+  auto n_open = std::ranges::count_if(sizes, [](std::size_t size) { return size >= 2; });
+  for (std::size_t i = 0; i < blocks.count() && n_open > 0; ++i) {
+    const std::size_t k = codes[i];
+    if (divisible[k] || weights.of_row(i) == 0) continue;
+    if (first[k] == kNone) {
+      first[k] = i;
+    } else if (!std::equal(blocks[i], blocks[i] + blocks.d, blocks[first[k]])) {
+      divisible[k] = 1;
+      --n_open;
+    }
+  }
+  return divisible;
+}
+
 }  // namespace
 
 Clusters update_centroids(BlockSpan blocks, std::span<const std::uint16_t> codes,
@@ -101,9 +122,7 @@ Clusters update_centroids(BlockSpan blocks, std::span<const std::uint16_t> codes
       std::min(blocks.count() / kBlocksPerRange, kSumsAtMost / (codebook.size() + n_weights)), 1,
       64);
   const Sums empty{std::vector<double>(codebook.size()), std::vector<double>(n_weights),
-                   std::vector<std::size_t>(n_centroids),
-                   std::vector<std::size_t>(n_centroids, kNone),
-                   std::vector<std::uint8_t>(n_centroids)};
+                   std::vector<std::size_t>(n_centroids)};
   std::vector<Sums> ranges(n_ranges, empty);
 #pragma omp parallel for schedule(dynamic, 1) if (n_ranges > 1)
   for (std::size_t range = 0; range < n_ranges; ++range) {
@@ -112,16 +131,20 @@ Clusters update_centroids(BlockSpan blocks, std::span<const std::uint16_t> codes
     if (weighted) {
       add_weighted(blocks, codes, weights, begin, end, ranges[range]);
     } else {
-      add_plain(blocks, codes, begin, end, ranges[range]);
+      add_plain_for(blocks.d)(blocks, codes, begin, end, ranges[range]);
     }
   }
 #pragma omp parallel for if (n_ranges > 1)
   for (std::size_t k = 0; k < n_centroids; ++k) {
     for (std::size_t range = 1; range < n_ranges; ++range)
-      combine(blocks, ranges[range], k, ranges[0]);
+      combine(ranges[range], k, blocks.d, ranges[0]);
     move_centroid(ranges[0], k, blocks.d, codebook);
   }
-  return {std::move(ranges[0].sizes), std::move(ranges[0].divisible)};
+  Clusters clusters{std::move(ranges[0].sizes), {}};
+  if (std::ranges::find(clusters.sizes, 0u) != clusters.sizes.end()) {
+    clusters.divisible = find_divisible(blocks, codes, weights, clusters.sizes);
+  }
+  return clusters;
 }
 
 }  // namespace pqw

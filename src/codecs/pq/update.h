@@ -11,8 +11,9 @@
 namespace pqw {
 
 struct Clusters {
-  std::vector<std::size_t> sizes;       // blocks of positive weight per centroid
-  std::vector<std::uint8_t> divisible;  // 1: holds two such blocks that differ
+  std::vector<std::size_t> sizes;  // blocks of positive weight per centroid
+  // 1: holds two such blocks that differ. Empty when no cluster is empty: then nobody asks.
+  std::vector<std::uint8_t> divisible;
 };
 
 // Moves every centroid to the (weighted) mean of its blocks, summed in double over ranges of blocks
