@@ -49,15 +49,14 @@ TEST_P(BadOption, IsRefused) {
 }
 
 using Pair = std::pair<const char*, const char*>;
-INSTANTIATE_TEST_SUITE_P(All, BadOption,
-                         testing::Values(Pair{"block_size", "0"}, Pair{"block_size", "-1"},
-                                         Pair{"block_size", "8x"}, Pair{"centroids", "1"},
-                                         Pair{"centroids", "65537"}, Pair{"centroids", ""},
-                                         Pair{"groups", "0"}, Pair{"iterations", "1e3"},
-                                         Pair{"tolerance", "1"}, Pair{"tolerance", "nan"},
-                                         Pair{"codebook", "f8"}, Pair{"init", "kmeans"},
-                                         Pair{"restarts", "1001"}, Pair{"explore", "-1"}, Pair{"reassign", "none"},
-                                         Pair{"engine", "gpu"}, Pair{"blocksize", "8"}));
+INSTANTIATE_TEST_SUITE_P(
+    All, BadOption,
+    testing::Values(Pair{"block_size", "0"}, Pair{"block_size", "-1"}, Pair{"block_size", "8x"},
+                    Pair{"centroids", "1"}, Pair{"centroids", "65537"}, Pair{"centroids", ""},
+                    Pair{"groups", "0"}, Pair{"iterations", "1e3"}, Pair{"tolerance", "1"},
+                    Pair{"tolerance", "nan"}, Pair{"codebook", "f8"}, Pair{"init", "kmeans"},
+                    Pair{"restarts", "1001"}, Pair{"explore", "-1"}, Pair{"reassign", "none"},
+                    Pair{"engine", "gpu"}, Pair{"blocksize", "8"}));
 
 }  // namespace
 }  // namespace pqw
