@@ -1,0 +1,63 @@
+// Damages archives and disturbs their writers, and prints what came of it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <string>
+
+#include "tests/torture/damage.h"
+#include "tests/torture/faults.h"
+
+namespace {
+
+struct Part {
+  const char* name;
+  std::function<bool(bool)> run;
+};
+
+const Part kParts[] = {{"flips", pqw::torture::flip_bits},
+                       {"lengths", pqw::torture::truncate},
+                       {"appended", pqw::torture::append_bytes},
+                       {"sectors", pqw::torture::lose_sectors},
+                       {"faults", pqw::torture::fail_writes},
+                       {"kills", pqw::torture::kill_at_writes},
+                       {"random-kills", pqw::torture::kill_at_random},
+                       {"readers", pqw::torture::read_while_writing}};
+
+int usage() {
+  fmt::print(stderr, "usage: pqw_torture [--long] [PART...]; parts:");
+  for (const Part& part : kParts) fmt::print(stderr, " {}", part.name);
+  fmt::print(stderr, "\n");
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 4 && std::strcmp(argv[1], "writer") == 0) {
+    return pqw::torture::run_writer(argv[2], argv[3]);
+  }
+  const bool all = argc > 1 && std::strcmp(argv[1], "--long") == 0;
+  const int first = all ? 2 : 1;
+  for (int i = first; i < argc; ++i) {
+    const auto is_it = [&](const Part& part) { return std::strcmp(argv[i], part.name) == 0; };
+    if (std::find_if(std::begin(kParts), std::end(kParts), is_it) == std::end(kParts)) {
+      return usage();
+    }
+  }
+  bool ok = true;
+  for (const Part& part : kParts) {
+    bool chosen = first == argc;
+    for (int i = first; i < argc; ++i) chosen |= std::strcmp(argv[i], part.name) == 0;
+    if (!chosen) continue;
+    const auto start = std::chrono::steady_clock::now();
+    ok = part.run(all) && ok;
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    fmt::print(stderr, "{}: {:.1f} s\n", part.name, seconds.count());
+  }
+  fmt::print("{}\n", ok ? "nothing lost" : "FAILED");
+  return ok ? 0 : 1;
+}
