@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <mutex>
 #include <optional>
 
+#include "pipeline/kept_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
@@ -20,6 +22,9 @@ namespace {
 
 // What the tables of an archive take for one compressed tensor, about.
 constexpr std::size_t kRecordOverheadBytes = 512;
+
+constexpr char kWouldNotShrink[] = "would not shrink";
+constexpr char kNotFinite[] = "holds NaN or infinity";
 
 struct Input {
   std::unique_ptr<WeightReader> reader;
@@ -117,6 +122,8 @@ struct Job {
   const PlanEntry* entry;
   std::optional<FloatTensor> tensor = {};
   std::optional<Compressed> compressed = {};  // when it is worth it
+  std::optional<Record> record = {};          // of `compressed`, once it was kept or was found kept
+  std::string reason = {};                    // why it is plain, beyond that of its entry
   std::exception_ptr error = {};
 };
 
@@ -166,9 +173,19 @@ void encode_job(Job& job, EmObserver& observer) noexcept {
   }
 }
 
+void read_job(const WeightReader& reader, Job& job) {
+  try {
+    job.tensor = read_tensor(reader, job.index, job.entry->info);
+  } catch (const Error& error) {
+    const bool is_policy = error.code() == ErrorCode::kNonFinite && job.entry->plain_if_not_finite;
+    if (!is_policy) throw;
+    job.reason = kNotFinite;
+  }
+}
+
 void encode_batch(const WeightReader& reader, std::vector<Job>& batch, EmObserver* observer) {
   for (Job& job : batch) {
-    if (job.entry->compress) job.tensor = read_tensor(reader, job.index, job.entry->info);
+    if (job.entry->compress && !job.compressed) read_job(reader, job);
   }
   SharedObserver shared(observer);
 #pragma omp parallel for schedule(dynamic, 1) if (batch.size() > 1)
@@ -180,19 +197,71 @@ void encode_batch(const WeightReader& reader, std::vector<Job>& batch, EmObserve
   }
 }
 
+std::string plain_reason(const Job& job) {
+  if (!job.entry->compress) return job.entry->reason;
+  return job.reason.empty() ? kWouldNotShrink : job.reason;
+}
+
 TensorReport write_job(const WeightReader& reader, Job& job, ArchiveWriter& writer) {
   const PlanEntry& entry = *job.entry;
   const TensorBytes original = reader.read(job.index);
   if (!job.compressed) {
-    return add_plain(writer, entry.info, original,
-                     entry.compress ? "would not shrink" : entry.reason);
+    return add_plain(writer, entry.info, original, plain_reason(job));
   }
   const auto& [weight, options] = *job.compressed;
-  writer.add(to_record(weight, entry.info.name));
+  writer.add(job.record ? *job.record : to_record(weight, entry.info.name));
   TensorReport report = codec_report(entry.info, weight, *options);
   report.distortion = measure_against(original, entry.info, weight);
   job.compressed.reset();
+  job.record.reset();
   return report;
+}
+
+// Fills the jobs of a batch that an interrupted run has finished.
+void take_kept(const std::vector<KeptTensor>& kept, std::vector<Job>& batch) {
+  for (const KeptTensor& tensor : kept) {
+    for (Job& job : batch) {
+      if (job.index != tensor.index) continue;
+      const CodecOptions& options =
+          tensor.by_fallback ? job.entry->fallback.value() : job.entry->options;
+      job.compressed = Compressed{weight_from_record(tensor.record), &options};
+      job.record = tensor.record;
+    }
+  }
+}
+
+void keep(const KeptTensors& folder, const std::string& key, std::vector<Job>& batch) {
+  std::vector<KeptTensor> tensors;
+  for (Job& job : batch) {
+    if (!job.compressed) continue;
+    const bool by_fallback = job.compressed->options != &job.entry->options;
+    tensors.push_back(
+        {job.index, by_fallback, to_record(job.compressed->weight, job.entry->info.name)});
+  }
+  if (tensors.empty()) return;
+  folder.save(key, tensors);
+  std::size_t next = 0;
+  for (Job& job : batch) {
+    if (job.compressed) job.record = std::move(tensors[next++].record);
+  }
+}
+
+// Encodes the tensors of a batch, or takes them from a part; keeps them unless they are the last.
+void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan,
+                  const KeptTensors& folder, Resume resume, std::vector<Job>& batch,
+                  CompressObserver* observer) {
+  const bool is_last = batch.back().index + 1 == plan.size();
+  const bool has_work = std::ranges::any_of(batch, [](const Job& j) { return j.entry->compress; });
+  const std::string key = has_work && !(is_last && resume == Resume::kNo)
+                              ? key_of_part(reader, plan, batch.front().index, batch.size())
+                              : "";
+  if (resume == Resume::kYes && has_work) take_kept(folder.load(key), batch);
+  const bool is_kept =
+      std::ranges::any_of(batch, [](const Job& j) { return j.record.has_value(); });
+  encode_batch(reader, batch, observer);
+  if (!has_work || is_last || is_kept) return;
+  keep(folder, key, batch);
+  if (observer != nullptr) observer->on_kept(folder.folder());
 }
 
 // The plan of a tensor by its own options, else by the fallback, where that makes it smaller.
@@ -211,11 +280,16 @@ TensorReport size_tensor(const WeightReader& reader, std::size_t index, const Pl
                          ArchiveSizer& sizer) {
   std::string reason = entry.reason;
   if (entry.compress) {
-    if (const auto plan = plan_tensor(reader, index, entry)) {
-      sizer.add(to_record(plan->weight, entry.info.name));
-      return codec_report(entry.info, plan->weight, *plan->options);
+    reason = kWouldNotShrink;
+    try {
+      if (const auto plan = plan_tensor(reader, index, entry)) {
+        sizer.add(to_record(plan->weight, entry.info.name));
+        return codec_report(entry.info, plan->weight, *plan->options);
+      }
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNonFinite || !entry.plain_if_not_finite) throw;
+      reason = kNotFinite;
     }
-    reason = "would not shrink";
   }
   sizer.add_plain(entry.info);
   return plain_report(entry.info, std::move(reason));
@@ -228,7 +302,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Report compress(const std::string& input_path, const std::string& output, const Recipe& recipe,
-                bool overwrite, CompressObserver* observer) {
+                bool overwrite, CompressObserver* observer, Resume resume) {
   const auto start = std::chrono::steady_clock::now();
   const Input input = open_input(input_path, recipe, overwrite);
   Report report;
@@ -239,16 +313,18 @@ Report compress(const std::string& input_path, const std::string& output, const 
     observer->on_start(input.plan.size(), n_weights);
   }
   ArchiveWriter writer(output, input.archive_options);
+  const KeptTensors kept(output);
   while (report.tensors.size() < input.plan.size()) {
     std::vector<Job> batch = next_batch(input.plan, report.tensors.size());
     if (observer != nullptr) observer->on_tensor(batch.front().entry->info);
-    encode_batch(*input.reader, batch, observer);
+    finish_batch(*input.reader, input.plan, kept, resume, batch, observer);
     for (Job& job : batch) {
       report.tensors.push_back(write_job(*input.reader, job, writer));
       if (observer != nullptr) observer->on_tensor_done(report.tensors.back());
     }
   }
   report.file_bytes = writer.commit();
+  kept.remove();
   report.seconds = seconds_since(start);
   return report;
 }

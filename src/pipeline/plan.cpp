@@ -17,6 +17,9 @@ std::vector<NamePattern> compile(const std::vector<std::string>& patterns) {
   return compiled;
 }
 
+// The setting that no codec has: what to do with a tensor that holds NaN or infinity.
+constexpr char kNonFinite[] = "non_finite";
+
 bool matches_any(const std::vector<NamePattern>& patterns, const std::string& name) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const NamePattern& pattern) { return pattern.matches(name); });
@@ -38,12 +41,34 @@ void require_matches(const std::vector<NamePattern>& patterns,
 struct Choice {
   CodecOptions options;
   std::optional<CodecOptions> fallback;
+  std::string settings;
+  bool plain_if_not_finite = false;
 };
 
+// Takes the settings of that key off the others and returns the last value; empty without any.
+std::string take(Settings& settings, std::string_view key) {
+  std::string found;
+  for (const auto& [other, value] : settings) {
+    if (other == key) found = value;
+  }
+  std::erase_if(settings, [&](const auto& setting) { return setting.first == key; });
+  return found;
+}
+
+bool plain_if_not_finite(const std::string& policy) {
+  if (policy.empty() || policy == "error") return false;
+  if (policy == "plain") return true;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("non_finite={}: expected error or plain", policy));
+}
+
 Choice choice_from(const Settings& settings) {
-  const auto [fallback, others] = split(settings, "fallback");
-  Choice choice{options_from(others), std::nullopt};
+  auto [fallback, others] = split(settings, "fallback");
+  Choice choice;
+  choice.plain_if_not_finite = plain_if_not_finite(take(others, kNonFinite));
+  choice.options = options_from(others);
   if (!fallback.empty()) choice.fallback = options_from(fallback);
+  for (const auto& [key, value] : settings) choice.settings += fmt::format("{}={},", key, value);
   return choice;
 }
 
@@ -95,7 +120,13 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     });
     const Choice& choice =
         rule == rules.end() ? defaults : choices[static_cast<std::size_t>(rule - rules.begin())];
-    PlanEntry entry{info, false, obstacle(info), choice.options, choice.fallback};
+    PlanEntry entry{info,
+                    false,
+                    obstacle(info),
+                    choice.options,
+                    choice.fallback,
+                    choice.settings,
+                    choice.plain_if_not_finite};
     if (entry.reason.empty()) {
       if (is_plain(choice.options)) {
         entry.reason = "codec plain";

@@ -17,6 +17,7 @@
 #include "pqw/core/error.h"
 #include "pqw/pipeline/decompress.h"
 #include "pqw/pipeline/evaluate.h"
+#include "pqw/pipeline/plan.h"
 #include "pqw/pipeline/source.h"
 #include "tests/random_matrix.h"
 #include "tests/temp_dir.h"
@@ -195,6 +196,26 @@ TEST_F(CompressTest, NaNStopsItAndLeavesNothing) {
             2);
   compress(dir_ / "nan.safetensors", archive_, {.exclude = {"half"}}, false);
   EXPECT_EQ(verify(archive_), tensors.size());
+}
+
+TEST_F(CompressTest, TensorsThatAreNotFiniteStayAsTheyAreWhereThePolicySaysSo) {
+  auto tensors = network();
+  const std::uint16_t nan = 0x7e01;  // with a payload
+  std::memcpy(tensors[2].bytes.data() + 20, &nan, 2);
+  write(dir_ / "nan.safetensors", tensors);
+  const Recipe recipe{.rules = {{"half", {{"centroids", "16"}, {"non_finite", "plain"}}}}};
+  const Report report = compress(dir_ / "nan.safetensors", archive_, recipe, false);
+  EXPECT_EQ(find(report, "half.weight").codec, "plain");
+  EXPECT_EQ(find(report, "half.weight").note, "holds NaN or infinity");
+  const ArchiveReader reader(archive_);
+  for (std::size_t i = 0; i < reader.entries().size(); ++i) {
+    if (reader.entries()[i].info.name != "half.weight") continue;
+    EXPECT_TRUE(reader.read_plain(i) == tensors[2].bytes);
+  }
+  EXPECT_EQ(plan_compression(dir_ / "nan.safetensors", recipe).file_bytes, report.file_bytes);
+  const Recipe strict{.rules = {{"half", {{"non_finite", "error"}}}}};
+  EXPECT_THROW(compress(dir_ / "nan.safetensors", archive_, strict, true), Error);
+  EXPECT_THROW(check_settings({{"non_finite", "maybe"}}), Error);
 }
 
 TEST_F(CompressTest, ArchivesAreNotCompressedAgain) {

@@ -10,6 +10,7 @@
 
 #include "tests/torture/damage.h"
 #include "tests/torture/faults.h"
+#include "tests/torture/resume.h"
 
 namespace {
 
@@ -25,7 +26,8 @@ const Part kParts[] = {{"flips", pqw::torture::flip_bits},
                        {"faults", pqw::torture::fail_writes},
                        {"kills", pqw::torture::kill_at_writes},
                        {"random-kills", pqw::torture::kill_at_random},
-                       {"readers", pqw::torture::read_while_writing}};
+                       {"readers", pqw::torture::read_while_writing},
+                       {"resume", pqw::torture::kill_and_resume}};
 
 int usage() {
   fmt::print(stderr, "usage: pqw_torture [--long] [PART...]; parts:");

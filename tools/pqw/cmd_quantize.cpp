@@ -49,6 +49,7 @@ struct Arguments {
   std::string recipe;
   bool dry_run = false;
   bool force = false;
+  bool resume = false;
   bool json = false;
   bool quiet = false;
 };
@@ -88,7 +89,7 @@ Report make_report(const Arguments& arguments) {
   std::optional<Progress> progress;
   if (!arguments.quiet) progress.emplace();
   return compress(arguments.input, arguments.output, recipe, arguments.force,
-                  progress ? &*progress : nullptr);
+                  progress ? &*progress : nullptr, arguments.resume ? Resume::kYes : Resume::kNo);
 }
 
 // "2.69 M weights in 1.4 s: 1.9 M weights/s"
@@ -109,7 +110,9 @@ void run(const Arguments& arguments) {
       report = make_report(arguments);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kNonFinite) throw;
-      throw Error(error.code(), std::string(error.what()) + " (--exclude keeps a tensor as it is)");
+      throw Error(error.code(),
+                  std::string(error.what()) +
+                      " (--exclude keeps a tensor as it is, --non-finite plain every such one)");
     }
   });
   if (!arguments.quiet) print_skipped(report.skipped);
@@ -137,6 +140,9 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
             help)
         ->type_name("KEY=VALUE,...");
   };
+  add("--non-finite", "non_finite", "error|plain",
+      "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is (default "
+      "error)");
   add("--codec", "codec", "NAME", "how to represent the weights: pq or plain (default pq)");
   add_part("--fallback", "fallback",
            "codec and options for tensors that the codec would not make smaller (default plain)");
@@ -187,6 +193,9 @@ void add_quantize(CLI::App& app) {
   verb.add_flag("--dry-run", arguments->dry_run,
                 "print the plan and the exact size, write nothing");
   verb.add_flag("--force", arguments->force, "replace an existing output");
+  verb.add_flag("--resume", arguments->resume,
+                "go on where an interrupted run with the same output stopped (finished tensors "
+                "are kept in OUT.h5.pqw.parts until it is complete)");
   verb.add_flag("--json", arguments->json, "print the report as JSON");
   verb.add_flag("--quiet", arguments->quiet, "no progress, no notes");
   verb.footer(kFooter);

@@ -13,6 +13,7 @@
 #include "pqw/console.h"
 #include "pqw/environment.h"
 #include "pqw/io/atomic_file.h"
+#include "pqw/progress.h"
 
 namespace {
 
@@ -22,8 +23,11 @@ constexpr int kUsage = 2;
 // Leaves no half-written output behind, then dies of the signal as if it had not been caught.
 extern "C" void on_fatal_signal(int signal) {
   if (pqw::remove_temporaries_in_signal_handler() > 0) {
-    constexpr std::string_view kText = "\npqw: interrupted; the output is as it was\n";
-    (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+    constexpr std::string_view kPlain = "\npqw: interrupted; the output is as it was\n";
+    constexpr std::string_view kKept =
+        "\npqw: interrupted; the output is as it was; --resume goes on from what is finished\n";
+    const std::string_view text = pqw::tool::parts_are_kept != 0 ? kKept : kPlain;
+    (void)!::write(STDERR_FILENO, text.data(), text.size());
   }
   std::signal(signal, SIG_DFL);
   std::raise(signal);

@@ -34,6 +34,8 @@ std::size_t line_width() {
 
 }  // namespace
 
+volatile std::sig_atomic_t parts_are_kept = 0;
+
 Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { erase(); }
@@ -65,6 +67,15 @@ void Progress::on_tensor_done(const TensorReport& report) {
   print_talk(fmt::format("[{}/{}] {} {}: {}, {:.3f} bits/weight{}\n", n_tensors_done_, n_tensors_,
                          printable(report.info.name), to_string(report.info.shape), report.codec,
                          report.bits_per_weight(), error));
+}
+
+void Progress::on_kept(const std::string& folder) {
+  parts_are_kept = 1;
+  constexpr double kLongRun = 60;  // seconds, after which it would be a pity to start again
+  if (said_kept_ || seconds() < kLongRun) return;
+  said_kept_ = true;
+  erase();
+  print_note(folder + ": finished tensors are kept: if this run is interrupted, --resume goes on");
 }
 
 void Progress::draw(std::size_t iteration) {

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 
 #include "pqw/pipeline/compress.h"
 
 namespace pqw::tool {
+
+// Not 0 once tensors are kept from which --resume can go on. For the handler of signals, too.
+extern volatile std::sig_atomic_t parts_are_kept;
 
 class Progress : public CompressObserver {
  public:
@@ -16,6 +20,7 @@ class Progress : public CompressObserver {
   void on_tensor(const TensorInfo& info) override;
   void on_iteration(const EmIteration& iteration) override;
   void on_tensor_done(const TensorReport& report) override;
+  void on_kept(const std::string& folder) override;
 
  private:
   double seconds() const;
@@ -23,6 +28,7 @@ class Progress : public CompressObserver {
   void erase();
 
   bool terminal_;
+  bool said_kept_ = false;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point drawn_;
   TensorInfo current_;

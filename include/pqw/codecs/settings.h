@@ -16,8 +16,8 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 Settings parse_settings(const std::string& text);
 
 // `base` with `over` on top. Where `over` names another codec, the options of the codec of `base`
-// at that place mean nothing and go; `fallback` (pipeline/plan.h) is no option of a codec and
-// stays.
+// at that place mean nothing and go; `fallback` and `non_finite` (pipeline/plan.h) are no
+// options of a codec and stay.
 Settings layered(Settings base, const Settings& over);
 
 // The settings under "part.", without that, and the other ones.

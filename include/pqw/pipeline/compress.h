@@ -17,14 +17,22 @@ class CompressObserver : public EmObserver {
   virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
   virtual void on_tensor(const TensorInfo& info) = 0;
   virtual void on_tensor_done(const TensorReport& report) = 0;
+  // The tensors done so far are kept in that folder: the run can be resumed.
+  virtual void on_kept(const std::string& folder) { (void)folder; }
 };
+
+enum class Resume { kNo, kYes };
 
 // Compresses the tensors that the recipe selects and that shrink, stores the others as they are.
 // Large tensors are in memory one at a time, small ones are encoded side by side. Equal input,
-// recipe and seeds give equal bytes. Errors: those of open_weights, make_plan, read_floats, encode
-// and ArchiveWriter; kInvalidArgument when the input is an archive already.
+// recipe and seeds give equal bytes.
+// While there is more to do, finished tensors are kept in `<output>.pqw.parts`, which goes when the
+// output is complete. A run that is to resume takes those that an interrupted one has kept, where
+// input, settings and program are the same; the output is then what it would have been. Errors:
+// those of open_weights, make_plan, read_floats, encode and ArchiveWriter; kInvalidArgument when
+// the input is an archive already.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
-                bool overwrite, CompressObserver* observer = nullptr);
+                bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo);
 
 // What compress would do, without learning and without output: codecs, sizes and the exact size of
 // the file. Reads the input.

@@ -18,6 +18,8 @@ struct PlanEntry {
   std::string reason;                    // why not
   CodecOptions options;                  // if so
   std::optional<CodecOptions> fallback;  // instead, where `options` would not make it smaller
+  std::string settings;                  // what all of this follows from, as given
+  bool plain_if_not_finite = false;      // instead of an error, where there is NaN or infinity
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or

@@ -1,0 +1,103 @@
+// Finished tensors of a run, kept beside its output.
+#include "pipeline/kept_tensors.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+#include "archive/digest.h"
+#include "pqw/archive/archive.h"
+#include "pqw/codecs/kernels.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+// Metadata of a part: one text "INDEX" or "INDEX fallback" per tensor, under its number.
+constexpr char kFallback[] = " fallback";
+constexpr char kPartEnding[] = ".part";
+
+std::string place_of(const KeptTensor& tensor) {
+  return std::to_string(tensor.index) + (tensor.by_fallback ? kFallback : "");
+}
+
+KeptTensor read_tensor(const ArchiveReader& part, std::size_t i) {
+  KeptTensor tensor;
+  const std::string& place = part.metadata().at(std::to_string(i));
+  std::from_chars(place.data(), place.data() + place.size(), tensor.index);
+  tensor.by_fallback = place.ends_with(kFallback);
+  tensor.record = part.read(i);
+  return tensor;
+}
+
+}  // namespace
+
+std::string KeptTensors::path_of(const std::string& key) const {
+  return folder_ + "/" + key + kPartEnding;
+}
+
+void KeptTensors::save(const std::string& key, std::span<const KeptTensor> tensors) const {
+  std::error_code error;
+  std::filesystem::create_directory(folder_, error);
+  if (error) throw Error(ErrorCode::kIo, folder_ + ": cannot create: " + error.message());
+  ArchiveWriterOptions options{.overwrite = true, .metadata = {{"key", key}}};
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    options.metadata[std::to_string(i)] = place_of(tensors[i]);
+  }
+  ArchiveWriter writer(path_of(key), options);
+  for (const KeptTensor& tensor : tensors) writer.add(tensor.record);
+  writer.commit();
+}
+
+std::vector<KeptTensor> KeptTensors::load(const std::string& key) const {
+  std::vector<KeptTensor> tensors;
+  try {
+    const ArchiveReader part(path_of(key));
+    if (part.metadata().at("key") != key) return {};
+    for (std::size_t i = 0; i < part.entries().size(); ++i) {
+      tensors.push_back(read_tensor(part, i));
+    }
+  } catch (const Error&) {
+    return {};
+  } catch (const std::out_of_range&) {  // of metadata
+    return {};
+  }
+  return tensors;
+}
+
+void KeptTensors::remove() const {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(kPartEnding) || name.ends_with(std::string(kPartEnding) + ".pqw.tmp")) {
+      std::filesystem::remove(entry.path(), ignored);
+    }
+  }
+  std::filesystem::remove(folder_, ignored);
+}
+
+std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> plan,
+                        std::size_t first, std::size_t n) {
+  archive::Sha256 sum;
+  const auto add = [&](const std::string& text) {
+    const std::uint64_t length = text.size();
+    sum.update(std::as_bytes(std::span(&length, 1)));
+    sum.update(std::as_bytes(std::span(text)));
+  };
+  add(PQW_VERSION);
+  add(kernel_name());
+  for (std::size_t i = first; i < first + n; ++i) {
+    const PlanEntry& entry = plan[i];
+    if (!entry.compress) continue;
+    add(fmt::format("{} {} {}", i, to_string(entry.info.dtype), to_string(entry.info.shape)));
+    add(entry.info.name);
+    add(entry.settings);
+    const archive::Digest bytes = archive::sha256(reader.read(i).view());
+    sum.update(bytes);
+  }
+  return archive::to_hex(sum.finish());
+}
+
+}  // namespace pqw

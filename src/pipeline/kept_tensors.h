@@ -1,0 +1,50 @@
+// Finished tensors of a run, kept beside its output so that an interrupted run can go on.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pqw/core/record.h"
+#include "pqw/formats/weight_file.h"
+#include "pqw/pipeline/plan.h"
+
+namespace pqw {
+
+struct KeptTensor {
+  std::size_t index = 0;     // in the plan
+  bool by_fallback = false;  // made with the fallback of its entry
+  Record record;
+};
+
+// The folder `<output>.pqw.parts`. Each part is an archive of the tensors that were finished
+// together, complete or not there, under the name of its key. Nobody else may use the folder
+// meanwhile: whoever does has the lock on the output.
+class KeptTensors {
+ public:
+  explicit KeptTensors(const std::string& output) : folder_(output + ".pqw.parts") {}
+
+  const std::string& folder() const { return folder_; }
+
+  // Errors: kIo.
+  void save(const std::string& key, std::span<const KeptTensor> tensors) const;
+
+  // Empty when there is no such part or it is damaged.
+  std::vector<KeptTensor> load(const std::string& key) const;
+
+  // Removes all parts, and the folder unless it holds other files.
+  void remove() const;
+
+ private:
+  std::string path_of(const std::string& key) const;
+
+  std::string folder_;
+};
+
+// What the encoded tensors of entries first .. first + n - 1 depend on, as a digest: version and
+// kernels of this program, names, types, shapes, settings with their seeds, and bytes.
+std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> plan,
+                        std::size_t first, std::size_t n);
+
+}  // namespace pqw

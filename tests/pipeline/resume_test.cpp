@@ -1,0 +1,155 @@
+// Runs that were interrupted and resumed: the output is that of a run that was not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "pqw/core/error.h"
+#include "pqw/formats/weight_file.h"
+#include "pqw/pipeline/compress.h"
+#include "tests/random_matrix.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+const Recipe kRecipe{
+    .defaults = {{"centroids", "8"}, {"iterations", "1"}, {"restarts", "1"}, {"init", "random"}}};
+
+struct Interruption : std::runtime_error {
+  Interruption() : std::runtime_error("interrupted") {}
+};
+
+// Counts iterations; interrupts after so many tensors.
+struct Observer : CompressObserver {
+  explicit Observer(std::size_t limit = SIZE_MAX) : most_done(limit) {}
+  void on_start(std::size_t, std::size_t) override {}
+  void on_tensor(const TensorInfo&) override {}
+  void on_iteration(const EmIteration&) override { ++iterations; }
+  void on_tensor_done(const TensorReport&) override {
+    if (++done > most_done) throw Interruption();
+  }
+  void on_kept(const std::string& folder) override { kept = folder; }
+  std::size_t most_done, done = 0, iterations = 0;
+  std::string kept;
+};
+
+class ResumeTest : public testing::Test {
+ protected:
+  // Three tensors, each large enough to be encoded alone, and small ones between them.
+  void write_input(unsigned seed) const {
+    std::vector<TensorInfo> infos;
+    for (int i = 0; i < 3; ++i) {
+      infos.push_back({"large." + std::to_string(i), DType::kF32, {1025, 512}});
+      infos.push_back({"small." + std::to_string(i), DType::kF32, {64, 32}});
+      infos.push_back({"bias." + std::to_string(i), DType::kF32, {7}});
+    }
+    const auto writer = create_weights(input_, infos, {}, true);
+    for (const TensorInfo& info : infos) {
+      const auto values = test::normal_values(element_count(info.shape), seed++);
+      writer->add(std::as_bytes(std::span(values)));
+    }
+    writer->commit();
+  }
+
+  void SetUp() override { write_input(1); }
+
+  std::string content(const std::string& path) const {
+    std::ifstream file(path, std::ios::binary);
+    return (std::ostringstream() << file.rdbuf()).str();
+  }
+
+  std::string uninterrupted(const Recipe& recipe) const {
+    compress(input_, dir_ / "whole.h5", recipe, true, nullptr);
+    return content(dir_ / "whole.h5");
+  }
+
+  void interrupt(const Recipe& recipe, std::size_t most_done) const {
+    Observer observer(most_done);
+    EXPECT_THROW(compress(input_, output_, recipe, true, &observer), Interruption);
+    EXPECT_FALSE(std::filesystem::exists(output_));
+  }
+
+  std::size_t n_parts() const {
+    if (!std::filesystem::exists(parts_)) return 0;
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(parts_), {}));
+  }
+
+  // Returns how many iterations it took.
+  std::size_t resume(const Recipe& recipe) const {
+    Observer observer;
+    compress(input_, output_, recipe, true, &observer, Resume::kYes);
+    EXPECT_FALSE(std::filesystem::exists(parts_));
+    return observer.iterations;
+  }
+
+  const test::TempDir dir_;
+  const std::string input_ = dir_ / "in.safetensors";
+  const std::string output_ = dir_ / "out.h5";
+  const std::string parts_ = dir_ / "out.h5.pqw.parts";
+};
+
+TEST_F(ResumeTest, GivesTheSameBytesAndLearnsOnlyWhatIsMissing) {
+  const std::string whole = uninterrupted(kRecipe);
+  std::size_t before = SIZE_MAX;
+  for (const std::size_t most_done : {0, 4, 7}) {
+    std::filesystem::remove_all(parts_);
+    interrupt(kRecipe, most_done);
+    EXPECT_GE(n_parts(), 1u);
+    std::filesystem::remove(output_);
+    const std::size_t iterations = resume(kRecipe);
+    EXPECT_LT(iterations, before);
+    EXPECT_TRUE(content(output_) == whole) << most_done;
+    before = iterations;
+    std::filesystem::remove(output_);
+  }
+}
+
+TEST_F(ResumeTest, WithNothingKeptIsAWholeRun) {
+  resume(kRecipe);
+  EXPECT_TRUE(content(output_) == uninterrupted(kRecipe));
+}
+
+TEST_F(ResumeTest, DamagedPartsAreMadeAnew) {
+  const std::string whole = uninterrupted(kRecipe);
+  interrupt(kRecipe, 7);
+  ASSERT_GE(n_parts(), 3u);
+  std::size_t position = 700;  // in the first block, the superblock, data, ...
+  for (const auto& part : std::filesystem::directory_iterator(parts_)) {
+    std::fstream file(part.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(position));
+    file.put('\x5a').put('\xa5');
+    position += 3000;
+  }
+  resume(kRecipe);
+  EXPECT_TRUE(content(output_) == whole);
+}
+
+TEST_F(ResumeTest, OfOtherSettingsOrInputTakesNothing) {
+  interrupt(kRecipe, 8);
+  Recipe other = kRecipe;
+  other.defaults.emplace_back("seed", "7");
+  resume(other);
+  EXPECT_TRUE(content(output_) == uninterrupted(other));
+  std::filesystem::remove(output_);
+  interrupt(kRecipe, 8);
+  write_input(100);
+  resume(kRecipe);
+  EXPECT_TRUE(content(output_) == uninterrupted(kRecipe));
+}
+
+TEST_F(ResumeTest, WithoutAskingForItAllIsMadeAnewAndThePartsGo) {
+  interrupt(kRecipe, 8);
+  Observer observer;
+  compress(input_, output_, kRecipe, true, &observer);
+  Observer whole;
+  compress(input_, dir_ / "whole.h5", kRecipe, true, &whole);
+  EXPECT_EQ(observer.iterations, whole.iterations);
+  EXPECT_EQ(observer.kept, parts_);
+  EXPECT_EQ(n_parts(), 0u);
+}
+
+}  // namespace
+}  // namespace pqw
