@@ -20,10 +20,11 @@ struct Contender {
   double max_excess = 0;  // of its codes over the nearest centroids (em_answer.h)
 };
 
-// All contenders; `threads` is what OpenMP is given, 0 for all cores. `faiss` has the environment
-// that suits it best: OpenMP threads that sleep when they wait, a BLAS without threads, which would
-// spin against each other, and OpenBLAS told what the processor is; `faiss-default` has none of
-// that. The Python packages have the last of the three.
+// All contenders; `threads` is what OpenMP is given, 0 for all cores. `pqw` has its defaults and
+// may explore on a sample, `pqw-all` works on all blocks throughout as the peers do. `faiss` has
+// the environment that suits it best: OpenMP threads that sleep when they wait, a BLAS without
+// threads, which would spin against each other, and OpenBLAS told what the processor is;
+// `faiss-default` has none of that. The Python packages have the last of the three.
 std::vector<Contender> all_contenders(std::size_t threads);
 
 // How to start children.

@@ -1,4 +1,4 @@
-// The E-step alone, against the peak of the processor.
+// The E-step alone, against the peak of the processor, and the share of the M-step.
 #include "em_estep.h"
 
 #include <time.h>
@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codecs/pq/assign.h"
+#include "codecs/pq/update.h"
 #include "em_median.h"
 #include "em_peak.h"
 
@@ -33,12 +34,11 @@ double thread_cpu_s() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-// GMAC/s of a function that returns how many MACs it did.
 template <class Function>
-double rate(const Function& function) {
+double seconds(const Function& function) {
   const double start = thread_cpu_s();
-  const double macs = function();
-  return 1e-9 * macs / (thread_cpu_s() - start);
+  function();
+  return thread_cpu_s() - start;
 }
 
 }  // namespace
@@ -57,21 +57,26 @@ void measure_estep(const Job& job) {
   std::vector<std::uint16_t> codes(blocks.count());
   const Peak peak = best_peak();
   volatile float sink = 0;
-  const auto run_assign = [&] {
-    assign(blocks, codebook, codes);
-    return static_cast<double>(blocks.count() * codebook.size());
-  };
-  run_assign();  // touches all memory
+  const double macs = static_cast<double>(blocks.count() * codebook.size());
+  assign(blocks, codebook, codes);  // touches all memory
   std::vector<double> rates;
   std::vector<double> peaks;
+  std::vector<double> shares;
   for (std::size_t i = 0; i < kRounds; ++i) {
-    peaks.push_back(rate([&] { return peak.multiply_add(kPeakSteps, &sink); }));
-    rates.push_back(rate(run_assign));
+    double peak_macs = 0;
+    const double peak_s = seconds([&] { peak_macs = peak.multiply_add(kPeakSteps, &sink); });
+    const double e_step_s = seconds([&] { assign(blocks, codebook, codes); });
+    std::vector<float> means = codebook;
+    const double m_step_s = seconds([&] { update_centroids(blocks, codes, means); });
+    peaks.push_back(1e-9 * peak_macs / peak_s);
+    rates.push_back(1e-9 * macs / e_step_s);
+    shares.push_back(m_step_s / (e_step_s + m_step_s));
   }
   const nlohmann::ordered_json result = {{"gmac_per_s", median(rates)},
                                          {"peak_gmac_per_s", median(peaks)},
                                          {"peak_instructions", peak.instructions},
                                          {"fraction", median(rates) / median(peaks)},
+                                         {"m_step_share", median(shares)},
                                          {"rounds", kRounds}};
   const std::string text = result.dump();
   write_raw(times_path(job.answer_path), text.data(), text.size());

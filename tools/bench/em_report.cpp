@@ -130,10 +130,12 @@ std::string to_table(const Json& result) {
   for (const Json& row : result["contenders"]) text += table_line(row);
   if (result.contains("e_step")) {
     const Json& e_step = result["e_step"];
-    text += fmt::format("E-step, one thread: {:.1f} GMAC/s, {:.0f} % of the {:.1f} of {}\n",
-                        e_step["gmac_per_s"].get<double>(), 100 * e_step["fraction"].get<double>(),
-                        e_step["peak_gmac_per_s"].get<double>(),
-                        e_step["peak_instructions"].get<std::string>());
+    text += fmt::format(
+        "E-step, one thread: {:.1f} GMAC/s, {:.0f} % of the {:.1f} of {}; M-step: {:.0f} % of an "
+        "iteration\n",
+        e_step["gmac_per_s"].get<double>(), 100 * e_step["fraction"].get<double>(),
+        e_step["peak_gmac_per_s"].get<double>(), e_step["peak_instructions"].get<std::string>(),
+        100 * e_step["m_step_share"].get<double>());
   }
   return text;
 }

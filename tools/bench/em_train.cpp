@@ -45,6 +45,7 @@ Answer train_pqw(const Job& job, const Blocks& blocks) {
   options.iterations = job.iterations;
   options.seed = job.seed;
   options.tolerance = 0;
+  if (job.contender == "pqw-all") options.explore = 0;
   PqWeight weight = encode(blocks, options);
   return {std::move(weight.codebooks), std::move(weight.codes)};
 }
@@ -76,11 +77,12 @@ void train(const Job& job) {
   blocks.values = read_floats(job.blocks_path);
   blocks.block_size = job.block_size;
   blocks.shape = {blocks.count(), job.block_size};
-  if (job.contender != "pqw" && job.contender != "faiss") {
+  const bool ours = job.contender == "pqw" || job.contender == "pqw-all";
+  if (!ours && job.contender != "faiss") {
     throw std::invalid_argument("no contender " + job.contender);
   }
   const Times start = now();
-  const Answer answer = job.contender == "pqw" ? train_pqw(job, blocks) : train_faiss(job, blocks);
+  const Answer answer = ours ? train_pqw(job, blocks) : train_faiss(job, blocks);
   const Times end = now();
   const nlohmann::json times = {{"cpu_s", end.cpu_s - start.cpu_s},
                                 {"wall_s", end.wall_s - start.wall_s}};
