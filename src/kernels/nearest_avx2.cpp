@@ -53,7 +53,6 @@ struct Vector {
   static Vector mul(Vector a, Vector b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
   static Vector min(Vector a, Vector b) { return {_mm256_min_ps(a.raw, b.raw)}; }
   static Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.raw, b.raw)}; }
-  static Vector sqrt(Vector a) { return {_mm256_sqrt_ps(a.raw)}; }
   // sum + a * b, sum - a * b
   static Vector add_product(Vector sum, Vector a, Vector b) {
     return {_mm256_fmadd_ps(a.raw, b.raw, sum.raw)};

@@ -8,9 +8,8 @@ namespace {
 
 struct Vector {
   static constexpr std::size_t kLanes = 16;
-  // One vector of blocks, so that the loads of centroids are operands of the multiplications.
-  static constexpr std::size_t kVectors = 1;
-  static constexpr std::size_t kCentroids = 16;
+  static constexpr std::size_t kVectors = 2;
+  static constexpr std::size_t kCentroids = 8;  // 2 * 8 sums of 32 registers
 
   __m512 raw;
 
@@ -58,7 +57,6 @@ struct Vector {
   static Vector mul(Vector a, Vector b) { return {_mm512_mul_ps(a.raw, b.raw)}; }
   static Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.raw, b.raw)}; }
   static Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.raw, b.raw)}; }
-  static Vector sqrt(Vector a) { return {_mm512_sqrt_ps(a.raw)}; }
   // sum + a * b, sum - a * b
   static Vector add_product(Vector sum, Vector a, Vector b) {
     return {_mm512_fmadd_ps(a.raw, b.raw, sum.raw)};

@@ -8,8 +8,9 @@
 //
 // How close (`margin`): a score is a sum of d + 1 terms of sizes up to ‖x‖‖c‖ and ‖c‖²/2, rounded
 // d + 1 times, of inputs rounded once by the shift; its error is below (d + 4) 2⁻²⁴ (‖x‖‖c‖ +
-// ‖c‖²/2). A centroid no farther than the best one, at distance D, has ‖c‖ <= ‖x‖ + D. The margin
-// is twice that bound and doubled again for the rounding of the margin itself.
+// ‖c‖²/2). A centroid no farther than the best one, at distance D, has ‖c‖ <= ‖x‖ + D, which makes
+// the sum in parentheses 1.5‖x‖² + 2‖x‖D + 0.5D² <= 2.5‖x‖² + 1.5D² at most. The margin is twice
+// that bound and doubled again for the rounding of the margin itself.
 #pragma once
 
 #include <bit>
@@ -112,14 +113,14 @@ class TiledNearest {
     const float* norms = tiles_.half_norms + t * kTile;
     for (std::size_t k0 = 0; k0 < kTile; k0 += kCentroids) {
       V sums[kCentroids][kVectors];
-#pragma GCC unroll 16
+#pragma GCC unroll 8
       for (std::size_t k = 0; k < kCentroids; ++k) {
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) sums[k][v] = V::set(norms[k0 + k]);
       }
       for (std::size_t j = 0; j < d; ++j) {
         const float* x = lanes_ + j * kBlocksAtOnce + part;
-#pragma GCC unroll 16
+#pragma GCC unroll 8
         for (std::size_t k = 0; k < kCentroids; ++k) {
           const V c = V::set(tile[j * kTile + k0 + k]);
 #pragma GCC unroll 4
@@ -130,14 +131,10 @@ class TiledNearest {
       }
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; ++v) {
-#pragma GCC unroll 4
-        for (std::size_t half = kCentroids / 2; half > 0; half /= 2) {
+        V smallest = sums[0][v];
 #pragma GCC unroll 8
-          for (std::size_t k = 0; k < half; ++k) {
-            sums[k][v] = V::min(sums[k][v], sums[k + half][v]);
-          }
-        }
-        least[v] = k0 == 0 ? sums[0][v] : V::min(least[v], sums[0][v]);
+        for (std::size_t k = 1; k < kCentroids; ++k) smallest = V::min(smallest, sums[k][v]);
+        least[v] = k0 == 0 ? smallest : V::min(least[v], smallest);
       }
     }
   }
@@ -149,11 +146,8 @@ class TiledNearest {
       const V x = V::load(lanes_ + j * kBlocksAtOnce + at);
       squares = V::add_product(squares, x, x);
     }
-    const V norm = V::sqrt(squares);
-    const V twice_best = V::add(best, best);
-    const V distance = V::sqrt(V::max(V::set(0), V::add(twice_best, squares)));
-    const V reach = V::add(norm, distance);
-    const V terms = V::add_product(V::mul(V::mul(reach, reach), V::set(0.5f)), norm, reach);
+    const V squared_distance = V::max(V::set(0), V::add(V::add(best, best), squares));
+    const V terms = V::add_product(V::mul(squares, V::set(2.5f)), squared_distance, V::set(1.5f));
     return V::mul(terms, V::set(static_cast<float>(tiles_.d + 4) * 0x1p-22f));
   }
 
