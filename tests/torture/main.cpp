@@ -10,6 +10,7 @@
 
 #include "tests/torture/damage.h"
 #include "tests/torture/faults.h"
+#include "tests/torture/large.h"
 #include "tests/torture/resume.h"
 
 namespace {
@@ -27,7 +28,8 @@ const Part kParts[] = {{"flips", pqw::torture::flip_bits},
                        {"kills", pqw::torture::kill_at_writes},
                        {"random-kills", pqw::torture::kill_at_random},
                        {"readers", pqw::torture::read_while_writing},
-                       {"resume", pqw::torture::kill_and_resume}};
+                       {"resume", pqw::torture::kill_and_resume},
+                       {"large", pqw::torture::pass_large_tensors}};
 
 int usage() {
   fmt::print(stderr, "usage: pqw_torture [--long] [PART...]; parts:");

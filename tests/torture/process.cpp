@@ -9,10 +9,10 @@
 namespace pqw::torture {
 
 pid_t start(const std::vector<std::string>& command, const std::vector<std::string>& variables,
-            const std::string& folder) {
+            const std::string& folder, unsigned most_seconds) {
   const pid_t child = ::fork();
   if (child != 0) return child;
-  ::alarm(120);
+  ::alarm(most_seconds);
   for (const std::string& variable : variables) {
     const std::size_t equals = variable.find('=');
     ::setenv(variable.substr(0, equals).c_str(), variable.substr(equals + 1).c_str(), 1);

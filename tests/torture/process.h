@@ -11,9 +11,9 @@ namespace pqw::torture {
 // Starts a program with variables added to the environment ("NAME=value"), its output going to
 // files of `folder`: "stdout", "stderr".
 pid_t start(const std::vector<std::string>& command, const std::vector<std::string>& variables,
-            const std::string& folder);
+            const std::string& folder, unsigned most_seconds = 120);
 
-// Exit code, or 128 + signal. What takes longer than 120 s is killed.
+// Exit code, or 128 + signal: SIGALRM for what took too long.
 int finish(pid_t child);
 
 }  // namespace pqw::torture
