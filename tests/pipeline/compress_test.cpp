@@ -171,7 +171,7 @@ TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {
 TEST_F(CompressTest, BytesAreTheSameOnAnyNumberOfThreads) {
   omp_set_num_threads(1);
   compress(input_, archive_, kRecipe, false);
-  for (const int threads : {2, 3}) {
+  for (const int threads : {2, 3, 4, 8}) {
     omp_set_num_threads(threads);
     compress(input_, dir_ / "other.h5", kRecipe, true);
     EXPECT_TRUE(content(dir_ / "other.h5") == content(archive_)) << threads << " threads";

@@ -1,6 +1,7 @@
 // Runs that were interrupted and resumed: the output is that of a run that was not.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <filesystem>
 #include <fstream>
@@ -105,6 +106,20 @@ TEST_F(ResumeTest, GivesTheSameBytesAndLearnsOnlyWhatIsMissing) {
     before = iterations;
     std::filesystem::remove(output_);
   }
+}
+
+TEST_F(ResumeTest, OnAnotherNumberOfThreadsGivesTheSameBytes) {
+  omp_set_num_threads(1);
+  const std::string whole = uninterrupted(kRecipe);
+  for (const int threads : {2, 3, 4, 8}) {
+    omp_set_num_threads(threads);
+    interrupt(kRecipe, 4);
+    omp_set_num_threads(threads - 1);
+    resume(kRecipe);
+    EXPECT_TRUE(content(output_) == whole) << threads << " threads";
+    std::filesystem::remove(output_);
+  }
+  omp_set_num_threads(omp_get_num_procs());
 }
 
 TEST_F(ResumeTest, WithNothingKeptIsAWholeRun) {
