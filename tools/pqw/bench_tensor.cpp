@@ -16,7 +16,7 @@
 namespace pqw::tool {
 namespace {
 
-constexpr double kWrong = 10;  // times the documented error: no rounding explains it
+constexpr double kWrong = 0.1;  // an error that no rounding explains
 
 std::vector<float> normal_values(std::size_t n) {
   std::mt19937 random(1);
@@ -37,13 +37,13 @@ double relative_error(const std::vector<float>& y, const std::vector<double>& ex
   return error == 0 ? 0 : std::sqrt(error / norm);
 }
 
-void require_right(const std::string& name, const char* contender, std::size_t batch, double error,
-                   double documented) {
-  if (error <= kWrong * documented) return;
+void require_right(const std::string& name, const char* contender, std::size_t batch,
+                   double error) {
+  if (error <= kWrong) return;  // NaN is not
   throw Error(ErrorCode::kCorrupt,
-              fmt::format("tensor '{}', batch {}: the {} product is off by {:.2g} of its norm, "
-                          "expected at most {:.2g}",
-                          name, batch, contender, error, documented));
+              fmt::format("tensor '{}', batch {}: the {} product is wrong: it is off by {:.2g} of "
+                          "its norm",
+                          name, batch, contender, error));
 }
 
 DenseMethod fastest_dense(ConstMatrix w, ConstMatrix x, MutableMatrix y) {
@@ -68,11 +68,11 @@ BatchTimes time_batch(const std::string& name, ConstMatrix w, const ServedWeight
   const std::vector<double> expected = multiply_in_double(w, x);
   contenders[0]();
   times.dense_error = relative_error(y_values, expected);
-  require_right(name, "dense", batch, times.dense_error, documented_error(Precision::kExact));
+  require_right(name, "dense", batch, times.dense_error);
   std::fill(y_values.begin(), y_values.end(), std::nanf(""));
   contenders[1]();
   times.served_error = relative_error(y_values, expected);
-  require_right(name, "served", batch, times.served_error, documented_error(precision));
+  require_right(name, "served", batch, times.served_error);
   times.as_documented = times.served_error <= documented_error(precision);
 
   const std::vector<double> seconds = median_seconds({contenders[0], contenders[1]});

@@ -40,7 +40,7 @@ struct TensorTimes {
 double documented_error(Precision precision);
 
 // The times of each batch size, on normal x. Convolutions are taken as the product of their matrix
-// with `batch` patches. Errors: kCorrupt when an answer is wrong, rather than rounded.
+// with `batch` patches. Errors: kCorrupt when an answer is wrong, not merely rounded.
 std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weight,
                                     const std::vector<std::size_t>& batches,
                                     const ServeOptions& options);

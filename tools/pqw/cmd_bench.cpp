@@ -78,14 +78,23 @@ BenchReport run(const Arguments& arguments) {
 
 void print_summary(const BenchReport& report) {
   std::vector<double> ratios;
+  std::size_t n_less_exact = 0;
   for (const TensorTimes& tensor : report.tensors) {
-    for (const BatchTimes& times : tensor.batches) ratios.push_back(times.ratio());
+    for (const BatchTimes& times : tensor.batches) {
+      ratios.push_back(times.ratio());
+      n_less_exact += times.as_documented ? 0 : 1;
+    }
   }
   const auto [least, most] = std::ranges::minmax(ratios);
   print_note(fmt::format(
-      "{} threads, precision {}; dense: OpenBLAS for {}; served {:.2f} to "
+      "threads: {}, precision: {}, dense: OpenBLAS for {}; served {:.2f} to "
       "{:.2f} times as fast",
       report.n_threads, to_string(report.options.precision), report.blas_core, least, most));
+  if (n_less_exact == 0) return;
+  print_note(
+      fmt::format("{} of {} answers (!) are less exact than {:.1g}, what the precision "
+                  "promises on normal data",
+                  n_less_exact, ratios.size(), documented_error(report.options.precision)));
 }
 
 // An option that takes the names that the library gives the choices, spaces as hyphens.
