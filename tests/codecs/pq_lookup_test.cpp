@@ -171,6 +171,24 @@ TEST(PqLookup, OutliersCostNoMoreThanTheyWeigh) {
   EXPECT_LE(relative_error(fast, expected), 1e-1);
 }
 
+// Trained weights have a few centroids far longer than the others, which few blocks have.
+TEST(PqLookup, LongCentroidsDoNotCostPrecision) {
+  for (const float length : {1.0f, 30.0f, 1000.0f}) {
+    PqWeight weight = random_pq_weight({100, 512}, 8, 256);
+    for (std::size_t j = 0; j < 8; ++j) weight.codebooks[j] *= length;
+    for (std::size_t i = 500; i < weight.codes.size(); ++i) weight.codes[i] |= 1;  // not 0
+    const auto x = test::normal_values(512, 5);
+    const auto expected = reference(weight, x);
+    for (const Precision precision : kPrecisions) {
+      for (const ServeMethod method : kMethods) {
+        const PqLookup lookup(weight, {precision, method});
+        EXPECT_LE(relative_error(product(lookup, x), expected), documented_error(precision))
+            << lookup.describe(1) << " " << length;
+      }
+    }
+  }
+}
+
 TEST(PqLookup, RowsThatAreNotFiniteAreComputedAsFloatsAndDisturbNoOthers) {
   const PqWeight weight = random_pq_weight({70, 256}, 8, 256);
   auto x = test::normal_values(6 * 256, 5);

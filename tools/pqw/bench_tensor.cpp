@@ -83,18 +83,6 @@ BatchTimes time_batch(const std::string& name, ConstMatrix w, const ServedWeight
 
 }  // namespace
 
-double documented_error(Precision precision) {
-  switch (precision) {
-    case Precision::kExact:
-      return 1e-5;
-    case Precision::kHigh:
-      return 1e-4;
-    case Precision::kFast:
-      break;
-  }
-  return 1.5e-2;
-}
-
 std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weight,
                                     const std::vector<std::size_t>& batches,
                                     const ServeOptions& options) {

@@ -36,9 +36,6 @@ struct TensorTimes {
   }
 };
 
-// ‖error‖ / ‖y‖ that a precision allows on normal data (codecs/pq_lookup.h).
-double documented_error(Precision precision);
-
 // The times of each batch size, on normal x. Convolutions are taken as the product of their matrix
 // with `batch` patches. Errors: kCorrupt when an answer is wrong, not merely rounded.
 std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weight,

@@ -21,6 +21,9 @@ enum class Precision {
 std::string_view to_string(Precision precision);  // "exact", "high", "fast"
 std::optional<Precision> parse_precision(std::string_view name);
 
+// The bound of ‖error‖ / ‖y‖ above; of kExact a generous one for sums of any length.
+double documented_error(Precision precision);
+
 // How a product is computed. A method that a precision or a processor does not have is replaced by
 // the nearest one that it has.
 enum class ServeMethod {
@@ -42,6 +45,8 @@ struct ServeOptions {
 // to use from several threads at once. The bits of a result depend neither on the number of
 // threads nor on the other rows of the range or of the batch, as long as the method is the same.
 //
+// A weight whose tables would be less exact than the precision promises on normal x, as when a few
+// centroids are far longer than the others, is computed with float32 tables.
 // A row of x with an infinite or NaN value, or with values so large or small that the scale of its
 // tables would not be a normal float, is computed as if the precision were kExact.
 class PqLookup {

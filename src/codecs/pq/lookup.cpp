@@ -8,6 +8,7 @@
 #include "codecs/pq/cost_model.h"
 #include "codecs/pq/float_product.h"
 #include "codecs/pq/lookup_product.h"
+#include "codecs/pq/table_error.h"
 #include "pqw/codecs/kernels.h"
 #include "pqw/codecs/pq_lookup.h"
 
@@ -44,6 +45,18 @@ std::optional<Precision> parse_precision(std::string_view name) {
   return std::nullopt;
 }
 
+double documented_error(Precision precision) {
+  switch (precision) {
+    case Precision::kExact:
+      return 1e-5;
+    case Precision::kHigh:
+      return 1e-4;
+    case Precision::kFast:
+      break;
+  }
+  return 1.5e-2;
+}
+
 std::string_view to_string(ServeMethod method) {
   switch (method) {
     case ServeMethod::kAuto:
@@ -71,6 +84,9 @@ struct PqLookup::Impl {
     floats.emplace(weight, tiles, *kernels.product);
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {
       integers.emplace(weight, tiles, options.precision == Precision::kHigh, *kernels.lookup);
+      constexpr double kSlack = 1.25;  // for the sample
+      const double error = table_error(*integers, *floats, matrix);
+      if (error > kSlack * documented_error(options.precision)) integers.reset();
     }
     block_size = weight.block_size;
     n_centroids = weight.n_centroids;
