@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "pqw/core/error.h"
 #include "tests/serve/serve_testing.h"
 
@@ -98,6 +100,26 @@ TEST(ServedWeight, ThreadsDoNotChangeTheBits) {
         EXPECT_TRUE(test::same_on_any_threads(run, y)) << named.name << precision.name << batch;
       }
     }
+  }
+}
+
+TEST(ServedWeight, ManyCallersMayShareOne) {
+  const std::size_t rows = 130, cols = 200, n_callers = 4;
+  const auto x = test::normal_values(n_callers * cols, 4);
+  for (const NamedWeight& named : test::weights_of_every_codec({rows, cols})) {
+    const ServedWeight served(named.weight);
+    const auto multiply = [&](std::size_t caller) {
+      std::vector<float> y(rows);
+      served.multiply({x.data() + caller * cols, 1, cols}, {y.data(), 1, rows});
+      return y;
+    };
+    std::vector<std::vector<float>> together(n_callers);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < n_callers; ++i) {
+      threads.emplace_back([&, i, copy = served] { together[i] = multiply(i); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (std::size_t i = 0; i < n_callers; ++i) EXPECT_EQ(together[i], multiply(i)) << named.name;
   }
 }
 
