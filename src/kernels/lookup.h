@@ -11,10 +11,11 @@
 
 namespace pqw::kernels {
 
-// Layout of the codes. Rows of W stand in tiles, code bytes in blocks: uint8[blocks][tiles][256].
-// The 256 bytes are the kBlockBytes code bytes of kTileRows rows, byte b of row r at b * 64 + r, or
-// at r * 4 + b when `interleaved`. A wide byte is the code of one position. A narrow byte of block
-// i has the code of position 8i+b in its low and that of position 8i+4+b in its high four bits.
+// Layout of the codes. Rows of W stand in tiles, code bytes in blocks: uint8[blocks][tiles][256]
+// for every kSweepTiles tiles. The 256 bytes are the kBlockBytes code bytes of kTileRows rows, byte
+// b of row r at b * 64 + r, or at r * 4 + b when `interleaved`. A wide byte is the code of one
+// position. A narrow byte of block i has the code of position 8i+b in its low and that of position
+// 8i+4+b in its high four bits.
 constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kBlockBytes = 4;
 constexpr std::size_t kTileBytes = kTileRows * kBlockBytes;
@@ -25,6 +26,9 @@ constexpr std::size_t kGroupBlocks = 8;
 // Tiles that are swept at a time: their sums, the tables of a block and the codes fetched ahead fit
 // the L1 cache, and their codes of a block are a page.
 constexpr std::size_t kSweepTiles = 16;
+
+// Codes are fetched so many bytes before they are used: the latency of memory at its full speed.
+constexpr std::size_t kFetchAhead = 4096;
 
 constexpr std::size_t kWideCentroids = 256;
 constexpr std::size_t kNarrowCentroids = 16;

@@ -55,7 +55,7 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size
     }
     for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
       const std::uint8_t* at = codes + block * block_stride + part * 64;
-      _mm_prefetch(at + block_stride, _MM_HINT_T0);
+      _mm_prefetch(at + kFetchAhead, _MM_HINT_T0);
       const __m512i code = _mm512_loadu_si512(at);
       // (code & nibble) | byte, and the same of the high nibbles
       const __m512i low = _mm512_ternarylogic_epi32(code, nibble, byte, 0xea);

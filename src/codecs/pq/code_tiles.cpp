@@ -8,6 +8,7 @@
 namespace pqw {
 
 using kernels::kBlockBytes;
+using kernels::kSweepTiles;
 using kernels::kTileBytes;
 using kernels::kTileRows;
 
@@ -21,7 +22,7 @@ CodeTiles::CodeTiles(const PqWeight& weight, bool interleaved_narrow)
       interleaved_(interleaved_narrow && width_ == CodeWidth::kNarrow),
       n_tiles_((weight.rows() + kTileRows - 1) / kTileRows),
       n_blocks_((weight.positions() + positions_per_block() - 1) / positions_per_block()) {
-  const std::size_t n_bytes = n_blocks_ * block_stride();
+  const std::size_t n_bytes = n_blocks_ * n_tiles_ * kTileBytes * element_bytes();
   elements_ = allocate_aligned(n_bytes);
   std::fill_n(elements_.get(), n_bytes, std::byte{0});
   const std::size_t n_rows = weight.rows();
@@ -37,8 +38,7 @@ void CodeTiles::place(std::size_t row, std::size_t position, std::uint16_t code)
   const std::size_t byte = within % kBlockBytes;
   const std::size_t r = row % kTileRows;
   const std::size_t element = interleaved_ ? r * kBlockBytes + byte : byte * kTileRows + r;
-  std::byte* at = elements_.get() + block * block_stride() +
-                  (row / kTileRows * kTileBytes + element) * element_bytes();
+  std::byte* at = elements_.get() + offset_of(row / kTileRows, block) + element * element_bytes();
   if (width_ == CodeWidth::kLarge) {
     std::memcpy(at, &code, sizeof(code));
   } else {
@@ -46,19 +46,26 @@ void CodeTiles::place(std::size_t row, std::size_t position, std::uint16_t code)
   }
 }
 
-std::size_t CodeTiles::block_stride() const { return n_tiles_ * kTileBytes * element_bytes(); }
+std::size_t CodeTiles::block_stride(std::size_t tile) const {
+  const std::size_t run = tile - tile % kSweepTiles;
+  return std::min(kSweepTiles, n_tiles_ - run) * kTileBytes * element_bytes();
+}
+
+std::size_t CodeTiles::offset_of(std::size_t tile, std::size_t block) const {
+  const std::size_t tile_bytes = kTileBytes * element_bytes();
+  const std::size_t run = tile - tile % kSweepTiles;
+  return run * n_blocks_ * tile_bytes + block * block_stride(tile) + (tile - run) * tile_bytes;
+}
 
 const std::uint8_t* CodeTiles::bytes_of(std::size_t tile, std::size_t block) const {
   assert(width_ != CodeWidth::kLarge);
-  return reinterpret_cast<const std::uint8_t*>(elements_.get()) + block * block_stride() +
-         tile * kTileBytes;
+  return reinterpret_cast<const std::uint8_t*>(elements_.get()) + offset_of(tile, block);
 }
 
 void CodeTiles::unpack_units(std::size_t tile, std::size_t first, std::size_t n,
                              std::uint16_t* out) const {
   for (std::size_t u = first; u < first + n; ++u, out += kTileRows) {
-    const std::byte* block =
-        elements_.get() + u / kBlockBytes * block_stride() + tile * kTileBytes * element_bytes();
+    const std::byte* block = elements_.get() + offset_of(tile, u / kBlockBytes);
     const std::size_t byte = u % kBlockBytes;
     if (width_ == CodeWidth::kLarge) {
       std::memcpy(out, block + byte * kTileRows * 2, kTileRows * 2);

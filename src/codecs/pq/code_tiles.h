@@ -13,7 +13,8 @@ namespace pqw {
 enum class CodeWidth { kNarrow, kWide, kLarge };  // 4, 8, 16
 CodeWidth code_width(std::size_t n_centroids);
 
-// Layout: as kernels/lookup.h says; large codes as wide ones, with uint16 in place of the bytes.
+// Layout: as kernels/lookup.h says, run after run of kSweepTiles tiles, so that a sweep over a run
+// reads on and on; large codes as wide ones, with uint16 in place of the bytes.
 // A unit is what one element holds: the code of position u, or narrow ones of the two positions
 // 8i+b and 8i+4+b for u = 4i+b. Rows and positions that only fill tiles and blocks have the code 0.
 class CodeTiles {
@@ -27,9 +28,9 @@ class CodeTiles {
   std::size_t positions_per_block() const { return width_ == CodeWidth::kNarrow ? 8 : 4; }
   std::size_t n_padded_positions() const { return n_blocks_ * positions_per_block(); }
 
-  // The first block of a tile; the next block is block_stride() bytes on. Not for large codes.
+  // A block of a tile; the next block is block_stride(tile) bytes on. Not for large codes.
   const std::uint8_t* bytes_of(std::size_t tile, std::size_t block) const;
-  std::size_t block_stride() const;
+  std::size_t block_stride(std::size_t tile) const;
 
   // uint16[n][64] of a tile.
   void unpack_units(std::size_t tile, std::size_t first, std::size_t n, std::uint16_t* out) const;
@@ -39,6 +40,7 @@ class CodeTiles {
 
  private:
   std::size_t element_bytes() const { return width_ == CodeWidth::kLarge ? 2 : 1; }
+  std::size_t offset_of(std::size_t tile, std::size_t block) const;
   void place(std::size_t row, std::size_t position, std::uint16_t code);
 
   CodeWidth width_;

@@ -112,9 +112,9 @@ void LookupProduct::sweep(const Batch& batch, std::size_t first_tile, std::size_
     if (batch.scales[at] == 0) continue;
     const std::size_t n_batch_tiles = batch.end_tile - batch.first_tile;
     float* sums = batch.sums + (row * n_batch_tiles + first_tile - batch.first_tile) * kTileRows;
-    kernel_.sweep(tiles_.bytes_of(first_tile, group * kGroupBlocks), tiles_.block_stride(),
-                  group_blocks(group), n_tiles, batch.tables + at * group_table_bytes(),
-                  batch.scales[at], scratch, sums);
+    kernel_.sweep(tiles_.bytes_of(first_tile, group * kGroupBlocks),
+                  tiles_.block_stride(first_tile), group_blocks(group), n_tiles,
+                  batch.tables + at * group_table_bytes(), batch.scales[at], scratch, sums);
   }
 }
 
@@ -122,7 +122,10 @@ void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, Mutabl
   const std::size_t n_tiles = batch.end_tile - batch.first_tile;
   const std::size_t n_threads =
       batch.parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  const std::size_t share = std::min(kSweepTiles, (n_tiles + n_threads - 1) / n_threads);
+  // A run of tiles that lie together, or an equal part of it where there are few.
+  std::size_t share = kSweepTiles;
+  while (share > 1 && n_tiles < share * n_threads) share /= 2;
+  const std::size_t aligned_tile = batch.first_tile - batch.first_tile % share;
   std::fill_n(batch.sums, batch.n_rows * n_tiles * kTileRows, 0.0f);
 #pragma omp parallel if (batch.parallel)
   {
@@ -136,9 +139,10 @@ void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, Mutabl
         for (std::size_t group = g0; group < g1; ++group) build(batch, row, group, words);
       }
 #pragma omp for
-      for (std::size_t tile = batch.first_tile; tile < batch.end_tile; tile += share) {
-        const std::size_t n = std::min(share, batch.end_tile - tile);
-        for (std::size_t group = g0; group < g1; ++group) sweep(batch, tile, n, group, scratch);
+      for (std::size_t tile = aligned_tile; tile < batch.end_tile; tile += share) {
+        const std::size_t from = std::max(tile, batch.first_tile);
+        const std::size_t n = std::min(tile + share, batch.end_tile) - from;
+        for (std::size_t group = g0; group < g1; ++group) sweep(batch, from, n, group, scratch);
       }
     }
   }

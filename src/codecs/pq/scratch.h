@@ -3,25 +3,20 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
-#include <new>
 #include <vector>
 
 namespace pqw {
 
-constexpr std::size_t kCacheLine = 64;
-
-struct AlignedDelete {
-  void operator()(std::byte* memory) const {
-    ::operator delete[](memory, std::align_val_t(kCacheLine));
-  }
+struct FreeBytes {
+  void operator()(std::byte* memory) const { std::free(memory); }
 };
-using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
+using AlignedBytes = std::unique_ptr<std::byte[], FreeBytes>;
 
-inline AlignedBytes allocate_aligned(std::size_t n_bytes) {
-  return AlignedBytes(static_cast<std::byte*>(
-      ::operator new[](n_bytes > 0 ? n_bytes : 1, std::align_val_t(kCacheLine))));
-}
+// Aligned to 64 bytes. A megabyte and more is aligned to the huge pages that it is put on where the
+// system has them: looking up the pages of codes takes as long as reading these from memory.
+AlignedBytes allocate_aligned(std::size_t n_bytes);
 
 // n uninitialised values, aligned to 64 bytes. Live ones of a thread end in reverse order, as local
 // variables do. Not for use inside parallel regions: it may throw.

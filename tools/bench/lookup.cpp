@@ -1,0 +1,309 @@
+// Multiplying from codes: ours in each precision against dense products and the scalar loop.
+//
+// Contenders take turns within a round, in one process; an answer is checked before its time
+// counts. Cold: each call uses the next of so many copies of the weights that all of them come from
+// memory.
+#include <fmt/format.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "em_median.h"
+#include "lookup_contenders.h"
+#include "pqw/bench_dense.h"
+#include "pqw/codecs/kernels.h"
+#include "pqw/environment.h"
+#include "pqw/text_table.h"
+
+namespace pqw::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  bool as_json = false;
+  bool quick = false;
+  std::vector<std::string> shapes = {"4096x4096", "11008x4096", "1024x4096", "512x512"};
+  std::vector<std::string> codes = {"256,4", "256,8", "256,16", "16,4", "16,8"};
+  std::vector<std::size_t> batches = {1, 4, 16, 64, 256};
+  std::vector<int> threads = {1, 2};
+  std::vector<std::string> modes = {"cold", "hot"};
+  std::size_t rounds = 9;
+  std::size_t cold_mib = 0;
+};
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_flag("--json", options.as_json, "print JSON");
+  app.add_flag("--quick", options.quick,
+               "3 rounds of 4096x4096 and 1024x4096, K,d 256,8 and 16,4, batch 1 and 16, a thread");
+  app.add_option("--shape", options.shapes, "rows x columns; repeatable");
+  app.add_option("--codes", options.codes, "K,d; repeatable");
+  app.add_option("--batch", options.batches, "rows of x")->delimiter(',');
+  app.add_option("--threads", options.threads, "threads")->delimiter(',');
+  app.add_option("--mode", options.modes, "cold, hot or both")
+      ->check(CLI::IsMember({"cold", "hot"}));
+  app.add_option("--rounds", options.rounds, "rounds of turns (default 9)");
+  app.add_option("--cold-mib", options.cold_mib,
+                 "bytes of copies of each contender when cold (default: 5 times the L3 cache)");
+}
+
+void make_quick(Options& options) {
+  options.shapes = {"4096x4096", "1024x4096"};
+  options.codes = {"256,8", "16,4"};
+  options.batches = {1, 16};
+  options.threads = {1};
+  options.rounds = 3;
+}
+
+std::pair<std::size_t, std::size_t> parse_pair(const std::string& text, char separator) {
+  const std::size_t at = text.find(separator);
+  if (at == std::string::npos) throw CLI::ValidationError(text, "two numbers are needed");
+  return {std::stoul(text.substr(0, at)), std::stoul(text.substr(at + 1))};
+}
+
+double seconds_of(const std::function<void()>& f) {
+  const auto start = Clock::now();
+  f();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::size_t cold_bytes(const Options& options) {
+  if (options.cold_mib > 0) return options.cold_mib << 20;
+  const long l3 = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return 5 * static_cast<std::size_t>(std::max(l3, 32L << 20));
+}
+
+// Bytes of memory read in a second: the best of three passes.
+double read_bandwidth(std::size_t n_bytes, int n_threads) {
+  const std::vector<std::uint64_t> words(n_bytes / sizeof(std::uint64_t), 1);
+  double best = 0;
+  for (int pass = 0; pass < 3; ++pass) {
+    std::uint64_t sum = 0;
+    const double s = seconds_of([&] {
+#pragma omp parallel for simd reduction(+ : sum) num_threads(n_threads)
+      for (std::size_t i = 0; i < words.size(); ++i) sum += words[i];
+    });
+    if (sum == words.size()) best = std::max(best, static_cast<double>(n_bytes) / s);
+  }
+  return best;
+}
+
+double relative_error(const std::vector<float>& y, const std::vector<double>& expected) {
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    error += (y[i] - expected[i]) * (y[i] - expected[i]);
+    norm += expected[i] * expected[i];
+  }
+  return std::sqrt(error / norm);
+}
+
+struct Measured {
+  std::string name;
+  double error;
+  std::vector<double> seconds;
+  std::string how;
+};
+
+// One line of the table: all contenders at one batch size.
+class Case {
+ public:
+  Case(const Problem& problem, std::size_t batch, bool cold, std::size_t bytes)
+      : problem_(problem), batch_(batch), cold_(cold) {
+    const std::size_t copies = cold ? bytes : 0;
+    for (const Precision precision : {Precision::kHigh, Precision::kFast, Precision::kExact}) {
+      contenders_.push_back(pqw_contender(problem, precision, copies));
+    }
+    contenders_.push_back(openblas_contender(problem, copies));
+    std::ranges::move(onednn_contenders(problem, batch, copies), std::back_inserter(contenders_));
+    contenders_.push_back(scalar_contender(problem, copies));
+    std::mt19937 random(2);
+    std::normal_distribution<float> normal;
+    x_.resize(batch * problem.weight.cols());
+    for (float& value : x_) value = normal(random);
+    y_.resize(batch * problem.weight.rows());
+  }
+
+  std::vector<Measured> run(std::size_t rounds) {
+    std::vector<Measured> results;
+    const auto expected = tool::multiply_in_double(problem_.w(), x());
+    for (const Contender& contender : contenders_) {
+      contender.multiply(0, x(), y());
+      const double error = relative_error(y_, expected);
+      if (!(error <= contender.tolerance)) {
+        throw std::runtime_error(fmt::format("{} is wrong: relative error {:.2g}, {:.2g} allowed",
+                                             contender.name, error, contender.tolerance));
+      }
+      results.push_back({contender.name, error, {}, {}});
+    }
+    std::vector<std::size_t> next(contenders_.size(), 1), calls(contenders_.size(), 1);
+    for (std::size_t i = 0; i < contenders_.size(); ++i) {
+      const double once = std::max(1e-7, time(i, next[i], 2));
+      calls[i] = std::clamp<std::size_t>(static_cast<std::size_t>(2e-3 / once), 1, 1000);
+    }
+    for (std::size_t round = 0; round < rounds; ++round) {
+      for (std::size_t i = 0; i < contenders_.size(); ++i) {
+        results[i].seconds.push_back(time(i, next[i], calls[i]));
+      }
+    }
+    return results;
+  }
+
+ private:
+  ConstMatrix x() const { return {x_.data(), batch_, problem_.weight.cols()}; }
+  MutableMatrix y() { return {y_.data(), batch_, problem_.weight.rows()}; }
+
+  double time(std::size_t i, std::size_t& next, std::size_t calls) {
+    // One call brings x and the contender's tables back into the caches.
+    contenders_[i].multiply(cold_ ? next++ : 0, x(), y());
+    return seconds_of([&] {
+             for (std::size_t call = 0; call < calls; ++call) {
+               contenders_[i].multiply(cold_ ? next++ : 0, x(), y());
+             }
+           }) /
+           static_cast<double>(calls);
+  }
+
+  const Problem& problem_;
+  std::size_t batch_;
+  bool cold_;
+  std::vector<Contender> contenders_;
+  std::vector<float> x_, y_;
+};
+
+nlohmann::ordered_json to_json(const Problem& problem, std::size_t batch, const std::string& mode,
+                               int n_threads, double bandwidth,
+                               const std::vector<Measured>& results) {
+  const PqWeight& weight = problem.weight;
+  const double code_bytes =
+      static_cast<double>(weight.codes.size()) / (weight.n_centroids <= 16 ? 2 : 1);
+  nlohmann::ordered_json json = {{"shape", weight.shape},
+                                 {"centroids", weight.n_centroids},
+                                 {"block_size", weight.block_size},
+                                 {"batch", batch},
+                                 {"mode", mode},
+                                 {"threads", n_threads},
+                                 {"read_gb_s", bandwidth / 1e9}};
+  for (const Measured& ours : results) {
+    if (!ours.name.starts_with("pqw")) continue;
+    const double s = median(ours.seconds);
+    const auto precision = *parse_precision(ours.name.substr(4));
+    nlohmann::ordered_json entry = {
+        {"method", PqLookup(weight, {.precision = precision}).describe(batch)},
+        {"us", s * 1e6},
+        {"relative_error", ours.error},
+        {"code_gb_s", code_bytes / s / 1e9},
+        {"of_read_bandwidth", code_bytes / s / bandwidth}};
+    for (const Measured& other : results) {
+      if (!other.name.starts_with("pqw")) entry["x " + other.name] = median(other.seconds) / s;
+    }
+    json[ours.name] = entry;
+  }
+  for (const Measured& other : results) {
+    if (other.name.starts_with("pqw")) continue;
+    json[other.name] = {{"us", median(other.seconds) * 1e6}, {"relative_error", other.error}};
+  }
+  return json;
+}
+
+std::vector<std::string> to_row(const nlohmann::ordered_json& json, const std::string& ours) {
+  const auto& entry = json[ours];
+  const auto ratio = [&](const char* name) {
+    const std::string key = "x " + std::string(name);
+    return entry.contains(key) ? fmt::format("{:.2f}", entry[key].get<double>()) : "-";
+  };
+  const std::size_t rows = json["shape"][0], cols = json["shape"][1];
+  return {fmt::format("{}x{}", rows, cols),
+          fmt::format("{},{}", json["centroids"].get<int>(), json["block_size"].get<int>()),
+          fmt::format("{}", json["batch"].get<int>()),
+          json["mode"],
+          fmt::format("{}", json["threads"].get<int>()),
+          ours.substr(4),
+          fmt::format("{:.1f}", entry["us"].get<double>()),
+          fmt::format("{:.1f}", entry["code_gb_s"].get<double>()),
+          fmt::format("{:.0f}%", 100 * entry["of_read_bandwidth"].get<double>()),
+          ratio("openblas fp32"),
+          ratio("onednn fp32"),
+          ratio("onednn bf16"),
+          ratio("onednn int8"),
+          ratio("scalar loop"),
+          fmt::format("{:.1e}", entry["relative_error"].get<double>()),
+          entry["method"]};
+}
+
+const std::vector<tool::Column> kColumns = {
+    {"shape", true}, {"K,d"},      {"batch"},   {"mode", true},  {"threads"}, {"pqw", true},
+    {"us"},          {"GB/s"},     {"of DRAM"}, {"x blas"},      {"x fp32"},  {"x bf16"},
+    {"x int8"},      {"x scalar"}, {"error"},   {"method", true}};
+
+void run(const Options& options) {
+  nlohmann::ordered_json lines = nlohmann::ordered_json::array();
+  std::vector<std::vector<std::string>> rows;
+  const std::size_t bytes = cold_bytes(options);
+  for (const int n_threads : options.threads) {
+    omp_set_num_threads(n_threads);
+    tool::set_blas_threads(n_threads);
+    for (const std::string& shape : options.shapes) {
+      for (const std::string& codes : options.codes) {
+        const auto [n_rows, n_cols] = parse_pair(shape, 'x');
+        const auto [n_centroids, d] = parse_pair(codes, ',');
+        const Problem problem = random_problem(n_rows, n_cols, d, n_centroids);
+        for (const std::size_t batch : options.batches) {
+          for (const std::string& mode : options.modes) {
+            fmt::print(stderr, "{} {} batch {} {} {} threads\n", shape, codes, batch, mode,
+                       n_threads);
+            const auto results = Case(problem, batch, mode == "cold", bytes).run(options.rounds);
+            const double bandwidth =
+                read_bandwidth(std::min(bytes, std::size_t{1} << 30), n_threads);
+            lines.push_back(to_json(problem, batch, mode, n_threads, bandwidth, results));
+            for (const char* ours : {"pqw high", "pqw fast", "pqw exact"}) {
+              rows.push_back(to_row(lines.back(), ours));
+            }
+          }
+        }
+      }
+    }
+  }
+  if (options.as_json) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"kernel", kernel_name()},
+                                              {"openblas", tool::blas_core()},
+                                              {"rounds", options.rounds},
+                                              {"cold_bytes", bytes},
+                                              {"cases", lines}}
+                           .dump(2));
+    return;
+  }
+  fmt::print("{} kernels; OpenBLAS for {}; medians of {} rounds; x NAME: time of NAME / ours\n{}",
+             kernel_name(), tool::blas_core(), options.rounds, tool::text_table(kColumns, rows));
+}
+
+int main_checked(int argc, char** argv) {
+  // Threads that wait a moment before they sleep, as in a program that does nothing else.
+  ::setenv("GOMP_SPINCOUNT", "20000", 0);
+  ::setenv("OPENBLAS_THREAD_TIMEOUT", "18", 0);
+  tool::restart_with_environment(argv);
+  CLI::App app("Multiplying from codes against dense products.", "pqw_bench_lookup");
+  Options options;
+  add_options(app, options);
+  CLI11_PARSE(app, argc, argv);
+  if (options.quick) make_quick(options);
+  run(options);
+  return 0;
+}
+
+}  // namespace
+}  // namespace pqw::bench
+
+int main(int argc, char** argv) {
+  try {
+    return pqw::bench::main_checked(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "pqw_bench_lookup: {}\n", error.what());
+    return 1;
+  }
+}

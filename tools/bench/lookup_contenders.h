@@ -1,0 +1,45 @@
+// Who multiplies in the benchmark of lookups.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pqw/codecs/pq_lookup.h"
+
+namespace pqw::bench {
+
+// y = x Wᵀ with copy number i of its weights, each of which lies elsewhere in memory.
+struct Contender {
+  std::string name;
+  double tolerance;     // relative L2 of y against the product in double
+  std::size_t n_bytes;  // of a copy
+  std::function<void(std::size_t copy, ConstMatrix x, MutableMatrix y)> multiply;
+};
+
+// What all of them multiply with: the codes, and the matrix that they stand for.
+struct Problem {
+  PqWeight weight;
+  std::vector<float> dense;
+  ConstMatrix w() const { return {dense.data(), weight.rows(), weight.cols()}; }
+};
+Problem random_problem(std::size_t rows, std::size_t cols, std::size_t block_size,
+                       std::size_t n_centroids);
+
+// As many copies as fill `cold_bytes`, or one for 0.
+std::size_t copies_for(std::size_t n_bytes, std::size_t cold_bytes);
+
+// Ours in each precision; OpenBLAS: sgemv for one row of x, sgemm for more; the loop over a table
+// of products as AQLM writes it for the CPU: y[i] += table[j][code[j][i]], a position after
+// another.
+Contender pqw_contender(const Problem& problem, Precision precision, std::size_t cold_bytes);
+Contender openblas_contender(const Problem& problem, std::size_t cold_bytes);
+Contender scalar_contender(const Problem& problem, std::size_t cold_bytes);
+
+// oneDNN in float32, bfloat16 and int8 with dynamic quantization of x; none where it was not found
+// when this was built, or has no such product for this processor. Made for one batch size.
+std::vector<Contender> onednn_contenders(const Problem& problem, std::size_t batch,
+                                         std::size_t cold_bytes);
+
+}  // namespace pqw::bench
