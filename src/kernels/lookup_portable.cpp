@@ -16,12 +16,13 @@ struct Lane {
     std::memcpy(&lane.raw, from, sizeof(lane.raw));
     return lane;
   }
-  // sum + the products of the two pairs of int16
+  // sum + the products of the two pairs of int16, modulo 2^32
   static Lane add_dot(Lane sum, Lane a, Lane b) {
     std::int16_t x[2], y[2];
     std::memcpy(x, &a, sizeof(x));
     std::memcpy(y, &b, sizeof(y));
-    return {sum.raw + (x[0] * y[0] + x[1] * y[1])};
+    return {static_cast<std::int32_t>(static_cast<std::uint32_t>(sum.raw) +
+                                      static_cast<std::uint32_t>(x[0] * y[0] + x[1] * y[1]))};
   }
   // The high 16 bits of even and of odd, in turn.
   static Lane high_halves(Lane even, Lane odd) {
