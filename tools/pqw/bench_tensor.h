@@ -19,7 +19,9 @@ struct BatchTimes {
   // ‖y - y'‖ / ‖y'‖, y' being the product in double with the decoded weight.
   double dense_error = 0;
   double served_error = 0;
-  bool as_documented = true;  // served_error is within what the precision says
+  // Whether served_error of a product-quantized weight is within what the precision says; the
+  // precision says nothing of other codecs.
+  bool as_documented = true;
 
   double ratio() const { return dense_s / served_s; }
 };
