@@ -9,6 +9,7 @@
 #include "archive/link_name.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
+#include "h5/exclusive.h"
 #include "h5/file.h"
 #include "h5/group.h"
 
@@ -104,9 +105,9 @@ h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
 
 Body::Body(const std::string& file, const std::string& shown_path,
            const ArchiveWriterOptions& options, Data data)
-    : context_{shown_path, "", ErrorCode::kIo},
-      data_(data),
-      file_(h5::create_file(file, h5::FileKind::kArchive, context_)) {
+    : context_{shown_path, "", ErrorCode::kIo}, data_(data) {
+  const auto lock = h5::exclusive();
+  file_ = h5::create_file(file, h5::FileKind::kArchive, context_);
   const h5::Object root = h5::open_root(file_.id(), context_);
   h5::write_text(root.handle.id(), kFormatAttribute, kFormat, context_);
   h5::write_number(root.handle.id(), kVersionAttribute, kVersion, context_);
@@ -160,12 +161,14 @@ void Body::write_array(h5::Id parent, const std::string& path, DType dtype, cons
 }
 
 void Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
+  const auto lock = h5::exclusive();
   const h5::Context context = context_.about(h5::quoted("tensor", info.name));
   const std::string link = claim_name(info, context);
   write_array(tensors_.id(), tensor_path(link), info.dtype, info.shape, bytes, context);
 }
 
 void Body::add(const Record& record) {
+  const auto lock = h5::exclusive();
   const h5::Context context = context_.about(h5::quoted("tensor", record.info.name));
   check_record(record, 1, context);
   const std::string link = claim_name(record.info, context);
@@ -209,6 +212,7 @@ void Body::write_manifest() {
 }
 
 void Body::close() {
+  const auto lock = h5::exclusive();
   write_manifest();
   tensors_.close(context_);
   file_.close(context_);

@@ -1,26 +1,37 @@
 // Recognising archives and checking their digest, without parsing HDF5.
+#include <algorithm>
+#include <vector>
+
 #include "archive/digest.h"
 #include "archive/user_block.h"
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
-#include "pqw/io/mapped_file.h"
+#include "pqw/io/input_file.h"
 
 namespace pqw {
 
-bool is_archive(const std::string& path) { return archive::has_magic(MappedFile(path).bytes()); }
+bool is_archive(const std::string& path) {
+  return archive::has_magic(InputFile(path).read_start(archive::kUserBlockBytes));
+}
 
 void verify_digest(const std::string& path) {
-  const MappedFile file(path);
-  const archive::UserBlock block = archive::parse(file.bytes(), path);
-  if (block.file_bytes != file.bytes().size()) {
-    throw Error(ErrorCode::kCorrupt, printable(path) + ": " + std::to_string(file.bytes().size()) +
+  constexpr std::size_t kPartBytes = std::size_t{1} << 20;
+  const InputFile file(path);
+  const archive::UserBlock block = archive::parse(file.read_start(archive::kUserBlockBytes), path);
+  if (block.file_bytes != file.size()) {
+    throw Error(ErrorCode::kCorrupt, printable(path) + ": " + std::to_string(file.size()) +
                                          " bytes long, its first block says " +
                                          std::to_string(block.file_bytes));
   }
-  const std::string found = archive::to_hex(
-      archive::sha256(file.bytes().subspan(archive::kUserBlockBytes),
-                      [&](std::span<const std::byte> part) { file.release(part); }));
+  archive::Sha256 digest;
+  std::vector<std::byte> part(kPartBytes);
+  for (std::uint64_t at = archive::kUserBlockBytes; at < file.size(); at += part.size()) {
+    part.resize(std::min<std::uint64_t>(kPartBytes, file.size() - at));
+    file.read_at(at, part);
+    digest.update(part);
+  }
+  const std::string found = archive::to_hex(digest.finish());
   if (found != block.sha256) {
     throw Error(ErrorCode::kCorrupt, printable(path) + ": its bytes have the SHA-256 " + found +
                                          ", its first block says " + block.sha256);

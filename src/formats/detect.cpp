@@ -6,10 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "formats/little_endian.h"
 #include "formats/npy_header.h"
+#include "h5/superblock.h"
 
 namespace pqw {
 namespace {
@@ -32,14 +35,8 @@ bool is_zip(std::string_view text) {
   return text.starts_with("PK\3\4"sv) || text.starts_with("PK\5\6"sv);
 }
 
-// The superblock of HDF5 may follow a user block of 512, 1024, 2048, ... bytes.
-bool is_hdf5(std::string_view text) {
-  constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n"sv;
-  for (std::size_t at = 0; at < text.size(); at = at == 0 ? 512 : 2 * at) {
-    if (text.substr(at).starts_with(kSignature)) return true;
-  }
-  return false;
-}
+// As many bytes as decide about every format.
+std::vector<std::byte> start_of(const InputFile& file) { return file.read_start(64); }
 
 // ONNX: a protobuf message whose first field is ir_version (1), followed by a string field or the
 // graph.
@@ -62,17 +59,20 @@ std::optional<std::string_view> unsupported_format(std::string_view text) {
 
 }  // namespace
 
-FileFormat detect_format(std::span<const std::byte> file) {
-  const std::string_view text = as_text(file);
+FileFormat detect_format(const InputFile& file) {
+  const std::vector<std::byte> start = start_of(file);
+  const std::string_view text = as_text(start);
   if (text.starts_with(kNpyMagic)) return FileFormat::kNpy;
   if (is_zip(text)) return FileFormat::kZip;
-  if (is_hdf5(text.substr(0, 8))) return FileFormat::kHdf5;
-  if (is_safetensors(file)) return FileFormat::kSafetensors;
-  return is_hdf5(text) ? FileFormat::kHdf5 : FileFormat::kOther;
+  const auto superblock = h5::find_superblock(file);
+  if (superblock == 0u) return FileFormat::kHdf5;
+  if (is_safetensors(start)) return FileFormat::kSafetensors;
+  return superblock ? FileFormat::kHdf5 : FileFormat::kOther;
 }
 
-std::string describe_unknown(std::span<const std::byte> file) {
-  const std::string_view text = as_text(file);
+std::string describe_unknown(const InputFile& file) {
+  const std::vector<std::byte> bytes = start_of(file);
+  const std::string_view text = as_text(bytes);
   if (text.empty()) return "empty";
   if (const auto name = unsupported_format(text)) return std::string(*name);
   if (text.starts_with("version https://git-lfs"sv)) return "a Git LFS pointer, not the file";
@@ -82,8 +82,8 @@ std::string describe_unknown(std::span<const std::byte> file) {
   return fmt::format("of no known format, it starts with{}", hex);
 }
 
-bool is_known_but_unsupported(std::span<const std::byte> file) {
-  return unsupported_format(as_text(file)).has_value();
+bool is_known_but_unsupported(const InputFile& file) {
+  return unsupported_format(as_text(start_of(file))).has_value();
 }
 
 }  // namespace pqw

@@ -12,16 +12,18 @@
 #include "formats/write_order.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
+#include "h5/exclusive.h"
 #include "h5/file.h"
 #include "h5/group.h"
 #include "pqw/io/atomic_file.h"
-#include "pqw/io/mapped_file.h"
 
 namespace pqw {
 namespace {
 
 // Attributes live in an object header, whose parts hold at most 64 KiB in the oldest format.
 constexpr std::size_t kMaxTextBytes = 60000;
+
+constexpr std::size_t kMaxAttributes = 4096;
 
 void swap_bytes(std::span<std::byte> bytes, std::size_t element_bytes) {
   for (; !bytes.empty(); bytes = bytes.subspan(element_bytes)) {
@@ -31,10 +33,11 @@ void swap_bytes(std::span<std::byte> bytes, std::size_t element_bytes) {
 
 class Hdf5Reader : public BasicReader {
  public:
-  explicit Hdf5Reader(const std::string& path) : context_{path, "", ErrorCode::kFormat} {
-    const std::uint64_t file_bytes = MappedFile(path).bytes().size();
-    file_ = h5::open_file(path, context_);
-    Hdf5Content content = walk_hdf5(file_.id(), file_bytes, path);
+  explicit Hdf5Reader(InputFile input)
+      : context_{input.path(), "", ErrorCode::kFormat}, input_(std::move(input)) {
+    const auto lock = h5::exclusive();
+    file_ = h5::open_file(input_, context_);
+    Hdf5Content content = walk_hdf5(file_.id(), input_.size(), input_.path());
     found_ = std::move(content.tensors);
     skipped_ = std::move(content.skipped);
     for (const Hdf5Tensor& tensor : found_) tensors_.push_back(tensor.info);
@@ -42,11 +45,13 @@ class Hdf5Reader : public BasicReader {
   }
 
   TensorBytes read(std::size_t index) const override {
+    const auto lock = h5::exclusive();
     const Hdf5Tensor& tensor = found_.at(index);
     const h5::Context context = context_.about(h5::quoted("tensor", tensor.info.name));
     const h5::Object object = h5::open_object(file_.id(), tensor.address, context);
     std::vector<std::byte> bytes(byte_count(tensor.info));
     h5::read_dataset(object.handle.id(), bytes, context);
+    input_.require_unchanged();
     if (tensor.big_endian) swap_bytes(bytes, size_in_bytes(tensor.info.dtype));
     return TensorBytes(std::move(bytes));
   }
@@ -56,13 +61,14 @@ class Hdf5Reader : public BasicReader {
   void read_metadata() {
     const h5::Object root = h5::open_root(file_.id(), context_);
     const h5::Id id = root.handle.id();
-    for (const std::string& key : h5::list_texts(id, kMaxTextBytes, context_)) {
+    for (const std::string& key : h5::list_texts(id, kMaxTextBytes, kMaxAttributes, context_)) {
       std::string value = h5::read_text(id, key, kMaxTextBytes, context_);
       if (is_utf8(key) && is_utf8(value)) metadata_[key] = std::move(value);
     }
   }
 
   h5::Context context_;
+  InputFile input_;  // outlives the handle, which reads from it
   h5::Handle file_;
   std::vector<Hdf5Tensor> found_;
 };
@@ -72,6 +78,7 @@ class Hdf5Writer : public WeightWriter {
   Hdf5Writer(const std::string& path, std::vector<TensorInfo> tensors, const Metadata& metadata,
              bool overwrite)
       : context_{path, "", ErrorCode::kIo}, order_(path, std::move(tensors)) {
+    const auto lock = h5::exclusive();
     const std::vector<std::string> groups = groups_of(order_.tensors(), path);
     for (const auto& [key, value] : metadata) check_metadata(key, value);
     target_.emplace(path, overwrite);
@@ -87,6 +94,7 @@ class Hdf5Writer : public WeightWriter {
   }
 
   void add(std::span<const std::byte> bytes) override {
+    const auto lock = h5::exclusive();
     const TensorInfo& info = order_.tensors()[order_.next(bytes.size())];
     const h5::Context context = context_.about(h5::quoted("tensor", info.name));
     h5::Handle dataset = h5::create_dataset(file_.id(), info.name, info.dtype, info.shape,
@@ -124,8 +132,8 @@ class Hdf5Writer : public WeightWriter {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_hdf5(const std::string& path) {
-  return std::make_unique<Hdf5Reader>(path);
+std::unique_ptr<WeightReader> open_hdf5(InputFile file) {
+  return std::make_unique<Hdf5Reader>(std::move(file));
 }
 
 std::unique_ptr<WeightWriter> create_hdf5(const std::string& path, std::vector<TensorInfo> tensors,

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 
+#include "formats/expansion.h"
 #include "formats/where.h"
 #include "h5/dataset.h"
 #include "h5/group.h"
@@ -17,16 +18,15 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxLinks = std::size_t{1} << 20;
 
-// Deflate reaches 1032:1. Data that was never written is not stored at all, so a little is free.
-constexpr std::uint64_t kMaxExpansion = 1100;
-constexpr std::uint64_t kFreeBytes = std::uint64_t{64} << 20;
-
 constexpr std::array kKnownFilters{1, 2, 3};  // deflate, shuffle, fletcher32
 
 class Walk {
  public:
   Walk(h5::Id file, std::uint64_t file_bytes, const std::string& path)
-      : file_(file), file_bytes_(file_bytes), context_{path, "", ErrorCode::kFormat} {}
+      : file_(file),
+        file_bytes_(file_bytes),
+        expansion_(file_bytes),
+        context_{path, "", ErrorCode::kFormat} {}
 
   Hdf5Content run() {
     const h5::Object root = h5::open_root(file_, context_);
@@ -88,13 +88,17 @@ class Walk {
     }
   }
 
-  void check(const h5::DatasetInfo& info, const h5::Context& context) const {
+  void check(const h5::DatasetInfo& info, const h5::Context& context) {
     const auto bytes = checked_byte_count(info.shape, info.type->dtype);
     if (!bytes) {
       throw context.error(fmt::format("shape {} overflows 63 bits", to_string(info.shape)));
     }
     if (info.is_external || info.layout == h5::Layout::kOther) {
       throw context.error(ErrorCode::kUnsupported, "its data is in other files");
+    }
+    if (info.filters.size() > kKnownFilters.size()) {  // more than once, so to unpack ever more
+      throw context.error(ErrorCode::kUnsupported,
+                          fmt::format("packed with {} filters", info.filters.size()));
     }
     for (const int filter : info.filters) {
       if (std::ranges::find(kKnownFilters, filter) != kKnownFilters.end()) continue;
@@ -106,16 +110,17 @@ class Walk {
     if (info.stored_bytes > file_bytes_ || info.offset.value_or(0) > file_bytes_) {
       throw context.error("its data is beyond the end of the file");
     }
-    const std::uint64_t most = info.stored_bytes * kMaxExpansion + kFreeBytes;
-    const std::uint64_t needed = std::max<std::uint64_t>(*bytes, info.chunk_bytes);
-    if (needed > most) {
-      throw context.error(
-          fmt::format("{} bytes stored, which cannot unpack to {}", info.stored_bytes, needed));
+    if (!expansion_.allows(info.chunk_bytes) || !expansion_.take(*bytes)) {
+      throw context.error(fmt::format(
+          "{} bytes stored unpack to {} in chunks of {}; all tensors of a file of {} bytes may "
+          "unpack to {} times that",
+          info.stored_bytes, *bytes, info.chunk_bytes, file_bytes_, kMaxExpansion));
     }
   }
 
   h5::Id file_;
   std::uint64_t file_bytes_;
+  Expansion expansion_;
   h5::Context context_;
   std::size_t n_links_ = 0;
   std::map<std::uint64_t, std::string> names_;  // of the objects that were reached, by address

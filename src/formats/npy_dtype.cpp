@@ -86,6 +86,13 @@ NpyDtype parse_npy_dtype(const InTensor& where, std::string_view descr) {
   return {row->dtype, name == ">"};
 }
 
+std::optional<std::string_view> npy_text_kind(std::string_view descr) {
+  constexpr std::string_view kText = "USaMm";
+  const bool is_type = descr.size() > 2 && (descr[0] == '<' || descr[0] == '>' || descr[0] == '|');
+  if (!is_type || kText.find(descr[1]) == kText.npos) return std::nullopt;
+  return kind_name(descr[1]);
+}
+
 std::string_view format_npy_dtype(const InTensor& where, DType dtype) {
   const auto row =
       std::find_if(kTable.begin(), kTable.end(), [&](const Row& r) { return r.dtype == dtype; });

@@ -1,6 +1,7 @@
 // Element types of .npy files: numpy's type strings.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,12 @@ struct NpyDtype {
 // Errors: kFormat (no type string), kUnsupported (a type that no tensor here can have).
 NpyDtype parse_npy_dtype(const InTensor& where, std::string_view descr);
 
-// The inverse. Errors: kUnsupported (numpy has no type string for the 8-bit floats).
+// "unicode text", "byte strings" or "dates or time spans", which are no numbers; empty for the
+// rest.
+std::optional<std::string_view> npy_text_kind(std::string_view descr);
+
+// The inverse of parse_npy_dtype. Errors: kUnsupported (numpy has no type string for the 8-bit
+// floats).
 std::string_view format_npy_dtype(const InTensor& where, DType dtype);
 
 }  // namespace pqw

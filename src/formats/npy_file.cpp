@@ -17,23 +17,24 @@ namespace {
 
 class NpyReader : public BasicReader {
  public:
-  explicit NpyReader(MappedFile file)
+  explicit NpyReader(InputFile file)
       : file_(std::move(file)),
-        header_(parse_npy_header({file_.path(), name_}, file_.bytes(), file_.bytes().size())) {
+        header_(parse_npy_header({file_.path(), name_}, file_.read_start(kNpyMaxHeaderBytes),
+                                 file_.size())) {
     tensors_.push_back(header_.info);
   }
 
   TensorBytes read(std::size_t index) const override {
     const TensorInfo& info = tensors_.at(index);
-    const auto stored = file_.bytes().subspan(header_.header_bytes);
-    TensorBytes borrowed(stored, [this](std::span<const std::byte> part) { file_.release(part); });
-    if (!needs_conversion(header_)) return borrowed;
-    return TensorBytes(convert_npy({file_.path(), info.name}, header_, stored));
+    std::vector<std::byte> bytes = file_.read(header_.header_bytes, header_.data_bytes);
+    file_.require_unchanged();
+    if (needs_conversion(header_)) bytes = convert_npy({file_.path(), info.name}, header_, bytes);
+    return TensorBytes(std::move(bytes));
   }
 
  private:
   std::string name_ = kNpyTensorName;
-  MappedFile file_;
+  InputFile file_;
   NpyHeader header_;
 };
 
@@ -63,7 +64,7 @@ class NpyWriter : public WeightWriter {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_npy(MappedFile file) {
+std::unique_ptr<WeightReader> open_npy(InputFile file) {
   return std::make_unique<NpyReader>(std::move(file));
 }
 

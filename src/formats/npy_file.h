@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "pqw/formats/weight_file.h"
-#include "pqw/io/mapped_file.h"
+#include "pqw/io/input_file.h"
 
 namespace pqw {
 
 constexpr const char* kNpyTensorName = "arr_0";
 
 // Errors: kFormat, kUnsupported (element types, versions).
-std::unique_ptr<WeightReader> open_npy(MappedFile file);
+std::unique_ptr<WeightReader> open_npy(InputFile file);
 
 // Errors: kExists, kIo, kUnsupported (not exactly one tensor, an element type).
 std::unique_ptr<WeightWriter> create_npy(const std::string& path, std::vector<TensorInfo> tensors,

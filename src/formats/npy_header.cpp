@@ -54,6 +54,12 @@ Span find_literal(const InTensor& where, std::span<const std::byte> prefix) {
   return {kVersionBytes + length_bytes, size};
 }
 
+NpyLiteral literal_in(const InTensor& where, std::span<const std::byte> prefix,
+                      const Span& literal) {
+  return parse_npy_literal(
+      where, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
+}
+
 std::string shape_tuple(const Shape& shape) {
   return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
 }
@@ -63,8 +69,7 @@ std::string shape_tuple(const Shape& shape) {
 NpyHeader parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
                            std::size_t file_bytes) {
   const Span literal = find_literal(where, prefix);
-  const NpyLiteral parsed = parse_npy_literal(
-      where, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
+  const NpyLiteral parsed = literal_in(where, prefix, literal);
   const NpyDtype type = parse_npy_dtype(where, parsed.descr);
   const auto needed = checked_byte_count(parsed.shape, type.dtype);
   const std::string shape = for_message(to_string(parsed.shape));
@@ -83,6 +88,11 @@ NpyHeader parse_npy_header(const InTensor& where, std::span<const std::byte> pre
                                                shape, to_string(type.dtype), *needed));
   }
   return header;
+}
+
+std::optional<std::string_view> npy_kind_without_numbers(const InTensor& where,
+                                                         std::span<const std::byte> prefix) {
+  return npy_text_kind(literal_in(where, prefix, find_literal(where, prefix)).descr);
 }
 
 std::string format_npy_header(const InTensor& where, const TensorInfo& info) {

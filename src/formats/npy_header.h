@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,11 @@ struct NpyHeader {
 // Errors: kFormat, kUnsupported (an element type, a version).
 NpyHeader parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
                            std::size_t file_bytes);
+
+// What a .npy file holds if that is text or dates, which are no tensor: "unicode text". Empty for
+// every other type. Errors: kFormat and kUnsupported before the type is known.
+std::optional<std::string_view> npy_kind_without_numbers(const InTensor& where,
+                                                         std::span<const std::byte> prefix);
 
 // The header numpy would write, padded to a multiple of 64 bytes.
 // Errors: kUnsupported (an element type or rank that numpy does not have).

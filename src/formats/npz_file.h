@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "pqw/formats/weight_file.h"
-#include "pqw/io/mapped_file.h"
+#include "pqw/io/input_file.h"
 
 namespace pqw {
 
-// A tensor has the name of its member without ".npy"; other members are listed in skipped().
+// A tensor has the name of its member without ".npy"; other members and
+// those of text or dates are listed in skipped().
 // Members are stored or deflated; checksums are verified when a tensor is read.
 // Errors: kFormat, kUnsupported (element types, encryption, other compression, PyTorch's .pt).
-std::unique_ptr<WeightReader> open_npz(MappedFile file);
+std::unique_ptr<WeightReader> open_npz(InputFile file);
 
 // Members are stored without compression, as numpy's savez does. Until commit they are in a
 // temporary file beside the target, so that twice the space is needed for a while.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/basic_reader.h"
+#include "formats/expansion.h"
 #include "formats/npy_header.h"
 #include "formats/npy_layout.h"
 #include "formats/npz_file.h"
@@ -24,22 +25,23 @@ constexpr std::uint64_t kMaxRatio = 1032;
 
 class NpzReader : public BasicReader {
  public:
-  explicit NpzReader(MappedFile file) : file_(std::move(file)) {
-    zip_ = open_zip(file_.path(), file_.bytes());
+  explicit NpzReader(InputFile file)
+      : file_(std::move(file)), zip_(open_zip(file_)), expansion_(file_.size()) {
     const auto n_entries = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
-    bool is_pytorch = false;
+    bool is_pytorch = false, has_npy = false;
     std::uint64_t stored_bytes = 0;
     for (zip_uint64_t i = 0; i < n_entries; ++i) {
       const zip_stat_t stat = stat_of(i);
       const std::string name = stat.name;
-      if (stat.comp_size > file_.bytes().size() - stored_bytes) {  // their bytes overlap
+      if (stat.comp_size > file_.size() - stored_bytes) {  // their bytes overlap
         fail(ErrorCode::kFormat, fmt::format("the members up to '{}' claim more stored bytes than "
                                              "the {} of the file",
-                                             for_message(name), file_.bytes().size()));
+                                             for_message(name), file_.size()));
       }
       stored_bytes += stat.comp_size;
       is_pytorch = is_pytorch || name == "data.pkl" || name.ends_with("/data.pkl");
       if (name.ends_with(kSuffix)) {
+        has_npy = true;
         add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
       } else {
         skipped_.push_back(fmt::format("member '{}' is no .npy", for_message(name)));
@@ -50,11 +52,11 @@ class NpzReader : public BasicReader {
            "a PyTorch file (a zip archive with data.pkl), which is not supported; "
            "save it as .safetensors");
     }
-    if (tensors_.empty() && !skipped_.empty()) {
+    if (!has_npy && n_entries > 0) {
       fail(ErrorCode::kFormat,
            fmt::format("a zip archive of {} members, none of them a .npy", n_entries));
     }
-    file_.release(file_.bytes());
+    file_.require_unchanged();
   }
 
   TensorBytes read(std::size_t index) const override {
@@ -69,7 +71,7 @@ class NpzReader : public BasicReader {
     if (read_bytes(where, *input, beyond) != 0) {
       where.fail(ErrorCode::kFormat, "the member holds more bytes than it declares");
     }
-    file_.release(file_.bytes());
+    file_.require_unchanged();
     if (needs_conversion(member.header)) bytes = convert_npy(where, member.header, bytes);
     return TensorBytes(std::move(bytes));
   }
@@ -102,12 +104,16 @@ class NpzReader : public BasicReader {
     std::vector<std::byte> prefix(std::min<std::uint64_t>(stat.size, kNpyMaxHeaderBytes));
     const ZipFilePtr input = open_member(where, zip_index);
     require_bytes(where, *input, prefix);
+    if (const auto kind = npy_kind_without_numbers(where, prefix)) {
+      skipped_.push_back(fmt::format("'{}' holds {}", for_message(name), *kind));
+      return;
+    }
     NpyHeader header = parse_npy_header(where, prefix, stat.size);
     tensors_.push_back(header.info);
     members_.push_back({zip_index, std::move(header)});
   }
 
-  static void check_stat(const InTensor& where, const zip_stat_t& stat) {
+  void check_stat(const InTensor& where, const zip_stat_t& stat) {
     if (stat.encryption_method != ZIP_EM_NONE) {
       where.fail(ErrorCode::kUnsupported, "the member is encrypted");
     }
@@ -125,6 +131,12 @@ class NpzReader : public BasicReader {
       where.fail(ErrorCode::kFormat,
                  fmt::format("the member declares {} bytes, {} deflated bytes cannot hold as many",
                              stat.size, stat.comp_size));
+    }
+    if (!expansion_.take(stat.size)) {
+      where.fail(ErrorCode::kFormat,
+                 fmt::format("the member declares {} bytes; all members of a file of {} bytes may "
+                             "unpack to {} times that",
+                             stat.size, file_.size(), kMaxExpansion));
     }
   }
 
@@ -159,14 +171,15 @@ class NpzReader : public BasicReader {
     }
   }
 
-  MappedFile file_;
-  ZipPtr zip_;  // reads from file_
+  InputFile file_;
+  ZipPtr zip_;
+  Expansion expansion_;
   std::vector<Member> members_;
 };
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_npz(MappedFile file) {
+std::unique_ptr<WeightReader> open_npz(InputFile file) {
   return std::make_unique<NpzReader>(std::move(file));
 }
 

@@ -21,12 +21,13 @@ constexpr std::size_t kPrefixBytes = sizeof(std::uint64_t);
 
 class SafetensorsReader : public BasicReader {
  public:
-  explicit SafetensorsReader(MappedFile file) : file_(std::move(file)) {
-    const std::span<const std::byte> json = header_bytes();
+  explicit SafetensorsReader(InputFile file) : file_(std::move(file)) {
+    const std::vector<std::byte> json = read_header();
     SafetensorsHeader header = parse_safetensors_header(
         file_.path(), {reinterpret_cast<const char*>(json.data()), json.size()});
-    data_ = file_.bytes().subspan(kPrefixBytes + json.size());
-    sort_and_check_ranges(file_.path(), data_.size(), header.entries);
+    data_begin_ = kPrefixBytes + json.size();
+    sort_and_check_ranges(file_.path(), file_.size() - data_begin_, header.entries);
+    file_.require_unchanged();
     metadata_ = std::move(header.metadata);
     for (SafetensorsEntry& entry : header.entries) {
       tensors_.push_back(std::move(entry.info));
@@ -36,34 +37,34 @@ class SafetensorsReader : public BasicReader {
 
   TensorBytes read(std::size_t index) const override {
     const std::size_t size = byte_count(tensors_.at(index));
-    return {data_.subspan(begins_[index], size),
-            [this](std::span<const std::byte> part) { file_.release(part); }};
+    std::vector<std::byte> bytes = file_.read(data_begin_ + begins_[index], size);
+    file_.require_unchanged();
+    return TensorBytes(std::move(bytes));
   }
 
  private:
-  std::span<const std::byte> header_bytes() const {
-    const std::span<const std::byte> bytes = file_.bytes();
+  std::vector<std::byte> read_header() const {
     const InFile where{file_.path()};
-    if (bytes.size() < kPrefixBytes) {
+    if (file_.size() < kPrefixBytes) {
       where.fail(ErrorCode::kFormat,
                  fmt::format("{} bytes, a safetensors file starts with 8 bytes of header length",
-                             bytes.size()));
+                             file_.size()));
     }
-    const auto length = load_little_endian<std::uint64_t>(bytes);
+    const auto length = load_little_endian<std::uint64_t>(file_.read(0, kPrefixBytes));
     if (length > kSafetensorsMaxHeaderBytes) {
       where.fail(ErrorCode::kFormat, fmt::format("header of {} bytes, safetensors allows {}",
                                                  length, kSafetensorsMaxHeaderBytes));
     }
-    if (length > bytes.size() - kPrefixBytes) {
+    if (length > file_.size() - kPrefixBytes) {
       where.fail(ErrorCode::kFormat,
                  fmt::format("header of {} bytes, the file has {} after its length", length,
-                             bytes.size() - kPrefixBytes));
+                             file_.size() - kPrefixBytes));
     }
-    return bytes.subspan(kPrefixBytes, length);
+    return file_.read(kPrefixBytes, length);
   }
 
-  MappedFile file_;
-  std::span<const std::byte> data_;
+  InputFile file_;
+  std::uint64_t data_begin_ = 0;
   std::vector<std::size_t> begins_;
 };
 
@@ -120,7 +121,7 @@ class SafetensorsWriter : public WeightWriter {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_safetensors(MappedFile file) {
+std::unique_ptr<WeightReader> open_safetensors(InputFile file) {
   return std::make_unique<SafetensorsReader>(std::move(file));
 }
 

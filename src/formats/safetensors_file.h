@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "pqw/formats/weight_file.h"
-#include "pqw/io/mapped_file.h"
+#include "pqw/io/input_file.h"
 
 namespace pqw {
 
 // Tensors come in the order of their data. Errors: kFormat, kUnsupported (a dtype).
-std::unique_ptr<WeightReader> open_safetensors(MappedFile file);
+std::unique_ptr<WeightReader> open_safetensors(InputFile file);
 
 // The data is in the order of `tensors` if that leaves every tensor aligned to its element size,
 // which some readers need (PyTorch's cannot view bytes otherwise); if not, tensors of large

@@ -37,9 +37,9 @@ void require_distinct_names(const std::string& path, const std::vector<TensorInf
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_weights(const std::string& path) {
-  MappedFile file(path);
-  switch (detect_format(file.bytes())) {
+std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOptions& options) {
+  InputFile file(path);
+  switch (detect_format(file)) {
     case FileFormat::kSafetensors:
       return open_safetensors(std::move(file));
     case FileFormat::kNpy:
@@ -47,14 +47,14 @@ std::unique_ptr<WeightReader> open_weights(const std::string& path) {
     case FileFormat::kZip:
       return open_npz(std::move(file));
     case FileFormat::kHdf5:
-      return open_hdf5(path);
+      return options.trusted ? open_hdf5(std::move(file)) : open_hdf5_isolated(std::move(file));
     case FileFormat::kOther:
       break;
   }
-  const bool unsupported = is_known_but_unsupported(file.bytes());
+  const bool unsupported = is_known_but_unsupported(file);
   InFile{path}.fail(unsupported ? ErrorCode::kUnsupported : ErrorCode::kFormat,
                     fmt::format("the file is {}; expected safetensors, .npy, .npz or HDF5",
-                                describe_unknown(file.bytes())));
+                                describe_unknown(file)));
 }
 
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,

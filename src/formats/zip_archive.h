@@ -10,6 +10,7 @@
 #include <string>
 
 #include "pqw/io/atomic_file.h"
+#include "pqw/io/input_file.h"
 #include "pqw/io/mapped_file.h"
 
 namespace pqw {
@@ -23,8 +24,8 @@ struct ZipFileClose {
 using ZipPtr = std::unique_ptr<zip_t, ZipDiscard>;  // dropped without being written
 using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
 
-// An archive in memory, which has to outlive it. Errors: kFormat, kIo (memory).
-ZipPtr open_zip(const std::string& path, std::span<const std::byte> bytes);
+// Errors: kFormat, kIo.
+ZipPtr open_zip(const InputFile& file);
 
 // Writes an archive of stored (uncompressed) members, whose content lies in one mapped file. The
 // same names and bytes give the same archive: all times are 1980-01-01, all modes 0644.

@@ -1,15 +1,36 @@
-// Opens a zip archive in memory.
+// Opens a zip archive.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
 
 #include "formats/where.h"
 #include "formats/zip_archive.h"
+#include "io/system_error.h"
 
 namespace pqw {
 
-ZipPtr open_zip(const std::string& path, std::span<const std::byte> bytes) {
+namespace {
+
+// A stream of its own over the open file. Null when there is no memory or no descriptor for it.
+std::FILE* stream_of(const InputFile& file) {
+  const int copy = ::fcntl(file.descriptor(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return nullptr;
+  std::FILE* stream = ::fdopen(copy, "rb");
+  if (stream == nullptr) ::close(copy);
+  return stream;
+}
+
+}  // namespace
+
+ZipPtr open_zip(const InputFile& file) {
+  std::FILE* stream = stream_of(file);
+  if (stream == nullptr) throw system_error(file.path(), "open once more");
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
+  zip_source_t* source = zip_source_filep_create(stream, 0, 0, &error);
+  if (source == nullptr) std::fclose(stream);
   zip_t* zip = nullptr;
   if (source != nullptr) {
     zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
@@ -20,8 +41,8 @@ ZipPtr open_zip(const std::string& path, std::span<const std::byte> bytes) {
     const std::string reason =
         code == ZIP_ER_EXISTS ? "two members have the same name" : zip_error_strerror(&error);
     zip_error_fini(&error);
-    InFile{path}.fail(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
-                      fmt::format("no readable zip archive: {}", reason));
+    InFile{file.path()}.fail(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
+                             fmt::format("no readable zip archive: {}", reason));
   }
   return ZipPtr(zip);
 }

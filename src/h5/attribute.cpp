@@ -152,7 +152,13 @@ std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std:
   return values;
 }
 
-std::vector<std::string> list_texts(Id object, std::size_t max_bytes, const Context& context) {
+std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_t max_count,
+                                    const Context& context) {
+  H5O_info_t info;
+  check(H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS), context, "count attributes");
+  if (info.num_attrs > max_count) {
+    throw context.error("more than " + std::to_string(max_count) + " attributes");
+  }
   NameListing listing;
   const herr_t status =
       H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &listing);

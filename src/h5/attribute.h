@@ -27,7 +27,8 @@ std::uint64_t read_number(Id object, const std::string& name, const Context& con
 std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std::size_t max_count,
                                         const Context& context);
 
-// Names of the attributes that read_text can read.
-std::vector<std::string> list_texts(Id object, std::size_t max_bytes, const Context& context);
+// Names of the attributes that read_text can read. More attributes than max_count are an error.
+std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_t max_count,
+                                    const Context& context);
 
 }  // namespace pqw::h5

@@ -2,6 +2,12 @@
 #include "h5/file.h"
 
 #include <hdf5.h>
+#include <sys/file.h>
+
+#include <cerrno>
+
+#include "h5/driver.h"
+#include "h5/superblock.h"
 
 namespace pqw::h5 {
 namespace {
@@ -11,6 +17,17 @@ Handle access_list(const Context& context) {
   Handle list = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, context, "create a property list");
   check(H5Pset_fclose_degree(list.id(), H5F_CLOSE_STRONG), context, "set the way of closing");
   return list;
+}
+
+// HDF5 locks the files that it writes. The lock taken here lasts as long as the descriptor.
+void require_no_writer(const InputFile& file, const Context& context) {
+  if (::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw context.error(ErrorCode::kIo, "another program is writing it");
+  }
+  const auto superblock = find_superblock(file);
+  if (superblock && is_marked_open(file, *superblock)) {
+    throw context.error("was not closed by the program that wrote it");
+  }
 }
 
 }  // namespace
@@ -38,15 +55,19 @@ Handle create_file(const std::string& path, FileKind kind, const Context& contex
              "create");
 }
 
-Handle open_file(const std::string& path, const Context& context) {
+Handle open_file(const InputFile& file, const Context& context) {
+  require_no_writer(file, context);
   const Handle access = access_list(context);
-  return own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, context, "open");
-}
-
-std::uint64_t allocated_end(Id file, const Context& context) {
+  use_descriptor(access.id(), file, context);
+  Handle result =
+      own(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, context, "open");
   haddr_t end = 0;
-  check(H5Fget_eoa(file, &end), context, "find the end");
-  return end;
+  check(H5Fget_eoa(result.id(), &end), context, "find the end");
+  if (end != file.size()) {
+    throw context.error(std::to_string(file.size()) + " bytes long, its superblock says " +
+                        std::to_string(end));
+  }
+  return result;
 }
 
 }  // namespace pqw::h5

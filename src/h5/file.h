@@ -1,10 +1,10 @@
 // HDF5 files: creating and opening.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "h5/handle.h"
+#include "pqw/io/input_file.h"
 
 namespace pqw::h5 {
 
@@ -20,10 +20,10 @@ inline constexpr std::size_t kUserBlockBytes = 512;
 // bytes. `context` names the file for people, whatever `path` is.
 Handle create_file(const std::string& path, FileKind kind, const Context& context);
 
-// Read-only.
-Handle open_file(const std::string& path, const Context& context);
-
-// Where the file ends according to its own superblock, in bytes from its start.
-std::uint64_t allocated_end(Id file, const Context& context);
+// Where files that exist are opened, all of them: read-only, by a descriptor of a regular file that
+// is open already (h5/driver.h), with filter plugins off, and not while another program writes. The
+// file has to end where its own superblock says, and has to outlive the handle. What is in it was
+// not looked at yet. HDF5 is not safe against hostile files: see docs/security.md.
+Handle open_file(const InputFile& file, const Context& context);
 
 }  // namespace pqw::h5

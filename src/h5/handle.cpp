@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "h5/exclusive.h"
 #include "pqw/core/text.h"
 
 namespace pqw::h5 {
@@ -47,7 +48,9 @@ bool set_up_process() {
 }  // namespace
 
 Handle::~Handle() {
-  if (id_ >= 0 && closer_(id_) < 0) (void)H5Eclear2(H5E_DEFAULT);
+  if (id_ < 0) return;
+  const auto lock = exclusive();
+  if (closer_(id_) < 0) (void)H5Eclear2(H5E_DEFAULT);
 }
 
 Handle::Handle(Handle&& other) noexcept
@@ -60,6 +63,7 @@ Handle& Handle::operator=(Handle&& other) noexcept {
 }
 
 void Handle::close(const Context& context) {
+  const auto lock = exclusive();
   // Given up first: HDF5 must not be asked again to close what it failed to close.
   const Id id = std::exchange(id_, -1);
   if (id >= 0) check(closer_(id), context, "close");

@@ -10,8 +10,8 @@ namespace pqw::h5 {
 // HDF5's hid_t, so that only this module includes hdf5.h.
 using Id = std::int64_t;
 
-// Closes its identifier. Handles, and everything reached through them, may be used by one thread
-// at a time, and two threads must not work on HDF5 files at the same time.
+// Closes its identifier. Whoever uses handles, or what is reached through them, holds exclusive()
+// (h5/exclusive.h) meanwhile; closing takes it by itself.
 class Handle {
  public:
   using Closer = int (*)(Id);

@@ -5,7 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "pqw/core/error.h"
-#include "pqw/io/mapped_file.h"
+#include "pqw/io/input_file.h"
 #include "pqw/pipeline/plan.h"
 
 namespace pqw {
@@ -148,10 +148,16 @@ Rule parse_rule(const std::string& text) {
 }
 
 Recipe read_recipe(const std::string& path) {
-  const MappedFile file(path);
-  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
+  const InputFile file(path);
+  constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
+  if (file.size() > kMaxBytes) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: {} bytes, a recipe has {} at most", path, file.size(), kMaxBytes));
+  }
+  const std::vector<std::byte> bytes = file.read_start(kMaxBytes);
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
   try {
-    return read_root(path, YAML::Load(std::string(text, file.bytes().size())));
+    return read_root(path, YAML::Load(std::string(text, bytes.size())));
   } catch (const YAML::Exception& error) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", path, error.what()));
   }

@@ -29,7 +29,11 @@ class ArchiveHostile : public test::DamagedArchive {
     EXPECT_GE(H5Fclose(file), 0);
     set_content(path_, signed_again(content(path_)));
     EXPECT_NO_THROW(verify_digest(path_));
-    return error_of([&] { read_all(path_); });
+    const Error isolated = error_of([&] { read_all(path_, {.trusted = false}); });
+    const Error direct = error_of([&] { read_all(path_, {.trusted = true}); });
+    EXPECT_EQ(isolated.code(), direct.code());
+    EXPECT_STREQ(isolated.what(), direct.what());
+    return isolated;
   }
 
   // Replaces the attribute of tensor 'w' by a text.

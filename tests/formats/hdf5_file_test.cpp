@@ -101,14 +101,14 @@ TEST_F(Hdf5File, NestsGroupsAtSlashes) {
 
 TEST_F(Hdf5File, WritesInTheOrderGivenAndReadsInTheOrderOfNames) {
   write_all(path_, {counting("b", DType::kU8, {1}), counting("a", DType::kU8, {2})});
-  EXPECT_THAT(names_of(*open_hdf5(path_)), ElementsAre("a", "b"));
+  EXPECT_THAT(names_of(*open_weights(path_)), ElementsAre("a", "b"));
 }
 
 TEST_F(Hdf5File, CarriesMetadata) {
   const Metadata metadata = {
       {"format", "pt"}, {"empty", ""}, {"text", "\xc3\xa4\n"}, {"long", std::string(59000, 'm')}};
   write_all(path_, {counting("a", DType::kU8, {1})}, metadata);
-  EXPECT_EQ(open_hdf5(path_)->metadata(), metadata);
+  EXPECT_EQ(open_weights(path_)->metadata(), metadata);
 }
 
 TEST_F(Hdf5File, EqualCallsGiveEqualBytes) {
@@ -179,7 +179,7 @@ TEST_F(Hdf5File, ReadsWhatH5pyWrites) {
 }
 
 TEST_F(Hdf5File, ListsWhatIsNoTensor) {
-  const auto reader = open_hdf5(PQW_FORMATS_DATA "/h5py.h5");
+  const auto reader = open_weights(PQW_FORMATS_DATA "/h5py.h5");
   EXPECT_THAT(reader->skipped(),
               ElementsAre("'complex' holds no numbers",
                           "'external' is a soft or external link, which is not followed",
@@ -195,7 +195,7 @@ TEST_F(Hdf5File, CyclesOfGroupsEnd) {
     H5Gclose(H5Gcreate2(file, "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     H5Lcreate_hard(file, "a", file, "a/again", H5P_DEFAULT, H5P_DEFAULT);
   });
-  EXPECT_THAT(open_hdf5(path_)->skipped(), ElementsAre("'a/again' is another name of 'a'"));
+  EXPECT_THAT(open_weights(path_)->skipped(), ElementsAre("'a/again' is another name of 'a'"));
 }
 
 TEST_F(Hdf5File, DeepGroupsAreRefused) {
@@ -208,7 +208,7 @@ TEST_F(Hdf5File, DeepGroupsAreRefused) {
     });
   };
   nested(64);
-  EXPECT_NO_THROW(open_hdf5(path_));
+  EXPECT_NO_THROW(open_weights(path_));
   nested(65);
   expect_error(ErrorCode::kUnsupported, "deeper than 64 groups");
 }
@@ -234,10 +234,10 @@ TEST_F(Hdf5File, ExpansionIsBounded) {
   constexpr hsize_t kTebi = hsize_t{1} << 40;
   for (const hsize_t chunk : {0, 1024}) {
     make_dataset(kTebi, chunk);
-    expect_error(ErrorCode::kFormat, "0 bytes stored, which cannot unpack to 4398046511104");
+    expect_error(ErrorCode::kFormat, "0 bytes stored unpack to 4398046511104 in chunks of ");
   }
   make_dataset(2, hsize_t{1} << 29);
-  expect_error(ErrorCode::kFormat, "0 bytes stored, which cannot unpack to 2147483648");
+  expect_error(ErrorCode::kFormat, "0 bytes stored unpack to 8 in chunks of 2147483648");
 }
 
 TEST_F(Hdf5File, WhatWasNeverWrittenIsZero) {

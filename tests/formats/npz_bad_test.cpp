@@ -45,6 +45,15 @@ std::string with_zip64_sizes(std::uint64_t size, std::uint64_t stored_size) {
   });
 }
 
+// A member of 50 KB that declares to hold a thousand times as much, which deflate can reach.
+ZipMember bomb(const std::string& name) {
+  const std::string content = npy_of("|u1", "(49000000,)", std::string(20'000, 'x'));
+  ZipMember member = deflated_member(name, content);
+  member.stored += std::string(30'000, 'x');
+  member.size = static_cast<std::uint32_t>(content.size()) - 20'000 + 49'000'000;
+  return member;
+}
+
 // A member whose data holds the local header and the data of a second one, so that both share their
 // bytes, as the members of a zip bomb do.
 std::string with_nested_member() {
@@ -148,6 +157,11 @@ const BadFile kBadFiles[] = {
      "tensor 'w': 2 bytes stored, shape [3] of U8 needs 3"},
     {"MemberWithBytesLeft", zip_of({{"w.npy", kNpy + "d"}}), kFormat,
      "tensor 'w': 4 bytes stored, shape [3] of U8 needs 3"},
+    {"Bombs", zip_of({bomb("u.npy"), bomb("v.npy"), bomb("w.npy")}), kFormat,
+     "tensor 'v': the member declares 49000075 bytes; all members of a file of 150520 bytes may "
+     "unpack to 200 times that"},
+    {"TextOfAMalformedType", zip_of({{"w.npy", npy_of("xU1", "(1,)", "a")}}), kFormat,
+     "tensor 'w': descr 'xU1'"},
     {"MemberOfObjects", zip_of({{"w.npy", npy_of("|O", "(1,)", "\x80\2N.")}}), kUnsupported,
      "tensor 'w': dtype '|O' (Python objects)"},
     {"SecondMemberBad", zip_of({kGood, {"v/k.npy", npy_of("<f4", "(2,)", "abcd")}}), kFormat,

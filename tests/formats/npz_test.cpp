@@ -35,6 +35,26 @@ TEST(Npz, ReadsWhatSavezCompressedWrites) {
                   Tensor{{"w", DType::kF32, {2, 3}}, little_endian<float>({0, 1, 2, 3, 4, 5})}));
 }
 
+TEST(Npz, SkipsTextAndDates) {
+  const test::TempDir dir;
+  const std::string text("a\0\0\0", 4), date(8, '\0');
+  test::write_file(dir / "f", zip_of({{"names.npy", npy_of("<U1", "(1,)", text)},
+                                      {"w.npy", npy_of("|u1", "(1,)", "x")},
+                                      {"bytes.npy", npy_of("|S4", "(1,)", text)},
+                                      {"when.npy", npy_of("<M8[ns]", "(1,)", date)}}));
+  const auto reader = open_weights(dir / "f");
+  EXPECT_THAT(reader->skipped(),
+              ElementsAre("'names' holds unicode text", "'bytes' holds byte strings",
+                          "'when' holds dates or time spans"));
+  EXPECT_EQ(read_all(dir / "f"), (std::vector{Tensor{{"w", DType::kU8, {1}}, "x"}}));
+}
+
+TEST(Npz, TextAloneIsNoError) {
+  const test::TempDir dir;
+  test::write_file(dir / "f", zip_of({{"names.npy", npy_of("<U1", "(0,)", "")}}));
+  EXPECT_TRUE(open_weights(dir / "f")->tensors().empty());
+}
+
 TEST(Npz, NoTensorsMakeTheArchiveThatNumpyMakes) {
   const test::TempDir dir;
   test::write_all(dir / "f.npz", {});

@@ -94,15 +94,32 @@ TEST(WeightFile, TheContentCountsAndNotTheExtension) {
   }
 }
 
-TEST(WeightFile, BorrowedBytesStayReadableAfterEarlierOnesWereReleased) {
+TEST(WeightFile, BytesOutliveOthersAndTheirReader) {
   const test::TempDir dir;
   const Tensor a = counting("a", DType::kU8, {5000}), b = counting("b", DType::kU8, {5000});
   write_all(dir / "f.safetensors", {a, b});
-  const auto reader = open_weights(dir / "f.safetensors");
+  auto reader = open_weights(dir / "f.safetensors");
   const TensorBytes second = reader->read(1);
-  { const TensorBytes first = reader->read(0); }
-  EXPECT_EQ(test::text_of(second.view()), b.bytes);
   EXPECT_EQ(test::text_of(reader->read(0).view()), a.bytes);
+  reader.reset();
+  EXPECT_EQ(test::text_of(second.view()), b.bytes);
+}
+
+// What is read after the file was changed or cut would be a mixture.
+TEST(WeightFile, AFileThatChangesWhileItIsReadIsAnError) {
+  const test::TempDir dir;
+  const Tensor tensor = counting("arr_0", DType::kF32, {5000});
+  for (const char* name : {"f.safetensors", "f.npy", "f.npz", "f.h5"}) {
+    for (const bool trusted : {false, true}) {
+      for (const std::uintmax_t length : {20100u, 100u, 0u}) {
+        std::filesystem::remove(dir / name);
+        write_all(dir / name, {tensor});
+        const auto reader = open_weights(dir / name, {.trusted = trusted});
+        std::filesystem::resize_file(dir / name, length);
+        EXPECT_THROW(reader->read(0), Error) << name << " " << length;
+      }
+    }
+  }
 }
 
 TEST(WeightFile, AMissingFileIsNotFound) {

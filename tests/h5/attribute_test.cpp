@@ -26,8 +26,10 @@ TEST_F(Attributes, GiveTextsAndNumbersBack) {
   EXPECT_EQ(read_number(id_, "number", context_), UINT64_MAX);
   EXPECT_EQ(read_numbers(id_, "shape", 3, context_), shape);
   EXPECT_THAT(read_numbers(id_, "none", 3, context_), ElementsAre());
-  EXPECT_THAT(list_texts(id_, 100, context_), ElementsAre("empty", "text"));
-  EXPECT_THAT(list_texts(id_, 5, context_), ElementsAre("empty"));
+  EXPECT_THAT(list_texts(id_, 100, 9, context_), ElementsAre("empty", "text"));
+  EXPECT_THAT(list_texts(id_, 5, 9, context_), ElementsAre("empty"));
+  EXPECT_THAT(message_of([&] { (void)list_texts(id_, 5, 1, context_); }),
+              testing::HasSubstr("more than 1 attributes"));
 }
 
 TEST_F(Attributes, AreThereOrNot) {

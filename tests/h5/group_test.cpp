@@ -74,8 +74,9 @@ TEST_F(Groups, OpenObjectsByAddress) {
 }
 
 TEST_F(Groups, ErrorsOfTheSystemAreShort) {
-  const std::string message = message_of([&] { (void)open_file(dir_ / "none", context_); });
-  EXPECT_EQ(message, "shown: object: cannot open: No such file or directory");
+  const std::string message =
+      message_of([&] { (void)create_file(dir_ / "none/f", FileKind::kInterchange, context_); });
+  EXPECT_EQ(message, "shown: object: cannot create: No such file or directory");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
+#include "pqw/io/read_options.h"
 
 namespace pqw {
 
@@ -81,13 +82,13 @@ struct ArchiveEntry {
 
 // Reads an archive. Everything is checked before it is used: no length, index or name is trusted,
 // and what is read is compared with the digests of the manifest. That of the whole file is not: see
-// verify_digest. Not safe for use from several threads at once, nor beside
-// other objects that read or write HDF5 files.
+// verify_digest. Unless the options say that the file is trusted, HDF5 runs in a process of its own
+// (docs/security.md). Safe for use from several threads at once.
 // Errors: kNotFound, kIo, kFormat (no archive), kCorrupt, kUnsupported (a newer version of the
 // format).
 class ArchiveReader {
  public:
-  explicit ArchiveReader(const std::string& path);
+  explicit ArchiveReader(const std::string& path, const ReadOptions& options = {});
   ~ArchiveReader();
   ArchiveReader(ArchiveReader&&) noexcept;
 

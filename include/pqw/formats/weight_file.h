@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "pqw/core/tensor.h"
+#include "pqw/io/read_options.h"
 
 namespace pqw {
 
@@ -18,35 +18,23 @@ namespace pqw {
 // an HDF5 file that is written. .npy and .npz have no place for it.
 using Metadata = std::map<std::string, std::string>;
 
-// The bytes of one tensor, row-major and little-endian, owned or borrowed from the reader that
-// returned them. Move-only; a borrower must not outlive its reader.
+// The bytes of one tensor, row-major and little-endian. Move-only.
 class TensorBytes {
  public:
-  explicit TensorBytes(std::vector<std::byte> owned) : owned_(std::move(owned)), view_(owned_) {}
-  // `release` is called with the view when the object dies (unless moved from).
-  TensorBytes(std::span<const std::byte> borrowed,
-              std::function<void(std::span<const std::byte>)> release)
-      : view_(borrowed), release_(std::move(release)) {}
-  ~TensorBytes() {
-    if (release_) release_(view_);
-  }
-  TensorBytes(TensorBytes&& other) noexcept
-      : owned_(std::move(other.owned_)),
-        view_(std::exchange(other.view_, {})),
-        release_(std::exchange(other.release_, nullptr)) {}
+  explicit TensorBytes(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
+  TensorBytes(TensorBytes&&) noexcept = default;
   TensorBytes& operator=(TensorBytes&&) = delete;
 
-  std::span<const std::byte> view() const { return view_; }
+  std::span<const std::byte> view() const { return bytes_; }
+  std::vector<std::byte> take() && { return std::move(bytes_); }
 
  private:
-  std::vector<std::byte> owned_;
-  std::span<const std::byte> view_;
-  std::function<void(std::span<const std::byte>)> release_;
+  std::vector<std::byte> bytes_;
 };
 
 // An open file of tensors. Everything its headers say was checked when it was opened, so that
-// shapes and sizes can be trusted; the names are those of the file and may hold anything. To be
-// used by one thread at a time.
+// shapes and sizes can be trusted; the names are those of the file and may hold anything. Safe for
+// use from several threads at once.
 class WeightReader {
  public:
   virtual ~WeightReader() = default;
@@ -59,16 +47,17 @@ class WeightReader {
   // be told.
   virtual const std::vector<std::string>& skipped() const = 0;
 
-  // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory. The bytes need
-  // not be aligned to the element size.
-  // Errors: kIo (also too little memory), kFormat (content that contradicts its checksum).
+  // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory.
+  // Errors: kIo (also too little memory, and a file that was changed since it was opened), kFormat
+  // (content that contradicts its checksum).
   virtual TensorBytes read(std::size_t index) const = 0;
 };
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
 // Errors: kNotFound, kIo, kFormat (broken, or of no known format), kUnsupported (element types;
 // weight formats that are recognised, but not read, such as PyTorch's or ONNX).
-std::unique_ptr<WeightReader> open_weights(const std::string& path);
+std::unique_ptr<WeightReader> open_weights(const std::string& path,
+                                           const ReadOptions& options = {});
 
 // Writes a file of tensors, which appears under its name on commit (io/atomic_file.h).
 class WeightWriter {

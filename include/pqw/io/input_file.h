@@ -1,0 +1,48 @@
+// A regular file open for reading, by positions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace pqw {
+
+// Reads with system calls, not through a mapping: a file that is truncated meanwhile ends in an
+// error, not in a signal. Move-only; reading is safe from several threads at once.
+// Errors: kNotFound, kIo, and kFormat for anything that is not a regular file (a FIFO or a device
+// is refused before it is opened, so that opening cannot block).
+class InputFile {
+ public:
+  explicit InputFile(const std::string& path);
+  ~InputFile();
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::uint64_t size() const { return size_; }  // when it was opened
+  int descriptor() const { return descriptor_; }
+
+  // Fills `bytes` from that offset. Errors: kIo, also when the file ends before.
+  void read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+
+  // As above, into new memory, which may be too little (kIo).
+  std::vector<std::byte> read(std::uint64_t offset, std::size_t n_bytes) const;
+
+  // The first bytes, fewer if the file is shorter.
+  std::vector<std::byte> read_start(std::size_t most_bytes) const;
+
+  // Throws kIo if size or time of change are no longer those at opening. Called after reading, it
+  // says that what was read belongs together.
+  void require_unchanged() const;
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+  std::int64_t changed_seconds_ = 0;
+  std::int64_t changed_nanoseconds_ = 0;
+};
+
+}  // namespace pqw

@@ -1,0 +1,13 @@
+// How files of unknown origin are read.
+#pragma once
+
+namespace pqw {
+
+struct ReadOptions {
+  // HDF5 files, archives among them, are parsed in a process of their own, as the HDF5 library is
+  // not safe against crafted ones (docs/security.md): about 1.5 ms per file and one more copy of
+  // each tensor. For files of known origin true saves that.
+  bool trusted = false;
+};
+
+}  // namespace pqw

@@ -1,0 +1,39 @@
+// Where an ArchiveReader gets its content from: HDF5 itself, or a child process that asks it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pqw/archive/archive.h"
+#include "pqw/io/input_file.h"
+
+namespace pqw::archive {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  const std::vector<ArchiveEntry>& entries() const { return entries_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+  // As those of ArchiveReader.
+  virtual Record read(std::size_t index) const = 0;
+  virtual std::vector<std::byte> read_plain(std::size_t index) const = 0;
+
+ protected:
+  std::vector<ArchiveEntry> entries_;
+  std::map<std::string, std::string> metadata_;
+};
+
+// Opens an archive and checks what can be checked before HDF5 sees the file.
+// Errors: those of ArchiveReader.
+InputFile open_checked(const std::string& path);
+
+// Both check everything they give. Errors: those of ArchiveReader.
+std::unique_ptr<Source> open_direct(InputFile file);
+std::unique_ptr<Source> open_isolated(InputFile file);
+
+}  // namespace pqw::archive

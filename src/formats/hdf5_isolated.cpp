@@ -1,0 +1,96 @@
+// Generic HDF5 files, read by a child process.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "formats/basic_reader.h"
+#include "formats/expansion.h"
+#include "formats/hdf5_file.h"
+#include "formats/where.h"
+#include "io/wire.h"
+#include "io/worker.h"
+
+namespace pqw {
+namespace {
+
+// Request 0 asks for the lists, request i + 1 for the bytes of tensor i.
+constexpr std::uint64_t kLists = 0;
+
+// Of a million tensors with names of 60 bytes.
+constexpr std::size_t kMaxListBytes = std::size_t{128} << 20;
+
+std::vector<std::byte> encode_lists(const WeightReader& reader) {
+  WireWriter out;
+  out.number(reader.tensors().size());
+  for (const TensorInfo& info : reader.tensors()) out.tensor(info);
+  out.number(reader.metadata().size());
+  for (const auto& [key, value] : reader.metadata()) {
+    out.text(key);
+    out.text(value);
+  }
+  out.number(reader.skipped().size());
+  for (const std::string& line : reader.skipped()) out.text(line);
+  return out.take();
+}
+
+class IsolatedReader : public BasicReader {
+ public:
+  explicit IsolatedReader(InputFile file)
+      : file_(std::move(file)),
+        worker_(file_, [this](std::uint64_t request) { return serve(request); }) {
+    decode_lists(worker_.call(kLists, kMaxListBytes));
+  }
+
+  TensorBytes read(std::size_t index) const override {
+    const std::size_t size = byte_count(tensors_.at(index));
+    std::vector<std::byte> bytes = worker_.call(index + 1, size);
+    if (bytes.size() != size) {
+      InTensor{file_.path(), tensors_[index].name}.fail(
+          ErrorCode::kFormat, fmt::format("{} bytes came, expected {}", bytes.size(), size));
+    }
+    return TensorBytes(std::move(bytes));
+  }
+
+ private:
+  // In the child.
+  std::vector<std::byte> serve(std::uint64_t request) {
+    if (!direct_) direct_ = open_hdf5(std::move(file_));
+    if (request == kLists) return encode_lists(*direct_);
+    return direct_->read(request - 1).take();
+  }
+
+  void decode_lists(std::span<const std::byte> bytes) {
+    try {
+      WireReader in(bytes);
+      constexpr std::size_t kLeastTensor = 3 * sizeof(std::uint64_t);
+      for (std::size_t n = in.count(kLeastTensor); n > 0; --n) tensors_.push_back(in.tensor());
+      for (std::size_t n = in.count(2 * sizeof(std::uint64_t)); n > 0; --n) {
+        std::string key = in.text();
+        metadata_[std::move(key)] = in.text();
+      }
+      for (std::size_t n = in.count(sizeof(std::uint64_t)); n > 0; --n) {
+        skipped_.push_back(in.text());
+      }
+      in.finish();
+    } catch (const Error& error) {
+      InFile{file_.path()}.fail(ErrorCode::kFormat, error.what());
+    }
+    Expansion expansion(file_.size());
+    for (const TensorInfo& info : tensors_) {
+      if (expansion.take(byte_count(info))) continue;
+      InTensor{file_.path(), info.name}.fail(ErrorCode::kFormat, "an impossible size");
+    }
+  }
+
+  InputFile file_;                        // in the child: moved to direct_
+  std::unique_ptr<WeightReader> direct_;  // in the child only
+  mutable Worker worker_;                 // last: the child is a copy of what is there before it
+};
+
+}  // namespace
+
+std::unique_ptr<WeightReader> open_hdf5_isolated(InputFile file) {
+  return std::make_unique<IsolatedReader>(std::move(file));
+}
+
+}  // namespace pqw

@@ -1,0 +1,19 @@
+// The first bytes of HDF5's part of a file, looked at without HDF5.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "pqw/io/input_file.h"
+
+namespace pqw::h5 {
+
+// Where the signature is: at the start, or after a user block of 512, 1024, 2048, ... bytes. Empty
+// for what is no HDF5 file.
+std::optional<std::uint64_t> find_superblock(const InputFile& file);
+
+// True when a program has the file open for writing, or had and did not close it, as files of
+// superblock version 3 say of themselves.
+bool is_marked_open(const InputFile& file, std::uint64_t superblock);
+
+}  // namespace pqw::h5

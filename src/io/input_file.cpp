@@ -1,0 +1,82 @@
+// A regular file open for reading, by positions.
+#include "pqw/io/input_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "io/system_error.h"
+#include "pqw/io/mapped_file.h"
+
+namespace pqw {
+
+InputFile::InputFile(const std::string& path) : path_(path) {
+  require_regular_file(path);
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) throw system_error(path, "open");
+  struct stat status;
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor_);
+    throw Error(ErrorCode::kFormat, path + ": not a regular file");
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+  changed_seconds_ = status.st_mtim.tv_sec;
+  changed_nanoseconds_ = status.st_mtim.tv_nsec;
+}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_),
+      changed_seconds_(other.changed_seconds_),
+      changed_nanoseconds_(other.changed_nanoseconds_) {}
+
+void InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw system_error(path_, "read");
+    if (n == 0) {
+      throw Error(ErrorCode::kIo, path_ + ": ends at byte " + std::to_string(offset) + " of " +
+                                      std::to_string(size_) + ": it was cut while it was read");
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+std::vector<std::byte> InputFile::read(std::uint64_t offset, std::size_t n_bytes) const {
+  std::vector<std::byte> bytes;
+  try {
+    bytes.resize(n_bytes);
+  } catch (const std::exception&) {  // bad_alloc, or length_error beyond any memory
+    throw Error(ErrorCode::kIo,
+                path_ + ": not enough memory for " + std::to_string(n_bytes) + " bytes");
+  }
+  read_at(offset, bytes);
+  return bytes;
+}
+
+std::vector<std::byte> InputFile::read_start(std::size_t most_bytes) const {
+  return read(0, static_cast<std::size_t>(std::min<std::uint64_t>(size_, most_bytes)));
+}
+
+void InputFile::require_unchanged() const {
+  struct stat status;
+  if (::fstat(descriptor_, &status) != 0) throw system_error(path_, "look at");
+  const bool same = static_cast<std::uint64_t>(status.st_size) == size_ &&
+                    status.st_mtim.tv_sec == changed_seconds_ &&
+                    status.st_mtim.tv_nsec == changed_nanoseconds_;
+  if (!same) throw Error(ErrorCode::kIo, path_ + ": was changed while it was read");
+}
+
+}  // namespace pqw

@@ -1,0 +1,110 @@
+// Writes the seeds of the fuzz targets: pqw_fuzz_seeds FOLDER. To be run again when a format or a
+// codec is new; what is in tests/fuzz/corpus came from here.
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "io/wire.h"
+#include "pqw/archive/archive.h"
+#include "pqw/codecs/encode.h"
+#include "pqw/formats/weight_file.h"
+
+namespace {
+
+using pqw::DType;
+using pqw::Record;
+using pqw::TensorInfo;
+
+std::string folder_of(const std::string& root, const std::string& target) {
+  const std::string folder = root + "/" + target + "/";
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
+std::vector<std::byte> counting(const TensorInfo& info) {
+  std::vector<std::byte> bytes(pqw::byte_count(info));
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i % 120);
+  return bytes;
+}
+
+void write_weights(const std::string& path, const std::vector<TensorInfo>& tensors,
+                   const pqw::Metadata& metadata = {}) {
+  const auto writer = pqw::create_weights(path, tensors, metadata, true);
+  for (const TensorInfo& info : tensors) writer->add(counting(info));
+  writer->commit();
+}
+
+void write_text(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+
+// A small weight of each codec.
+std::vector<Record> records() {
+  const std::vector<pqw::Settings> settings{
+      {{"codec", "pq"}, {"block_size", "3"}, {"centroids", "4"}},
+      {{"codec", "pq"},
+       {"block_size", "4"},
+       {"centroids", "3"},
+       {"groups", "2"},
+       {"codebook", "f32"}},
+  };
+  std::vector<Record> result;
+  for (const pqw::Settings& item : settings) {
+    pqw::FloatTensor tensor{{"w", DType::kF32, {6, 9}}, std::vector<float>(54)};
+    for (std::size_t i = 0; i < 54; ++i) tensor.values[i] = static_cast<float>(i * i % 17) - 8;
+    const pqw::Weight weight = pqw::encode(std::move(tensor), pqw::options_from(item));
+    result.push_back(pqw::to_record(weight, "w"));
+  }
+  return result;
+}
+
+void write_archive(const std::string& path) {
+  pqw::ArchiveWriter writer(path, {.overwrite = true, .metadata = {{"key", "value"}}});
+  std::size_t i = 0;
+  for (Record record : records()) {
+    record.info.name += std::to_string(i++);
+    writer.add(record);
+  }
+  const TensorInfo bias{"b", DType::kF16, {5}};
+  writer.add_plain(bias, counting(bias));
+  writer.commit();
+}
+
+void write_records(const std::string& folder) {
+  std::size_t i = 0;
+  for (const Record& record : records()) {
+    pqw::WireWriter out;
+    out.record(record);
+    const std::vector<std::byte> bytes = out.take();
+    std::ofstream(folder + "codec_" + std::to_string(i++), std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  }
+}
+
+void write_recipes(const std::string& folder) {
+  write_text(folder + "all",
+             "defaults: {block_size: auto, centroids: 256}\ninclude: ['weight$']\n"
+             "exclude: ['embed']\ntensors:\n  - {pattern: 'conv.*', block_size: 9}\n"
+             "  - {pattern: 'head\\.weight', codec: plain}\n");
+  write_text(folder + "anchors", "defaults: &d {seed: 1}\ntensors:\n  - pattern: x\n    <<: *d\n");
+  write_text(folder + "wrong", "defaults: [1, {2: 3}]\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  const std::string root = argv[1];
+  const std::vector<TensorInfo> some{{"a/w", DType::kF32, {2, 3}},
+                                     {"b", DType::kBF16, {}},
+                                     {"c", DType::kBool, {3}},
+                                     {"d", DType::kI64, {0, 4}}};
+  write_weights(folder_of(root, "safetensors") + "some.safetensors", some, {{"key", "value"}});
+  write_weights(folder_of(root, "safetensors") + "none.safetensors", {});
+  write_weights(folder_of(root, "npy") + "matrix.npy", {{"w", DType::kF32, {2, 3}}});
+  write_weights(folder_of(root, "npy") + "scalar.npy", {{"w", DType::kU8, {}}});
+  write_weights(folder_of(root, "npz") + "some.npz", some);
+  write_weights(folder_of(root, "hdf5") + "some.h5", some, {{"key", "value"}});
+  write_archive(folder_of(root, "hdf5") + "archive.h5");
+  write_records(folder_of(root, "record"));
+  write_recipes(folder_of(root, "recipe"));
+}

@@ -1,0 +1,9 @@
+// Fuzz target: the npz reader.
+#include "formats/npz_file.h"
+#include "tests/fuzz/target.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  pqw::fuzz::read_all({data, size},
+                      [](const std::string& path) { return pqw::open_npz(pqw::InputFile(path)); });
+  return 0;
+}

@@ -1,0 +1,177 @@
+// A child that crashes, hangs, lies, eats memory or wants out: each is an error in the parent.
+#include "io/worker.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+
+#include "io/sandbox.h"
+#include "io/worker_protocol.h"
+#include "pqw/core/error.h"
+#include "tests/temp_dir.h"
+
+namespace pqw {
+namespace {
+
+using testing::HasSubstr;
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+class WorkerTest : public testing::Test {
+ protected:
+  WorkerTest() { std::ofstream(path_) << "content"; }
+
+  // The error of one call to a child with that service.
+  Error error_of(Worker::Service service, std::size_t most_bytes = 100) {
+    try {
+      const InputFile file(path_);
+      Worker worker(file, std::move(service));
+      worker.call(0, most_bytes);
+    } catch (const Error& error) {
+      return error;
+    }
+    return {ErrorCode::kInvalidArgument, "no error"};
+  }
+
+  const test::TempDir dir_;
+  const std::string path_ = dir_ / "f";
+};
+
+TEST_F(WorkerTest, AnswersOneRequestAfterTheOther) {
+  const InputFile file(path_);
+  int n_calls = 0;
+  Worker worker(file, [&](std::uint64_t request) {
+    return std::vector<std::byte>(request, static_cast<std::byte>(++n_calls));
+  });
+  EXPECT_EQ(worker.call(3, 3), std::vector<std::byte>(3, std::byte{1}));
+  EXPECT_EQ(worker.call(0, 3), std::vector<std::byte>());
+  const std::size_t large = 100'000'001;  // more than one part
+  EXPECT_TRUE(worker.call(large, large) == std::vector<std::byte>(large, std::byte{3}));
+  EXPECT_EQ(n_calls, 0) << "the child is a copy";
+}
+
+TEST_F(WorkerTest, ReadsTheFileThatIsOpen) {
+  const InputFile file(path_);
+  Worker worker(file, [&](std::uint64_t) { return file.read(0, 7); });
+  EXPECT_EQ(worker.call(0, 100), bytes_of("content"));
+}
+
+TEST_F(WorkerTest, PassesErrorsOn) {
+  const InputFile file(path_);
+  Worker worker(file, [](std::uint64_t request) -> std::vector<std::byte> {
+    if (request == 1) throw Error(ErrorCode::kUnsupported, "f: a\nproblem");
+    if (request == 2) throw std::bad_alloc();
+    return {};
+  });
+  try {
+    worker.call(1, 10);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_STREQ(error.what(), "f: a\\nproblem");
+  }
+  EXPECT_THROW(worker.call(2, 10), Error);
+  EXPECT_TRUE(worker.call(3, 10).empty()) << "errors do not end the child";
+}
+
+TEST_F(WorkerTest, ACrashIsAnErrorAndLasts) {
+  const InputFile file(path_);
+  Worker worker(file, [](std::uint64_t) -> std::vector<std::byte> {
+    ::kill(::getpid(), SIGSEGV);  // what the filter of system calls forbids: hence the next line
+    *static_cast<volatile int*>(nullptr) = 1;
+    return {};
+  });
+  for (const char* message : {"the process that reads it", "failed before"}) {
+    try {
+      worker.call(0, 10);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kFormat);
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
+}
+
+TEST_F(WorkerTest, AnExitIsAnError) {
+  const Error error = error_of([](std::uint64_t) -> std::vector<std::byte> { ::_exit(0); });
+  EXPECT_THAT(error.what(), HasSubstr("gave up"));
+}
+
+TEST_F(WorkerTest, AnAnswerThatIsTooLongIsRefused) {
+  const Error error = error_of([](std::uint64_t) { return std::vector<std::byte>(101); }, 100);
+  EXPECT_THAT(error.what(), HasSubstr("answers with 101 bytes, expected 100 at most"));
+}
+
+TEST_F(WorkerTest, MemoryIsLimited) {
+  if (has_sanitizer()) GTEST_SKIP() << "the shadow memory of sanitizers is larger than any limit";
+  const Error error = error_of([](std::uint64_t) -> std::vector<std::byte> {
+    return std::vector<std::byte>(std::size_t{2} << 30);
+  });
+  EXPECT_EQ(error.code(), ErrorCode::kFormat);
+  EXPECT_THAT(error.what(), HasSubstr("needs more memory"));
+}
+
+// Nothing of this machine but the file can be reached from the child.
+TEST_F(WorkerTest, TheChildCanDoNothingElse) {
+  const std::string made = dir_ / "made";
+  const std::string secret = path_;
+  const int other = ::open(path_.c_str(), O_RDONLY);
+  ASSERT_GE(other, 3);
+  const InputFile file(path_);
+  Worker worker(file, [&](std::uint64_t request) -> std::vector<std::byte> {
+    char byte = 0;
+    bool done = false;
+    if (request == 0) done = ::open(secret.c_str(), O_RDONLY) >= 0;
+    if (request == 1) done = ::open(made.c_str(), O_WRONLY | O_CREAT, 0600) >= 0;
+    if (request == 2) done = ::read(other, &byte, 1) >= 0;
+    if (request == 3) done = ::socket(AF_INET, SOCK_STREAM, 0) >= 0;
+    if (request == 4) done = ::write(STDOUT_FILENO, "x", 1) >= 0;
+    if (request == 5) done = !has_sanitizer() && ::fork() >= 0;
+    if (request == 6 && !has_sanitizer()) {
+      ::execl("/bin/touch", "touch", made.c_str(), nullptr);
+    }
+    return std::vector<std::byte>(done ? 1 : 0);
+  });
+  for (std::uint64_t request = 0; request <= 6; ++request) {
+    EXPECT_TRUE(worker.call(request, 1).empty()) << request;
+  }
+  ::close(other);
+  EXPECT_FALSE(std::ifstream(made).good());
+}
+
+// What a child that was taken over might send instead of an answer.
+class LyingChild : public WorkerTest {
+ protected:
+  Error error_of_answer(const WorkerAnswer& answer, std::string_view rest) {
+    return error_of([&](std::uint64_t) -> std::vector<std::byte> {
+      int socket = 0;  // the only descriptor that is one
+      while (::send(socket, &answer, sizeof(answer), 0) < 0) ++socket;
+      (void)::send(socket, rest.data(), rest.size(), 0);
+      ::_exit(0);
+    });
+  }
+};
+
+TEST_F(LyingChild, LengthsAreChecked) {
+  EXPECT_THAT(error_of_answer({1ull << 40, 0, 0}, "").what(), HasSubstr("1099511627776 bytes"));
+  EXPECT_THAT(error_of_answer({1ull << 40, 1, 0}, "").what(), HasSubstr("1099511627776 bytes"));
+  EXPECT_THAT(error_of_answer({100, 0, 0}, "short").what(), HasSubstr("gave up"));
+}
+
+TEST_F(LyingChild, CodesAndTextsOfErrorsAreChecked) {
+  const Error error = error_of_answer({4, 1, 1000}, "a\x1b[m");
+  EXPECT_EQ(error.code(), ErrorCode::kFormat);
+  EXPECT_STREQ(error.what(), "a\\x1b[m");
+}
+
+}  // namespace
+}  // namespace pqw
