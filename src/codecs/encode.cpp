@@ -10,7 +10,8 @@ namespace {
 
 // The options of each codec as settings start from them.
 CodecOptions default_options(const std::string& codec) {
-  const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, PlainOptions{}};
+  const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, Int8Options{},
+                              PlainOptions{}};
   std::string known;
   for (const CodecOptions& options : all) {
     if (codec_name(options) == codec) return options;
@@ -31,6 +32,12 @@ void set_factors(Options& options, const Settings& settings) {
                             Options::kCodec, settings.front().first));
   }
 }
+
+// A codec's own function: that of any codec would fit as well, by conversion, and call itself.
+template <class W, class O>
+concept HasRemarks = requires {
+  static_cast<std::string (*)(const W&, const O&)>(&remarks);
+};
 
 }  // namespace
 
@@ -87,8 +94,8 @@ std::optional<Weight> encode_if(const std::function<bool(const Weight& plan)>& a
 
 std::string remarks(const Weight& weight, const CodecOptions& options) {
   return std::visit(
-      [](const auto& w, const auto& o) -> std::string {
-        if constexpr (requires { remarks(w, o); }) {
+      []<class W, class O>(const W& w, const O& o) -> std::string {
+        if constexpr (HasRemarks<W, O>) {
           return remarks(w, o);
         } else {
           return "";

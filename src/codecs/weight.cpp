@@ -47,6 +47,7 @@ Record to_record(const Weight& weight, const std::string& name) {
 
 Weight weight_from_record(const Record& record) {
   if (record.codec == "pq") return pq_from_record(record);
+  if (record.codec == "int8") return int8_from_record(record);
   throw Error(ErrorCode::kUnsupported,
               "tensor '" + record.info.name + "': codec '" + record.codec + "' is not known");
 }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/int8_product.h"
 #include "kernels/lookup.h"
 #include "kernels/nearest.h"
 #include "kernels/product.h"
@@ -15,6 +16,7 @@ struct Table {
   NearestFunction* nearest;
   const LookupKernels* lookup;
   const ProductKernels* product;
+  Int8ProductFunction* int8_product;
 };
 
 // Those that this processor can run, the best one first; `portable` is always there.

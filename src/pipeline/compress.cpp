@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "pipeline/adopting_reader.h"
 #include "pipeline/kept_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
@@ -27,7 +28,7 @@ constexpr char kWouldNotShrink[] = "would not shrink";
 constexpr char kNotFinite[] = "holds NaN or infinity";
 
 struct Input {
-  std::unique_ptr<WeightReader> reader;
+  std::unique_ptr<AdoptingReader> reader;
   std::vector<PlanEntry> plan;
   ArchiveWriterOptions archive_options;
 };
@@ -37,8 +38,17 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) 
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: is a pqw archive already", path));
   }
   Input input;
-  input.reader = open_weights(path);
-  input.plan = make_plan(input.reader->tensors(), recipe);
+  auto file = open_weights(path);
+  const std::vector<PlanEntry> plan = make_plan(file->tensors(), recipe);
+  std::vector<Int8Reference> references;
+  for (const PlanEntry& entry : plan) {
+    if (entry.reference) references.push_back(*entry.reference);
+  }
+  input.reader = std::make_unique<AdoptingReader>(std::move(file), std::move(references));
+  for (std::size_t i = 0; i < input.reader->tensors().size(); ++i) {
+    input.plan.push_back(plan[input.reader->origin(i)]);
+    input.plan.back().info = input.reader->tensors()[i];
+  }
   input.archive_options.overwrite = overwrite;
   input.archive_options.metadata = input.reader->metadata();
   input.archive_options.n_tensors = input.plan.size();
@@ -115,6 +125,15 @@ std::optional<Compressed> compress_tensor(FloatTensor tensor, const PlanEntry& e
   if (!weight) return std::nullopt;
   return Compressed{std::move(*weight), &*entry.fallback};
 }
+
+// A weight that is int8 already.
+Compressed adopt(const AdoptingReader& reader, std::size_t index, const PlanEntry& entry) {
+  Int8Weight weight = *reader.adopted(index);
+  weight.activations = std::get<Int8Options>(entry.options).activations;
+  return {std::move(weight), &entry.options};
+}
+
+constexpr const char* kAdopted = "adopted: int8 in the input";
 
 // A tensor on its way from the input to the archive.
 struct Job {
@@ -202,15 +221,17 @@ std::string plain_reason(const Job& job) {
   return job.reason.empty() ? kWouldNotShrink : job.reason;
 }
 
-TensorReport write_job(const WeightReader& reader, Job& job, ArchiveWriter& writer) {
+TensorReport write_job(const AdoptingReader& reader, Job& job, ArchiveWriter& writer) {
   const PlanEntry& entry = *job.entry;
   const TensorBytes original = reader.read(job.index);
+  if (entry.reference) job.compressed = adopt(reader, job.index, entry);
   if (!job.compressed) {
     return add_plain(writer, entry.info, original, plain_reason(job));
   }
   const auto& [weight, options] = *job.compressed;
   writer.add(job.record ? *job.record : to_record(weight, entry.info.name));
   TensorReport report = codec_report(entry.info, weight, *options);
+  if (entry.reference) report.note = kAdopted;
   report.distortion = measure_against(original, entry.info, weight);
   job.compressed.reset();
   job.record.reset();
@@ -276,9 +297,16 @@ std::optional<Compressed> plan_tensor(const WeightReader& reader, std::size_t in
   return plan;
 }
 
-TensorReport size_tensor(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
+TensorReport size_tensor(const AdoptingReader& reader, std::size_t index, const PlanEntry& entry,
                          ArchiveSizer& sizer) {
   std::string reason = entry.reason;
+  if (entry.reference) {
+    const Compressed adopted = adopt(reader, index, entry);
+    sizer.add(to_record(adopted.weight, entry.info.name));
+    TensorReport report = codec_report(entry.info, adopted.weight, *adopted.options);
+    report.note = kAdopted;
+    return report;
+  }
   if (entry.compress) {
     reason = kWouldNotShrink;
     try {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 
+#include "pipeline/adopting_reader.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/pipeline/source.h"
@@ -60,6 +61,20 @@ void require_same_names(const std::string& path_a, const std::map<std::string, s
   }
 }
 
+// The source, with those int8 weights as floats that are so on the other side.
+std::unique_ptr<WeightReader> adopted_as(std::unique_ptr<WeightReader> source,
+                                         const WeightReader& decoded) {
+  const auto names = index_by_name(decoded);
+  std::vector<Int8Reference> references = find_int8_references(source->tensors());
+  std::erase_if(references, [&](const Int8Reference& reference) {
+    const auto found = names.find(source->tensors()[reference.values].name);
+    return found == names.end() || !is_compressible(decoded.tensors()[found->second].dtype) ||
+           names.contains(source->tensors()[reference.scale].name);
+  });
+  if (references.empty()) return source;
+  return std::make_unique<AdoptingReader>(std::move(source), std::move(references));
+}
+
 // Distortion of one tensor; of equal bytes it is that of no difference.
 void compare(const TensorInfo& original_info, std::span<const std::byte> original,
              std::span<const std::byte> reconstruction, bool from_archive, TensorReport& report) {
@@ -94,8 +109,8 @@ Report inspect(const std::string& archive) {
 }
 
 Report evaluate(const std::string& original, const std::string& compressed) {
-  const auto source = open_decoded(original);
   const auto decoded = open_decoded(compressed);
+  const auto source = adopted_as(open_decoded(original), *decoded);
   const auto source_index = index_by_name(*source);
   const auto decoded_index = index_by_name(*decoded);
   require_same_names(original, source_index, compressed, decoded_index);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
@@ -113,6 +114,11 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     choices.push_back(choice_from(layered(recipe.defaults, rule.settings)));
   }
 
+  std::map<std::size_t, Int8Reference> references;
+  for (const Int8Reference& reference : find_int8_references(tensors)) {
+    references.emplace(reference.values, reference);
+  }
+
   std::vector<PlanEntry> plan;
   for (const TensorInfo& info : tensors) {
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const NamePattern& pattern) {
@@ -126,7 +132,12 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
                     choice.options,
                     choice.fallback,
                     choice.settings,
-                    choice.plain_if_not_finite};
+                    choice.plain_if_not_finite,
+                    std::nullopt};
+    const auto reference = references.find(plan.size());
+    const bool adoptable =
+        reference != references.end() && std::holds_alternative<Int8Options>(choice.options);
+    if (adoptable) entry.reason.clear();
     if (entry.reason.empty()) {
       if (is_plain(choice.options)) {
         entry.reason = "codec plain";
@@ -134,9 +145,11 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
         entry.reason = "not included";
       } else if (matches_any(exclude, info.name)) {
         entry.reason = "excluded";
+      } else if (adoptable) {
+        entry.reference = reference->second;
       }
     }
-    entry.compress = entry.reason.empty();
+    entry.compress = entry.reason.empty() && !entry.reference;
     if (entry.compress) {
       entry.options = resolved(std::move(entry.options), info.shape);
       if (entry.fallback && is_plain(*entry.fallback)) entry.fallback.reset();

@@ -41,6 +41,7 @@ class WeightForm : public ServedForm {
 // How a weight is prepared. A codec with a form of its own gets an overload here.
 std::unique_ptr<const ServedForm> prepare(PlainWeight weight, const ServeOptions& options);
 std::unique_ptr<const ServedForm> prepare(PqWeight weight, const ServeOptions& options);
+std::unique_ptr<const ServedForm> prepare(Int8Weight weight, const ServeOptions& options);
 template <class AnyWeight>
 std::unique_ptr<const ServedForm> prepare(AnyWeight weight, const ServeOptions&) {
   return std::make_unique<WeightForm<AnyWeight>>(std::move(weight));

@@ -162,6 +162,28 @@ TEST_F(Cli, EnginesAreAChoice) {
   EXPECT_THAT(run({"inspect", "m.h5"}).out, HasSubstr("engine=faiss"));
 }
 
+TEST_F(Cli, Int8IsACodec) {
+  const auto plan = nlohmann::json::parse(
+      run({"quantize", "model.safetensors", "--codec", "int8", "--dry-run", "--json"}).out);
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--codec", "int8", "--set",
+                 "conv:codec=int8,per=tensor,scheme=affine"})
+                .status,
+            0);
+  const auto report = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out);
+  EXPECT_EQ(report["tensors"][0]["codec"], "int8");
+  EXPECT_EQ(report["tensors"][0]["settings"]["scheme"], "affine");
+  EXPECT_EQ(report["tensors"][1]["settings"]["per"], "row");
+  EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "n.h5", "--codec", "int8"}).status, 0);
+  EXPECT_EQ(plan["total"]["file_bytes"], std::filesystem::file_size(dir_ / "n.h5"));
+  const auto errors =
+      nlohmann::json::parse(run({"eval", "model.safetensors", "n.h5", "--json"}).out);
+  EXPECT_LT(errors["total"]["relative_error"], 2e-4);
+  for (const char* precision : {"exact", "high", "fast"}) {
+    EXPECT_EQ(run({"bench", "n.h5", "--batch", "1", "--precision", precision, "--quiet"}).status,
+              0);
+  }
+}
+
 TEST_F(Cli, IncludeAndExcludeSelectTensors) {
   run({"quantize", "model.safetensors", "-o", "m.h5", "--include", "weight", "--exclude", "^conv"});
   const auto report = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out);

@@ -11,6 +11,7 @@
 
 #include "pqw/codecs/pq_lookup.h"
 #include "pqw/codecs/weight.h"
+#include "tests/random_int8_weight.h"
 #include "tests/random_pq_weight.h"
 
 namespace pqw::test {
@@ -33,7 +34,9 @@ inline std::vector<NamedWeight> weights_of_every_codec(const Shape& shape) {
           {"pq, 256 centroids of 8", random_pq_weight(shape, 8, 256)},
           {"pq, 16 centroids of 4", random_pq_weight(shape, 4, 16)},
           {"pq, 9 centroids of 3 in 2 groups", random_pq_weight(shape, 3, 9, 2)},
-          {"pq, 300 centroids of 5", random_pq_weight(shape, 5, 300)}};
+          {"pq, 300 centroids of 5", random_pq_weight(shape, 5, 300)},
+          {"int8, affine rows", random_int8_weight(shape, true)},
+          {"int8, one symmetric scale", random_int8_weight(shape, false, false)}};
 }
 
 // The matrix of a weight, decoded: what its codec says that it stands for.

@@ -33,12 +33,18 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
     - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
 
 Patterns are regular expressions that match anywhere in a name. Settings of --set and of recipes:
-codec (pq, plain), the options of that codec, and fallback.KEY for the codec of tensors that it
+codec (pq, int8, plain), the options of that codec, and fallback.KEY for the codec of tensors that it
 would not make smaller. Those of pq: block_size, centroids, groups, iterations, seed, init,
-restarts, explore, reassign, tolerance, codebook, engine.
+restarts, explore, reassign, tolerance, codebook, engine. Those of int8: per, scheme,
+activations.
 
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
---restarts 1.)";
+--restarts 1.
+
+Codec int8 adopts what is int8 already: a tensor X of type I8 whose scale is called X_scale, its zero
+point, if any, X_zero_point; of fc.weight also fc.scale and fc.zero_point. Scale and zero point have
+one element or one per output. Such a tensor is stored bit for bit, decodes to floats, and its scale
+and zero point are no tensors of their own any more.)";
 
 struct Arguments {
   std::string input;
@@ -143,7 +149,7 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--non-finite", "non_finite", "error|plain",
       "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is (default "
       "error)");
-  add("--codec", "codec", "NAME", "how to represent the weights: pq or plain (default pq)");
+  add("--codec", "codec", "NAME", "how to represent the weights: pq, int8 or plain (default pq)");
   add_part("--fallback", "fallback",
            "codec and options for tensors that the codec would not make smaller (default plain)");
   add("--block-size", "block_size", "N|auto",
@@ -167,6 +173,12 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--tolerance", "tolerance", "X",
       "stop when the objective falls by less than this share (default 1e-4; 0: never)");
   add("--codebook", "codebook", "f16|f32", "type of the stored codebooks (default f16)");
+  add("--per", "per", "row|tensor", "int8: a scale for each output, or one for all (default row)");
+  add("--scheme", "scheme", "symmetric|affine",
+      "int8: zero point 0, or where the range of the weights has it (default symmetric)");
+  add("--activations", "activations", "row|batch",
+      "int8: what inputs are quantized by when multiplying, the range of each row or of all "
+      "(default row)");
   add("--engine", "engine", "native|faiss", "what learns the codebooks (default native)");
 }
 

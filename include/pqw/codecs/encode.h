@@ -17,6 +17,7 @@
 
 #include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/float_tensor.h"
+#include "pqw/codecs/int8_encode.h"
 #include "pqw/codecs/plain_encode.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/codecs/settings.h"

@@ -4,12 +4,13 @@
 #include <string>
 #include <variant>
 
+#include "pqw/codecs/int8.h"
 #include "pqw/codecs/plain.h"
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
 
-using Weight = std::variant<PlainWeight, PqWeight>;
+using Weight = std::variant<PlainWeight, PqWeight, Int8Weight>;
 
 // Dispatch to the function of the same name of the representation.
 const Shape& shape_of(const Weight& weight);

@@ -8,6 +8,7 @@
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/tensor.h"
+#include "pqw/pipeline/int8_reference.h"
 #include "pqw/pipeline/recipe.h"
 
 namespace pqw {
@@ -20,6 +21,7 @@ struct PlanEntry {
   std::optional<CodecOptions> fallback;  // instead, where `options` would not make it smaller
   std::string settings;                  // what all of this follows from, as given
   bool plain_if_not_finite = false;      // instead of an error, where there is NaN or infinity
+  std::optional<Int8Reference> reference = {};  // values that are int8 already, to be adopted
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or
@@ -27,7 +29,9 @@ struct PlanEntry {
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 
-// One entry per tensor, in the same order, its options resolved. Decides by name, type and shape;
+// One entry per tensor, in the same order, its options resolved. Where codec int8 is chosen for a
+// tensor that find_int8_references knows, it is to be adopted, whatever becomes of the entries of
+// its scale and zero point. Decides by name, type and shape;
 // whether a tensor would shrink is known only when it is looked at (compress.h). Errors:
 // kInvalidArgument for a malformed pattern or setting and for a pattern that matches no tensor.
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "codecs/record_checks.h"
 #include "pqw/codecs/pq.h"
 #include "pqw/core/bit_packing.h"
 #include "pqw/core/convert.h"
@@ -14,33 +15,18 @@ constexpr const char* kCodebooks = "codebooks";
 constexpr const char* kCodes = "codes";
 constexpr std::size_t kMostCodes = std::size_t{1} << 40;
 
-[[noreturn]] void corrupt(const Record& record, const std::string& what) {
-  throw Error(ErrorCode::kCorrupt, "tensor '" + record.info.name + "': " + what);
-}
-
-const Section& section_of(const Record& record, const char* name) {
-  const Section* section = record.find(name);
-  if (section == nullptr) corrupt(record, std::string("section '") + name + "' is missing");
-  if (section->bytes.size() != checked_byte_count(section->shape, section->dtype)) {
-    corrupt(record, std::string("section '") + name +
-                        "': " + std::to_string(section->bytes.size()) +
-                        " bytes do not fit its shape " + to_string(section->shape));
-  }
-  return *section;
-}
-
 // Fills block size, groups, centroids and the values.
 void read_codebooks(const Record& record, PqWeight& weight) {
-  const Section& section = section_of(record, kCodebooks);
+  const Section& section = required_section(record, kCodebooks);
   if (section.dtype != DType::kF16 && section.dtype != DType::kF32) {
-    corrupt(record,
-            "codebooks of type " + std::string(to_string(section.dtype)) + ", expected F16 or F32");
+    corrupt_record(record, "codebooks of type " + std::string(to_string(section.dtype)) +
+                               ", expected F16 or F32");
   }
   const bool valid = section.shape.size() == 3 && section.shape[0] >= 1 && section.shape[1] >= 1 &&
                      section.shape[1] <= 65536 && section.shape[2] >= 1;
   if (!valid) {
-    corrupt(record, "codebooks of shape " + to_string(section.shape) +
-                        ", expected [groups, centroids <= 65536, block size]");
+    corrupt_record(record, "codebooks of shape " + to_string(section.shape) +
+                               ", expected [groups, centroids <= 65536, block size]");
   }
   weight.n_groups = section.shape[0];
   weight.n_centroids = section.shape[1];
@@ -49,24 +35,25 @@ void read_codebooks(const Record& record, PqWeight& weight) {
   weight.codebooks.resize(element_count(section.shape));
   to_float(section.bytes, section.dtype, weight.codebooks);
   for (const float value : weight.codebooks) {
-    if (!std::isfinite(value)) corrupt(record, "a codebook holds NaN or infinity");
+    if (!std::isfinite(value)) corrupt_record(record, "a codebook holds NaN or infinity");
   }
 }
 
 void read_codes(const Record& record, PqWeight& weight) {
-  const Section& section = section_of(record, kCodes);
+  const Section& section = required_section(record, kCodes);
   const std::size_t positions = weight.positions();
   if (weight.n_groups > std::max<std::size_t>(1, positions)) {
-    corrupt(record, std::to_string(weight.n_groups) + " codebook groups for " +
-                        std::to_string(positions) + " positions");
+    corrupt_record(record, std::to_string(weight.n_groups) + " codebook groups for " +
+                               std::to_string(positions) + " positions");
   }
   // positions <= columns, so the product fits where the element count of the tensor did.
   const std::size_t count = positions * weight.rows();
   const unsigned bits = bits_for(weight.n_centroids);
   if (section.dtype != DType::kU8 || section.bytes.size() != packed_size(count, bits)) {
-    corrupt(record, std::to_string(section.bytes.size()) + " bytes of codes, expected " +
-                        std::to_string(packed_size(count, bits)) + " (" + std::to_string(count) +
-                        " codes of " + std::to_string(bits) + " bits)");
+    corrupt_record(record, std::to_string(section.bytes.size()) + " bytes of codes, expected " +
+                               std::to_string(packed_size(count, bits)) + " (" +
+                               std::to_string(count) + " codes of " + std::to_string(bits) +
+                               " bits)");
   }
   if (count > kMostCodes) {  // codes of no bits take no file, but they take memory
     throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name +
@@ -77,8 +64,8 @@ void read_codes(const Record& record, PqWeight& weight) {
   unpack_bits(section.bytes, bits, weight.codes);
   for (const std::uint16_t code : weight.codes) {
     if (code >= weight.n_centroids) {
-      corrupt(record, "code " + std::to_string(code) + ", but there are " +
-                          std::to_string(weight.n_centroids) + " centroids");
+      corrupt_record(record, "code " + std::to_string(code) + ", but there are " +
+                                 std::to_string(weight.n_centroids) + " centroids");
     }
   }
 }
@@ -104,17 +91,7 @@ Record to_record(const PqWeight& weight, const std::string& name) {
 }
 
 PqWeight pq_from_record(const Record& record) {
-  if (!record.features.empty()) {
-    throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name + "': feature '" +
-                                             record.features.front() + "' is not known");
-  }
-  if (!checked_byte_count(record.info.shape, record.info.dtype) || record.info.shape.size() < 2) {
-    corrupt(record, "shape " + to_string(record.info.shape) + " cannot be product-quantized");
-  }
-  if (!is_compressible(record.info.dtype)) {
-    corrupt(record,
-            "type " + std::string(to_string(record.info.dtype)) + " cannot be product-quantized");
-  }
+  require_matrix_record(record);
   PqWeight weight;
   weight.shape = record.info.shape;
   weight.dtype = record.info.dtype;

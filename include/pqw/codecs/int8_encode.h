@@ -1,0 +1,52 @@
+// Quantizing float weights to 8-bit integers.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "pqw/codecs/float_tensor.h"
+#include "pqw/codecs/int8.h"
+
+namespace pqw {
+
+class EmObserver;
+
+enum class Granularity {
+  kRow,     // a scale per output (row): each is as fine as its own weights allow
+  kTensor,  // one scale for all
+};
+
+enum class Int8Scheme {
+  kSymmetric,  // -max|w| .. max|w| become -127 .. 127, the zero point is 0
+  kAffine,     // min(0, smallest) .. max(0, largest) become -128 .. 127
+};
+
+struct Int8Options {
+  static constexpr const char* kCodec = "int8";
+
+  Granularity per = Granularity::kRow;
+  Int8Scheme scheme = Int8Scheme::kSymmetric;
+  ActivationRange activations = ActivationRange::kRow;  // when multiplying
+};
+
+// "per=row,scheme=symmetric,activations=row"
+std::string to_string(const Int8Options& options);
+
+// Sets one of the options above by its name and text. Errors: kInvalidArgument.
+void set_option(Int8Options& options, std::string_view key, std::string_view value);
+
+// Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Every weight
+// goes to the nearest of the values of its scale, ties to even, so that it is off by half a scale
+// at most (and float rounding). Scales are at least the smallest normal float: rows of zeros stay
+// zeros, and rows that are all smaller than half of that become zeros.
+// Errors: kNonFinite; kInvalidArgument for a matrix of no rows.
+Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {});
+
+// The stages that every codec has (encode.h).
+inline void resolve(Int8Options&, std::span<const std::size_t>) {}
+inline FloatTensor prepare(FloatTensor tensor, const Int8Options&) { return tensor; }
+Int8Weight plan_weight(const FloatTensor& tensor, const Int8Options& options);
+Int8Weight encode(const FloatTensor& tensor, const Int8Options& options, EmObserver* observer);
+
+}  // namespace pqw

@@ -1,0 +1,62 @@
+// An int8 weight made ready for many multiplications.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "pqw/codecs/int8.h"
+
+namespace pqw {
+
+// y = x Wᵀ. The inputs are quantized as they come: over a range of x (a row, or the batch),
+//   lo = min(0, smallest), hi = max(0, largest), s = (hi - lo) / 255, z = round(-lo / s),
+//   q = clamp(round(x / s) + z, 0, 255),   so that |x - s (q - z)| <= s / 2 (and float rounding),
+// or with 65535 in place of 255 for inputs of 16 bits, which take two products of bytes. Then the
+// products q * value are summed in integers, exactly, and
+//   y = s * scale(r) * Σ_c (q[c] - z) (values[r][c] - zero_point(r)), rounded to float.
+// So the result has the same bits with any instruction set and number of threads, and for a row of
+// x alone as in a batch (unless the range is that of the batch). Zeros of x stay exact zeros. Where
+// the range holds infinities or NaN, its outputs are NaN.
+//
+// Holds all it needs, about as many bytes as the values; immutable, safe to use from several
+// threads at once.
+class Int8Product {
+ public:
+  // Inputs are quantized to 8 or 16 bits. Errors: kInvalidArgument when PQW_KERNEL names no usable
+  // kernel.
+  explicit Int8Product(const Int8Weight& weight, unsigned input_bits = 8)
+      : Int8Product(weight, 0, weight.rows(), input_bits) {}
+
+  // Rows first .. first+n_rows-1 of the weight only, counted from 0. REQUIRES: they exist.
+  Int8Product(const Int8Weight& weight, std::size_t first, std::size_t n_rows, unsigned input_bits);
+
+  std::size_t rows() const { return scales_.size(); }
+  std::size_t cols() const { return cols_; }
+
+  // REQUIRES: x is [batch][cols()], y is [batch][rows()].
+  void multiply(ConstMatrix x, MutableMatrix y) const { multiply_rows(0, x, y); }
+
+  // The same for rows first .. first+y.cols()-1. REQUIRES: they exist.
+  void multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const;
+
+ private:
+  struct alignas(64) Line {
+    std::int8_t bytes[64];
+  };
+  class Call;
+
+  void pack(const Int8Weight& weight, std::size_t first);
+  const std::int8_t* panel(std::size_t index) const { return panels_[index * lines_].bytes; }
+
+  std::size_t cols_;
+  std::size_t lines_;     // of a panel of 16 rows (kernels/int8_product.h): 4 columns each
+  std::size_t n_planes_;  // bytes of an input
+  ActivationRange activations_;
+  std::vector<Line> panels_;         // [panels][lines]
+  std::vector<double> scales_;       // [rows]
+  std::vector<double> zero_points_;  // [rows], or none
+  std::vector<double> sums_;         // [rows]: Σ_c (value - zero point)
+};
+
+}  // namespace pqw

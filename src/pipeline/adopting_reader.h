@@ -1,0 +1,43 @@
+// A file whose int8 weights appear as the floats that they stand for.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pqw/codecs/int8.h"
+#include "pqw/formats/weight_file.h"
+#include "pqw/pipeline/int8_reference.h"
+
+namespace pqw {
+
+// Each reference is one tensor of the name of its values and of a float type: F16 or BF16 if its
+// scale is of that type, else F32. Its scale and zero point are no tensors of their own. Scales of
+// F64 are rounded to float.
+class AdoptingReader : public WeightReader {
+ public:
+  AdoptingReader(std::unique_ptr<WeightReader> file, std::vector<Int8Reference> references);
+
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  const Metadata& metadata() const override { return file_->metadata(); }
+  const std::vector<std::string>& skipped() const override { return file_->skipped(); }
+  TensorBytes read(std::size_t index) const override;
+
+  // The index in the file.
+  std::size_t origin(std::size_t index) const { return origins_[index]; }
+
+  // The weight of a reference, or nothing for other tensors. Errors: those of the file;
+  // kInvalidArgument, naming the tensor, for scales and zero points that int8.h does not allow.
+  std::optional<Int8Weight> adopted(std::size_t index) const;
+
+ private:
+  const Int8Reference* reference_at(std::size_t index) const;
+
+  std::unique_ptr<WeightReader> file_;
+  std::vector<Int8Reference> references_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<std::size_t> origins_;
+};
+
+}  // namespace pqw

@@ -1,0 +1,171 @@
+// Quantizing float weights to int8.
+#include "pqw/codecs/int8_encode.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <limits>
+
+#include "pqw/codecs/encode.h"
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+#include "tests/random_matrix.h"
+
+namespace pqw {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+
+constexpr float kMin = std::numeric_limits<float>::min();
+constexpr float kMax = std::numeric_limits<float>::max();
+
+Int8Weight quantize(const std::vector<float>& w, std::size_t rows, const Int8Options& options) {
+  return int8_from_float({w.data(), rows, w.size() / rows}, options);
+}
+
+std::vector<float> decoded(const Int8Weight& weight) {
+  std::vector<float> w(weight.values.size());
+  decode(weight, {w.data(), weight.rows(), weight.cols()});
+  return w;
+}
+
+TEST(Int8Options, AreSetByNameAndTold) {
+  Int8Options options;
+  EXPECT_EQ(to_string(options), "per=row,scheme=symmetric,activations=row");
+  set_option(options, "per", "tensor");
+  set_option(options, "scheme", "affine");
+  set_option(options, "activations", "batch");
+  EXPECT_EQ(to_string(options), "per=tensor,scheme=affine,activations=batch");
+  set_option(options, "per", "row");
+  set_option(options, "scheme", "symmetric");
+  set_option(options, "activations", "row");
+  EXPECT_EQ(to_string(options), to_string(Int8Options()));
+}
+
+TEST(Int8Options, UnknownNamesAndTextsAreRefused) {
+  Int8Options options;
+  EXPECT_THROW(set_option(options, "per", "column"), Error);
+  EXPECT_THROW(set_option(options, "scheme", ""), Error);
+  EXPECT_THROW(set_option(options, "activations", "tensor"), Error);
+  EXPECT_THROW(set_option(options, "block_size", "8"), Error);
+}
+
+TEST(Int8Encode, SymmetricRowsByHand) {
+  const Int8Weight weight = quantize({127, -1, 0.5f, 1.5f, 0.5f, -2.54f, 0.03f, 0}, 2, {});
+  // 0.5 and 1.5 are ties: to even. The second row is in units of 0.02.
+  EXPECT_THAT(weight.values, ElementsAre(127, -1, 0, 2, 25, -127, 2, 0));
+  EXPECT_THAT(weight.scales, ElementsAre(1.0f, 2.54f / 127));
+  EXPECT_TRUE(weight.zero_points.empty());
+  EXPECT_EQ(weight.options, "per=row,scheme=symmetric,activations=row");
+}
+
+TEST(Int8Encode, AffineTensorByHand) {
+  const Int8Weight weight =
+      quantize({-51, 204, 0, 76.4f}, 2, {Granularity::kTensor, Int8Scheme::kAffine});
+  EXPECT_THAT(weight.scales, ElementsAre(1.0f));
+  EXPECT_THAT(weight.zero_points, ElementsAre(-77));
+  EXPECT_THAT(weight.values, ElementsAre(-128, 127, -77, -1));
+  EXPECT_THAT(decoded(weight), ElementsAre(-51, 204, 0, 76));
+}
+
+TEST(Int8Encode, EveryWeightIsOffByHalfAScaleAtMost) {
+  for (const Granularity per : {Granularity::kRow, Granularity::kTensor}) {
+    for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
+      for (const float mean : {-3.0f, 0.0f, 0.7f}) {
+        for (const float unit : {1e-30f, 1.0f, 1e30f}) {
+          const auto w = test::normal_values(37 * 53, 3, mean * unit, unit);
+          const Int8Weight weight = quantize(w, 37, {per, scheme});
+          const auto back = decoded(weight);
+          for (std::size_t i = 0; i < w.size(); ++i) {
+            ASSERT_LE(std::abs(w[i] - back[i]), weight.scale(i / 53) * 0.50002f);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Int8Encode, ZerosStayZeros) {
+  for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
+    const Int8Weight weight = quantize({0, 0, 0, 5, 0, 7}, 2, {.scheme = scheme});
+    const auto back = decoded(weight);
+    EXPECT_THAT(std::vector<float>(back.begin(), back.begin() + 3), Each(0.0f));
+    EXPECT_EQ(back[4], 0);
+  }
+}
+
+TEST(Int8Encode, TheSmallestWeightsHaveANormalScale) {
+  const float denormal = std::numeric_limits<float>::denorm_min();
+  const Int8Weight weight = quantize({denormal, -denormal, 3 * kMin, 0}, 2, {});
+  EXPECT_THAT(weight.scales, ElementsAre(kMin, kMin));
+  EXPECT_THAT(weight.values, ElementsAre(0, 0, 3, 0));
+}
+
+TEST(Int8Encode, TheLargestWeightsOfATypeStayFinite) {
+  struct Limit {
+    DType dtype;
+    float value;
+  };
+  for (const auto& [dtype, value] :
+       {Limit{DType::kF16, 65504}, Limit{DType::kBF16, 0x1.fep127f}, Limit{DType::kF32, kMax}}) {
+    for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
+      const FloatTensor tensor{{"w", dtype, {1, 3}}, {value, -value, value / 3}};
+      const auto back = decoded(encode(tensor, Int8Options{.scheme = scheme}, nullptr));
+      std::vector<std::byte> bytes(3 * size_in_bytes(dtype));
+      from_float(back, dtype, bytes);
+      std::vector<float> stored(3);
+      to_float(bytes, dtype, stored);
+      for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_LE(std::abs(stored[i] - tensor.values[i]), value / 64) << to_string(dtype);
+      }
+    }
+  }
+}
+
+TEST(Int8Encode, WeightsThatAreNotFiniteAreRefused) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    try {
+      quantize({1, bad, 2, 3}, 2, {});
+      FAIL() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kNonFinite);
+    }
+  }
+  EXPECT_THROW(int8_from_float({nullptr, 0, 4}), Error);
+}
+
+TEST(Int8Encode, SameBytesOnAnyNumberOfThreads) {
+  const auto w = test::normal_values(300 * 400, 3);
+  const int n_threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const Int8Weight one = quantize(w, 300, {});
+  omp_set_num_threads(5);
+  const Int8Weight five = quantize(w, 300, {});
+  omp_set_num_threads(n_threads);
+  EXPECT_TRUE(one.values == five.values);
+  EXPECT_EQ(one.scales, five.scales);
+}
+
+// Through the options of any codec: a convolution, flattened, of another type.
+TEST(Int8Encode, PlansItsSizeAndKeepsShapeAndType) {
+  const FloatTensor tensor{{"conv", DType::kF16, {4, 3, 2, 5}}, test::normal_values(120, 8)};
+  for (const char* text : {"codec=int8", "codec=int8,per=tensor,scheme=affine,activations=batch"}) {
+    const CodecOptions options = options_from(parse_settings(text));
+    EXPECT_EQ(codec_name(options), "int8");
+    const auto weight = std::get<Int8Weight>(encode(tensor, options));
+    EXPECT_EQ(weight.shape, tensor.info.shape);
+    EXPECT_EQ(weight.dtype, DType::kF16);
+    const auto plan = std::get<Int8Weight>(plan_weight(tensor, options));
+    EXPECT_EQ(size_in_bits(plan), size_in_bits(weight));
+    EXPECT_EQ(remarks(Weight(weight), options), "");
+    EXPECT_EQ(summary(weight), weight.options);
+    EXPECT_EQ(int8_from_record(to_record(weight, "conv")).values, weight.values);
+  }
+}
+
+}  // namespace
+}  // namespace pqw
