@@ -11,7 +11,7 @@ namespace {
 // The options of each codec as settings start from them.
 CodecOptions default_options(const std::string& codec) {
   const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, Int8Options{},
-                              PlainOptions{}};
+                              LowRankOptions{}, PlainOptions{}};
   std::string known;
   for (const CodecOptions& options : all) {
     if (codec_name(options) == codec) return options;
@@ -41,6 +41,17 @@ concept HasRemarks = requires {
 
 }  // namespace
 
+FactorOptions::FactorOptions() : FactorOptions(PlainOptions{}) {}
+FactorOptions::FactorOptions(CodecOptions options)
+    : options_(std::make_unique<CodecOptions>(std::move(options))) {}
+FactorOptions::FactorOptions(const FactorOptions& other) : FactorOptions(*other) {}
+FactorOptions& FactorOptions::operator=(const FactorOptions& other) {
+  return *this = FactorOptions(*other);
+}
+FactorOptions::FactorOptions(FactorOptions&&) noexcept = default;
+FactorOptions& FactorOptions::operator=(FactorOptions&&) noexcept = default;
+FactorOptions::~FactorOptions() = default;
+
 std::string codec_name(const CodecOptions& options) {
   return std::visit([](const auto& o) -> std::string { return o.kCodec; }, options);
 }
@@ -68,6 +79,20 @@ CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape) 
   return options;
 }
 
+// The functions for all codecs have other names than those of a codec, which they ask for: a codec
+// without one would otherwise be converted to the variant and find the function for all.
+std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape) {
+  return std::visit(
+      [&](const auto& o) -> std::string {
+        if constexpr (requires { obstacle(o, shape); }) {
+          return obstacle(o, shape);
+        } else {
+          return "";
+        }
+      },
+      options);
+}
+
 Weight plan_weight(FloatTensor tensor, const CodecOptions& options) {
   return std::visit(
       [&](const auto& o) -> Weight { return plan_weight(prepare(std::move(tensor), o), o); },
@@ -92,7 +117,7 @@ std::optional<Weight> encode_if(const std::function<bool(const Weight& plan)>& a
       resolved(options, tensor.info.shape));
 }
 
-std::string remarks(const Weight& weight, const CodecOptions& options) {
+std::string remarks_on(const Weight& weight, const CodecOptions& options) {
   return std::visit(
       []<class W, class O>(const W& w, const O& o) -> std::string {
         if constexpr (HasRemarks<W, O>) {

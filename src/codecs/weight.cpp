@@ -5,6 +5,10 @@
 
 namespace pqw {
 
+std::string codec_name(const Weight& weight) {
+  return std::visit([](const auto& w) -> std::string { return w.kCodec; }, weight);
+}
+
 const Shape& shape_of(const Weight& weight) {
   return std::visit([](const auto& w) -> const Shape& { return w.shape; }, weight);
 }
@@ -46,8 +50,9 @@ Record to_record(const Weight& weight, const std::string& name) {
 }
 
 Weight weight_from_record(const Record& record) {
-  if (record.codec == "pq") return pq_from_record(record);
-  if (record.codec == "int8") return int8_from_record(record);
+  if (record.codec == PqWeight::kCodec) return pq_from_record(record);
+  if (record.codec == Int8Weight::kCodec) return int8_from_record(record);
+  if (record.codec == LowRankWeight::kCodec) return low_rank_from_record(record);
   throw Error(ErrorCode::kUnsupported,
               "tensor '" + record.info.name + "': codec '" + record.codec + "' is not known");
 }

@@ -69,6 +69,7 @@ TensorReport plain_report(const TensorInfo& info, std::string reason) {
   report.info = info;
   report.note = std::move(reason);
   report.bytes = byte_count(info);
+  report.n_parameters = element_count(info.shape);
   return report;
 }
 
@@ -77,9 +78,9 @@ TensorReport codec_report(const TensorInfo& info, const Weight& weight,
   TensorReport report;
   report.info = info;
   report.codec = codec_name(options);
-  report.settings = summary(weight);
-  report.note = remarks(weight, options);
+  report.note = remarks_on(weight, options);
   report.bytes = stored_bytes(weight);
+  describe(weight, report);
   return report;
 }
 

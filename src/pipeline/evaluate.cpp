@@ -21,9 +21,10 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   report.info = entry.info;
   report.codec = entry.codec;
   report.bytes = entry.data_bytes;
+  report.n_parameters = element_count(entry.info.shape);
   if (!report.compressed()) return report;
   try {
-    report.settings = summary(weight_from_record(archive.read(index)));
+    describe(weight_from_record(archive.read(index)), report);
     report.note = entry.options;
   } catch (const Error& error) {  // of a later version: it can be listed, not read
     if (error.code() != ErrorCode::kUnsupported) throw;
@@ -40,6 +41,7 @@ Report describe_compressed(const std::string& path, const WeightReader& reader) 
     TensorReport tensor;
     tensor.info = info;
     tensor.bytes = byte_count(info);
+    tensor.n_parameters = element_count(info.shape);
     report.tensors.push_back(std::move(tensor));
   }
   report.file_bytes = std::filesystem::file_size(path);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
@@ -83,6 +84,16 @@ std::string obstacle(const TensorInfo& info) {
   return "";
 }
 
+// Where the codec has nothing to gain, its fallback takes its place, or none.
+void settle(PlanEntry& entry) {
+  entry.reason = obstacle_to(entry.options, entry.info.shape);
+  if (!entry.reason.empty() && entry.fallback) {
+    entry.options = *std::exchange(entry.fallback, std::nullopt);
+    entry.reason = obstacle_to(entry.options, entry.info.shape);
+  }
+  entry.compress = entry.reason.empty();
+}
+
 std::vector<NamePattern> compile(const std::vector<Rule>& rules) {
   std::vector<NamePattern> compiled;
   for (const Rule& rule : rules) compiled.emplace_back(rule.pattern);
@@ -154,6 +165,7 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
       entry.options = resolved(std::move(entry.options), info.shape);
       if (entry.fallback && is_plain(*entry.fallback)) entry.fallback.reset();
       if (entry.fallback) entry.fallback = resolved(std::move(*entry.fallback), info.shape);
+      settle(entry);
     }
     plan.push_back(std::move(entry));
   }

@@ -1,8 +1,13 @@
 // Sums over the tensors of a file.
 #include "pqw/pipeline/report.h"
 
+#include <set>
+#include <string_view>
+
 namespace pqw {
 namespace {
+
+constexpr std::string_view kWeight = "weight";
 
 double divide(double dividend, double divisor) { return divisor > 0 ? dividend / divisor : 0; }
 
@@ -12,9 +17,38 @@ double TensorReport::bits_per_weight() const {
   return divide(8 * static_cast<double>(bytes), static_cast<double>(element_count(info.shape)));
 }
 
+void describe(const Weight& weight, TensorReport& report) {
+  report.settings = summary(weight);
+  report.n_parameters = parameter_count(weight);
+  if (const auto* low_rank = std::get_if<LowRankWeight>(&weight)) {
+    report.inner_width = low_rank->rank();
+  }
+}
+
 std::uint64_t Report::original_bytes() const {
   std::uint64_t sum = 0;
   for (const TensorReport& tensor : tensors) sum += tensor.original_bytes();
+  return sum;
+}
+
+std::size_t Report::original_parameters() const {
+  std::size_t sum = 0;
+  for (const TensorReport& tensor : tensors) sum += element_count(tensor.info.shape);
+  return sum;
+}
+
+std::size_t Report::parameters() const {
+  std::set<std::string> names;
+  for (const TensorReport& tensor : tensors) names.insert(tensor.info.name);
+  std::size_t sum = 0;
+  for (const TensorReport& tensor : tensors) {
+    sum += tensor.n_parameters;
+    const std::string& name = tensor.info.name;
+    if (tensor.inner_width == 0 || !name.ends_with(kWeight)) continue;
+    if (names.contains(name.substr(0, name.size() - kWeight.size()) + "bias")) {
+      sum += tensor.inner_width;
+    }
+  }
   return sum;
 }
 

@@ -39,6 +39,7 @@ class WeightForm : public ServedForm {
 };
 
 // How a weight is prepared. A codec with a form of its own gets an overload here.
+std::unique_ptr<const ServedForm> prepare(LowRankWeight weight, const ServeOptions& options);
 std::unique_ptr<const ServedForm> prepare(PlainWeight weight, const ServeOptions& options);
 std::unique_ptr<const ServedForm> prepare(PqWeight weight, const ServeOptions& options);
 std::unique_ptr<const ServedForm> prepare(Int8Weight weight, const ServeOptions& options);

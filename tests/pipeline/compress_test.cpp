@@ -313,6 +313,40 @@ TEST_F(CompressTest, SpaceForNamesIsThatOfTheirEscapedForm) {
             plan_compression(dir_ / "none.npz", {}).file_bytes);
 }
 
+TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
+  // 768 -> 256 -> 128 -> 10 with biases.
+  std::vector<TestTensor> tensors{normal_tensor("fc1.weight", DType::kF32, {256, 768}, 1),
+                                  normal_tensor("fc1.bias", DType::kF32, {256}, 2),
+                                  normal_tensor("fc2.weight", DType::kF32, {128, 256}, 3),
+                                  normal_tensor("fc2.bias", DType::kF32, {128}, 4)};
+  write(dir_ / "mlp.safetensors", tensors);
+  const Recipe recipe{.defaults = {{"codec", "low_rank"}, {"rank", "64"}}};
+  const Report report = compress(dir_ / "mlp.safetensors", archive_, recipe, false);
+  // 768*256 + 256 + 256*128 + 128, and 64*(768+256) + 64 + 256 + 64*(256+128) + 64 + 128.
+  EXPECT_EQ(report.original_parameters(), 229760u);
+  EXPECT_EQ(report.parameters(), 90624u);
+  EXPECT_EQ(inspect(archive_).parameters(), 90624u);
+  EXPECT_EQ(plan_compression(dir_ / "mlp.safetensors", recipe).file_bytes, report.file_bytes);
+  EXPECT_EQ(find(report, "fc1.weight").settings, "rank=64");
+  EXPECT_EQ(evaluate(dir_ / "mlp.safetensors", archive_).distortion()->relative_error(),
+            report.distortion()->relative_error());
+
+  tensors.push_back(normal_tensor("head.weight", DType::kF32, {100, 128}, 5));
+  write(dir_ / "head.safetensors", tensors);
+  const Report plain = compress(dir_ / "head.safetensors", archive_, recipe, true);
+  EXPECT_EQ(find(plain, "head.weight").codec, "plain");
+  EXPECT_EQ(find(plain, "head.weight").note, "factors of rank 64 are as large as 100 x 128");
+  const Recipe fallback{.defaults = {{"codec", "low_rank"},
+                                     {"rank", "64"},
+                                     {"factors.codec", "pq"},
+                                     {"fallback.centroids", "16"}}};
+  const Report quantized = compress(dir_ / "head.safetensors", archive_, fallback, true);
+  EXPECT_EQ(find(quantized, "head.weight").settings, "block_size=8,centroids=16");
+  EXPECT_EQ(find(quantized, "fc1.weight").codec, "low_rank");
+  EXPECT_EQ(plan_compression(dir_ / "head.safetensors", fallback).file_bytes, quantized.file_bytes);
+  EXPECT_EQ(verify(archive_), 5u);
+}
+
 TEST_F(CompressTest, ObserverSeesEveryTensor) {
   struct Observer : CompressObserver {
     void on_start(std::size_t n_tensors, std::size_t) override { announced = n_tensors; }

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "pqw/core/error.h"
+#include "pqw/pipeline/plan.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
@@ -54,6 +56,20 @@ TEST(ReadRecipe, NestedMapsAndListsAreSettingsToo) {
   const Recipe recipe = read_recipe(dir / "r.yaml");
   EXPECT_THAT(recipe.rules[0].settings, ElementsAre(Pair("fallback.block_size", "4")));
   EXPECT_THAT(recipe.defaults, ElementsAre(Pair("centroids", "16")));
+}
+
+TEST(ReadRecipe, ReadsTheExamplesOfTheDocumentation) {
+  std::size_t n_recipes = 0;
+  for (const auto& file : std::filesystem::directory_iterator(PQW_RECIPES)) {
+    ++n_recipes;
+    EXPECT_NO_THROW(check_recipe(read_recipe(file.path()))) << file.path();
+  }
+  EXPECT_GE(n_recipes, 4u);
+  const Recipe recipe = read_recipe(std::string(PQW_RECIPES) + "/low_rank_pq.yaml");
+  EXPECT_THAT(recipe.defaults,
+              ElementsAre(Pair("codec", "low_rank"), Pair("energy", "0.95"),
+                          Pair("factors.codec", "pq"), Pair("factors.block_size", "4"),
+                          Pair("fallback.codec", "pq"), Pair("fallback.block_size", "4")));
 }
 
 TEST(ReadRecipe, MistakesNameTheLine) {

@@ -53,6 +53,27 @@ TEST(ServedWeight, EveryCodecMultipliesAsPreciselyAsDocumented) {
   }
 }
 
+TEST(ServedWeight, LowRankWeightsAreServedByTheFormsOfTheirFactors) {
+  const std::size_t rows = 90, cols = 45, rank = 16, batch = 3;
+  LowRankWeight weight;
+  weight.shape = {rows, cols};
+  weight.outer = std::make_shared<const Weight>(test::random_pq_weight({rows, rank}, 4, 16));
+  weight.inner = std::make_shared<const Weight>(test::random_pq_weight({rank, cols}, 4, 16));
+  const std::vector<float> dense = test::decoded(weight);
+  const auto x = test::normal_values(batch * cols, 2);
+  for (const Precision precision : {Precision::kExact, Precision::kHigh}) {
+    const ServedWeight served(weight, {.precision = precision});
+    std::vector<float> y(batch * rows), part(batch * 50);
+    served.multiply({x.data(), batch, cols}, {y.data(), batch, rows});
+    served.multiply_rows(40, {x.data(), batch, cols}, {part.data(), batch, 50});
+    // Each of the two products is as exact as the precision says.
+    const double bound = precision == Precision::kExact ? 1e-5 : 4e-4;
+    EXPECT_LE(test::relative_l2(y, product(dense, x, cols, 0, rows)), bound);
+    EXPECT_LE(test::relative_l2(part, product(dense, x, cols, 40, 50)), bound);
+    EXPECT_EQ(served.describe(batch).substr(0, 7), "inner: ");
+  }
+}
+
 TEST(ServedWeight, RowsAreThoseOfTheWholeProduct) {
   const std::size_t cols = 45, batch = 3;
   const auto x = test::normal_values(batch * cols, 2);

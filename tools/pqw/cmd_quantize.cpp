@@ -33,10 +33,13 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
     - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
 
 Patterns are regular expressions that match anywhere in a name. Settings of --set and of recipes:
-codec (pq, int8, plain), the options of that codec, and fallback.KEY for the codec of tensors that it
-would not make smaller. Those of pq: block_size, centroids, groups, iterations, seed, init,
-restarts, explore, reassign, tolerance, codebook, engine. Those of int8: per, scheme,
-activations.
+codec (pq, int8, low_rank, plain), the options of that codec, factors.KEY for the codec of its factors,
+and fallback.KEY for the codec of tensors that it would not make smaller. In YAML they are nested:
+  tensors:
+    - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
+pq: block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, tolerance,
+codebook, engine. low_rank: rank, dim_ratio, energy, energy_of, init, svd, seed. int8:
+per, scheme, activations.
 
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
 --restarts 1.
@@ -149,9 +152,17 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--non-finite", "non_finite", "error|plain",
       "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is (default "
       "error)");
-  add("--codec", "codec", "NAME", "how to represent the weights: pq, int8 or plain (default pq)");
+  add("--codec", "codec", "NAME",
+      "how to represent the weights: pq, int8, low_rank or plain (default pq)");
   add_part("--fallback", "fallback",
            "codec and options for tensors that the codec would not make smaller (default plain)");
+  add_part("--factors", "factors", "codec and options of the factors of low_rank (default plain)");
+  add("--rank", "rank", "N", "low_rank: rank of the factors");
+  add("--dim-ratio", "dim_ratio", "X",
+      "low_rank: the rank as a share of the smaller side of the matrix (default 0.25)");
+  add("--energy", "energy", "X",
+      "low_rank: the smallest rank that keeps this share of the squared singular values (--set "
+      "energy_of=values: of the values)");
   add("--block-size", "block_size", "N|auto",
       "columns per block, at most a row (default auto: 3x3 conv 9, 1x1 conv 4, other kernels the "
       "divisor nearest "
@@ -159,7 +170,7 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--centroids", "centroids", "K", "centroids per codebook, 2..65536 (default 256)");
   add("--groups", "groups", "G", "codebooks per tensor, each for a run of columns (default 1)");
   add("--iterations", "iterations", "N", "EM iterations at most (default 20)");
-  add("--seed", "seed", "N", "seed of the initial centroids (default 0)");
+  add("--seed", "seed", "N", "seed of all that is random (default 0)");
   add("--init", "init", "++|random", "initial centroids: k-means++ or uniform (default ++)");
   add("--restarts", "restarts", "N",
       "runs of which the best counts (default 0: 10, 3 or 1, fewer for larger tensors)");

@@ -40,7 +40,8 @@ Json to_json(const TensorReport& tensor) {
                {"max_abs_error", measured(distortion, &Distortion::max_abs_error)},
                {"cosine", measured(distortion, &Distortion::cosine)},
                {"original_bytes", tensor.original_bytes()},
-               {"bytes", tensor.bytes}};
+               {"bytes", tensor.bytes},
+               {"parameters", tensor.n_parameters}};
   if (!tensor.settings.empty()) json["settings"] = settings_of(tensor.settings);
   if (!tensor.note.empty()) json["note"] = tensor.note;
   return json;
@@ -57,6 +58,8 @@ std::string to_json(const Report& report) {
                       {{"original_bytes", report.original_bytes()},
                        {"file_bytes", report.file_bytes},
                        {"ratio", report.ratio()},
+                       {"original_parameters", report.original_parameters()},
+                       {"parameters", report.parameters()},
                        {"bits_per_weight", report.bits_per_weight()},
                        {"relative_error", measured(distortion, &Distortion::relative_error)},
                        {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},

@@ -6,7 +6,8 @@
 //   prepare(FloatTensor, const XOptions&) -> P        what planning and encoding have in common
 //   plan_weight(const P&, const XOptions&) -> XWeight  of the final size, but not learned
 //   encode(const P&, const XOptions&, EmObserver*) -> XWeight
-// and, where there is something to say, remarks(const XWeight&, const XOptions&).
+// and, where there is something to say, remarks(const XWeight&, const XOptions&) and
+// obstacle(const XOptions&, shape).
 #pragma once
 
 #include <functional>
@@ -18,6 +19,7 @@
 #include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/int8_encode.h"
+#include "pqw/codecs/low_rank_encode.h"
 #include "pqw/codecs/plain_encode.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/codecs/settings.h"
@@ -37,6 +39,10 @@ CodecOptions options_from(const Settings& settings, const std::string& default_c
 // With what depends on the shape settled. Encoding does so itself.
 CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape);
 
+// Why the codec has nothing to gain on that shape; empty when it may have.
+// REQUIRES: resolved options.
+std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape);
+
 // The weight that encode will make, to the last bit of its size, without the learning. It decodes
 // to nothing useful.
 Weight plan_weight(FloatTensor tensor, const CodecOptions& options);
@@ -53,6 +59,6 @@ std::optional<Weight> encode_if(const std::function<bool(const Weight& plan)>& a
 
 // What turned out otherwise than the options say, for people; mostly empty.
 // REQUIRES: the weight was made with options of its own codec.
-std::string remarks(const Weight& weight, const CodecOptions& options);
+std::string remarks_on(const Weight& weight, const CodecOptions& options);
 
 }  // namespace pqw

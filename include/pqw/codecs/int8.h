@@ -27,6 +27,8 @@ enum class ActivationRange {
 
 // W[r][c] = scale(r) * (values[r][c] - zero_point(r)), rounded once to float.
 struct Int8Weight {
+  static constexpr const char* kCodec = "int8";
+
   Shape shape;                // of the original tensor
   DType dtype = DType::kF32;  // of the original tensor
   ActivationRange activations = ActivationRange::kRow;

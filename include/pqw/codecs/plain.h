@@ -11,6 +11,8 @@
 namespace pqw {
 
 struct PlainWeight {
+  static constexpr const char* kCodec = "plain";
+
   Shape shape;
   DType dtype = DType::kF32;
   std::vector<std::byte> bytes;  // row-major, little-endian

@@ -28,6 +28,8 @@ MatrixShape matrix_shape(std::span<const std::size_t> shape);
 // p*d .. p*d+d-1; the positions are split into n_groups runs of nearly equal length, each with a
 // codebook of its own.
 struct PqWeight {
+  static constexpr const char* kCodec = "pq";
+
   Shape shape;                // of the original tensor
   DType dtype = DType::kF32;  // of the original tensor
   std::size_t block_size = 0;

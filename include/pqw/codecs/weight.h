@@ -2,15 +2,17 @@
 #pragma once
 
 #include <string>
-#include <variant>
 
 #include "pqw/codecs/int8.h"
+#include "pqw/codecs/low_rank.h"
 #include "pqw/codecs/plain.h"
 #include "pqw/codecs/pq.h"
+#include "pqw/codecs/weight_fwd.h"
 
 namespace pqw {
 
-using Weight = std::variant<PlainWeight, PqWeight, Int8Weight>;
+// "pq", "plain", ...
+std::string codec_name(const Weight& weight);
 
 // Dispatch to the function of the same name of the representation.
 const Shape& shape_of(const Weight& weight);

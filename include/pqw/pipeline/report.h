@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "pqw/codecs/weight.h"
 #include "pqw/core/distortion.h"
 #include "pqw/core/tensor.h"
 
@@ -15,9 +16,11 @@ namespace pqw {
 struct TensorReport {
   TensorInfo info;
   std::string codec = "plain";
-  std::string settings;     // of the codec, as stored: summary() of codecs/weight.h
-  std::string note;         // why it is plain, or what turned out otherwise than asked
-  std::uint64_t bytes = 0;  // what the codec stores, or plain data
+  std::string settings;          // of the codec, as stored: summary() of codecs/weight.h
+  std::string note;              // why it is plain, or what turned out otherwise than asked
+  std::uint64_t bytes = 0;       // what the codec stores, or plain data
+  std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
+  std::size_t inner_width = 0;   // the rank of low_rank: outputs of the first of its two layers
 
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion;
@@ -27,15 +30,23 @@ struct TensorReport {
   double bits_per_weight() const;  // 0 for a tensor without elements
 };
 
+// Fills in what can be told from the weight: settings, parameters.
+void describe(const Weight& weight, TensorReport& report);
+
 struct Report {
   std::vector<TensorReport> tensors;
   std::vector<std::string> skipped;  // what the input holds beside tensors, one line each
   std::uint64_t file_bytes = 0;      // on disk
   double seconds = 0;
 
-  std::uint64_t original_bytes() const;  // of all tensors, without file headers
-  double ratio() const;                  // original_bytes / file_bytes
-  double bits_per_weight() const;        // of the whole file, over all elements
+  std::uint64_t original_bytes() const;     // of all tensors, without file headers
+  double ratio() const;                     // original_bytes / file_bytes
+  std::size_t original_parameters() const;  // elements of all tensors
+  // Where factors stand for matrices. A low-rank layer NAME.weight that has a bias counts as two
+  // layers that have one each, as it would be written down: the rank comes on top, although the
+  // inner bias is zero and not stored.
+  std::size_t parameters() const;
+  double bits_per_weight() const;  // of the whole file, over all elements
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;
 };

@@ -13,11 +13,12 @@ namespace pqw {
 class ServedForm;
 
 // y = x Wᵀ from the compressed form: product-quantized weights through PqLookup, plain ones from
-// their floats, int8 ones through Int8Product, the others as their codec multiplies. `options` say
-// what a PqLookup may round and how it computes. Inputs of int8 weights are quantized to 8 bits if
-// the precision is kFast, to 16 if it is kHigh, and not at all, but multiplied with the decoded
-// weight, if it is kExact. Every other codec computes in float whatever they say. Copies share what
-// was prepared. Safe to use from several threads at once.
+// their floats, int8 ones through Int8Product, low-rank ones by the products of their factors, the
+// others as their codec multiplies. `options` say what a PqLookup may round and how it computes.
+// Inputs of int8 weights are quantized to 8 bits if the precision is kFast, to 16 if it is kHigh,
+// and not at all, but multiplied with the decoded weight, if it is kExact. Each product of a
+// low-rank weight is as exact as that of its factor. Every other codec computes in float whatever
+// they say. Copies share what was prepared. Safe to use from several threads at once.
 class ServedWeight {
  public:
   // Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.

@@ -1,0 +1,71 @@
+// Weights of low rank: shape arithmetic, decoding and multiplication.
+#include "pqw/codecs/weight.h"
+
+#include "codecs/parts.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
+
+std::vector<float> decoded(const Weight& factor, std::size_t first, std::size_t n_rows) {
+  const std::size_t cols = matrix_shape(shape_of(factor)).cols;
+  std::vector<float> values(n_rows * cols);
+  decode_rows(factor, first, {values.data(), n_rows, cols});
+  return values;
+}
+
+// x Vᵀ: [batch][rank]
+std::vector<float> multiply_inner(const LowRankWeight& weight, ConstMatrix x) {
+  std::vector<float> products(x.rows() * weight.rank());
+  multiply(*weight.inner, x, {products.data(), x.rows(), weight.rank()});
+  return products;
+}
+
+}  // namespace
+
+std::size_t LowRankWeight::rank() const { return shape_of(*inner)[0]; }
+
+std::size_t size_in_bits(const LowRankWeight& weight) {
+  return size_in_bits(*weight.outer) + size_in_bits(*weight.inner);
+}
+
+std::size_t parameter_count(const LowRankWeight& weight) {
+  return parameter_count(*weight.outer) + parameter_count(*weight.inner);
+}
+
+std::string summary(const LowRankWeight& weight) {
+  return "rank=" + std::to_string(weight.rank()) +
+         summary_of_parts({{"outer", weight.outer.get()}, {"inner", weight.inner.get()}});
+}
+
+void decode(const LowRankWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
+
+// The sum of an element runs over the rank in order.
+void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out) {
+  const std::size_t rank = weight.rank();
+  const std::vector<float> inner = decoded(*weight.inner, 0, rank);
+  const std::vector<float> outer = decoded(*weight.outer, first, out.rows());
+#pragma omp parallel for if (out.rows() * rank * out.cols() >= kParallelWork)
+  for (std::size_t r = 0; r < out.rows(); ++r) {
+    float* to = out.row(r).data();
+    std::fill_n(to, out.cols(), 0.0f);
+    for (std::size_t k = 0; k < rank; ++k) {
+      const float scale = outer[r * rank + k];
+      const float* from = inner.data() + k * out.cols();
+      for (std::size_t c = 0; c < out.cols(); ++c) to[c] += scale * from[c];
+    }
+  }
+}
+
+void multiply(const LowRankWeight& weight, ConstMatrix x, MutableMatrix y) {
+  const std::vector<float> products = multiply_inner(weight, x);
+  multiply(*weight.outer, {products.data(), x.rows(), weight.rank()}, y);
+}
+
+void multiply_rows(const LowRankWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
+  const std::vector<float> products = multiply_inner(weight, x);
+  multiply_rows(*weight.outer, first, {products.data(), x.rows(), weight.rank()}, y);
+}
+
+}  // namespace pqw

@@ -1,0 +1,27 @@
+// Weights inside of the record of another weight.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pqw/codecs/weight.h"
+#include "pqw/core/record.h"
+
+namespace pqw {
+
+// Adds a weight under a name: a plain one as the section of that name, another one as a part.
+void add_part(Record& record, const std::string& name, const Weight& part);
+
+// The shape of the weight of that name. Errors: kCorrupt when there is none.
+const Shape& part_shape(const Record& record, const std::string& name);
+
+// The weight of that name. Errors: kCorrupt for another shape or a type that is not a float type,
+// and for a plain one with NaN or infinity; those of its codec. All name the tensor and the part.
+Weight read_part(const Record& record, const std::string& name, MatrixShape shape);
+
+// What parts are, for summaries: ",factors.codec=int8,..." where all are alike, else
+// ",NAME.codec=..." of each; empty where all are plain.
+std::string summary_of_parts(const std::vector<std::pair<std::string, const Weight*>>& parts);
+
+}  // namespace pqw
