@@ -11,7 +11,7 @@ namespace {
 // The options of each codec as settings start from them.
 CodecOptions default_options(const std::string& codec) {
   const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, Int8Options{},
-                              LowRankOptions{}, PlainOptions{}};
+                              LowRankOptions{}, PlainOptions{}, TensorizedOptions()};
   std::string known;
   for (const CodecOptions& options : all) {
     if (codec_name(options) == codec) return options;

@@ -53,6 +53,7 @@ Weight weight_from_record(const Record& record) {
   if (record.codec == PqWeight::kCodec) return pq_from_record(record);
   if (record.codec == Int8Weight::kCodec) return int8_from_record(record);
   if (record.codec == LowRankWeight::kCodec) return low_rank_from_record(record);
+  if (record.codec == TensorizedWeight::kCodec) return tensorized_from_record(record);
   throw Error(ErrorCode::kUnsupported,
               "tensor '" + record.info.name + "': codec '" + record.codec + "' is not known");
 }

@@ -17,18 +17,23 @@ struct Tables {
     const bool words = avx512 && __builtin_cpu_supports("avx512bw");
     const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
     if (words && vnni && __builtin_cpu_supports("avx512vbmi")) {
-      tables[count++] = {"avx512vbmi", nearest_avx512, &lookup_avx512vbmi, &product_avx512,
-                         int8_product_vnni};
+      tables[count++] = {"avx512vbmi",    nearest_avx512,    &lookup_avx512vbmi,
+                         &product_avx512, int8_product_vnni, &contraction_avx512};
     }
     if (avx512) {
-      tables[count++] = {"avx512", nearest_avx512, words ? &lookup_avx512 : &lookup_avx2,
-                         &product_avx512, vnni ? int8_product_vnni : int8_product_avx2};
+      tables[count++] = {"avx512",
+                         nearest_avx512,
+                         words ? &lookup_avx512 : &lookup_avx2,
+                         &product_avx512,
+                         vnni ? int8_product_vnni : int8_product_avx2,
+                         &contraction_avx512};
     }
     if (avx2)
-      tables[count++] = {"avx2", nearest_avx2, &lookup_avx2, &product_avx2, int8_product_avx2};
+      tables[count++] = {"avx2",        nearest_avx2,      &lookup_avx2,
+                         &product_avx2, int8_product_avx2, &contraction_avx2};
 #endif
-    tables[count++] = {"portable", nearest_portable, &lookup_portable, &product_portable,
-                       int8_product_portable};
+    tables[count++] = {"portable",        nearest_portable,      &lookup_portable,
+                       &product_portable, int8_product_portable, &contraction_portable};
   }
 };
 

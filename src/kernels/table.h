@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/contraction.h"
 #include "kernels/int8_product.h"
 #include "kernels/lookup.h"
 #include "kernels/nearest.h"
@@ -17,6 +18,7 @@ struct Table {
   const LookupKernels* lookup;
   const ProductKernels* product;
   Int8ProductFunction* int8_product;
+  const ContractionKernels* contraction;
 };
 
 // Those that this processor can run, the best one first; `portable` is always there.

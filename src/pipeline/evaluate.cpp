@@ -24,7 +24,7 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   report.n_parameters = element_count(entry.info.shape);
   if (!report.compressed()) return report;
   try {
-    describe(weight_from_record(archive.read(index)), report);
+    describe(read_compressed(archive, index), report);
     report.note = entry.options;
   } catch (const Error& error) {  // of a later version: it can be listed, not read
     if (error.code() != ErrorCode::kUnsupported) throw;
@@ -141,7 +141,7 @@ std::size_t verify(const std::string& archive) {
     if (reader.entries()[i].codec == "plain") {
       reader.read_plain(i);
     } else {
-      weight_from_record(reader.read(i));
+      read_compressed(reader, i);
     }
   }
   return reader.entries().size();

@@ -23,7 +23,7 @@ class DecodedArchive : public WeightReader {
   TensorBytes read(std::size_t index) const override {
     const TensorInfo& info = tensors_[index];
     if (archive_.entries()[index].codec == "plain") return TensorBytes(archive_.read_plain(index));
-    const Weight weight = weight_from_record(archive_.read(index));
+    const Weight weight = read_compressed(archive_, index);
     std::vector<std::byte> bytes(byte_count(info));
     decode_rows_to(weight, info.dtype, 0, info.shape[0], bytes);
     return TensorBytes(std::move(bytes));
@@ -34,6 +34,20 @@ class DecodedArchive : public WeightReader {
   std::vector<TensorInfo> tensors_;
   std::vector<std::string> skipped_;
 };
+
+// Where a tensor is said to have its factors.
+TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& tensor,
+                            const std::string& owner) {
+  const auto& entries = archive.entries();
+  const auto entry = std::find_if(entries.begin(), entries.end(),
+                                  [&](const ArchiveEntry& e) { return e.info.name == owner; });
+  if (entry == entries.end() || entry->codec != TensorizedWeight::kCodec) {
+    throw Error(ErrorCode::kCorrupt, archive.path() + ": tensor '" + tensor +
+                                         "': its factors are said to be those of '" + owner +
+                                         "', which is no tensorized weight of this archive");
+  }
+  return tensorized_from_record(archive.read(static_cast<std::size_t>(entry - entries.begin())));
+}
 
 std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
   const auto& entries = archive.entries();
@@ -52,10 +66,17 @@ std::unique_ptr<WeightReader> open_decoded(const std::string& path) {
   return open_weights(path);
 }
 
+Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
+  const Record record = archive.read(index);
+  const auto owner = shared_with(record);
+  if (!owner) return weight_from_record(record);
+  return tensorized_from_record(record, read_owner(archive, record.info.name, *owner));
+}
+
 Weight load_weight(const ArchiveReader& archive, const std::string& name) {
   const std::size_t index = index_of(archive, name);
   const ArchiveEntry& entry = archive.entries()[index];
-  if (entry.codec != "plain") return weight_from_record(archive.read(index));
+  if (entry.codec != "plain") return read_compressed(archive, index);
   return PlainWeight{entry.info.shape, entry.info.dtype, archive.read_plain(index)};
 }
 
@@ -72,8 +93,7 @@ std::vector<float> load_floats(const ArchiveReader& archive, const std::string& 
     to_float(archive.read_plain(index), entry.info.dtype, values);
   } else {
     const MatrixShape matrix = matrix_shape(entry.info.shape);
-    decode_rows(weight_from_record(archive.read(index)), 0,
-                {values.data(), matrix.rows, matrix.cols});
+    decode_rows(read_compressed(archive, index), 0, {values.data(), matrix.rows, matrix.cols});
   }
   return values;
 }

@@ -385,5 +385,20 @@ TEST_F(Cli, OutputOfQuantizeThatCannotBeWrittenLeavesACompleteArchive) {
   EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
 }
 
+TEST_F(Cli, TensorizedByFlagsAndByRecipe) {
+  const Outcome outcome =
+      run({"quantize", "model.safetensors", "-o", "m.h5", "--codec", "tensorized", "--form", "ttm",
+           "--rank", "0.2", "--set", "conv:form=tt,rank=4x8x4,modes=2,factors.codec=pq"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("form=ttm,out="));
+  EXPECT_THAT(outcome.out, HasSubstr("form=tt,out=8x8,in=16x18,rank=4x8x4"));
+  EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
+  EXPECT_THAT(run({"eval", "model.safetensors", "m.h5"}).out, HasSubstr("form=ttm"));
+  const Outcome bad = run(
+      {"quantize", "model.safetensors", "-o", "n.h5", "--codec", "tensorized", "--form", "svd"});
+  EXPECT_EQ(bad.status, 2);
+  EXPECT_THAT(bad.err, HasSubstr("expected cp, tucker, tt or ttm"));
+}
+
 }  // namespace
 }  // namespace pqw

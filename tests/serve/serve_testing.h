@@ -13,6 +13,7 @@
 #include "pqw/codecs/weight.h"
 #include "tests/random_int8_weight.h"
 #include "tests/random_pq_weight.h"
+#include "tests/random_tensorized_weight.h"
 
 namespace pqw::test {
 
@@ -30,13 +31,21 @@ inline PlainWeight plain_weight(Shape shape, std::vector<float> values) {
 
 // A weight of that shape in each codec, and in each way that a codec may be laid out.
 inline std::vector<NamedWeight> weights_of_every_codec(const Shape& shape) {
-  return {{"plain", plain_weight(shape, normal_values(element_count(shape), 1))},
-          {"pq, 256 centroids of 8", random_pq_weight(shape, 8, 256)},
-          {"pq, 16 centroids of 4", random_pq_weight(shape, 4, 16)},
-          {"pq, 9 centroids of 3 in 2 groups", random_pq_weight(shape, 3, 9, 2)},
-          {"pq, 300 centroids of 5", random_pq_weight(shape, 5, 300)},
-          {"int8, affine rows", random_int8_weight(shape, true)},
-          {"int8, one symmetric scale", random_int8_weight(shape, false, false)}};
+  const auto [rows, cols] = matrix_shape(shape);
+  const Shape out{(rows + 1) / 2, 2}, in{2, (cols + 1) / 2};
+  return {
+      {"plain", plain_weight(shape, normal_values(element_count(shape), 1))},
+      {"pq, 256 centroids of 8", random_pq_weight(shape, 8, 256)},
+      {"pq, 16 centroids of 4", random_pq_weight(shape, 4, 16)},
+      {"pq, 9 centroids of 3 in 2 groups", random_pq_weight(shape, 3, 9, 2)},
+      {"pq, 300 centroids of 5", random_pq_weight(shape, 5, 300)},
+      {"int8, affine rows", random_int8_weight(shape, true)},
+      {"int8, one symmetric scale", random_int8_weight(shape, false, false)},
+      {"tensorized, cp", random_tensorized_weight(shape, {TensorForm::kCp, out, in, 1, {7}})},
+      {"tensorized, tucker, one of two layers",
+       random_tensorized_weight(shape, {TensorForm::kTucker, out, in, 2, {2, 3, 2, 2, 4}}, 1)},
+      {"tensorized, tt", random_tensorized_weight(shape, {TensorForm::kTt, out, in, 1, {3, 5, 2}})},
+      {"tensorized, ttm", random_tensorized_weight(shape, {TensorForm::kTtm, out, in, 1, {40}})}};
 }
 
 // The matrix of a weight, decoded: what its codec says that it stands for.

@@ -33,13 +33,15 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
     - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
 
 Patterns are regular expressions that match anywhere in a name. Settings of --set and of recipes:
-codec (pq, int8, low_rank, plain), the options of that codec, factors.KEY for the codec of its factors,
-and fallback.KEY for the codec of tensors that it would not make smaller. In YAML they are nested:
+codec (pq, int8, low_rank, tensorized, plain), the options of that codec, factors.KEY for the codec
+of its factors, and fallback.KEY for the codec of tensors that it would not make smaller. In YAML
+they are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 pq: block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, tolerance,
 codebook, engine. low_rank: rank, dim_ratio, energy, energy_of, init, svd, seed. int8:
-per, scheme, activations.
+per, scheme, activations. tensorized: form (tt, ttm, tucker, cp), rank (16, 4x8x8, 0.1 of the
+parameters, same), modes, out, in, iterations, restarts, tolerance, seed.
 
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
 --restarts 1.
@@ -153,11 +155,14 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
       "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is (default "
       "error)");
   add("--codec", "codec", "NAME",
-      "how to represent the weights: pq, int8, low_rank or plain (default pq)");
+      "how to represent the weights: pq, int8, low_rank, tensorized or plain (default pq)");
   add_part("--fallback", "fallback",
            "codec and options for tensors that the codec would not make smaller (default plain)");
-  add_part("--factors", "factors", "codec and options of the factors of low_rank (default plain)");
-  add("--rank", "rank", "N", "low_rank: rank of the factors");
+  add_part("--factors", "factors",
+           "codec and options of the factors of low_rank and tensorized (default plain)");
+  add("--form", "form", "NAME", "tensorized: tt, ttm, tucker or cp (default tt)");
+  add("--rank", "rank", "N",
+      "rank of the factors; of tensorized also a share of the parameters (default 0.1) or same");
   add("--dim-ratio", "dim_ratio", "X",
       "low_rank: the rank as a share of the smaller side of the matrix (default 0.25)");
   add("--energy", "energy", "X",

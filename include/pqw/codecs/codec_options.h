@@ -9,11 +9,13 @@ namespace pqw {
 struct LowRankOptions;
 struct PlainOptions;
 struct PqOptions;
+struct TensorizedOptions;
 struct Int8Options;
 
 // One line per codec; those that hold factors hold the options of the factors, which are of this
 // type again.
-using CodecOptions = std::variant<PlainOptions, PqOptions, Int8Options, LowRankOptions>;
+using CodecOptions =
+    std::variant<PlainOptions, PqOptions, Int8Options, LowRankOptions, TensorizedOptions>;
 
 // Options of factors inside of the options of the codec that has them; a value, plain to begin
 // with.

@@ -23,6 +23,7 @@
 #include "pqw/codecs/plain_encode.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/codecs/settings.h"
+#include "pqw/codecs/tensorized_encode.h"
 #include "pqw/codecs/weight.h"
 
 namespace pqw {

@@ -7,6 +7,7 @@
 #include "pqw/codecs/low_rank.h"
 #include "pqw/codecs/plain.h"
 #include "pqw/codecs/pq.h"
+#include "pqw/codecs/tensorized.h"
 #include "pqw/codecs/weight_fwd.h"
 
 namespace pqw {

@@ -9,6 +9,7 @@ struct Int8Weight;
 struct LowRankWeight;
 struct PlainWeight;
 struct PqWeight;
-using Weight = std::variant<PlainWeight, PqWeight, Int8Weight, LowRankWeight>;
+struct TensorizedWeight;
+using Weight = std::variant<PlainWeight, PqWeight, Int8Weight, LowRankWeight, TensorizedWeight>;
 
 }  // namespace pqw

@@ -17,6 +17,11 @@ namespace pqw {
 // (formats/weight_file.h), by content. Errors: those of ArchiveReader and open_weights.
 std::unique_ptr<WeightReader> open_decoded(const std::string& path);
 
+// A compressed tensor of an archive; where it is a layer that shares the factors of another tensor,
+// with those. Errors: those of ArchiveReader and weight_from_record.
+// REQUIRES: archive.entries()[index].codec != "plain".
+Weight read_compressed(const ArchiveReader& archive, std::size_t index);
+
 // A tensor of an archive to compute with: compressed as it is, or plain.
 // Errors: kNotFound, and those of ArchiveReader.
 Weight load_weight(const ArchiveReader& archive, const std::string& name);

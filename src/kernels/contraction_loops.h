@@ -1,0 +1,84 @@
+// The loops of contraction.h, for the compiler to vectorise: each file that includes them has the
+// flags of its instruction set. They call nothing, so that no function of another file can be
+// replaced by one with instructions that the processor was not asked for.
+#pragma once
+
+#include "kernels/contraction.h"
+
+namespace pqw::kernels {
+namespace {
+
+// kRows rows of c and up to kWide columns at a time: the sums stay in registers.
+constexpr std::size_t kRows = 4;
+constexpr std::size_t kWide = 32;
+
+template <std::size_t n_rows, std::size_t n_columns>
+void contraction_tile(const float* a, std::size_t a_stride, std::size_t n_k, const float* b,
+                      std::size_t n_t, float* c) {
+  float sums[n_rows][n_columns] = {};
+  for (std::size_t k = 0; k < n_k; ++k) {
+    for (std::size_t m = 0; m < n_rows; ++m) {
+      const float factor = a[m * a_stride + k];
+#pragma omp simd
+      for (std::size_t t = 0; t < n_columns; ++t) sums[m][t] += factor * b[k * n_t + t];
+    }
+  }
+  for (std::size_t m = 0; m < n_rows; ++m) {
+    for (std::size_t t = 0; t < n_columns; ++t) c[m * n_t + t] = sums[m][t];
+  }
+}
+
+template <std::size_t n_rows>
+void contraction_rows(const float* a, std::size_t a_stride, std::size_t n_k, const float* b,
+                      std::size_t n_t, float* c) {
+  std::size_t t = 0;
+  for (; t + kWide <= n_t; t += kWide) {
+    contraction_tile<n_rows, kWide>(a, a_stride, n_k, b + t, n_t, c + t);
+  }
+  for (; t + 8 <= n_t; t += 8) contraction_tile<n_rows, 8>(a, a_stride, n_k, b + t, n_t, c + t);
+  for (; t < n_t; ++t) contraction_tile<n_rows, 1>(a, a_stride, n_k, b + t, n_t, c + t);
+}
+
+float contraction_dot(const float* a, const float* b, std::size_t n) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void contraction_product(const float* a, std::size_t a_stride, std::size_t n_m, std::size_t n_k,
+                         const float* b, std::size_t n_t, float* c) {
+  if (n_t == 1) {
+    for (std::size_t m = 0; m < n_m; ++m) c[m] = contraction_dot(a + m * a_stride, b, n_k);
+    return;
+  }
+  std::size_t m = 0;
+  for (; m + kRows <= n_m; m += kRows) {
+    contraction_rows<kRows>(a + m * a_stride, a_stride, n_k, b, n_t, c + m * n_t);
+  }
+  for (; m < n_m; ++m) {
+    contraction_rows<1>(a + m * a_stride, a_stride, n_k, b, n_t, c + m * n_t);
+  }
+}
+
+void contraction_multiply(const float* a, const float* b, std::size_t n, float* to) {
+#pragma omp simd
+  for (std::size_t i = 0; i < n; ++i) to[i] = a[i] * b[i];
+}
+
+void contraction_add_product(const float* a, const float* b, std::size_t n, float* sums) {
+#pragma omp simd
+  for (std::size_t i = 0; i < n; ++i) sums[i] += a[i] * b[i];
+}
+
+void contraction_add_scaled(const float* a, float scale, std::size_t n, float* sums) {
+#pragma omp simd
+  for (std::size_t i = 0; i < n; ++i) sums[i] += scale * a[i];
+}
+
+constexpr ContractionKernels kContraction{contraction_product, contraction_dot,
+                                          contraction_multiply, contraction_add_product,
+                                          contraction_add_scaled};
+
+}  // namespace
+}  // namespace pqw::kernels
