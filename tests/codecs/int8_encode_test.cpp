@@ -161,7 +161,7 @@ TEST(Int8Encode, PlansItsSizeAndKeepsShapeAndType) {
     EXPECT_EQ(weight.dtype, DType::kF16);
     const auto plan = std::get<Int8Weight>(plan_weight(tensor, options));
     EXPECT_EQ(size_in_bits(plan), size_in_bits(weight));
-    EXPECT_EQ(remarks(Weight(weight), options), "");
+    EXPECT_EQ(remarks_on(Weight(weight), options), "");
     EXPECT_EQ(summary(weight), weight.options);
     EXPECT_EQ(int8_from_record(to_record(weight, "conv")).values, weight.values);
   }
