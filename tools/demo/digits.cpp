@@ -134,10 +134,12 @@ TestSet read_test_set(const std::string& path) {
   const auto reader = pqw::open_weights(path);
   pqw::TensorInfo info;
   TestSet set;
-  for (const std::byte pixel : read_tensor(*reader, "images", info).view()) {
+  const pqw::TensorBytes images = read_tensor(*reader, "images", info);
+  for (const std::byte pixel : images.view()) {
     set.images.push_back(static_cast<float>(pixel) / 255.0f);
   }
-  for (const std::byte label : read_tensor(*reader, "labels", info).view()) {
+  const pqw::TensorBytes labels = read_tensor(*reader, "labels", info);
+  for (const std::byte label : labels.view()) {
     set.labels.push_back(static_cast<int>(label));
   }
   return set;
