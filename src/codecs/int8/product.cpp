@@ -3,7 +3,7 @@
 // Of three ways to do it, measured with one thread on a processor with AVX-512 VNNI: rows of
 // weights as they are stored cost 2 to 4 times as much as panels, because every sum has to be added
 // up across its vector. oneDNN 2.6 (brgemm), which leaves quantizing and scaling to the caller,
-// took 0.6 to 0.7 of the time of all this for weights of 1024 x 1024, as much for 4096 x 4096 with
+// took 0.5 to 0.7 of the time of all this for weights of 1024 x 1024, as much for 4096 x 4096 with
 // 32 rows of x, and 1.2 times as much with 1 row. That is not worth what it brings with it: OpenCL
 // to build, memory and primitives per batch size, a thread pool beside ours, no say over
 // PQW_KERNEL.
