@@ -64,7 +64,7 @@ CodecOptions options_from(const Settings& settings, const std::string& default_c
   }
   CodecOptions options = default_options(codec);
   std::visit(
-      [&](auto& o) {
+      [&factors = factors, &others = others](auto& o) {
         for (const auto& [key, value] : others) {
           if (key != "codec") set_option(o, key, value);
         }

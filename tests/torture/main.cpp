@@ -10,6 +10,7 @@
 
 #include "tests/torture/damage.h"
 #include "tests/torture/faults.h"
+#include "tests/torture/hostile.h"
 #include "tests/torture/large.h"
 #include "tests/torture/resume.h"
 
@@ -24,6 +25,8 @@ const Part kParts[] = {{"flips", pqw::torture::flip_bits},
                        {"lengths", pqw::torture::truncate},
                        {"appended", pqw::torture::append_bytes},
                        {"sectors", pqw::torture::lose_sectors},
+                       {"hostile", pqw::torture::quantize_hostile_files},
+                       {"mutants", pqw::torture::read_hdf5_mutants},
                        {"faults", pqw::torture::fail_writes},
                        {"kills", pqw::torture::kill_at_writes},
                        {"random-kills", pqw::torture::kill_at_random},
