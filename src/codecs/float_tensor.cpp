@@ -7,6 +7,7 @@
 
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -20,7 +21,7 @@ void require_not_vanished(std::span<const std::byte> bytes, const FloatTensor& t
     std::memcpy(&value, bytes.data() + at, sizeof(double));
     if (value == 0) continue;
     throw Error(ErrorCode::kUnsupported,
-                "tensor '" + tensor.info.name + "': all weights are below the range of float");
+                quoted("tensor", tensor.info.name) + ": all weights are below the range of float");
   }
 }
 
@@ -37,7 +38,7 @@ void require_finite(ConstMatrix w, const std::string& name) {
   }
   if (count == 0) return;
   throw Error(ErrorCode::kNonFinite,
-              "tensor '" + name + "': " + std::to_string(count) +
+              quoted("tensor", name) + ": " + std::to_string(count) +
                   " NaN or infinite weights (as float), the first at index " +
                   std::to_string(first) + "; only finite weights can be compressed");
 }
@@ -45,7 +46,7 @@ void require_finite(ConstMatrix w, const std::string& name) {
 FloatTensor read_floats(const TensorInfo& info, std::span<const std::byte> bytes) {
   if (!is_compressible(info.dtype)) {
     throw Error(ErrorCode::kInvalidArgument,
-                "tensor '" + info.name + "': type " + std::string(to_string(info.dtype)) +
+                quoted("tensor", info.name) + ": type " + std::string(to_string(info.dtype)) +
                     " cannot be compressed, expected F16, BF16, F32 or F64");
   }
   (void)matrix_shape(info.shape);

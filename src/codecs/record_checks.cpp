@@ -2,17 +2,19 @@
 #include "codecs/record_checks.h"
 
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 
 void corrupt_record(const Record& record, const std::string& what) {
-  throw Error(ErrorCode::kCorrupt, "tensor '" + record.info.name + "': " + what);
+  throw Error(ErrorCode::kCorrupt, quoted("tensor", record.info.name) + ": " + what);
 }
 
 void require_matrix_record(const Record& record) {
   if (!record.features.empty()) {
-    throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name + "': feature '" +
-                                             record.features.front() + "' is not known");
+    throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
+                                             quoted("feature", record.features.front()) +
+                                             " is not known");
   }
   if (!checked_byte_count(record.info.shape, record.info.dtype) || record.info.shape.size() < 2) {
     corrupt_record(record, "shape " + to_string(record.info.shape) + " cannot be of codec " +

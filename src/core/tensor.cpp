@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -44,7 +45,7 @@ std::size_t element_count(std::span<const std::size_t> shape) {
 std::size_t byte_count(const TensorInfo& info) {
   const auto count = checked_byte_count(info.shape, info.dtype);
   if (!count) {
-    throw Error(ErrorCode::kInvalidArgument, "tensor '" + info.name + "': shape " +
+    throw Error(ErrorCode::kInvalidArgument, quoted("tensor", info.name) + ": shape " +
                                                  to_string(info.shape) + " overflows 63 bits");
   }
   return *count;

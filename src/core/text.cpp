@@ -36,4 +36,10 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string quoted(std::string_view kind, std::string_view name) {
+  constexpr std::size_t kMaxShown = 200;
+  const bool cut = name.size() > kMaxShown;
+  return std::string(kind) + " '" + printable(name.substr(0, kMaxShown)) + (cut ? "...'" : "'");
+}
+
 }  // namespace pqw

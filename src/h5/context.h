@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw::h5 {
 
@@ -20,7 +21,6 @@ struct Context {
   Error error(ErrorCode other, const std::string& what) const;
 };
 
-// "tensor 'NAME'", printable and of bounded length.
-std::string quoted(std::string_view kind, std::string_view name);
+using pqw::quoted;
 
 }  // namespace pqw::h5

@@ -5,17 +5,24 @@
 #include <yaml-cpp/yaml.h>
 
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 #include "pqw/io/input_file.h"
 #include "pqw/pipeline/plan.h"
 
 namespace pqw {
 namespace {
 
+// What the file says may be anything, and long.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kMaxShown = 500;
+  return printable(text.substr(0, kMaxShown)) + (text.size() > kMaxShown ? "..." : "");
+}
+
 [[noreturn]] void bad_recipe(const std::string& path, const YAML::Node& node,
                              const std::string& what) {
   const YAML::Mark mark = node.Mark();
   const std::string line = mark.is_null() ? "" : fmt::format("line {}: ", mark.line + 1);
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}{}", path, line, what));
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}{}", path, line, shown(what)));
 }
 
 std::string scalar(const std::string& path, const YAML::Node& node) {
@@ -159,7 +166,7 @@ Recipe read_recipe(const std::string& path) {
   try {
     return read_root(path, YAML::Load(std::string(text, bytes.size())));
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", path, error.what()));
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", path, shown(error.what())));
   }
 }
 

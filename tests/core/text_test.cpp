@@ -13,5 +13,10 @@ TEST(Printable, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("caf\xc3\xa9"), "caf\xc3\xa9");
 }
 
+TEST(Text, SubjectsAreShortAndPrintable) {
+  EXPECT_EQ(quoted("tensor", "a\nb"), "tensor 'a\\nb'");
+  EXPECT_EQ(quoted("codec", std::string(201, 'x')), "codec '" + std::string(200, 'x') + "...'");
+}
+
 }  // namespace
 }  // namespace pqw

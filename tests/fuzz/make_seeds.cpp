@@ -40,6 +40,7 @@ void write_text(const std::string& path, const std::string& text) { std::ofstrea
 std::vector<Record> records() {
   const std::vector<pqw::Settings> settings{
       {{"codec", "pq"}, {"block_size", "3"}, {"centroids", "4"}},
+      {{"codec", "int8"}},
       {{"codec", "pq"},
        {"block_size", "4"},
        {"centroids", "3"},

@@ -7,6 +7,7 @@
 #include "pqw/core/bit_packing.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -56,8 +57,8 @@ void read_codes(const Record& record, PqWeight& weight) {
                                " bits)");
   }
   if (count > kMostCodes) {  // codes of no bits take no file, but they take memory
-    throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name +
-                                             "': " + std::to_string(count) + " codes, expected " +
+    throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
+                                             std::to_string(count) + " codes, expected " +
                                              std::to_string(kMostCodes) + " at most");
   }
   weight.codes.resize(count);
