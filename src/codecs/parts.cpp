@@ -7,6 +7,7 @@
 #include "codecs/record_checks.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -62,7 +63,7 @@ Weight read_part(const Record& record, const std::string& name, MatrixShape shap
   try {
     return weight_from_record(*part);
   } catch (const Error& error) {
-    throw Error(error.code(), "tensor '" + record.info.name + "': " + error.what());
+    throw Error(error.code(), quoted("tensor", record.info.name) + ": " + error.what());
   }
 }
 

@@ -51,19 +51,12 @@ Record to_record(const Weight& weight, const std::string& name) {
 }
 
 Weight weight_from_record(const Record& record) {
-<<<<<<< HEAD
   if (record.codec == PqWeight::kCodec) return pq_from_record(record);
   if (record.codec == Int8Weight::kCodec) return int8_from_record(record);
   if (record.codec == LowRankWeight::kCodec) return low_rank_from_record(record);
   if (record.codec == TensorizedWeight::kCodec) return tensorized_from_record(record);
-  throw Error(ErrorCode::kUnsupported,
-              "tensor '" + record.info.name + "': codec '" + record.codec + "' is not known");
-=======
-  if (record.codec == "pq") return pq_from_record(record);
-  if (record.codec == "int8") return int8_from_record(record);
   throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
                                            quoted("codec", record.codec) + " is not known");
->>>>>>> abbb7f0 (Messages of codecs and recipes are one line whatever the names; fuzz findings as regressions)
 }
 
 }  // namespace pqw

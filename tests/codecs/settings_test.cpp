@@ -56,11 +56,7 @@ TEST(OptionsFrom, TheCodecIsPqUnlessSaidOtherwise) {
 }
 
 TEST(OptionsFrom, MistakesNameCodecAndKeyAndWhatIsKnown) {
-<<<<<<< HEAD
   EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected one of pq, int8, "));
-=======
-  EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected one of pq, "));
->>>>>>> abbb7f0 (Messages of codecs and recipes are one line whatever the names; fuzz findings as regressions)
   EXPECT_THAT(error_of({{"bs", "4"}}),
               HasSubstr("codec pq: unknown option 'bs': expected block_size"));
   EXPECT_THAT(error_of({{"codec", "plain"}, {"seed", "4"}}),

@@ -41,6 +41,12 @@ std::vector<Record> records() {
   const std::vector<pqw::Settings> settings{
       {{"codec", "pq"}, {"block_size", "3"}, {"centroids", "4"}},
       {{"codec", "int8"}},
+      {{"codec", "low_rank"}, {"rank", "2"}},
+      {{"codec", "low_rank"}, {"rank", "3"}, {"factors.codec", "int8"}},
+      {{"codec", "tensorized"}, {"form", "cp"}, {"rank", "2"}},
+      {{"codec", "tensorized"}, {"form", "tucker"}, {"rank", "0.5"}},
+      {{"codec", "tensorized"}, {"form", "tt"}, {"rank", "2"}},
+      {{"codec", "tensorized"}, {"form", "ttm"}, {"rank", "2"}},
       {{"codec", "pq"},
        {"block_size", "4"},
        {"centroids", "3"},

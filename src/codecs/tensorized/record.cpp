@@ -8,6 +8,7 @@
 #include "pqw/codecs/tensorized.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -134,9 +135,9 @@ std::optional<std::string> shared_with(const Record& record) {
 
 TensorizedWeight tensorized_from_record(const Record& record) {
   if (const auto owner = shared_with(record)) {
-    throw Error(ErrorCode::kUnsupported, "tensor '" + record.info.name +
-                                             "': its factors are those of '" + *owner +
-                                             "' and have to be read with it");
+    throw Error(ErrorCode::kUnsupported,
+                quoted("tensor", record.info.name) + ": its factors are those of " +
+                    quoted("tensor", *owner) + " and have to be read with it");
   }
   TensorizedWeight weight = read_head(record);
   std::vector<Weight> factors;
