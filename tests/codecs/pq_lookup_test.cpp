@@ -189,6 +189,28 @@ TEST(PqLookup, LongCentroidsDoNotCostPrecision) {
   }
 }
 
+TEST(PqLookup, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
+  PqWeight weight = random_pq_weight({150, 516}, 8, 256, 2);
+  for (const std::size_t k : {7, 300}) {
+    for (std::size_t j = 0; j < 8; ++j) weight.codebooks[k * 8 + j] *= 1000;
+  }
+  for (std::uint16_t& code : weight.codes) code |= 64;  // neither 7 nor 300 - 256
+  for (std::size_t i = 3; i < weight.codes.size(); i += 997) {
+    weight.codes[i] = i / 150 < weight.positions() / 2 ? 7 : 300 - 256;
+  }
+  const auto x = test::normal_values(3 * 516, 5);
+  for (const Precision precision : {Precision::kHigh, Precision::kFast}) {
+    const PqLookup lookup(weight, {precision, ServeMethod::kLookup});
+    EXPECT_EQ(lookup.method(1), ServeMethod::kLookup);
+    const auto y = product(lookup, x);
+    EXPECT_LE(relative_error(y, reference(weight, x)), bound(precision) / 10)
+        << "long centroids weigh most and are exact";
+    std::vector<float> rows(3 * 70);
+    lookup.multiply_rows(65, {x.data(), 3, 516}, {rows.data(), 3, 70});
+    for (std::size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(rows[i], y[i / 70 * 150 + 65 + i % 70]);
+  }
+}
+
 TEST(PqLookup, RowsThatAreNotFiniteAreComputedAsFloatsAndDisturbNoOthers) {
   const PqWeight weight = random_pq_weight({70, 256}, 8, 256);
   auto x = test::normal_values(6 * 256, 5);

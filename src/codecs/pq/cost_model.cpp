@@ -9,6 +9,7 @@ namespace {
 constexpr double kQuantizeCycles = 2;     // a value of x to an integer
 constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
 constexpr double kUnpackCycles = 0.2;     // a code
+constexpr double kLongCodeCycles = 2;     // a code of a long centroid
 
 double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
 
@@ -31,14 +32,17 @@ double vectors(const ProductSize& size, const kernels::ProductKernels& kernels) 
 
 }  // namespace
 
-double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel) {
+double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
+                     const LongCentroids& long_centroids) {
   const Counts n(size);
   const double entries =
       size.width == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
   const double entry_cycles =
       kernel.entry_cycles * (1 + static_cast<double>(size.block_size) / 8) / 2;
   return n.batch * (n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
-                    n.units * n.tiles * kernel.sweep_cycles);
+                    n.units * n.tiles * kernel.sweep_cycles +
+                    static_cast<double>(long_centroids.n_products() * size.block_size) +
+                    static_cast<double>(long_centroids.n_codes()) * kLongCodeCycles);
 }
 
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codecs/pq/code_tiles.h"
+#include "codecs/pq/long_centroids.h"
 #include "kernels/product.h"
 
 namespace pqw {
@@ -18,7 +19,8 @@ struct ProductSize {
 
 // Cycles of one thread, from the measured ones of the kernels' inner loops; good to about a third,
 // which is enough as the methods cross at flat angles. Each grows with every number of the size.
-double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel);
+double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
+                     const LongCentroids& long_centroids);
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 

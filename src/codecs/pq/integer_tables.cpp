@@ -32,7 +32,8 @@ std::int16_t round_to_int16(float value) {
 
 }  // namespace
 
-IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, std::size_t n_entries, std::size_t lanes,
+IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<float>& codebooks,
+                                   std::size_t n_entries, std::size_t lanes,
                                    std::size_t n_padded_positions)
     : n_pairs_((weight.block_size + 1) / 2) {
   const std::size_t d = weight.block_size;
@@ -42,7 +43,7 @@ IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, std::size_t n_entries
   std::fill_n(values_.get(), n_bytes, std::byte{0});
   auto* values = reinterpret_cast<std::int16_t*>(values_.get());
   for (std::size_t g = 0; g < weight.n_groups; ++g, values += codebook_values) {
-    const float* codebook = weight.codebooks.data() + g * weight.n_centroids * d;
+    const float* codebook = codebooks.data() + g * weight.n_centroids * d;
     double largest = 0, squared_norm = 0;
     for (std::size_t k = 0; k < weight.n_centroids; ++k) {
       double squares = 0;

@@ -15,10 +15,11 @@ namespace pqw {
 
 class IntegerCodebooks {
  public:
-  // For tables of n_entries >= weight.n_centroids, built by kernels of that many lanes.
+  // Of `codebooks` in the place of those of the weight, for tables of n_entries >=
+  // weight.n_centroids, built by kernels of that many lanes.
   // `n_padded_positions` >= weight.positions().
-  IntegerCodebooks(const PqWeight& weight, std::size_t n_entries, std::size_t lanes,
-                   std::size_t n_padded_positions);
+  IntegerCodebooks(const PqWeight& weight, const std::vector<float>& codebooks,
+                   std::size_t n_entries, std::size_t lanes, std::size_t n_padded_positions);
 
   std::size_t n_pairs() const { return n_pairs_; }
   // Of each padded position, in the layout of kernels::centroid_place.

@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::size_t kParallelWork = 1 << 17;  // lookups that pay for threads
 
+// Shares of the codes that may be left out of integer tables for the rest to be exact enough.
+constexpr double kLongShares[] = {0, 0.001, 0.003, 0.01};
+
 // Whether the rounding of integer tables averages out as `Precision` promises: over a few
 // positions, or with products of single numbers, which are far from normal, it does not.
 bool has_integer_tables(const PqWeight& weight) {
@@ -83,10 +86,14 @@ struct PqLookup::Impl {
     if (matrix.cols == 0) return;
     floats.emplace(weight, tiles, *kernels.product);
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {
-      integers.emplace(weight, tiles, options.precision == Precision::kHigh, *kernels.lookup);
       constexpr double kSlack = 1.25;  // for the sample
-      const double error = table_error(*integers, *floats, matrix);
-      if (error > kSlack * documented_error(options.precision)) integers.reset();
+      for (const double share : kLongShares) {
+        integers.emplace(weight, tiles, options.precision == Precision::kHigh, share,
+                         *kernels.lookup);
+        const double error = table_error(*integers, *floats, matrix);
+        if (error <= kSlack * documented_error(options.precision)) break;
+        integers.reset();
+      }
     }
     block_size = weight.block_size;
     n_centroids = weight.n_centroids;
@@ -135,7 +142,10 @@ ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t n_rows) const 
     least = cycles;
   };
   consider(ServeMethod::kBatchLookup, batch_lookup_cycles(size, *kernels.product));
-  if (integers) consider(ServeMethod::kLookup, lookup_cycles(size, integers->kernel()));
+  if (integers) {
+    consider(ServeMethod::kLookup,
+             lookup_cycles(size, integers->kernel(), integers->long_centroids()));
+  }
   return best;
 }
 
