@@ -28,8 +28,8 @@ std::vector<bool> find_long(const PqWeight& weight, const std::vector<std::size_
           std::span(weight.codebooks).subspan((g * n + k) * weight.block_size, weight.block_size));
     }
     std::iota(longest_first.begin(), longest_first.end(), std::size_t{0});
-    std::ranges::stable_sort(
-        longest_first, [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
+    std::ranges::stable_sort(longest_first,
+                             [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
     const std::size_t all = std::accumulate(group_counts, group_counts + n, std::size_t{0});
     auto left = static_cast<std::size_t>(share * static_cast<double>(all));
     for (const std::size_t k : longest_first) {
@@ -49,8 +49,8 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
   const std::size_t n_positions = weight.positions();
   std::vector<std::size_t> group_of(n_positions);
   for (std::size_t g = 0; g < weight.n_groups; ++g) {
-    std::fill(group_of.begin() + static_cast<std::ptrdiff_t>(
-                                     first_position(g, weight.n_groups, n_positions)),
+    std::fill(group_of.begin() +
+                  static_cast<std::ptrdiff_t>(first_position(g, weight.n_groups, n_positions)),
               group_of.end(), g);
   }
   std::vector<std::size_t> counts(weight.n_groups * n);

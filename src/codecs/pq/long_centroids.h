@@ -34,7 +34,7 @@ class LongCentroids {
 
  private:
   struct Product {
-    std::size_t column;    // where the block of x starts
+    std::size_t column;  // where the block of x starts
     std::size_t n_columns;
     std::size_t centroid;  // where it starts in centroids_
   };

@@ -86,12 +86,12 @@ struct PqLookup::Impl {
     if (matrix.cols == 0) return;
     floats.emplace(weight, tiles, *kernels.product);
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {
-      constexpr double kSlack = 1.25;  // for the sample
+      constexpr double kMargin = 0.9;  // for the sample
       for (const double share : kLongShares) {
         integers.emplace(weight, tiles, options.precision == Precision::kHigh, share,
                          *kernels.lookup);
         const double error = table_error(*integers, *floats, matrix);
-        if (error <= kSlack * documented_error(options.precision)) break;
+        if (error <= kMargin * documented_error(options.precision)) break;
         integers.reset();
       }
     }

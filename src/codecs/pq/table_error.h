@@ -7,9 +7,7 @@
 namespace pqw {
 
 // ‖y' - y‖ / ‖y‖ of the products through integer and through float tables, on a few rows of normal
-// x and up to a few hundred rows of W; infinity when the tables cannot hold such x. A codebook of a
-// trained weight often has a few centroids far longer than the others: the tables, which leave room
-// for them, are coarse for the rest.
+// x and up to a few hundred rows of W; infinity when the tables cannot hold such x.
 double table_error(const LookupProduct& integers, const FloatProduct& floats, MatrixShape matrix);
 
 }  // namespace pqw
