@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kSharedTableBytes = std::size_t{1}
                                           << 18;                // built at a time, for the L2 cache
-constexpr std::size_t kSweptTableBytes = std::size_t{1} << 15;  // swept at a time, for the L1 cache
+constexpr std::size_t kSweptTableBytes = std::size_t{1} << 16;  // swept at a time, for the L1 cache
 constexpr std::size_t kDirectColumns = 512;  // about as many at a time; their codes stay in L1
 
 std::size_t threads_of(bool parallel) {

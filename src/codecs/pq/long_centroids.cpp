@@ -44,7 +44,7 @@ std::vector<bool> find_long(const PqWeight& weight, const std::vector<std::size_
 }  // namespace
 
 LongCentroids::LongCentroids(const PqWeight& weight, double share)
-    : centroids_(weight.codebooks), others_(weight.codebooks), row_begins_(weight.rows() + 1) {
+    : centroids_(weight.codebooks), others_(weight.codebooks) {
   const std::size_t n_rows = weight.rows(), n = weight.n_centroids, d = weight.block_size;
   const std::size_t n_positions = weight.positions();
   std::vector<std::size_t> group_of(n_positions);
@@ -64,11 +64,6 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
     if (is_long[i / d]) others_[i] = 0;
   }
 
-  struct Code {
-    std::size_t row;
-    std::uint32_t product;
-  };
-  std::vector<Code> codes;  // by position
   constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> product_of(n);
   for (std::size_t p = 0; p < n_positions; ++p) {
@@ -82,14 +77,10 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
                              .n_columns = std::min(d, weight.cols() - p * d),
                              .centroid = (group_of[p] * n + k) * d});
       }
-      codes.push_back({r, product_of[k]});
-      ++row_begins_[r + 1];
+      codes_.push_back({static_cast<std::uint32_t>(r), product_of[k]});
     }
   }
-  std::partial_sum(row_begins_.begin(), row_begins_.end(), row_begins_.begin());
-  products_of_codes_.resize(codes.size());
-  std::vector<std::size_t> next = row_begins_;
-  for (const Code& code : codes) products_of_codes_[next[code.row]++] = code.product;
+  std::ranges::stable_sort(codes_, {}, &Code::row);
 }
 
 void LongCentroids::multiply(const float* x, float* products) const {
@@ -103,10 +94,9 @@ void LongCentroids::multiply(const float* x, float* products) const {
 }
 
 void LongCentroids::add(const float* products, std::size_t first, std::span<float> y) const {
-  for (std::size_t r = 0; r < y.size(); ++r) {
-    for (std::size_t i = row_begins_[first + r]; i < row_begins_[first + r + 1]; ++i) {
-      y[r] += products[products_of_codes_[i]];
-    }
+  for (auto code = std::ranges::lower_bound(codes_, first, {}, &Code::row);
+       code != codes_.end() && code->row < first + y.size(); ++code) {
+    y[code->row - first] += products[code->product];
   }
 }
 

@@ -23,7 +23,7 @@ class LongCentroids {
 
   // The codes of long centroids, and the different products of a block of x and a centroid that
   // they stand for.
-  std::size_t n_codes() const { return products_of_codes_.size(); }
+  std::size_t n_codes() const { return codes_.size(); }
   std::size_t n_products() const { return products_.size(); }
 
   // The products of a row of x: float[n_products()].
@@ -38,12 +38,15 @@ class LongCentroids {
     std::size_t n_columns;
     std::size_t centroid;  // where it starts in centroids_
   };
+  struct Code {
+    std::uint32_t row;
+    std::uint32_t product;
+  };
 
   std::vector<float> centroids_;  // the codebooks of the weight
   std::vector<float> others_;
-  std::vector<Product> products_;                 // by position
-  std::vector<std::uint32_t> products_of_codes_;  // by row, then position
-  std::vector<std::size_t> row_begins_;           // in products_of_codes_, and the end of the last
+  std::vector<Product> products_;  // by position
+  std::vector<Code> codes_;        // by row, then position
 };
 
 }  // namespace pqw
