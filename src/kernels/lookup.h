@@ -1,4 +1,4 @@
-// Multiplying from codes with integer tables: the inner loops, one row of x at a time.
+// Multiplying from codes with integer tables: the inner loops, one row of x at a time or many.
 //
 // A table of a position holds the products of a block of x with all its centroids, as integers of
 // 16 or 8 bits with a common scale; a row of y is the sum of the entries that its codes pick. All
@@ -27,7 +27,9 @@ constexpr std::size_t kGroupBlocks = 8;
 // the L1 cache, and their codes of a block are a page.
 constexpr std::size_t kSweepTiles = 16;
 
-// Codes are fetched so many bytes before they are used: the latency of memory at its full speed.
+// Codes are fetched so many bytes before they are used: into the L2 cache, whose queue of requests
+// keeps memory at its full speed, and from there into the L1 cache.
+constexpr std::size_t kFetchFar = 32768;
 constexpr std::size_t kFetchAhead = 4096;
 
 constexpr std::size_t kWideCentroids = 256;
@@ -79,16 +81,45 @@ struct LookupKernel {
 };
 constexpr std::size_t kScratchBytes = 512;  // of a tile
 
+// Many rows of x at a time, wide codes: the entries of a centroid for all of them stand side by
+// side, and looking up is adding a vector from memory. Entries have 11 bits, so that the sums of a
+// group fit the 16 bits of a word.
+struct BatchLookupKernel {
+  std::size_t rows;          // of x, side by side
+  std::size_t vector_words;  // of which a vector holds so many
+
+  // table[k][row] = (Σ_j x_j c_j + 2^15) >> 16, modulo 2^16, of one position.
+  // x: int16[n_pairs][rows / vector_words][odd row][vector_words / 2][odd j];
+  // centroids: int16[n_centroids][n_pairs][odd j]. REQUIRES: |Σ_j x_j c_j| < 2^26.
+  void (*build)(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
+                std::size_t n_centroids, std::uint16_t* table);
+
+  // Adds the entries of a block of a tile: sums[64][rows] += Σ_b tables[b][codes[b][64]][rows].
+  // tables: uint16[kBlockBytes][kWideCentroids][rows].
+  void (*sweep)(const std::uint8_t* codes, const std::uint16_t* tables, std::uint16_t* sums);
+
+  // totals[64][rows] += sums * scales[rows]; sums = 0.
+  void (*flush)(std::uint16_t* sums, const float* scales, float* totals);
+
+  // For the choice of a method: measured cycles of `build` for a vector and a pair of columns, of
+  // `sweep` for a code, of `flush` for a row of W.
+  float build_cycles;
+  float sweep_cycles;
+  float flush_cycles;
+};
+constexpr std::size_t kBatchHeadroom = kGroupBlocks * kBlockBytes;  // entries that a word sums
+
 struct LookupKernels {
   const char* name;
   std::size_t wide_lanes, narrow_lanes;  // of centroid_place
   bool interleaved_narrow;
   LookupKernel wide_high, wide_fast, narrow_high, narrow_fast;
+  BatchLookupKernel few_fast, many_fast;  // of wide codes, for a few rows of x and for many
 };
 
 extern const LookupKernels lookup_portable;
 extern const LookupKernels lookup_avx2;        // AVX2
 extern const LookupKernels lookup_avx512;      // AVX-512 F and BW
-extern const LookupKernels lookup_avx512vbmi;  // the same, VBMI and VNNI
+extern const LookupKernels lookup_avx512vbmi;  // the same, VL, VBMI and VNNI
 
 }  // namespace pqw::kernels

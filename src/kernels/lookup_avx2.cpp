@@ -1,6 +1,7 @@
 // Multiplying from codes with AVX2.
 #include <immintrin.h>
 
+#include "kernels/lookup_batch.h"
 #include "kernels/lookup_bytes.h"
 #include "kernels/lookup_words.h"
 
@@ -30,6 +31,15 @@ struct Lanes {
   static Lanes abs_words(Lanes a) { return {_mm256_abs_epi16(a.raw)}; }
   static Lanes max_words(Lanes a, Lanes b) { return {_mm256_max_epi16(a.raw, b.raw)}; }
   static Lanes add_words(Lanes a, Lanes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
+  // totals += a * scales
+  static void add_scaled_words(Lanes a, const float* scales, float* totals) {
+    const __m128i halves[2] = {_mm256_castsi256_si128(a.raw), _mm256_extracti128_si256(a.raw, 1)};
+    for (std::size_t i = 0; i < 2; ++i) {
+      const __m256 values = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(halves[i]));
+      const __m256 products = _mm256_mul_ps(values, _mm256_loadu_ps(scales + 8 * i));
+      _mm256_storeu_ps(totals + 8 * i, _mm256_add_ps(_mm256_loadu_ps(totals + 8 * i), products));
+    }
+  }
   // a * b / 2^15, rounded
   static Lanes scaled_words(Lanes a, Lanes b) { return {_mm256_mulhrs_epi16(a.raw, b.raw)}; }
   // The low or high bytes of the words of a, then of those of b.
@@ -58,7 +68,10 @@ struct Bytes {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
   }
   void store(std::uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
-  static void prefetch(const std::uint8_t* from) { _mm_prefetch(from, _MM_HINT_T0); }
+  static void prefetch(const std::uint8_t* codes) {
+    _mm_prefetch(codes + kFetchFar, _MM_HINT_T1);
+    _mm_prefetch(codes + kFetchAhead, _MM_HINT_T0);
+  }
   static Bytes both(Bytes a, Bytes b) { return {_mm256_and_si256(a.raw, b.raw)}; }
   static Bytes add16(Bytes a, Bytes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
   static Bytes sub16(Bytes a, Bytes b) { return {_mm256_sub_epi16(a.raw, b.raw)}; }
@@ -133,7 +146,8 @@ const LookupKernels lookup_avx2 = {
     .narrow_high = {256, build_planes<Lanes, Lanes, 16>,
                     sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 18.5f, 0.8f},
     .narrow_fast = {128, build_bytes<Lanes, Lanes, 16>,
-                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 10.0f,
-                    1.2f}};
+                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 10.0f, 1.2f},
+    .few_fast = batch_lookup<Lanes, 1>(1.0f, 1.5f, 8.0f),
+    .many_fast = batch_lookup<Lanes, 2>(1.0f, 3.0f, 16.0f)};
 
 }  // namespace pqw::kernels

@@ -73,6 +73,8 @@ const LookupKernels lookup_avx512 = {
     .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>,
                     sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 12.0f, 0.6f},
     .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>,
-                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 6.5f, 0.8f}};
+                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 6.5f, 0.8f},
+    .few_fast = batch_lookup<HalfLanes, 1>(1.0f, 1.5f, 8.0f),
+    .many_fast = batch_lookup<Lanes, 1>(1.0f, 2.0f, 10.0f)};
 
 }  // namespace pqw::kernels

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/lookup_batch.h"
 #include "kernels/lookup_bytes.h"
 
 namespace pqw::kernels {
@@ -31,6 +32,11 @@ struct Lanes {
   static Lanes abs_words(Lanes a) { return {_mm512_abs_epi16(a.raw)}; }
   static Lanes max_words(Lanes a, Lanes b) { return {_mm512_max_epi16(a.raw, b.raw)}; }
   static Lanes add_words(Lanes a, Lanes b) { return {_mm512_add_epi16(a.raw, b.raw)}; }
+  // totals += a * scales
+  static void add_scaled_words(Lanes a, const float* scales, float* totals) {
+    add_scaled_half(_mm512_castsi512_si256(a.raw), scales, totals);
+    add_scaled_half(_mm512_extracti64x4_epi64(a.raw, 1), scales + 16, totals + 16);
+  }
   // a * b / 2^15, rounded
   static Lanes scaled_words(Lanes a, Lanes b) { return {_mm512_mulhrs_epi16(a.raw, b.raw)}; }
   // The low or high bytes of the words of a, then of those of b.
@@ -48,9 +54,15 @@ struct Lanes {
   static Lanes in_order(__m512i packed) {
     return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed)};
   }
+  friend struct HalfLanes;
+  static void add_scaled_half(__m256i words, const float* scales, float* totals) {
+    const __m512 values = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(words));
+    const __m512 products = _mm512_mul_ps(values, _mm512_loadu_ps(scales));
+    _mm512_storeu_ps(totals, _mm512_add_ps(_mm512_loadu_ps(totals), products));
+  }
 };
 
-// The 16 entries of narrow tables.
+// The 16 entries of narrow tables, and the words of a few rows.
 struct HalfLanes {
   static constexpr std::size_t kLanes = 8;
 
@@ -62,10 +74,21 @@ struct HalfLanes {
   }
   void store(std::uint16_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
   static HalfLanes add_dot(HalfLanes sum, HalfLanes a, HalfLanes b) {
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    return {_mm256_dpwssd_epi32(sum.raw, a.raw, b.raw)};
+#else
     return {_mm256_add_epi32(sum.raw, _mm256_madd_epi16(a.raw, b.raw))};
+#endif
   }
   static HalfLanes high_halves(HalfLanes even, HalfLanes odd) {
     return {_mm256_blend_epi16(_mm256_srli_epi32(even.raw, 16), odd.raw, 0xaa)};
+  }
+  static HalfLanes load_words(const std::uint16_t* from) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+  }
+  static HalfLanes add_words(HalfLanes a, HalfLanes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
+  static void add_scaled_words(HalfLanes a, const float* scales, float* totals) {
+    Lanes::add_scaled_half(a.raw, scales, totals);
   }
 };
 
@@ -78,7 +101,10 @@ struct Bytes {
   static Bytes set32(std::int32_t value) { return {_mm512_set1_epi32(value)}; }
   static Bytes load(const std::uint8_t* from) { return {_mm512_loadu_si512(from)}; }
   void store(std::uint8_t* to) const { _mm512_storeu_si512(to, raw); }
-  static void prefetch(const std::uint8_t* from) { _mm_prefetch(from, _MM_HINT_T0); }
+  static void prefetch(const std::uint8_t* codes) {
+    _mm_prefetch(codes + kFetchFar, _MM_HINT_T1);
+    _mm_prefetch(codes + kFetchAhead, _MM_HINT_T0);
+  }
   static Bytes both(Bytes a, Bytes b) { return {_mm512_and_si512(a.raw, b.raw)}; }
   static Bytes add16(Bytes a, Bytes b) { return {_mm512_add_epi16(a.raw, b.raw)}; }
   static Bytes sub16(Bytes a, Bytes b) { return {_mm512_sub_epi16(a.raw, b.raw)}; }

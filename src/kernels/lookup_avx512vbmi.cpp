@@ -1,4 +1,4 @@
-// Multiplying from codes with AVX-512 F, BW, VBMI and VNNI.
+// Multiplying from codes with AVX-512 F, BW, VL, VBMI and VNNI.
 #include "kernels/lookup_avx512_vectors.h"
 
 namespace pqw::kernels {
@@ -55,7 +55,7 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size
     }
     for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
       const std::uint8_t* at = codes + block * block_stride + part * 64;
-      _mm_prefetch(at + kFetchAhead, _MM_HINT_T0);
+      Bytes::prefetch(at);
       const __m512i code = _mm512_loadu_si512(at);
       // (code & nibble) | byte, and the same of the high nibbles
       const __m512i low = _mm512_ternarylogic_epi32(code, nibble, byte, 0xea);
@@ -100,6 +100,8 @@ const LookupKernels lookup_avx512vbmi = {
     .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>, sweep_narrow<true>, keep_order, 6.2f,
                     0.6f},
     .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>, sweep_narrow<false>, keep_order, 4.0f,
-                    0.6f}};
+                    0.6f},
+    .few_fast = batch_lookup<HalfLanes, 1>(1.0f, 1.5f, 8.0f),
+    .many_fast = batch_lookup<Lanes, 1>(1.0f, 2.0f, 10.0f)};
 
 }  // namespace pqw::kernels

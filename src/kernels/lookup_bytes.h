@@ -113,7 +113,7 @@ void sweep_bytes(const std::uint8_t* codes, std::size_t block_stride, std::size_
     const std::uint8_t* table = tables + block * Block<V, kHigh>::kTableBytes;
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {
       const std::uint8_t* at = codes + block * block_stride + tile * kTileBytes;
-      for (std::size_t i = 0; i < kTileBytes; i += 64) V::prefetch(at + kFetchAhead + i);
+      for (std::size_t i = 0; i < kTileBytes; i += 64) V::prefetch(at + i);
       for (std::size_t part = 0; part < Sums::kParts; ++part) {
         std::uint8_t* place = scratch + (tile * Sums::kParts + part) * Sums::kBytes;
         Sums row_sums = Sums::load(place);

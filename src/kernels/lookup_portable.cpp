@@ -1,4 +1,5 @@
 // Multiplying from codes, portable. These loops are also the specification of the others.
+#include "kernels/lookup_batch.h"
 #include "kernels/lookup_words.h"
 
 namespace pqw::kernels {
@@ -53,6 +54,12 @@ struct Lane {
   static Lane add_words(Lane a, Lane b) {
     return of_words(a, b, [](int x, int y) { return x + y; });
   }
+  // totals += a * scales
+  static void add_scaled_words(Lane a, const float* scales, float* totals) {
+    std::int16_t words[2];
+    std::memcpy(words, &a, sizeof(words));
+    for (std::size_t i = 0; i < 2; ++i) totals[i] += static_cast<float>(words[i]) * scales[i];
+  }
   // a * b / 2^15, rounded
   static Lane scaled_words(Lane a, Lane b) {
     return of_words(a, b, [](int x, int y) { return ((x * y >> 14) + 1) >> 1; });
@@ -73,6 +80,8 @@ const LookupKernels lookup_portable = {
     .narrow_high = {256, build_high_words<Lane, 16>, sweep_words<true, false>, keep_order, 98.0f,
                     9.0f},
     .narrow_fast = {256, build_fast_words<Lane, 16>, sweep_words<false, false>, keep_order, 98.0f,
-                    9.0f}};
+                    9.0f},
+    .few_fast = batch_lookup<Lane, 8>(4.0f, 16.0f, 60.0f),
+    .many_fast = batch_lookup<Lane, 16>(4.0f, 32.0f, 120.0f)};
 
 }  // namespace pqw::kernels

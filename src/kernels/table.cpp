@@ -16,7 +16,8 @@ struct Tables {
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f");
     const bool words = avx512 && __builtin_cpu_supports("avx512bw");
     const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
-    if (words && vnni && __builtin_cpu_supports("avx512vbmi")) {
+    if (words && vnni && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vbmi")) {
       tables[count++] = {"avx512vbmi",    nearest_avx512,    &lookup_avx512vbmi,
                          &product_avx512, int8_product_vnni, &contraction_avx512};
     }

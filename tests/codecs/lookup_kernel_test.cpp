@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "codecs/active_kernels.h"
+#include "codecs/pq/batch_lookup_product.h"
 #include "codecs/pq/float_product.h"
 #include "codecs/pq/lookup_product.h"
 #include "pqw/codecs/kernels.h"
@@ -89,6 +90,51 @@ TEST_P(LookupKernel, IntegerTablesGiveTheBitsOfThePortableOnes) {
       const auto y = by_lookup(weight, high, table(), x, c.batch);
       EXPECT_TRUE(y == by_lookup(weight, high, *kernels::find("portable"), x, c.batch))
           << to_string(c.shape) << " d " << c.d << " K " << c.n_centroids << " high " << high;
+    }
+  }
+}
+
+TEST_P(LookupKernel, TablesSideBySideAreFinerThanBytesAndHaveTheBitsOfThePortableOnes) {
+  for (const Case& c : kCases) {
+    if (code_width(c.n_centroids) != CodeWidth::kWide) continue;
+    const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+    const std::size_t rows = weight.rows(), cols = weight.cols();
+    const auto x = test::normal_values(c.batch * cols, 5);
+    const LongCentroids long_centroids(weight, 0.02);
+    const auto multiply = [&](const kernels::Table& kernels, std::size_t n_rows) {
+      const CodeTiles tiles(weight, kernels.lookup->interleaved_narrow);
+      const BatchLookupProduct product(weight, tiles, long_centroids, *kernels.lookup);
+      std::vector<float> y(c.batch * rows, NAN);
+      for (std::size_t b = 0; b < c.batch; b += n_rows) {
+        const std::size_t n = std::min(n_rows, c.batch - b);
+        EXPECT_TRUE(
+            product.multiply(0, {&x[b * cols], n, cols}, {&y[b * rows], n, rows}, false).empty());
+      }
+      return y;
+    };
+    const auto y = multiply(table(), c.batch);
+    EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-3)
+        << to_string(c.shape) << " d " << c.d << " K " << c.n_centroids;
+    EXPECT_TRUE(y == multiply(table(), 5)) << "by fewer rows, " << to_string(c.shape);
+    EXPECT_TRUE(y == multiply(*kernels::find("portable"), c.batch)) << to_string(c.shape);
+  }
+}
+
+// The largest products there are, all of a sign: the sums of a group fill their words.
+TEST_P(LookupKernel, SumsOfTablesSideBySideDoNotOverflow) {
+  for (const std::size_t d : {1, 2, 9, 64}) {
+    PqWeight weight = random_pq_weight({64, 96 * d}, d, 17);
+    std::ranges::fill(weight.codebooks, 1.0f);
+    const LongCentroids long_centroids(weight, 0);
+    const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
+    const BatchLookupProduct product(weight, tiles, long_centroids, *table().lookup);
+    for (const float value : {1.0f, -1.0f}) {
+      const std::vector<float> x(3 * 96 * d, value);
+      std::vector<float> y(3 * 64);
+      product.multiply(0, {x.data(), 3, 96 * d}, {y.data(), 3, 64}, false);
+      for (const float sum : y) {
+        ASSERT_NEAR(sum / (value * 96 * static_cast<float>(d)), 1, 5e-3) << d;
+      }
     }
   }
 }

@@ -45,6 +45,20 @@ double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kerne
                     static_cast<double>(long_centroids.n_codes()) * kLongCodeCycles);
 }
 
+double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product) {
+  const Counts n(size);
+  double cycles = n.batch * n.columns * (kQuantizeCycles + kTransposeCycles);
+  for (std::size_t left = size.batch; left > 0;) {
+    const kernels::BatchLookupKernel& kernel = product.kernel(left);
+    const auto vectors = static_cast<double>(kernel.rows / kernel.vector_words);
+    const double groups = up(size.n_columns, size.block_size * kernels::kBatchHeadroom);
+    cycles += n.columns / 2 * n.centroids * vectors * kernel.build_cycles +
+              n.units * n.rows * kernel.sweep_cycles + groups * n.rows * kernel.flush_cycles;
+    left -= std::min(left, kernel.rows);
+  }
+  return cycles;
+}
+
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
   const Counts n(size);
   // Of full vectors, and of a row that is left alone.

@@ -1,8 +1,7 @@
 // What a product costs by each method, to choose among them.
 #pragma once
 
-#include "codecs/pq/code_tiles.h"
-#include "codecs/pq/long_centroids.h"
+#include "codecs/pq/batch_lookup_product.h"
 #include "kernels/product.h"
 
 namespace pqw {
@@ -21,6 +20,7 @@ struct ProductSize {
 // which is enough as the methods cross at flat angles. Each grows with every number of the size.
 double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
                      const LongCentroids& long_centroids);
+double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "codecs/active_kernels.h"
+#include "codecs/pq/batch_lookup_product.h"
 #include "codecs/pq/cost_model.h"
 #include "codecs/pq/float_product.h"
 #include "codecs/pq/lookup_product.h"
@@ -94,6 +95,11 @@ struct PqLookup::Impl {
         if (error <= kMargin * documented_error(options.precision)) break;
         integers.reset();
       }
+      // Finer than the tables for a row at a time, which have 8 bits.
+      if (integers && options.precision == Precision::kFast && tiles.width() == CodeWidth::kWide &&
+          weight.block_size <= BatchLookupProduct::kLargestBlock) {
+        batch_integers.emplace(weight, tiles, integers->long_centroids(), *kernels.lookup);
+      }
     }
     block_size = weight.block_size;
     n_centroids = weight.n_centroids;
@@ -114,6 +120,7 @@ struct PqLookup::Impl {
   std::size_t n_centroids = 1;
   std::optional<FloatProduct> floats;     // when there are columns
   std::optional<LookupProduct> integers;  // when the precision and the codes allow it
+  std::optional<BatchLookupProduct> batch_integers;
 };
 
 PqLookup::PqLookup(const PqWeight& weight, const ServeOptions& options)
@@ -141,7 +148,8 @@ ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t n_rows) const 
     best = candidate;
     least = cycles;
   };
-  consider(ServeMethod::kBatchLookup, batch_lookup_cycles(size, *kernels.product));
+  consider(ServeMethod::kBatchLookup, batch_integers ? batch_lookup_cycles(size, *batch_integers)
+                                                     : batch_lookup_cycles(size, *kernels.product));
   if (integers) {
     consider(ServeMethod::kLookup,
              lookup_cycles(size, integers->kernel(), integers->long_centroids()));
@@ -154,6 +162,8 @@ void PqLookup::Impl::multiply(ServeMethod chosen, std::size_t first, ConstMatrix
   const bool parallel = x.rows() * y.cols() * tiles.n_units() >= kParallelWork;
   if (chosen == ServeMethod::kLookup) {
     multiply_exactly(integers->multiply(first, x, y, parallel), first, x, y, parallel);
+  } else if (chosen == ServeMethod::kBatchLookup && batch_integers) {
+    multiply_exactly(batch_integers->multiply(first, x, y, parallel), first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup) {
     floats->multiply_by_tables(first, x, y, parallel);
   } else {
@@ -192,7 +202,7 @@ std::string PqLookup::describe(std::size_t batch) const {
   if (chosen == ServeMethod::kLookup) {
     tables = impl_->options.precision == Precision::kHigh ? "16-bit tables" : "8-bit tables";
   } else if (chosen == ServeMethod::kBatchLookup) {
-    tables += " tables";
+    tables = impl_->batch_integers ? "11-bit tables" : "float32 tables";
   }
   return fmt::format("{}, {}, {}", to_string(chosen), tables, kernel_name());
 }

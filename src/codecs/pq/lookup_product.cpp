@@ -82,7 +82,7 @@ bool LookupProduct::prepare(const float* x, std::int16_t* integers, double* fact
   for (std::size_t group = 0; group < n_groups(); ++group) {
     const std::size_t first = group * group_positions;
     const std::size_t n = group_blocks(group) * tiles_.positions_per_block();
-    if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n,
+    if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n, 1,
                             integers + first * 2 * codebooks_.n_pairs(), factors + group)) {
       return false;
     }
