@@ -36,16 +36,25 @@ struct ProductKernels {
   void (*direct)(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                  std::size_t block_size, const float* x, std::size_t n_vectors, float* sums);
 
+  // `direct` with pairs of bfloat16 values, the first one in the low half, in the place of the
+  // floats of x and of the centroids: a pair counts as a column. Null without the instructions.
+  void (*direct_bfloat16)(const std::uint16_t* codes, std::size_t n_columns,
+                          const float* const* centroids, std::size_t block_size, const float* x,
+                          std::size_t n_vectors, float* sums);
+
   // For the choice of a method: measured cycles of `sweep` and of `sweep_row` for a code, of a
-  // multiply-add of a vector in `build` and of one in `direct`.
+  // multiply-add of a vector in `build`, of one in `direct` and of a pair in
+  // `direct_bfloat16`.
   float sweep_cycles;
   float sweep_row_cycles;
   float build_cycles;
   float direct_cycles;
+  float bfloat16_cycles;
 };
 
 extern const ProductKernels product_portable;
-extern const ProductKernels product_avx2;    // AVX2 and FMA
-extern const ProductKernels product_avx512;  // AVX-512 F
+extern const ProductKernels product_avx2;        // AVX2 and FMA
+extern const ProductKernels product_avx512;      // AVX-512 F
+extern const ProductKernels product_avx512bf16;  // the same and BF16
 
 }  // namespace pqw::kernels

@@ -45,9 +45,11 @@ const ProductKernels product_avx2 = {.lanes = Floats::kLanes,
                                      .sweep = sweep_tables<Floats>,
                                      .sweep_row = sweep_tables<Lane>,
                                      .direct = multiply_direct<Floats>,
+                                     .direct_bfloat16 = nullptr,
                                      .sweep_cycles = 1.7f,
                                      .sweep_row_cycles = 1.0f,
                                      .build_cycles = 0.7f,
-                                     .direct_cycles = 0.8f};
+                                     .direct_cycles = 0.8f,
+                                     .bfloat16_cycles = 0};
 
 }  // namespace pqw::kernels

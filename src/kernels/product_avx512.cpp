@@ -1,53 +1,8 @@
 // Multiplying from codes with floats, with AVX-512 F.
-#include <immintrin.h>
-
-#include "kernels/product_loops.h"
+#include "kernels/product_avx512_vectors.h"
 
 namespace pqw::kernels {
-namespace {
 
-struct Lane {
-  static constexpr std::size_t kLanes = 1;
-
-  __m128 raw;
-
-  static Lane set(float value) { return {_mm_set_ss(value)}; }
-  static Lane load(const float* from) { return {_mm_load_ss(from)}; }
-  void store(float* to) const { _mm_store_ss(to, raw); }
-  static Lane add(Lane a, Lane b) { return {_mm_add_ss(a.raw, b.raw)}; }
-  static Lane add_product(Lane sum, Lane a, Lane b) {
-    return {_mm_fmadd_ss(a.raw, b.raw, sum.raw)};
-  }
-};
-
-struct Floats {
-  static constexpr std::size_t kLanes = 16;
-  static constexpr std::size_t kDirectRows = 8;
-  static constexpr std::size_t kDirectVectors = 3;
-
-  __m512 raw;
-
-  static Floats set(float value) { return {_mm512_set1_ps(value)}; }
-  static Floats load(const float* from) { return {_mm512_loadu_ps(from)}; }
-  void store(float* to) const { _mm512_storeu_ps(to, raw); }
-  static Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.raw, b.raw)}; }
-  static Floats add_product(Floats sum, Floats a, Floats b) {
-    return {_mm512_fmadd_ps(a.raw, b.raw, sum.raw)};
-  }
-};
-
-}  // namespace
-
-const ProductKernels product_avx512 = {.lanes = Floats::kLanes,
-                                       .most_vectors = Floats::kDirectVectors,
-                                       .build = build_tables<Floats>,
-                                       .build_row = build_table_of_row<Floats, Lane>,
-                                       .sweep = sweep_tables<Floats>,
-                                       .sweep_row = sweep_tables<Lane>,
-                                       .direct = multiply_direct<Floats>,
-                                       .sweep_cycles = 2.3f,
-                                       .sweep_row_cycles = 1.0f,
-                                       .build_cycles = 0.8f,
-                                       .direct_cycles = 0.8f};
+const ProductKernels product_avx512 = product_kernels;
 
 }  // namespace pqw::kernels

@@ -148,11 +148,5 @@ void multiply_direct(const std::uint16_t* codes, std::size_t n_columns,
   }
 }
 
-template <class V, class V1>
-constexpr ProductKernels product_kernels() {
-  return {V::kLanes,       V::kDirectVectors, build_tables<V>,   build_table_of_row<V, V1>,
-          sweep_tables<V>, sweep_tables<V1>,  multiply_direct<V>};
-}
-
 }  // namespace
 }  // namespace pqw::kernels

@@ -44,9 +44,11 @@ const ProductKernels product_portable = {.lanes = Floats<4>::kLanes,
                                          .sweep = sweep_tables<Floats<4>>,
                                          .sweep_row = sweep_tables<Floats<1>>,
                                          .direct = multiply_direct<Floats<4>>,
+                                         .direct_bfloat16 = nullptr,
                                          .sweep_cycles = 1.6f,
                                          .sweep_row_cycles = 1.0f,
                                          .build_cycles = 1.2f,
-                                         .direct_cycles = 1.4f};
+                                         .direct_cycles = 1.4f,
+                                         .bfloat16_cycles = 0};
 
 }  // namespace pqw::kernels

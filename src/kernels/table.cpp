@@ -16,16 +16,18 @@ struct Tables {
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f");
     const bool words = avx512 && __builtin_cpu_supports("avx512bw");
     const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+    const ProductKernels* product =
+        avx512 && __builtin_cpu_supports("avx512bf16") ? &product_avx512bf16 : &product_avx512;
     if (words && vnni && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vbmi")) {
-      tables[count++] = {"avx512vbmi",    nearest_avx512,    &lookup_avx512vbmi,
-                         &product_avx512, int8_product_vnni, &contraction_avx512};
+      tables[count++] = {"avx512vbmi", nearest_avx512,    &lookup_avx512vbmi,
+                         product,      int8_product_vnni, &contraction_avx512};
     }
     if (avx512) {
       tables[count++] = {"avx512",
                          nearest_avx512,
                          words ? &lookup_avx512 : &lookup_avx2,
-                         &product_avx512,
+                         product,
                          vnni ? int8_product_vnni : int8_product_avx2,
                          &contraction_avx512};
     }

@@ -6,6 +6,7 @@
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/batch_lookup_product.h"
+#include "codecs/pq/direct_product.h"
 #include "codecs/pq/float_product.h"
 #include "codecs/pq/lookup_product.h"
 #include "pqw/codecs/kernels.h"
@@ -148,10 +149,17 @@ TEST_P(LookupKernel, FloatTablesAndDirectProductsAreExact) {
     const ConstMatrix x_view{x.data(), c.batch, weight.cols()};
     std::vector<float> y(c.batch * weight.rows(), NAN);
     const MutableMatrix y_view{y.data(), c.batch, weight.rows()};
-    product.multiply_by_tables(0, x_view, y_view, false);
+    product.multiply(0, x_view, y_view, false);
     EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-6) << to_string(c.shape);
-    product.multiply_directly(0, x_view, y_view, false);
+    DirectProduct(weight, tiles, *table().product, DirectProduct::Operand::kFloat)
+        .multiply(0, x_view, y_view, false);
     EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-6) << to_string(c.shape);
+    if (table().product->direct_bfloat16 == nullptr) continue;
+    DirectProduct(weight, tiles, *table().product, DirectProduct::Operand::kBfloat16)
+        .multiply(0, x_view, y_view, false);
+    // Roundings of 2^-9 at most on both sides: 2^-9 / sqrt(3) each, and less on average.
+    EXPECT_LE(relative_error(weight, x, 0, c.batch, y), c.batch * weight.rows() > 1 ? 3e-3 : 4e-3)
+        << to_string(c.shape);
   }
 }
 

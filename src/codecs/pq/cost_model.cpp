@@ -8,6 +8,7 @@ namespace {
 
 constexpr double kQuantizeCycles = 2;     // a value of x to an integer
 constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
+constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
 constexpr double kUnpackCycles = 0.2;     // a code
 constexpr double kLongCodeCycles = 2;     // a code of a long centroid
 
@@ -28,6 +29,16 @@ struct Counts {
 
 double vectors(const ProductSize& size, const kernels::ProductKernels& kernels) {
   return up(size.batch, kernels.lanes);
+}
+
+// `row_cycles`: of a vector of x and a row of W. `value_cycles`: of bringing a value into the
+// panel.
+double panel_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
+                    double row_cycles, double value_cycles) {
+  const Counts n(size);
+  const double panels = up(size.batch, kernels.lanes * kernels.most_vectors);
+  return vectors(size, kernels) * n.rows * row_cycles +
+         panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * value_cycles;
 }
 
 }  // namespace
@@ -75,10 +86,13 @@ double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernel
 }
 
 double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
-  const Counts n(size);
-  const double panels = up(size.batch, kernels.lanes * kernels.most_vectors);
-  return vectors(size, kernels) * n.columns * n.rows * kernels.direct_cycles +
-         panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * kTransposeCycles;
+  return panel_cycles(size, kernels, static_cast<double>(size.n_columns) * kernels.direct_cycles,
+                      kTransposeCycles);
+}
+
+double bfloat16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  const double pairs = Counts(size).positions * static_cast<double>((size.block_size + 1) / 2);
+  return panel_cycles(size, kernels, pairs * kernels.bfloat16_cycles, kPairCycles);
 }
 
 }  // namespace pqw

@@ -23,5 +23,6 @@ double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kerne
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+double bfloat16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 
 }  // namespace pqw

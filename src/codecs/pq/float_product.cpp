@@ -1,4 +1,4 @@
-// y = x Wᵀ from codes with floats.
+// y = x Wᵀ from codes through tables of floats.
 #include "codecs/pq/float_product.h"
 
 #include <omp.h>
@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t kSharedTableBytes = std::size_t{1}
                                           << 18;                // built at a time, for the L2 cache
 constexpr std::size_t kSweptTableBytes = std::size_t{1} << 16;  // swept at a time, for the L1 cache
-constexpr std::size_t kDirectColumns = 512;  // about as many at a time; their codes stay in L1
 
 std::size_t threads_of(bool parallel) {
   return parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
@@ -91,8 +90,8 @@ void FloatProduct::build_unit(std::size_t unit, const float* x, bool one_row, fl
   }
 }
 
-void FloatProduct::multiply_by_tables(std::size_t first, ConstMatrix x, MutableMatrix y,
-                                      bool parallel) const {
+void FloatProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
+                            bool parallel) const {
   for (std::size_t row = 0; row < x.rows(); row += kernels_.lanes) {
     const std::size_t n = std::min(kernels_.lanes, x.rows() - row);
     multiply_lanes(first, x, row, n, y, parallel);
@@ -155,66 +154,6 @@ void FloatProduct::multiply_lanes(std::size_t first, ConstMatrix x, std::size_t 
       write_tile(sums.data() + (tile - first_tile) * tile_floats, tile, first, first_row, n_rows,
                  lanes, y);
     }
-  }
-}
-
-// Positions whose codes are unpacked at a time.
-std::size_t FloatProduct::direct_positions() const {
-  const std::size_t step = tiles_.positions_per_block();
-  const std::size_t wanted = std::max<std::size_t>(1, kDirectColumns / block_size_ / step) * step;
-  return std::min(wanted, tiles_.n_padded_positions());
-}
-
-void FloatProduct::multiply_directly(std::size_t first, ConstMatrix x, MutableMatrix y,
-                                     bool parallel) const {
-  const std::size_t lanes = kernels_.lanes;
-  const std::size_t most_rows = kernels_.most_vectors * lanes;
-  const std::size_t n_panels = (x.rows() + most_rows - 1) / most_rows;
-  const std::size_t n_threads = threads_of(parallel);
-  const std::size_t panel_floats =
-      n_columns_ * std::min(most_rows, (x.rows() + lanes - 1) / lanes * lanes);
-  const std::size_t codes_size = direct_positions() * kTileRows;
-  const std::size_t sums_size = kTileRows * most_rows;
-  // Panels side by side, or one after the other with the tiles side by side.
-  const bool panels_parallel = parallel && n_panels >= 2 * n_threads;
-  const Scratch<float> panels((panels_parallel ? n_threads : 1) * panel_floats);
-  const Scratch<std::uint16_t> codes(n_threads * codes_size);
-  const Scratch<float> sums(n_threads * sums_size);
-#pragma omp parallel for schedule(static) if (panels_parallel)
-  for (std::size_t i = 0; i < n_panels; ++i) {
-    const std::size_t first_row = i * most_rows;
-    const std::size_t n_rows = std::min(most_rows, x.rows() - first_row);
-    const std::size_t n_vectors = (n_rows + lanes - 1) / lanes;
-    const std::size_t me = this_thread();
-    float* panel = panels.data() + me * panel_floats;
-    transpose(x, first_row, n_rows, n_vectors * lanes, panel);
-    multiply_panel(first, panel, n_vectors, first_row, n_rows, y, parallel && !panels_parallel,
-                   codes.data() + me * codes_size, sums.data() + me * sums_size);
-  }
-}
-
-void FloatProduct::multiply_panel(std::size_t first, const float* panel, std::size_t n_vectors,
-                                  std::size_t first_row, std::size_t n_rows, MutableMatrix y,
-                                  bool parallel, std::uint16_t* codes, float* sums) const {
-  const std::size_t n_lanes = n_vectors * kernels_.lanes;
-  const std::size_t end_tile = (first + y.cols() + kTileRows - 1) / kTileRows;
-  const std::size_t codes_size = direct_positions() * kTileRows;
-  const std::size_t sums_size = kTileRows * kernels_.most_vectors * kernels_.lanes;
-#pragma omp parallel for schedule(static) if (parallel)
-  for (std::size_t tile = first / kTileRows; tile < end_tile; ++tile) {
-    // A region within a region has one thread, which is number 0.
-    std::uint16_t* my_codes = codes + (parallel ? this_thread() : 0) * codes_size;
-    float* my_sums = sums + (parallel ? this_thread() : 0) * sums_size;
-    std::fill_n(my_sums, kTileRows * n_lanes, 0.0f);
-    for (std::size_t p = 0; p * block_size_ < n_columns_; p += direct_positions()) {
-      const std::size_t n = std::min(direct_positions(), tiles_.n_padded_positions() - p);
-      const std::size_t column = p * block_size_;
-      tiles_.unpack_positions(tile, p, n, my_codes);
-      kernels_.direct(my_codes, std::min(n * block_size_, n_columns_ - column),
-                      centroids_.data() + p, block_size_, panel + column * n_lanes, n_vectors,
-                      my_sums);
-    }
-    write_tile(my_sums, tile, first, first_row, n_rows, n_lanes, y);
   }
 }
 

@@ -1,4 +1,4 @@
-// y = x Wᵀ from codes with floats, many rows of x side by side.
+// y = x Wᵀ from codes through tables of floats, many rows of x side by side.
 #pragma once
 
 #include "codecs/pq/code_tiles.h"
@@ -13,11 +13,8 @@ class FloatProduct {
   FloatProduct(const PqWeight& weight, const CodeTiles& tiles,
                const kernels::ProductKernels& kernels);
 
-  // Through tables of the products of the blocks of x with all centroids.
-  void multiply_by_tables(std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) const;
-
-  // Every centroid in the place of its codes, as the operand of a matrix product.
-  void multiply_directly(std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) const;
+  // Rows first .. first+y.cols()-1 of W.
+  void multiply(std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) const;
 
  private:
   struct Tables;
@@ -26,11 +23,7 @@ class FloatProduct {
                   float* halves) const;
   void multiply_lanes(std::size_t first, ConstMatrix x, std::size_t first_row, std::size_t n_rows,
                       MutableMatrix y, bool parallel) const;
-  void multiply_panel(std::size_t first, const float* panel, std::size_t n_vectors,
-                      std::size_t first_row, std::size_t n_rows, MutableMatrix y, bool parallel,
-                      std::uint16_t* codes, float* sums) const;
   std::size_t entries() const;  // of the table of a unit
-  std::size_t direct_positions() const;
 
   const CodeTiles& tiles_;
   const kernels::ProductKernels& kernels_;

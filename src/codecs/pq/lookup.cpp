@@ -7,6 +7,7 @@
 #include "codecs/active_kernels.h"
 #include "codecs/pq/batch_lookup_product.h"
 #include "codecs/pq/cost_model.h"
+#include "codecs/pq/direct_product.h"
 #include "codecs/pq/float_product.h"
 #include "codecs/pq/lookup_product.h"
 #include "codecs/pq/table_error.h"
@@ -86,12 +87,16 @@ struct PqLookup::Impl {
         tiles(weight, kernels.lookup->interleaved_narrow) {
     if (matrix.cols == 0) return;
     floats.emplace(weight, tiles, *kernels.product);
+    direct.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kFloat);
+    if (options.precision == Precision::kFast && kernels.product->direct_bfloat16 != nullptr) {
+      bfloat16.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kBfloat16);
+    }
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {
       constexpr double kMargin = 0.9;  // for the sample
       for (const double share : kLongShares) {
         integers.emplace(weight, tiles, options.precision == Precision::kHigh, share,
                          *kernels.lookup);
-        const double error = table_error(*integers, *floats, matrix);
+        const double error = table_error(*integers, *direct, matrix);
         if (error <= kMargin * documented_error(options.precision)) break;
         integers.reset();
       }
@@ -119,6 +124,8 @@ struct PqLookup::Impl {
   std::size_t block_size = 1;
   std::size_t n_centroids = 1;
   std::optional<FloatProduct> floats;     // when there are columns
+  std::optional<DirectProduct> direct;    // likewise
+  std::optional<DirectProduct> bfloat16;  // when the precision and the processor allow it
   std::optional<LookupProduct> integers;  // when the precision and the codes allow it
   std::optional<BatchLookupProduct> batch_integers;
 };
@@ -134,6 +141,7 @@ ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t n_rows) const 
     return integers ? ServeMethod::kLookup : ServeMethod::kBatchLookup;
   }
   if (options.method == ServeMethod::kBatchLookup) return options.method;
+  if (options.method == ServeMethod::kDecodeBf16 && bfloat16) return options.method;
   if (options.method != ServeMethod::kAuto || matrix.cols == 0) return ServeMethod::kDecode;
   const ProductSize size{.batch = batch,
                          .n_rows = n_rows,
@@ -148,6 +156,7 @@ ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t n_rows) const 
     best = candidate;
     least = cycles;
   };
+  if (bfloat16) consider(ServeMethod::kDecodeBf16, bfloat16_cycles(size, *kernels.product));
   consider(ServeMethod::kBatchLookup, batch_integers ? batch_lookup_cycles(size, *batch_integers)
                                                      : batch_lookup_cycles(size, *kernels.product));
   if (integers) {
@@ -165,17 +174,19 @@ void PqLookup::Impl::multiply(ServeMethod chosen, std::size_t first, ConstMatrix
   } else if (chosen == ServeMethod::kBatchLookup && batch_integers) {
     multiply_exactly(batch_integers->multiply(first, x, y, parallel), first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup) {
-    floats->multiply_by_tables(first, x, y, parallel);
+    floats->multiply(first, x, y, parallel);
+  } else if (chosen == ServeMethod::kDecodeBf16) {
+    multiply_exactly(bfloat16->multiply(first, x, y, parallel), first, x, y, parallel);
   } else {
-    floats->multiply_directly(first, x, y, parallel);
+    direct->multiply(first, x, y, parallel);
   }
 }
 
 void PqLookup::Impl::multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first,
                                       ConstMatrix x, MutableMatrix y, bool parallel) const {
   for (const std::size_t row : rows) {
-    floats->multiply_by_tables(first, {x.row(row).data(), 1, x.cols()},
-                               {y.row(row).data(), 1, y.cols()}, parallel);
+    floats->multiply(first, {x.row(row).data(), 1, x.cols()}, {y.row(row).data(), 1, y.cols()},
+                     parallel);
   }
 }
 
@@ -198,7 +209,7 @@ ServeMethod PqLookup::method(std::size_t batch) const { return impl_->method(bat
 
 std::string PqLookup::describe(std::size_t batch) const {
   const ServeMethod chosen = method(batch);
-  std::string tables = "float32";
+  std::string tables = chosen == ServeMethod::kDecodeBf16 ? "bfloat16" : "float32";
   if (chosen == ServeMethod::kLookup) {
     tables = impl_->options.precision == Precision::kHigh ? "16-bit tables" : "8-bit tables";
   } else if (chosen == ServeMethod::kBatchLookup) {

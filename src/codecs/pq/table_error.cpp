@@ -9,7 +9,7 @@
 
 namespace pqw {
 
-double table_error(const LookupProduct& integers, const FloatProduct& floats, MatrixShape matrix) {
+double table_error(const LookupProduct& integers, const DirectProduct& floats, MatrixShape matrix) {
   constexpr std::size_t kRowsOfX = 4;
   constexpr std::size_t kRowsOfW = 512;  // at most
   const std::size_t n_rows = std::min(matrix.rows, kRowsOfW);
@@ -19,7 +19,7 @@ double table_error(const LookupProduct& integers, const FloatProduct& floats, Ma
   for (float& value : x) value = normal(random);
   std::vector<float> y(kRowsOfX * n_rows), expected(y.size());
   const ConstMatrix x_rows(x.data(), kRowsOfX, matrix.cols);
-  floats.multiply_directly(0, x_rows, {expected.data(), kRowsOfX, n_rows}, false);
+  floats.multiply(0, x_rows, {expected.data(), kRowsOfX, n_rows}, false);
   if (!integers.multiply(0, x_rows, {y.data(), kRowsOfX, n_rows}, false).empty()) {
     return std::numeric_limits<double>::infinity();
   }
