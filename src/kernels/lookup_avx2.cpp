@@ -147,7 +147,7 @@ const LookupKernels lookup_avx2 = {
                     sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 18.5f, 0.8f},
     .narrow_fast = {128, build_bytes<Lanes, Lanes, 16>,
                     sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 10.0f, 1.2f},
-    .few_fast = batch_lookup<Lanes, 1>(1.0f, 1.5f, 8.0f),
-    .many_fast = batch_lookup<Lanes, 2>(1.0f, 3.0f, 16.0f)};
+    .few_fast = batch_lookup<Lanes, 1>(1.8f, 1.3f, 6.0f),
+    .many_fast = batch_lookup<Lanes, 1>(1.8f, 1.3f, 6.0f)};
 
 }  // namespace pqw::kernels

@@ -74,7 +74,7 @@ const LookupKernels lookup_avx512 = {
                     sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 12.0f, 0.6f},
     .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>,
                     sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 6.5f, 0.8f},
-    .few_fast = batch_lookup<HalfLanes, 1>(1.0f, 1.5f, 8.0f),
-    .many_fast = batch_lookup<Lanes, 1>(1.0f, 2.0f, 10.0f)};
+    .few_fast = batch_lookup<HalfLanes, 1>(1.2f, 1.3f, 6.0f),
+    .many_fast = batch_lookup<Lanes, 1>(1.6f, 2.0f, 12.0f)};
 
 }  // namespace pqw::kernels

@@ -94,14 +94,14 @@ const LookupKernels lookup_avx512vbmi = {
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = true,
     .wide_high = {2048, build_planes<Lanes, Lanes, 256>, sweep_bytes<Bytes, true, true, WideBlock>,
-                  order_parts<Bytes>, 11.5f, 0.4f},
+                  order_parts<Bytes>, 11.7f, 0.3f},
     .wide_fast = {1024, build_bytes<Lanes, Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
-                  order_parts<Bytes>, 6.6f, 0.5f},
+                  order_parts<Bytes>, 6.7f, 0.4f},
     .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>, sweep_narrow<true>, keep_order, 6.2f,
                     0.6f},
     .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>, sweep_narrow<false>, keep_order, 4.0f,
                     0.6f},
-    .few_fast = batch_lookup<HalfLanes, 1>(1.0f, 1.5f, 8.0f),
-    .many_fast = batch_lookup<Lanes, 1>(1.0f, 2.0f, 10.0f)};
+    .few_fast = batch_lookup<HalfLanes, 1>(1.2f, 1.3f, 6.0f),
+    .many_fast = batch_lookup<Lanes, 1>(1.6f, 2.0f, 12.0f)};
 
 }  // namespace pqw::kernels

@@ -81,7 +81,7 @@ const LookupKernels lookup_portable = {
                     9.0f},
     .narrow_fast = {256, build_fast_words<Lane, 16>, sweep_words<false, false>, keep_order, 98.0f,
                     9.0f},
-    .few_fast = batch_lookup<Lane, 8>(4.0f, 16.0f, 60.0f),
-    .many_fast = batch_lookup<Lane, 16>(4.0f, 32.0f, 120.0f)};
+    .few_fast = batch_lookup<Lane, 8>(4.2f, 4.9f, 30.0f),
+    .many_fast = batch_lookup<Lane, 8>(4.2f, 4.9f, 30.0f)};
 
 }  // namespace pqw::kernels

@@ -18,7 +18,7 @@ struct Pairs : Floats {
 constexpr ProductKernels with_bfloat16() {
   ProductKernels kernels = product_kernels;
   kernels.direct_bfloat16 = multiply_direct<Pairs>;
-  kernels.bfloat16_cycles = 1.2f;
+  kernels.bfloat16_cycles = 2.3f;
   return kernels;
 }
 

@@ -9,6 +9,7 @@ namespace {
 constexpr double kQuantizeCycles = 2;     // a value of x to an integer
 constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
 constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
+constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
 constexpr double kUnpackCycles = 0.2;     // a code
 constexpr double kLongCodeCycles = 2;     // a code of a long centroid
 
@@ -38,6 +39,7 @@ double panel_cycles(const ProductSize& size, const kernels::ProductKernels& kern
   const Counts n(size);
   const double panels = up(size.batch, kernels.lanes * kernels.most_vectors);
   return vectors(size, kernels) * n.rows * row_cycles +
+         panels * n.columns * n.rows * kColumnCycles +
          panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * value_cycles;
 }
 
