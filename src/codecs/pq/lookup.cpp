@@ -92,7 +92,7 @@ struct PqLookup::Impl {
       bfloat16.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kBfloat16);
     }
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {
-      constexpr double kMargin = 0.9;  // for the sample
+      constexpr double kMargin = 0.97;  // for the sample
       for (const double share : kLongShares) {
         integers.emplace(weight, tiles, options.precision == Precision::kHigh, share,
                          *kernels.lookup);
