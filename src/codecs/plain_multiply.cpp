@@ -1,4 +1,5 @@
-// y = x Wᵀ of plain weights: tiles of W decoded to floats, rows of x side by side in vectors.
+// y = x Wᵀ of plain weights: tiles of W decoded to floats, rows of x side by side in vectors, or
+// row by row where there are few of x.
 #include <omp.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@ using kernels::kTileRows;
 namespace {
 
 constexpr std::size_t kColumnsAtOnce = 512;     // of a tile: its floats stay in the L2 cache
+constexpr std::size_t kFewRows = 4;             // of x, too few to fill vectors with
 constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
 
 // The codes of a tile whose centroids are its own rows.
@@ -79,6 +81,24 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
   }
 }
 
+void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight& weight,
+                  std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) {
+  const std::size_t cols = x.cols();
+  const std::size_t row_bytes = cols * size_in_bytes(weight.dtype);
+  const auto n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
+  const Scratch<float> rows(n_threads * cols);
+#pragma omp parallel for schedule(static) if (parallel)
+  for (std::size_t r = 0; r < y.cols(); ++r) {
+    const std::size_t thread = parallel ? static_cast<std::size_t>(omp_get_thread_num()) : 0;
+    float* row = rows.data() + thread * cols;
+    to_float(std::span<const std::byte>(weight.bytes).subspan((first + r) * row_bytes, row_bytes),
+             weight.dtype, {row, cols});
+    for (std::size_t b = 0; b < x.rows(); ++b) {
+      y.row(b)[r] = kernels.dot(x.row(b).data(), row, cols);
+    }
+  }
+}
+
 }  // namespace
 
 void multiply(const PlainWeight& weight, ConstMatrix x, MutableMatrix y) {
@@ -91,6 +111,9 @@ void multiply_rows(const PlainWeight& weight, std::size_t first, ConstMatrix x, 
   const kernels::ProductKernels& kernels = *active_kernels().product;
   const std::size_t most_rows = kernels.most_vectors * kernels.lanes;
   const bool parallel = x.rows() * x.cols() * y.cols() >= kParallelWork;
+  if (x.rows() <= kFewRows) {
+    return multiply_few(*active_kernels().contraction, weight, first, x, y, parallel);
+  }
   for (std::size_t row = 0; row < x.rows(); row += most_rows) {
     const std::size_t n = std::min(most_rows, x.rows() - row);
     const std::size_t n_vectors = (n + kernels.lanes - 1) / kernels.lanes;

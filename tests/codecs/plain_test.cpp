@@ -5,6 +5,7 @@
 
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "tests/random_matrix.h"
 
 namespace pqw {
 namespace {
@@ -24,6 +25,29 @@ TEST(PlainWeight, MultipliesByHand) {
   std::vector<float> y(4);
   multiply(weight, {x.data(), 2, 3}, {y.data(), 2, 2});
   EXPECT_THAT(y, ElementsAre(-2, -2, 12, 30));
+}
+
+// Few rows of x and many are multiplied in different ways.
+TEST(PlainWeight, MultipliesAsInDoubleForEveryBatch) {
+  constexpr std::size_t kRows = 70, kCols = 1030;
+  const auto values = test::normal_values(kRows * kCols, 3);
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    const PlainWeight weight = make(dtype, {kRows, kCols}, values);
+    std::vector<float> w(kRows * kCols);
+    decode(weight, {w.data(), kRows, kCols});
+    for (const std::size_t batch : {1, 4, 5, 40}) {
+      const auto x = test::normal_values(batch * kCols, 4);
+      std::vector<float> y(batch * 60);
+      multiply_rows(weight, 7, {x.data(), batch, kCols}, {y.data(), batch, 60});
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        double expected = 0;
+        for (std::size_t c = 0; c < kCols; ++c) {
+          expected += static_cast<double>(x[i / 60 * kCols + c]) * w[(7 + i % 60) * kCols + c];
+        }
+        ASSERT_NEAR(y[i], expected, 1e-3) << batch << " rows, " << i;
+      }
+    }
+  }
 }
 
 TEST(PlainWeight, DecodesRows) {
