@@ -11,7 +11,7 @@ constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
 constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
 constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
 constexpr double kUnpackCycles = 0.2;     // a code
-constexpr double kLongCodeCycles = 2;     // a code of a long centroid
+constexpr double kLongCodeCycles = 3;     // a code of a long centroid
 
 double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
 
