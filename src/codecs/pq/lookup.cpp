@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/batch_lookup_product.h"
@@ -92,12 +93,13 @@ struct PqLookup::Impl {
       bfloat16.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kBfloat16);
     }
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {
-      constexpr double kMargin = 0.97;  // for the sample
+      // The error of one row of y spreads by 1 / sqrt(2 rows) of itself: twice that has room.
+      const double margin = 1 + std::sqrt(2 / static_cast<double>(matrix.rows));
       for (const double share : kLongShares) {
         integers.emplace(weight, tiles, options.precision == Precision::kHigh, share,
                          *kernels.lookup);
         const double error = table_error(*integers, *direct, matrix);
-        if (error <= kMargin * documented_error(options.precision)) break;
+        if (margin * error <= documented_error(options.precision)) break;
         integers.reset();
       }
       // Finer than the tables for a row at a time, which have 8 bits.
