@@ -45,7 +45,7 @@ struct ServeOptions {
 // to use from several threads at once. The bits of a result depend neither on the number of
 // threads nor on the other rows of the range or of the batch, as long as the method is the same.
 //
-// Where a few centroids are far longer than the others, their codes, up to 4 % of all, are computed
+// Where a few centroids are far longer than the others, their codes, up to 8 % of all, are computed
 // as floats beside the tables of integers. A weight whose tables would still be less exact
 // than the precision promises on normal x is computed with float32 tables.
 // A row of x with an infinite or NaN value, or with values so large or small that the scale of its

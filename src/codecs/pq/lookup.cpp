@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kParallelWork = 1 << 17;  // lookups that pay for threads
 
 // Shares of the codes that may be left out of integer tables for the rest to be exact enough.
-constexpr double kLongShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04};
+constexpr double kLongShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04, 0.08};
 
 // Whether the rounding of integer tables averages out as `Precision` promises: over a few
 // positions, or with products of single numbers, which are far from normal, it does not.
