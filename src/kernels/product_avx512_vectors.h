@@ -49,7 +49,7 @@ constexpr ProductKernels product_kernels = {.lanes = Floats::kLanes,
                                             .direct_bfloat16 = nullptr,
                                             .sweep_cycles = 2.0f,
                                             .sweep_row_cycles = 1.0f,
-                                            .build_cycles = 0.8f,
+                                            .build_cycles = 0.55f,
                                             .direct_cycles = 0.52f,
                                             .bfloat16_cycles = 0};
 

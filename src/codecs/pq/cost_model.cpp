@@ -10,6 +10,7 @@ constexpr double kQuantizeCycles = 2;     // a value of x to an integer
 constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
 constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
 constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
+constexpr double kEntryCycles = 4;        // a vector of a table of floats, to the L2 cache
 constexpr double kUnpackCycles = 0.2;     // a code
 constexpr double kLongCodeCycles = 3;     // a code of a long centroid
 
@@ -77,7 +78,8 @@ double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernel
   // Of full vectors, and of a row that is left alone.
   const bool alone = size.batch % kernels.lanes == 1;
   const double full = vectors(size, kernels) - (alone ? 1 : 0);
-  const double build = n.columns * n.centroids * kernels.build_cycles;
+  const double build =
+      n.centroids * (n.columns * kernels.build_cycles + n.positions * kEntryCycles);
   const double pairs = size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
   const double lanes = static_cast<double>(kernels.lanes);
   const double sweep = n.units * n.rows;
