@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kColumnsAtOnce = 512;     // of a tile: its floats stay in the L2 cache
 constexpr std::size_t kFewRows = 4;             // of x, too few to fill vectors with
+constexpr std::size_t kFloatsAtOnce = 4096;     // of W then: they stay in the L1 cache
 constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
 
 // The codes of a tile whose centroids are its own rows.
@@ -85,16 +86,22 @@ void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight&
                   std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) {
   const std::size_t cols = x.cols();
   const std::size_t row_bytes = cols * size_in_bytes(weight.dtype);
+  const std::size_t rows_at_once =
+      std::max<std::size_t>(1, kFloatsAtOnce / std::max<std::size_t>(1, cols));
+  const std::size_t n_runs = (y.cols() + rows_at_once - 1) / rows_at_once;
   const auto n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  const Scratch<float> rows(n_threads * cols);
+  const Scratch<float> floats(n_threads * rows_at_once * cols);
 #pragma omp parallel for schedule(static) if (parallel)
-  for (std::size_t r = 0; r < y.cols(); ++r) {
+  for (std::size_t run = 0; run < n_runs; ++run) {
     const std::size_t thread = parallel ? static_cast<std::size_t>(omp_get_thread_num()) : 0;
-    float* row = rows.data() + thread * cols;
-    to_float(std::span<const std::byte>(weight.bytes).subspan((first + r) * row_bytes, row_bytes),
-             weight.dtype, {row, cols});
+    const std::size_t r = run * rows_at_once;
+    const std::size_t n_rows = std::min(rows_at_once, y.cols() - r);
+    float* rows = floats.data() + thread * rows_at_once * cols;
+    to_float(std::span<const std::byte>(weight.bytes)
+                 .subspan((first + r) * row_bytes, n_rows * row_bytes),
+             weight.dtype, {rows, n_rows * cols});
     for (std::size_t b = 0; b < x.rows(); ++b) {
-      y.row(b)[r] = kernels.dot(x.row(b).data(), row, cols);
+      kernels.product(rows, cols, n_rows, cols, x.row(b).data(), 1, y.row(b).data() + r);
     }
   }
 }
