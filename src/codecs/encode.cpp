@@ -20,12 +20,21 @@ CodecOptions default_options(const std::string& codec) {
   bad_value("codec", codec, "one of " + known);
 }
 
+// A factor is no tensor of the file.
+void refuse_label(const CodecOptions& options) {
+  const auto* tensorized = std::get_if<TensorizedOptions>(&options);
+  if (tensorized == nullptr || tensorized->joint.empty()) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("joint={}: factors cannot be joint layers", tensorized->joint));
+}
+
 // Hands the settings of a part to the options of that part, if the codec has such.
 template <class Options>
 void set_factors(Options& options, const Settings& settings) {
   if (settings.empty()) return;
   if constexpr (requires { options.factors; }) {
     *options.factors = options_from(settings, PlainOptions::kCodec);
+    refuse_label(*options.factors);
   } else {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("codec {}: unknown option 'factors.{}': it has no factors",
@@ -69,6 +78,7 @@ CodecOptions options_from(const Settings& settings, const std::string& default_c
           if (key != "codec") set_option(o, key, value);
         }
         set_factors(o, factors);
+        if constexpr (requires { check(o); }) check(o);
       },
       options);
   return options;

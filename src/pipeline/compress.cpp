@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <exception>
-#include <mutex>
+#include <map>
 #include <optional>
 
 #include "pipeline/adopting_reader.h"
+#include "pipeline/candidate.h"
+#include "pipeline/encode_batch.h"
+#include "pipeline/joint_groups.h"
+#include "pipeline/joint_layers.h"
 #include "pipeline/kept_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
@@ -21,17 +23,26 @@
 namespace pqw {
 namespace {
 
-// What the tables of an archive take for one compressed tensor, about.
-constexpr std::size_t kRecordOverheadBytes = 512;
-
-constexpr char kWouldNotShrink[] = "would not shrink";
-constexpr char kNotFinite[] = "holds NaN or infinity";
-
 struct Input {
   std::unique_ptr<AdoptingReader> reader;
   std::vector<PlanEntry> plan;
   ArchiveWriterOptions archive_options;
 };
+
+// The entries of the tensors that the reader has; it leaves some of the file out.
+std::vector<PlanEntry> plan_of(const AdoptingReader& reader, const std::vector<PlanEntry>& file) {
+  std::map<std::size_t, std::size_t> index_of;  // by that in the file
+  std::vector<PlanEntry> plan;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    index_of[reader.origin(i)] = i;
+    plan.push_back(file[reader.origin(i)]);
+    plan.back().info = reader.tensors()[i];
+  }
+  for (PlanEntry& entry : plan) {
+    for (std::size_t& layer : entry.layers) layer = index_of.at(layer);
+  }
+  return plan;
+}
 
 Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) {
   if (is_archive(path)) {
@@ -45,10 +56,7 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) 
     if (entry.reference) references.push_back(*entry.reference);
   }
   input.reader = std::make_unique<AdoptingReader>(std::move(file), std::move(references));
-  for (std::size_t i = 0; i < input.reader->tensors().size(); ++i) {
-    input.plan.push_back(plan[input.reader->origin(i)]);
-    input.plan.back().info = input.reader->tensors()[i];
-  }
+  input.plan = plan_of(*input.reader, plan);
   input.archive_options.overwrite = overwrite;
   input.archive_options.metadata = input.reader->metadata();
   input.archive_options.n_tensors = input.plan.size();
@@ -56,12 +64,6 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) 
     input.archive_options.name_bytes += archive_name_bytes(entry.info.name);
   }
   return input;
-}
-
-std::uint64_t stored_bytes(const Weight& weight) { return (size_in_bits(weight) + 7) / 8; }
-
-bool shrinks(const Weight& weight, const TensorInfo& info) {
-  return stored_bytes(weight) + kRecordOverheadBytes < byte_count(info);
 }
 
 TensorReport plain_report(const TensorInfo& info, std::string reason) {
@@ -84,6 +86,17 @@ TensorReport codec_report(const TensorInfo& info, const Weight& weight,
   return report;
 }
 
+// Joint layers are reported with a share of what their owner stores; it has the remainder.
+TensorReport layer_report(const PlanEntry& entry, std::size_t index, const JointGroups& groups) {
+  TensorReport report = codec_report(entry.info, groups.weight(index), entry.options);
+  const std::uint64_t all_bytes = report.bytes;
+  report.bytes /= entry.layers.size();
+  if (owns_layers(entry, index))
+    report.bytes = all_bytes - report.bytes * (entry.layers.size() - 1);
+  report.note = groups.note(index) + (report.note.empty() ? "" : "; " + report.note);
+  return report;
+}
+
 // Compares what was stored with the original, in its own type.
 Distortion measure_against(const TensorBytes& original, const TensorInfo& info,
                            const Weight& weight) {
@@ -100,33 +113,6 @@ TensorReport add_plain(ArchiveWriter& writer, const TensorInfo& info, const Tens
   return report;
 }
 
-FloatTensor read_tensor(const WeightReader& reader, std::size_t index, const TensorInfo& info) {
-  const TensorBytes bytes = reader.read(index);  // gone before the learning starts
-  return read_floats(info, bytes.view());
-}
-
-// A compressed tensor and the options that made it: those of its entry, or the fallback.
-struct Compressed {
-  Weight weight;
-  const CodecOptions* options;
-};
-
-// Empty when neither makes the tensor smaller.
-std::optional<Compressed> compress_tensor(FloatTensor tensor, const PlanEntry& entry,
-                                          EmObserver& observer) {
-  const auto accepts = [&](const Weight& plan) { return shrinks(plan, entry.info); };
-  if (!entry.fallback) {
-    auto weight = encode_if(accepts, std::move(tensor), entry.options, &observer);
-    if (!weight) return std::nullopt;
-    return Compressed{std::move(*weight), &entry.options};
-  }
-  auto weight = encode_if(accepts, tensor, entry.options, &observer);
-  if (weight) return Compressed{std::move(*weight), &entry.options};
-  weight = encode_if(accepts, std::move(tensor), *entry.fallback, &observer);
-  if (!weight) return std::nullopt;
-  return Compressed{std::move(*weight), &*entry.fallback};
-}
-
 // A weight that is int8 already.
 Compressed adopt(const AdoptingReader& reader, std::size_t index, const PlanEntry& entry) {
   Int8Weight weight = *reader.adopted(index);
@@ -136,95 +122,24 @@ Compressed adopt(const AdoptingReader& reader, std::size_t index, const PlanEntr
 
 constexpr const char* kAdopted = "adopted: int8 in the input";
 
-// A tensor on its way from the input to the archive.
-struct Job {
-  std::size_t index;
-  const PlanEntry* entry;
-  std::optional<FloatTensor> tensor = {};
-  std::optional<Compressed> compressed = {};  // when it is worth it
-  std::optional<Record> record = {};          // of `compressed`, once it was kept or was found kept
-  std::string reason = {};                    // why it is plain, beyond that of its entry
-  std::exception_ptr error = {};
-};
-
-// Small tensors are encoded side by side, a thread each; a large one is encoded by all threads.
-// Together the small ones hold no more blocks than this many floats.
-constexpr std::size_t kSmallTensor = std::size_t{1} << 19;
-constexpr std::size_t kBatch = std::size_t{1} << 22;
-
-// The tensors first .. of the next batch.
-std::vector<Job> next_batch(std::span<const PlanEntry> plan, std::size_t first) {
-  std::vector<Job> batch;
-  std::size_t n_weights = 0;
-  for (std::size_t i = first; i < plan.size(); ++i) {
-    const std::size_t count = plan[i].compress ? element_count(plan[i].info.shape) : 0;
-    const bool fits = count <= kSmallTensor && n_weights + count <= kBatch;
-    if (!batch.empty() && !fits) break;
-    batch.push_back({i, &plan[i]});
-    n_weights += count;
-    if (!fits) break;
-  }
-  return batch;
-}
-
-// Passes iterations of several threads on, one at a time.
-class SharedObserver : public EmObserver {
- public:
-  explicit SharedObserver(EmObserver* observer) : observer_(observer) {}
-  void on_iteration(const EmIteration& iteration) override {
-    if (observer_ == nullptr) return;
-    const std::lock_guard lock(mutex_);
-    observer_->on_iteration(iteration);
-  }
-
- private:
-  EmObserver* observer_;
-  std::mutex mutex_;
-};
-
-// Nothing leaves it: it runs inside of a parallel region.
-void encode_job(Job& job, EmObserver& observer) noexcept {
-  try {
-    FloatTensor tensor = std::move(*job.tensor);
-    job.tensor.reset();
-    job.compressed = compress_tensor(std::move(tensor), *job.entry, observer);
-  } catch (...) {
-    job.error = std::current_exception();
-  }
-}
-
-void read_job(const WeightReader& reader, Job& job) {
-  try {
-    job.tensor = read_tensor(reader, job.index, job.entry->info);
-  } catch (const Error& error) {
-    const bool is_policy = error.code() == ErrorCode::kNonFinite && job.entry->plain_if_not_finite;
-    if (!is_policy) throw;
-    job.reason = kNotFinite;
-  }
-}
-
-void encode_batch(const WeightReader& reader, std::vector<Job>& batch, EmObserver* observer) {
-  for (Job& job : batch) {
-    if (job.entry->compress && !job.compressed) read_job(reader, job);
-  }
-  SharedObserver shared(observer);
-#pragma omp parallel for schedule(dynamic, 1) if (batch.size() > 1)
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch[i].tensor) encode_job(batch[i], shared);
-  }
-  for (const Job& job : batch) {
-    if (job.error) std::rethrow_exception(job.error);
-  }
-}
-
 std::string plain_reason(const Job& job) {
   if (!job.entry->compress) return job.entry->reason;
   return job.reason.empty() ? kWouldNotShrink : job.reason;
 }
 
-TensorReport write_job(const AdoptingReader& reader, Job& job, ArchiveWriter& writer) {
+TensorReport write_layer(const TensorBytes& original, const Job& job, const JointGroups& groups,
+                         ArchiveWriter& writer) {
+  writer.add(groups.record(job.index));
+  TensorReport report = layer_report(*job.entry, job.index, groups);
+  report.distortion = measure_against(original, job.entry->info, groups.weight(job.index));
+  return report;
+}
+
+TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups& groups,
+                       ArchiveWriter& writer) {
   const PlanEntry& entry = *job.entry;
   const TensorBytes original = reader.read(job.index);
+  if (groups.shares(job.index)) return write_layer(original, job, groups, writer);
   if (entry.reference) job.compressed = adopt(reader, job.index, entry);
   if (!job.compressed) {
     return add_plain(writer, entry.info, original, plain_reason(job));
@@ -239,89 +154,47 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, ArchiveWriter& wr
   return report;
 }
 
-// Fills the jobs of a batch that an interrupted run has finished.
-void take_kept(const std::vector<KeptTensor>& kept, std::vector<Job>& batch) {
-  for (const KeptTensor& tensor : kept) {
-    for (Job& job : batch) {
-      if (job.index != tensor.index) continue;
-      const CodecOptions& options =
-          tensor.by_fallback ? job.entry->fallback.value() : job.entry->options;
-      job.compressed = Compressed{weight_from_record(tensor.record), &options};
-      job.record = tensor.record;
-    }
-  }
+TensorReport size_compressed(const PlanEntry& entry, const Compressed& plan, ArchiveSizer& sizer) {
+  sizer.add(to_record(plan.weight, entry.info.name));
+  return codec_report(entry.info, plan.weight, *plan.options);
 }
 
-void keep(const KeptTensors& folder, const std::string& key, std::vector<Job>& batch) {
-  std::vector<KeptTensor> tensors;
-  for (Job& job : batch) {
-    if (!job.compressed) continue;
-    const bool by_fallback = job.compressed->options != &job.entry->options;
-    tensors.push_back(
-        {job.index, by_fallback, to_record(job.compressed->weight, job.entry->info.name)});
-  }
-  if (tensors.empty()) return;
-  folder.save(key, tensors);
-  std::size_t next = 0;
-  for (Job& job : batch) {
-    if (job.compressed) job.record = std::move(tensors[next++].record);
-  }
+TensorReport size_plain(const TensorInfo& info, std::string reason, ArchiveSizer& sizer) {
+  sizer.add_plain(info);
+  return plain_report(info, std::move(reason));
 }
 
-// Encodes the tensors of a batch, or takes them from a part; keeps them unless they are the last.
-void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan,
-                  const KeptTensors& folder, Resume resume, std::vector<Job>& batch,
-                  CompressObserver* observer) {
-  const bool is_last = batch.back().index + 1 == plan.size();
-  const bool has_work = std::ranges::any_of(batch, [](const Job& j) { return j.entry->compress; });
-  const std::string key = has_work && !(is_last && resume == Resume::kNo)
-                              ? key_of_part(reader, plan, batch.front().index, batch.size())
-                              : "";
-  if (resume == Resume::kYes && has_work) take_kept(folder.load(key), batch);
-  const bool is_kept =
-      std::ranges::any_of(batch, [](const Job& j) { return j.record.has_value(); });
-  encode_batch(reader, batch, observer);
-  if (!has_work || is_last || is_kept) return;
-  keep(folder, key, batch);
-  if (observer != nullptr) observer->on_kept(folder.folder());
-}
-
-// The plan of a tensor by its own options, else by the fallback, where that makes it smaller.
-std::optional<Compressed> plan_tensor(const WeightReader& reader, std::size_t index,
-                                      const PlanEntry& entry) {
-  Compressed plan{plan_weight(read_tensor(reader, index, entry.info), entry.options),
-                  &entry.options};
-  if (!shrinks(plan.weight, entry.info) && entry.fallback) {
-    plan = {plan_weight(read_tensor(reader, index, entry.info), *entry.fallback), &*entry.fallback};
+// A tensor that is to be compressed: by its own options, else by the fallback, where that makes it
+// smaller.
+TensorReport size_candidate(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
+                            const JointGroups& groups, ArchiveSizer& sizer) {
+  auto tensor = read_finite(reader, index, entry);
+  if (!tensor) return size_plain(entry.info, kNotFinite, sizer);
+  const std::string refusal = groups.refusal(index);
+  if (refusal.empty()) {
+    const Compressed plan{plan_weight(std::move(*tensor), entry.options), &entry.options};
+    if (shrinks(plan.weight, entry.info)) return size_compressed(entry, plan, sizer);
+    tensor = entry.fallback ? read_finite(reader, index, entry) : std::nullopt;
   }
-  if (!shrinks(plan.weight, entry.info)) return std::nullopt;
-  return plan;
+  if (entry.fallback) {
+    const Compressed plan{plan_weight(std::move(*tensor), *entry.fallback), &*entry.fallback};
+    if (shrinks(plan.weight, entry.info)) return size_compressed(entry, plan, sizer);
+  }
+  return size_plain(entry.info, refusal.empty() ? kWouldNotShrink : refusal, sizer);
 }
 
 TensorReport size_tensor(const AdoptingReader& reader, std::size_t index, const PlanEntry& entry,
-                         ArchiveSizer& sizer) {
-  std::string reason = entry.reason;
+                         JointGroups& groups, ArchiveSizer& sizer) {
   if (entry.reference) {
-    const Compressed adopted = adopt(reader, index, entry);
-    sizer.add(to_record(adopted.weight, entry.info.name));
-    TensorReport report = codec_report(entry.info, adopted.weight, *adopted.options);
+    TensorReport report = size_compressed(entry, adopt(reader, index, entry), sizer);
     report.note = kAdopted;
     return report;
   }
-  if (entry.compress) {
-    reason = kWouldNotShrink;
-    try {
-      if (const auto plan = plan_tensor(reader, index, entry)) {
-        sizer.add(to_record(plan->weight, entry.info.name));
-        return codec_report(entry.info, plan->weight, *plan->options);
-      }
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNonFinite || !entry.plain_if_not_finite) throw;
-      reason = kNotFinite;
-    }
-  }
-  sizer.add_plain(entry.info);
-  return plain_report(entry.info, std::move(reason));
+  if (!entry.compress) return size_plain(entry.info, entry.reason, sizer);
+  if (owns_layers(entry, index)) groups.decide(reader, index, nullptr);
+  if (!groups.shares(index)) return size_candidate(reader, index, entry, groups, sizer);
+  sizer.add(groups.record(index));
+  return layer_report(entry, index, groups);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -343,12 +216,14 @@ Report compress(const std::string& input_path, const std::string& output, const 
   }
   ArchiveWriter writer(output, input.archive_options);
   const KeptTensors kept(output);
+  JointGroups groups(input.plan);
   while (report.tensors.size() < input.plan.size()) {
     std::vector<Job> batch = next_batch(input.plan, report.tensors.size());
     if (observer != nullptr) observer->on_tensor(batch.front().entry->info);
-    finish_batch(*input.reader, input.plan, kept, resume, batch, observer);
+    finish_batch(*input.reader, input.plan, kept, resume, groups, batch, observer);
     for (Job& job : batch) {
-      report.tensors.push_back(write_job(*input.reader, job, writer));
+      report.tensors.push_back(write_job(*input.reader, job, groups, writer));
+      groups.close(job.index);
       if (observer != nullptr) observer->on_tensor_done(report.tensors.back());
     }
   }
@@ -364,8 +239,10 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe) {
   Report report;
   report.skipped = input.reader->skipped();
   ArchiveSizer sizer(input.archive_options);
+  JointGroups groups(input.plan);
   for (std::size_t i = 0; i < input.plan.size(); ++i) {
-    report.tensors.push_back(size_tensor(*input.reader, i, input.plan[i], sizer));
+    report.tensors.push_back(size_tensor(*input.reader, i, input.plan[i], groups, sizer));
+    groups.close(i);
   }
   report.file_bytes = sizer.finish();
   report.seconds = seconds_since(start);

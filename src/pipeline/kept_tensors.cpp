@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "archive/digest.h"
+#include "pipeline/joint_layers.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/kernels.h"
 #include "pqw/core/error.h"
@@ -78,6 +79,26 @@ void KeptTensors::remove() const {
   std::filesystem::remove(folder_, ignored);
 }
 
+namespace {
+
+// The tensors that some entries are encoded from: they, and the joint layers of those that own
+// such.
+std::vector<std::size_t> sources_of(std::span<const PlanEntry> plan, std::size_t first,
+                                    std::size_t n) {
+  std::vector<std::size_t> sources;
+  for (std::size_t i = first; i < first + n; ++i) {
+    if (!plan[i].compress) continue;
+    sources.push_back(i);
+    if (!owns_layers(plan[i], i)) continue;
+    for (const std::size_t layer : plan[i].layers) {
+      if (layer >= first + n) sources.push_back(layer);
+    }
+  }
+  return sources;
+}
+
+}  // namespace
+
 std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> plan,
                         std::size_t first, std::size_t n) {
   archive::Sha256 sum;
@@ -88,12 +109,12 @@ std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> p
   };
   add(PQW_VERSION);
   add(kernel_name());
-  for (std::size_t i = first; i < first + n; ++i) {
+  for (const std::size_t i : sources_of(plan, first, n)) {
     const PlanEntry& entry = plan[i];
-    if (!entry.compress) continue;
     add(fmt::format("{} {} {}", i, to_string(entry.info.dtype), to_string(entry.info.shape)));
     add(entry.info.name);
     add(entry.settings);
+    if (!entry.layers.empty()) add(fmt::format("joint {}", fmt::join(entry.layers, " ")));
     const archive::Digest bytes = archive::sha256(reader.read(i).view());
     sum.update(bytes);
   }

@@ -43,7 +43,8 @@ class KeptTensors {
 };
 
 // What the encoded tensors of entries first .. first + n - 1 depend on, as a digest: version and
-// kernels of this program, names, types, shapes, settings with their seeds, and bytes.
+// kernels of this program, names, types, shapes, settings with their seeds, and bytes; for the
+// owner of joint layers those of all of them.
 std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> plan,
                         std::size_t first, std::size_t n);
 

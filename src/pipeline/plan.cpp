@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "pipeline/joint_layers.h"
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
 
@@ -64,12 +65,20 @@ bool plain_if_not_finite(const std::string& policy) {
               fmt::format("non_finite={}: expected error or plain", policy));
 }
 
+CodecOptions fallback_from(const Settings& settings) {
+  CodecOptions options = options_from(settings);
+  if (joint_label(options).empty()) return options;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("fallback.joint={}: a fallback is for each tensor by itself",
+                          joint_label(options)));
+}
+
 Choice choice_from(const Settings& settings) {
   auto [fallback, others] = split(settings, "fallback");
   Choice choice;
   choice.plain_if_not_finite = plain_if_not_finite(take(others, kNonFinite));
   choice.options = options_from(others);
-  if (!fallback.empty()) choice.fallback = options_from(fallback);
+  if (!fallback.empty()) choice.fallback = fallback_from(fallback);
   for (const auto& [key, value] : settings) choice.settings += fmt::format("{}={},", key, value);
   return choice;
 }
@@ -169,6 +178,7 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     }
     plan.push_back(std::move(entry));
   }
+  join_layers(plan);
   return plan;
 }
 

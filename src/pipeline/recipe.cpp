@@ -63,8 +63,21 @@ void collect(const std::string& path, const YAML::Node& map, const std::string& 
   }
 }
 
-// Checks each setting beside the codecs that all of them name, so that messages can tell the line.
+// What is wrong with settings; empty when nothing is.
+std::string mistake_in(const Settings& settings) {
+  try {
+    check_settings(settings);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// Checks all settings, then each beside the codecs that all of them name, so that messages can tell
+// the line.
 void check(const std::string& path, const Located& located, const Settings& defaults) {
+  const std::string mistake = mistake_in(layered(defaults, located.settings));
+  if (mistake.empty()) return;
   Settings codecs;
   for (const auto& setting : located.settings) {
     if (setting.first == "codec" || setting.first.ends_with(".codec")) codecs.push_back(setting);
@@ -72,12 +85,10 @@ void check(const std::string& path, const Located& located, const Settings& defa
   for (std::size_t i = 0; i < located.settings.size(); ++i) {
     Settings settings = codecs;
     settings.push_back(located.settings[i]);
-    try {
-      check_settings(layered(defaults, settings));
-    } catch (const Error& error) {
-      bad_recipe(path, located.nodes[i], error.what());
-    }
+    const std::string one = mistake_in(layered(defaults, settings));
+    if (!one.empty()) bad_recipe(path, located.nodes[i], one);
   }
+  bad_recipe(path, located.nodes.front(), mistake);
 }
 
 Settings read_settings(const std::string& path, const YAML::Node& node, const Settings& defaults,

@@ -398,6 +398,10 @@ TEST_F(Cli, TensorizedByFlagsAndByRecipe) {
       {"quantize", "model.safetensors", "-o", "n.h5", "--codec", "tensorized", "--form", "svd"});
   EXPECT_EQ(bad.status, 2);
   EXPECT_THAT(bad.err, HasSubstr("expected cp, tucker, tt or ttm"));
+  const Outcome joint = run({"quantize", "model.safetensors", "-o", "n.h5", "--codec", "tensorized",
+                             "--form", "ttm", "--joint", "ffn"});
+  EXPECT_EQ(joint.status, 2);
+  EXPECT_THAT(joint.err, HasSubstr("joint=ffn: expected form cp, tucker or tt"));
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ they are nested:
 pq: block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, tolerance,
 codebook, engine. low_rank: rank, dim_ratio, energy, energy_of, init, svd, seed. int8:
 per, scheme, activations. tensorized: form (tt, ttm, tucker, cp), rank (16, 4x8x8, 0.1 of the
-parameters, same), modes, out, in, iterations, restarts, tolerance, seed.
+parameters, same), modes, out, in, iterations, restarts, tolerance, seed, joint (a label: alike
+tensors of the same label are decomposed together and share their factors).
 
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
 --restarts 1.
@@ -163,6 +164,9 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--form", "form", "NAME", "tensorized: tt, ttm, tucker or cp (default tt)");
   add("--rank", "rank", "N",
       "rank of the factors; of tensorized also a share of the parameters (default 0.1) or same");
+  add("--joint", "joint", "LABEL",
+      "tensorized: tensors of this label and equal shape, type and options are decomposed together "
+      "and share their factors (not ttm)");
   add("--dim-ratio", "dim_ratio", "X",
       "low_rank: the rank as a share of the smaller side of the matrix (default 0.25)");
   add("--energy", "energy", "X",

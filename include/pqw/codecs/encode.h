@@ -6,8 +6,9 @@
 //   prepare(FloatTensor, const XOptions&) -> P        what planning and encoding have in common
 //   plan_weight(const P&, const XOptions&) -> XWeight  of the final size, but not learned
 //   encode(const P&, const XOptions&, EmObserver*) -> XWeight
-// and, where there is something to say, remarks(const XWeight&, const XOptions&) and
-// obstacle(const XOptions&, shape).
+// and, where there is something to say, remarks(const XWeight&, const XOptions&),
+// obstacle(const XOptions&, shape) and check(const XOptions&), which throws what is wrong with
+// options together.
 #pragma once
 
 #include <functional>

@@ -48,6 +48,9 @@ struct TensorizedOptions {
   double tolerance = 1e-4;   // stop when the relative error falls by less in a sweep
   std::uint64_t seed = 0;    // of the starts of kCp
   FactorOptions factors = {};  // how the factors are kept; plain unless they say otherwise
+  // The tensors of a file that have the same label, and else are alike, become the layers of one
+  // tensor (pipeline/plan.h). One tensor by itself is encoded as without any.
+  std::string joint = {};
 };
 
 // The modes of a side where none are given. The number of modes is n_modes, or less for a small
@@ -69,11 +72,17 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
                                            const TensorizedOptions& options,
                                            EmObserver* observer = nullptr);
 
+// What encode_joint will make of that many layers like this one, as plan_weight tells of one: layer
+// 0, the others differ in TensorizedWeight::layer. Errors: those of make_layout.
+TensorizedWeight plan_joint(const TensorInfo& layer, std::size_t n_layers,
+                            const TensorizedOptions& options);
+
 // The stages that every codec has (encode.h). Keys of set_option: form (cp, tucker, tt, ttm), modes
 // (a number), out and in (as "8x8x12", or "auto"), rank ("16", "4x8x8", "same", "0.25"),
-// iterations, restarts, tolerance, seed.
+// iterations, restarts, tolerance, seed, joint (letters, digits, '_', '.', '-'; none: no label).
 void set_option(TensorizedOptions& options, std::string_view key, std::string_view value);
 std::string to_string(const TensorizedOptions& options);
+void check(const TensorizedOptions& options);  // kInvalidArgument for a label with form ttm
 void resolve(TensorizedOptions& options, std::span<const std::size_t> shape);
 FloatTensor prepare(FloatTensor tensor, const TensorizedOptions& options);
 TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions& options);

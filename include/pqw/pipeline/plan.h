@@ -22,6 +22,9 @@ struct PlanEntry {
   std::string settings;                  // what all of this follows from, as given
   bool plain_if_not_finite = false;      // instead of an error, where there is NaN or infinity
   std::optional<Int8Reference> reference = {};  // values that are int8 already, to be adopted
+  // Where this one is among tensors to be encoded as layers of one: all of them, as indices of the
+  // plan, rising. The first one stores the factors. Empty for a tensor by itself.
+  std::vector<std::size_t> layers = {};
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or
@@ -31,9 +34,12 @@ void check_settings(const Settings& settings);
 
 // One entry per tensor, in the same order, its options resolved. Where codec int8 is chosen for a
 // tensor that find_int8_references knows, it is to be adopted, whatever becomes of the entries of
-// its scale and zero point. Decides by name, type and shape;
+// its scale and zero point. Tensors that are to be compressed are layers of one where their options
+// have the same label (TensorizedOptions::joint) and nothing else tells them apart: shape, type,
+// options, fallback, policy. Decides by name, type and shape;
 // whether a tensor would shrink is known only when it is looked at (compress.h). Errors:
-// kInvalidArgument for a malformed pattern or setting and for a pattern that matches no tensor.
+// kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor and for
+// ranks that do not fit as many layers.
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
 
 }  // namespace pqw

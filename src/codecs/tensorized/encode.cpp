@@ -120,11 +120,11 @@ FloatTensor factor_tensor(const TensorInfo& info, std::size_t k, MatrixShape sha
           std::vector<float>(shape.rows * shape.cols)};
 }
 
-TensorizedWeight weight_of(const FloatTensor& tensor, const TensorLayout& layout,
+TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
                            const TensorizedOptions& options, std::vector<Weight> factors) {
   TensorizedWeight weight;
-  weight.shape = tensor.info.shape;
-  weight.dtype = tensor.info.dtype;
+  weight.shape = info.shape;
+  weight.dtype = info.dtype;
   weight.layout = layout;
   weight.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
   weight.options = to_string(options);
@@ -148,14 +148,32 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
                            [](double value) { return static_cast<float>(value); });
     factors.push_back(encode(std::move(factor), *options.factors, observer));
   }
-  std::vector<TensorizedWeight> weights(layers.size(),
-                                        weight_of(layers[0], layout, options, std::move(factors)));
+  std::vector<TensorizedWeight> weights(
+      layers.size(), weight_of(layers[0].info, layout, options, std::move(factors)));
   for (std::size_t l = 0; l < layers.size(); ++l) weights[l].layer = l;
   return weights;
 }
 
+TensorizedWeight plan_joint(const TensorInfo& layer, std::size_t n_layers,
+                            const TensorizedOptions& options) {
+  const TensorLayout layout = make_layout(matrix_shape(layer.shape), n_layers, options);
+  const std::vector<MatrixShape> shapes = factor_shapes(layout);
+  std::vector<Weight> factors;
+  for (std::size_t k = 0; k < shapes.size(); ++k) {
+    // All different, as the values of factors are: their number may count for the size.
+    FloatTensor factor = factor_tensor(layer, k, shapes[k]);
+    for (std::size_t i = 0; i < factor.values.size(); ++i) {
+      factor.values[i] = 1 + static_cast<float>(i) * 0x1p-23f;
+    }
+    factors.push_back(plan_weight(std::move(factor), *options.factors));
+  }
+  return weight_of(layer, layout, options, std::move(factors));
+}
+
 void resolve(TensorizedOptions& options, std::span<const std::size_t> shape) {
-  const TensorLayout layout = make_layout(matrix_shape(shape), 1, options);
+  TensorizedOptions modes_only = options;  // how many ranks joint layers need depends on the others
+  if (!options.joint.empty()) modes_only.rank = TensorRank();
+  const TensorLayout layout = make_layout(matrix_shape(shape), 1, modes_only);
   options.out_modes = layout.out_modes;
   options.in_modes = layout.in_modes;
 }
@@ -163,18 +181,7 @@ void resolve(TensorizedOptions& options, std::span<const std::size_t> shape) {
 FloatTensor prepare(FloatTensor tensor, const TensorizedOptions&) { return tensor; }
 
 TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions& options) {
-  const TensorLayout layout = make_layout(matrix_shape(tensor.info.shape), 1, options);
-  const std::vector<MatrixShape> shapes = factor_shapes(layout);
-  std::vector<Weight> factors;
-  for (std::size_t k = 0; k < shapes.size(); ++k) {
-    // All different, as the values of factors are: their number may count for the size.
-    FloatTensor factor = factor_tensor(tensor.info, k, shapes[k]);
-    for (std::size_t i = 0; i < factor.values.size(); ++i) {
-      factor.values[i] = 1 + static_cast<float>(i) * 0x1p-23f;
-    }
-    factors.push_back(plan_weight(std::move(factor), *options.factors));
-  }
-  return weight_of(tensor, layout, options, std::move(factors));
+  return plan_joint(tensor.info, 1, options);
 }
 
 TensorizedWeight encode(const FloatTensor& tensor, const TensorizedOptions& options,

@@ -8,10 +8,11 @@ namespace pqw {
 namespace {
 
 constexpr const char* kKnown =
-    "form, modes, out, in, rank, iterations, restarts, tolerance, seed or factors";
+    "form, modes, out, in, rank, iterations, restarts, tolerance, seed, joint or factors";
 constexpr std::size_t kMostModes = 6;
 constexpr std::size_t kMostIterations = 1'000'000;
 constexpr std::size_t kMostRestarts = 1000;
+constexpr std::size_t kMostLabelBytes = 100;
 
 std::size_t parse_count(std::string_view key, std::string_view value, std::size_t least,
                         std::size_t most) {
@@ -56,6 +57,17 @@ TensorRank parse_rank(std::string_view key, std::string_view value) {
   return {.fraction = fraction};
 }
 
+std::string parse_label(std::string_view key, std::string_view value) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+  if (value.find_first_not_of(kAllowed) != std::string_view::npos ||
+      value.size() > kMostLabelBytes) {
+    bad_value(key, value.substr(0, kMostLabelBytes),
+              fmt::format("at most {} letters, digits, '_', '.' and '-'", kMostLabelBytes));
+  }
+  return std::string(value);
+}
+
 std::string text_of(const Shape& modes) {
   return modes.empty() ? "auto" : fmt::format("{}", fmt::join(modes, "x"));
 }
@@ -92,6 +104,8 @@ void set_option(TensorizedOptions& options, std::string_view key, std::string_vi
     }
   } else if (key == "seed") {
     options.seed = parse_number<std::uint64_t>(key, value, kWholeNumber);
+  } else if (key == "joint") {
+    options.joint = parse_label(key, value);
   } else {
     unknown_option(TensorizedOptions::kCodec, key, kKnown);
   }
@@ -100,10 +114,15 @@ void set_option(TensorizedOptions& options, std::string_view key, std::string_vi
 std::string to_string(const TensorizedOptions& options) {
   return fmt::format(
       "form={},modes={},out={},in={},rank={},iterations={},restarts={},tolerance={},"
-      "seed={}",
+      "seed={}{}{}",
       to_string(options.form), options.n_modes, text_of(options.out_modes),
       text_of(options.in_modes), text_of(options.rank), options.iterations, options.restarts,
-      options.tolerance, options.seed);
+      options.tolerance, options.seed, options.joint.empty() ? "" : ",joint=", options.joint);
+}
+
+void check(const TensorizedOptions& options) {
+  if (options.joint.empty() || options.form != TensorForm::kTtm) return;
+  bad_value("joint", options.joint, "form cp, tucker or tt: that of ttm has no place for layers");
 }
 
 }  // namespace pqw

@@ -1,0 +1,46 @@
+// Encoding tensors in batches, or taking them from what an interrupted run kept.
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/joint_groups.h"
+#include "pipeline/kept_tensors.h"
+#include "pqw/codecs/encode.h"
+#include "pqw/pipeline/compress.h"
+#include "pqw/pipeline/plan.h"
+
+namespace pqw {
+
+// A compressed tensor and the options that made it: those of its entry, or the fallback.
+struct Compressed {
+  Weight weight;
+  const CodecOptions* options;
+};
+
+// A tensor on its way from the input to the archive.
+struct Job {
+  std::size_t index;
+  const PlanEntry* entry;
+  std::optional<FloatTensor> tensor = {};
+  std::vector<FloatTensor> layers = {};       // instead, of a group that this one owns
+  std::optional<Compressed> compressed = {};  // when it is worth it
+  std::optional<Record> record = {};          // of `compressed`, once it was kept or was found kept
+  std::string reason = {};                    // why it is plain, beyond that of its entry
+  std::exception_ptr error = {};
+};
+
+// The tensors first .. of the next batch: a large one, or small ones.
+std::vector<Job> next_batch(std::span<const PlanEntry> plan, std::size_t first);
+
+// Encodes the tensors of a batch, or takes them from a part; keeps them unless they are the last.
+// Joint layers but the owner are left to `groups`.
+void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan,
+                  const KeptTensors& folder, Resume resume, JointGroups& groups,
+                  std::vector<Job>& batch, CompressObserver* observer);
+
+}  // namespace pqw
