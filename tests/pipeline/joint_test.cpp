@@ -356,7 +356,8 @@ class JointResume : public JointFiles {
   std::vector<TensorInfo> large_;
 };
 
-constexpr const char* kQuantized = ",rank=16,factors.codec=pq,factors.centroids=4";
+constexpr const char* kQuantized =
+    ",rank=8,factors.codec=pq,factors.centroids=4,factors.iterations=2,factors.restarts=1";
 
 TEST_F(JointResume, GivesTheSameBytesAndTakesTheFactorsThatWereKept) {
   for (const char* more : {kQuantized,
@@ -389,8 +390,9 @@ TEST_F(JointResume, FactorsOfOtherLayersAreNotTaken) {
 
 // What was kept of layers without a group says nothing of the group, and the other way round.
 TEST_F(JointResume, AGroupThatBecameOneOrNoneIsMadeAnew) {
-  const Recipe falling =
-      recipe(std::string(kQuantized) + ",non_finite=plain,fallback.codec=pq,fallback.centroids=4");
+  const Recipe falling = recipe(std::string(kQuantized) +
+                                ",non_finite=plain,fallback.codec=pq,fallback.centroids=4,"
+                                "fallback.iterations=1,fallback.restarts=1");
   for (const auto& [before, after] : {std::pair("a.2", ""), std::pair("", "a.2")}) {
     write_input(large_, 1, before);
     interrupt(falling, 4);
