@@ -4,13 +4,14 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "pqw/core/error.h"
 
 namespace pqw::archive {
 namespace {
 
-constexpr std::size_t kPartBytes = std::size_t{8} << 20;
+constexpr std::size_t kPartBytes = std::size_t{1} << 20;
 
 void require(bool ok) {
   if (!ok) throw Error(ErrorCode::kIo, "SHA-256 is not available from OpenSSL");
@@ -39,14 +40,13 @@ Digest sha256(std::span<const std::byte> bytes) {
   return sum.finish();
 }
 
-Digest sha256(std::span<const std::byte> bytes,
-              const std::function<void(std::span<const std::byte>)>& done_with) {
+Digest sha256_from(const InputFile& file, std::uint64_t offset) {
   Sha256 sum;
-  while (!bytes.empty()) {
-    const auto part = bytes.first(std::min(bytes.size(), kPartBytes));
+  std::vector<std::byte> part(kPartBytes);
+  for (std::uint64_t at = offset; at < file.size(); at += part.size()) {
+    part.resize(std::min<std::uint64_t>(kPartBytes, file.size() - at));
+    file.read_at(at, part);
     sum.update(part);
-    done_with(part);
-    bytes = bytes.subspan(part.size());
   }
   return sum.finish();
 }

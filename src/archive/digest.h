@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+
+#include "pqw/io/input_file.h"
 
 struct evp_md_ctx_st;
 
@@ -30,10 +32,8 @@ class Sha256 {
 
 Digest sha256(std::span<const std::byte> bytes);
 
-// As above. `done_with` is called with each part that was read, so that the caller can let go of
-// the memory.
-Digest sha256(std::span<const std::byte> bytes,
-              const std::function<void(std::span<const std::byte>)>& done_with);
+// Of the bytes of a file from that offset to its end, a part of them in memory at a time.
+Digest sha256_from(const InputFile& file, std::uint64_t offset);
 
 // 64 lower-case hexadecimal digits.
 std::string to_hex(const Digest& digest);

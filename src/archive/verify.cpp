@@ -1,7 +1,4 @@
 // Recognising archives and checking their digest, without parsing HDF5.
-#include <algorithm>
-#include <vector>
-
 #include "archive/digest.h"
 #include "archive/user_block.h"
 #include "pqw/archive/archive.h"
@@ -16,7 +13,6 @@ bool is_archive(const std::string& path) {
 }
 
 void verify_digest(const std::string& path) {
-  constexpr std::size_t kPartBytes = std::size_t{1} << 20;
   const InputFile file(path);
   const archive::UserBlock block = archive::parse(file.read_start(archive::kUserBlockBytes), path);
   if (block.file_bytes != file.size()) {
@@ -24,14 +20,7 @@ void verify_digest(const std::string& path) {
                                          " bytes long, its first block says " +
                                          std::to_string(block.file_bytes));
   }
-  archive::Sha256 digest;
-  std::vector<std::byte> part(kPartBytes);
-  for (std::uint64_t at = archive::kUserBlockBytes; at < file.size(); at += part.size()) {
-    part.resize(std::min<std::uint64_t>(kPartBytes, file.size() - at));
-    file.read_at(at, part);
-    digest.update(part);
-  }
-  const std::string found = archive::to_hex(digest.finish());
+  const std::string found = archive::to_hex(archive::sha256_from(file, archive::kUserBlockBytes));
   if (found != block.sha256) {
     throw Error(ErrorCode::kCorrupt, printable(path) + ": its bytes have the SHA-256 " + found +
                                          ", its first block says " + block.sha256);

@@ -1,12 +1,10 @@
 // Writing archives.
-#include <algorithm>
-
 #include "archive/body.h"
 #include "archive/digest.h"
 #include "archive/user_block.h"
 #include "pqw/archive/archive.h"
 #include "pqw/io/atomic_file.h"
-#include "pqw/io/mapped_file.h"
+#include "pqw/io/input_file.h"
 
 namespace pqw {
 
@@ -34,11 +32,9 @@ std::uint64_t ArchiveWriter::commit() {
   impl_->body.close();
   archive::UserBlock block;
   {
-    const MappedFile written(impl_->file.temporary_path());
-    block.file_bytes = written.bytes().size();
-    block.sha256 = archive::to_hex(
-        archive::sha256(written.bytes().subspan(archive::kUserBlockBytes),
-                        [&](std::span<const std::byte> part) { written.release(part); }));
+    const InputFile written(impl_->file.temporary_path());
+    block.file_bytes = written.size();
+    block.sha256 = archive::to_hex(archive::sha256_from(written, archive::kUserBlockBytes));
   }
   impl_->file.write_at(0, archive::render(block));
   impl_->file.commit();

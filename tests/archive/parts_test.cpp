@@ -3,17 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "archive/digest.h"
 #include "archive/link_name.h"
 #include "archive/user_block.h"
 #include "pqw/core/error.h"
 #include "tests/archive/samples.h"
+#include "tests/temp_dir.h"
 
 namespace pqw::archive {
 namespace {
 
 using namespace std::string_literals;
+using test::counting_bytes;
 using test::error_of;
 
 TEST(LinkName, EscapesWhatHdf5CannotHold) {
@@ -50,15 +53,24 @@ TEST(Digest, IsSha256) {
   EXPECT_EQ(to_hex(sha256({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
-TEST(Digest, ReportsEveryPartOnce) {
-  const std::vector<std::byte> bytes((std::size_t{8} << 20) + 5);
-  std::size_t seen = 0;
-  const Digest digest = sha256(bytes, [&](std::span<const std::byte> part) {
-    EXPECT_EQ(part.data(), bytes.data() + seen);
-    seen += part.size();
-  });
-  EXPECT_EQ(seen, bytes.size());
-  EXPECT_EQ(digest, sha256(bytes));
+TEST(Digest, OfAFileIsThatOfItsBytesFromTheOffset) {
+  const test::TempDir dir;
+  const std::string path = dir / "f";
+  for (const std::size_t n : {0u, 5u, 512u, 513u, (1u << 20) + 511u, (1u << 20) + 512u, 3u << 20}) {
+    const auto bytes = counting_bytes(n);
+    test::set_content(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    const auto rest = std::span(bytes).subspan(std::min<std::size_t>(n, 512));
+    EXPECT_EQ(sha256_from(InputFile(path), 512), sha256(rest)) << n;
+  }
+}
+
+TEST(Digest, OfAFileThatIsCutIsAnError) {
+  const test::TempDir dir;
+  const std::string path = dir / "f";
+  test::set_content(path, std::string(5000, 'x'));
+  const InputFile file(path);
+  std::filesystem::resize_file(path, 4096);
+  EXPECT_EQ(error_of([&] { (void)sha256_from(file, 512); }).code(), ErrorCode::kIo);
 }
 
 class UserBlockText : public ::testing::Test {
