@@ -99,16 +99,18 @@ std::vector<std::size_t> sources_of(std::span<const PlanEntry> plan, std::size_t
 
 }  // namespace
 
+Encoder this_encoder() { return {PQW_VERSION, std::string(kernel_name())}; }
+
 std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> plan,
-                        std::size_t first, std::size_t n) {
+                        std::size_t first, std::size_t n, const Encoder& encoder) {
   archive::Sha256 sum;
   const auto add = [&](const std::string& text) {
     const std::uint64_t length = text.size();
     sum.update(std::as_bytes(std::span(&length, 1)));
     sum.update(std::as_bytes(std::span(text)));
   };
-  add(PQW_VERSION);
-  add(kernel_name());
+  add(encoder.version);
+  add(encoder.kernels);
   for (const std::size_t i : sources_of(plan, first, n)) {
     const PlanEntry& entry = plan[i];
     add(fmt::format("{} {} {}", i, to_string(entry.info.dtype), to_string(entry.info.shape)));

@@ -42,10 +42,18 @@ class KeptTensors {
   std::string folder_;
 };
 
+// Who encodes: other versions and other kernels may give other bits.
+struct Encoder {
+  std::string version;
+  std::string kernels;
+};
+
+Encoder this_encoder();
+
 // What the encoded tensors of entries first .. first + n - 1 depend on, as a digest: version and
 // kernels of this program, names, types, shapes, settings with their seeds, and bytes; for the
 // owner of joint layers those of all of them.
 std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> plan,
-                        std::size_t first, std::size_t n);
+                        std::size_t first, std::size_t n, const Encoder& encoder = this_encoder());
 
 }  // namespace pqw

@@ -19,6 +19,8 @@ namespace {
 const Recipe kRecipe{
     .defaults = {{"centroids", "8"}, {"iterations", "1"}, {"restarts", "1"}, {"init", "random"}}};
 
+using Setting = Settings::value_type;
+
 struct Interruption : std::runtime_error {
   Interruption() : std::runtime_error("interrupted") {}
 };
@@ -63,8 +65,14 @@ class ResumeTest : public testing::Test {
   }
 
   std::string uninterrupted(const Recipe& recipe) const {
-    compress(input_, dir_ / "whole.h5", recipe, true, nullptr);
+    (void)n_iterations(recipe);
     return content(dir_ / "whole.h5");
+  }
+
+  std::size_t n_iterations(const Recipe& recipe) const {
+    Observer observer;
+    compress(input_, dir_ / "whole.h5", recipe, true, &observer);
+    return observer.iterations;
   }
 
   void interrupt(const Recipe& recipe, std::size_t most_done) const {
@@ -143,15 +151,19 @@ TEST_F(ResumeTest, DamagedPartsAreMadeAnew) {
 }
 
 TEST_F(ResumeTest, OfOtherSettingsOrInputTakesNothing) {
-  interrupt(kRecipe, 8);
-  Recipe other = kRecipe;
-  other.defaults.emplace_back("seed", "7");
-  resume(other);
-  EXPECT_TRUE(content(output_) == uninterrupted(other));
-  std::filesystem::remove(output_);
+  for (const Setting& setting : {Setting{"seed", "7"}, Setting{"centroids", "9"}}) {
+    interrupt(kRecipe, 8);
+    Recipe other = kRecipe;
+    other.defaults.push_back(setting);
+    const std::size_t iterations = resume(other);
+    EXPECT_EQ(iterations, n_iterations(other)) << setting.first;
+    EXPECT_TRUE(content(output_) == uninterrupted(other)) << setting.first;
+    std::filesystem::remove(output_);
+  }
   interrupt(kRecipe, 8);
   write_input(100);
-  resume(kRecipe);
+  const std::size_t iterations = resume(kRecipe);
+  EXPECT_EQ(iterations, n_iterations(kRecipe));
   EXPECT_TRUE(content(output_) == uninterrupted(kRecipe));
 }
 
