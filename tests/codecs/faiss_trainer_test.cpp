@@ -30,15 +30,15 @@ void expect_no_worse_than_faiss(const std::vector<float>& values, std::size_t ro
 }
 
 TEST(FaissTrainer, NativeObjectiveIsNoWorseOnNormalWeights) {
-  expect_no_worse_than_faiss(test::normal_values(256 * 256, 1), 256,
-                             {.block_size = 4, .n_centroids = 256, .iterations = 25});
+  expect_no_worse_than_faiss(test::normal_values(128 * 128, 1), 128,
+                             {.block_size = 4, .n_centroids = 64, .iterations = 25});
   expect_no_worse_than_faiss(test::normal_values(128 * 144, 2), 128,
                              {.block_size = 9, .n_centroids = 64, .iterations = 25});
 }
 
 TEST(FaissTrainer, NativeObjectiveIsNoWorseOnAMixture) {
-  expect_no_worse_than_faiss(test::mixture_values(8192, 8, 500, 3, 0.3f), 256,
-                             {.block_size = 8, .n_centroids = 256, .iterations = 25});
+  expect_no_worse_than_faiss(test::mixture_values(2048, 8, 125, 3, 0.3f), 64,
+                             {.block_size = 8, .n_centroids = 64, .iterations = 25});
 }
 
 TEST(FaissTrainer, DataFarFromTheOriginIsClusteredToo) {

@@ -144,15 +144,22 @@ TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
 }
 
 TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
-  const Recipe recipe{.defaults = {{"centroids", "4096"},
+  // 512 centroids for single weights are 2048 bytes, and 9 bits for each of the weights.
+  const std::string input = dir_ / "small.safetensors";
+  write(input, {normal_tensor("gains", DType::kF32, {40, 40}, 1),
+                normal_tensor("depthwise.weight", DType::kF32, {64, 1, 3, 3}, 2),
+                normal_tensor("tiny.weight", DType::kF32, {4, 4}, 3),
+                {{"zero", DType::kF32, {300, 40}}, std::vector<std::byte>(300 * 40 * 4)}});
+  const Recipe recipe{.defaults = {{"centroids", "512"},
                                    {"block_size", "1"},
                                    {"codebook", "f32"},
                                    {"fallback.centroids", "16"}}};
-  const Report report = compress(input_, archive_, recipe, false);
+  const Report report = compress(input, archive_, recipe, false);
+  EXPECT_EQ(find(report, "gains").settings, "block_size=1,centroids=512");
   EXPECT_EQ(find(report, "zero").settings, "block_size=1,centroids=1");
   EXPECT_EQ(find(report, "depthwise.weight").settings, "block_size=9,centroids=16");
   EXPECT_EQ(find(report, "tiny.weight").note, "would not shrink");
-  EXPECT_EQ(plan_compression(input_, recipe).file_bytes, report.file_bytes);
+  EXPECT_EQ(plan_compression(input, recipe).file_bytes, report.file_bytes);
 }
 
 TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {
@@ -194,7 +201,8 @@ TEST_F(CompressTest, NaNStopsItAndLeavesNothing) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()),
                           std::filesystem::directory_iterator()),
             2);
-  compress(dir_ / "nan.safetensors", archive_, {.exclude = {"half"}}, false);
+  compress(dir_ / "nan.safetensors", archive_, {.defaults = kRecipe.defaults, .exclude = {"half"}},
+           false);
   EXPECT_EQ(verify(archive_), tensors.size());
 }
 
@@ -203,7 +211,8 @@ TEST_F(CompressTest, TensorsThatAreNotFiniteStayAsTheyAreWhereThePolicySaysSo) {
   const std::uint16_t nan = 0x7e01;  // with a payload
   std::memcpy(tensors[2].bytes.data() + 20, &nan, 2);
   write(dir_ / "nan.safetensors", tensors);
-  const Recipe recipe{.rules = {{"half", {{"centroids", "16"}, {"non_finite", "plain"}}}}};
+  const Recipe recipe{.defaults = kRecipe.defaults,
+                      .rules = {{"half", {{"centroids", "16"}, {"non_finite", "plain"}}}}};
   const Report report = compress(dir_ / "nan.safetensors", archive_, recipe, false);
   EXPECT_EQ(find(report, "half.weight").codec, "plain");
   EXPECT_EQ(find(report, "half.weight").note, "holds NaN or infinity");
@@ -213,7 +222,7 @@ TEST_F(CompressTest, TensorsThatAreNotFiniteStayAsTheyAreWhereThePolicySaysSo) {
     EXPECT_TRUE(reader.read_plain(i) == tensors[2].bytes);
   }
   EXPECT_EQ(plan_compression(dir_ / "nan.safetensors", recipe).file_bytes, report.file_bytes);
-  const Recipe strict{.rules = {{"half", {{"non_finite", "error"}}}}};
+  const Recipe strict{.defaults = kRecipe.defaults, .rules = {{"half", {{"non_finite", "error"}}}}};
   EXPECT_THROW(compress(dir_ / "nan.safetensors", archive_, strict, true), Error);
   EXPECT_THROW(check_settings({{"non_finite", "maybe"}}), Error);
 }
@@ -339,6 +348,7 @@ TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
   const Recipe fallback{.defaults = {{"codec", "low_rank"},
                                      {"rank", "64"},
                                      {"factors.codec", "pq"},
+                                     {"factors.centroids", "32"},
                                      {"fallback.centroids", "16"}}};
   const Report quantized = compress(dir_ / "head.safetensors", archive_, fallback, true);
   EXPECT_EQ(find(quantized, "head.weight").settings, "block_size=8,centroids=16");
