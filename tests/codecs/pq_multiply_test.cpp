@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <ostream>
 
 #include "pqw/codecs/pq.h"
 #include "pqw/codecs/weight.h"
@@ -18,6 +19,11 @@ struct Case {
   Shape shape;
   std::size_t d, n_centroids, n_groups, batch;
 };
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << to_string(c.shape) << ", d = " << c.d << ", K = " << c.n_centroids
+       << ", groups: " << c.n_groups << ", batch " << c.batch;
+}
 
 class PqMultiply : public testing::TestWithParam<Case> {};
 

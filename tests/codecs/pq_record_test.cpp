@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <limits>
+#include <ostream>
 
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
@@ -85,6 +86,8 @@ struct BadRecord {
   const char* message;
   std::function<void(Record&)> spoil;
 };
+
+void PrintTo(const BadRecord& bad, std::ostream* out) { *out << bad.name; }
 
 Section& section(Record& record, const std::string& name) {
   for (Section& s : record.sections) {

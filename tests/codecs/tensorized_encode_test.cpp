@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <ostream>
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
@@ -48,6 +49,8 @@ struct Case {
   TensorLayout layout;
   const char* settings;
 };
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.settings; }
 
 class TensorizedEncode : public testing::TestWithParam<Case> {};
 

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <functional>
+#include <ostream>
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
@@ -111,6 +112,8 @@ struct BadRecord {
   const char* message;
   std::function<void(Record&)> spoil;
 };
+
+void PrintTo(const BadRecord& bad, std::ostream* out) { *out << bad.name; }
 
 class TensorizedBadRecord : public testing::TestWithParam<BadRecord> {};
 

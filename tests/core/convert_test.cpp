@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <ostream>
 #include <random>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct Half {
   float (*widen)(std::uint16_t);
   std::uint16_t (*narrow)(float);
 };
+
+void PrintTo(const Half& half, std::ostream* out) {
+  *out << half.exponent_bits << " bits of exponent";
+}
 
 class HalfTest : public testing::TestWithParam<Half> {};
 

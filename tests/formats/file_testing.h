@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,8 @@ struct BadFile {
   ErrorCode code;
   std::string message;  // a part of it
 };
+
+inline void PrintTo(const BadFile& bad, std::ostream* out) { *out << bad.kind; }
 
 inline std::string kind_of(const testing::TestParamInfo<BadFile>& info) { return info.param.kind; }
 

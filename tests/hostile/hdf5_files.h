@@ -1,6 +1,7 @@
 // HDF5 files made to harm whoever reads them.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct HostileFile {
   std::string message;  // a part of the error or of the line
   void (*make)(const std::string& path, const std::string& secret);
 };
+
+inline void PrintTo(const HostileFile& file, std::ostream* out) { *out << file.kind; }
 
 // What no reader may return: the content of the files that `make` points to.
 inline constexpr char kSecret[] = "TOP SECRET BYTES OF ANOTHER FILE";
