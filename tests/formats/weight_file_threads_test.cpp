@@ -18,7 +18,7 @@ std::vector<test::Tensor> tensors_for(const std::string& extension) {
   std::vector<test::Tensor> tensors;
   const std::size_t n = extension == ".npy" ? 1 : 6;
   for (std::size_t i = 0; i < n; ++i) {
-    const std::string name = n == 1 ? "arr_0" : "t" + std::to_string(i);
+    const std::string name = n == 1 ? "arr_0" : std::string("t") + std::to_string(i);
     tensors.push_back(test::counting(name, DType::kU8, {5, 700 + 911 * i}));
     tensors.back().bytes[0] = static_cast<char>(100 + i);
   }
