@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -62,6 +63,7 @@ class NpzReader : public BasicReader {
   TensorBytes read(std::size_t index) const override {
     const InTensor where{file_.path(), tensors_.at(index).name};
     const Member& member = members_[index];
+    const std::lock_guard lock(mutex_);
     const ZipFilePtr input = open_member(where, member.zip_index);
     std::array<std::byte, kNpyMaxHeaderBytes> header;
     require_bytes(where, *input, std::span(header).first(member.header.header_bytes));
@@ -173,6 +175,7 @@ class NpzReader : public BasicReader {
 
   InputFile file_;
   ZipPtr zip_;
+  mutable std::mutex mutex_;  // members are read from the one position of the zip archive's file
   Expansion expansion_;
   std::vector<Member> members_;
 };
