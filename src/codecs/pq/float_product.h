@@ -17,7 +17,6 @@ class FloatProduct {
   void multiply(std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) const;
 
  private:
-  struct Tables;
   void build_position(std::size_t position, const float* x, bool one_row, float* table) const;
   void build_unit(std::size_t unit, const float* x, bool one_row, float* table,
                   float* halves) const;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -15,7 +16,10 @@ namespace pqw {
 
 class LongCentroids {
  public:
+  static constexpr std::size_t kMostRows = std::numeric_limits<std::uint32_t>::max();
+
   // Of each codebook the longest centroids that have, together, at most that share of its codes.
+  // REQUIRES: weight.rows() <= kMostRows.
   LongCentroids(const PqWeight& weight, double share);
 
   // The codebooks of the weight with zeros in the place of the long centroids.

@@ -27,7 +27,7 @@ constexpr double kLongShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04, 0.08};
 // positions, or with products of single numbers, which are far from normal, it does not.
 bool has_integer_tables(const PqWeight& weight) {
   return code_width(weight.n_centroids) != CodeWidth::kLarge && weight.block_size >= 2 &&
-         weight.positions() >= 16;
+         weight.positions() >= 16 && weight.rows() <= LongCentroids::kMostRows;
 }
 
 }  // namespace
