@@ -33,7 +33,7 @@ std::string member_name(const InTensor& where) {
 }
 
 // The members are collected in a temporary file, because libzip wants to have all of them at hand
-// when it writes.
+// when it writes; it reads them with system calls, so that a failing disk is an error.
 class NpzWriter : public WeightWriter {
  public:
   NpzWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
@@ -53,12 +53,11 @@ class NpzWriter : public WeightWriter {
 
   void commit() override {
     order_.require_complete();
-    const MappedFile content(spool_.temporary_path());
-    ZipWriter zip(target_, content);
-    std::size_t offset = 0;
+    ZipWriter zip(target_, spool_.temporary_path());
+    std::uint64_t offset = 0;
     for (std::size_t i = 0; i < names_.size(); ++i) {
-      const std::size_t size = headers_[i].size() + byte_count(order_.tensors()[i]);
-      zip.add(names_[i], content.bytes().subspan(offset, size));
+      const std::uint64_t size = headers_[i].size() + byte_count(order_.tensors()[i]);
+      zip.add(names_[i], offset, size);
       offset += size;
     }
     zip.write();

@@ -11,7 +11,6 @@
 
 #include "pqw/io/atomic_file.h"
 #include "pqw/io/input_file.h"
-#include "pqw/io/mapped_file.h"
 
 namespace pqw {
 
@@ -27,17 +26,18 @@ using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
 // Errors: kFormat, kIo.
 ZipPtr open_zip(const InputFile& file);
 
-// Writes an archive of stored (uncompressed) members, whose content lies in one mapped file. The
+// Writes an archive of stored (uncompressed) members, whose content lies in another file. The
 // same names and bytes give the same archive: all times are 1980-01-01, all modes 0644.
 class ZipWriter {
  public:
-  // Both have to outlive this.
-  ZipWriter(AtomicFile& target, const MappedFile& content);
+  // `content`: the path of the file with the members, which has to be there until `write`; the
+  // target has to outlive this.
+  ZipWriter(AtomicFile& target, std::string content);
   ZipWriter(const ZipWriter&) = delete;
   ZipWriter& operator=(const ZipWriter&) = delete;
 
-  // REQUIRES: `bytes` lies in content.bytes(). Errors: kUnsupported (the name), kIo.
-  void add(const std::string& name, std::span<const std::byte> bytes);
+  // A member of those bytes of the content, at least one. Errors: kUnsupported (the name), kIo.
+  void add(const std::string& name, std::uint64_t offset, std::uint64_t n_bytes);
 
   // Writes everything to the target, which is not committed. Errors: kIo.
   void write();
@@ -46,10 +46,8 @@ class ZipWriter {
   // What libzip's callbacks for the target see.
   struct Sink {
     AtomicFile& target;
-    const MappedFile& content;
     std::uint64_t position = 0;
     std::uint64_t size = 0;
-    std::uint64_t unreleased_bytes = 0;
     std::exception_ptr failure = nullptr;
     zip_error_t error = {};
 
@@ -58,6 +56,7 @@ class ZipWriter {
   };
 
   Sink sink_;
+  std::string content_;
   ZipPtr zip_;
   std::size_t n_members_ = 0;
 };

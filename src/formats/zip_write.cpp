@@ -10,9 +10,6 @@
 namespace pqw {
 namespace {
 
-// Pages of the content that may stay resident while it is copied.
-constexpr std::uint64_t kReleaseEvery = 16 << 20;
-
 // An archive without members, which libzip does not write: the end of central directory record.
 constexpr std::array<char, 22> kEmptyZip{'P', 'K', 5, 6};
 
@@ -30,7 +27,8 @@ constexpr zip_uint32_t kUnixAttributes = 0100644u << 16;
 
 }  // namespace
 
-ZipWriter::ZipWriter(AtomicFile& target, const MappedFile& content) : sink_{target, content} {
+ZipWriter::ZipWriter(AtomicFile& target, std::string content)
+    : sink_{target}, content_(std::move(content)) {
   zip_error_init(&sink_.error);
   zip_error_t error;
   zip_error_init(&error);
@@ -46,10 +44,11 @@ ZipWriter::ZipWriter(AtomicFile& target, const MappedFile& content) : sink_{targ
   }
 }
 
-void ZipWriter::add(const std::string& name, std::span<const std::byte> bytes) {
+void ZipWriter::add(const std::string& name, std::uint64_t offset, std::uint64_t n_bytes) {
   zip_t* const zip = zip_.get();
   const std::string& path = sink_.target.path();
-  zip_source_t* source = zip_source_buffer(zip, bytes.data(), bytes.size(), 0);
+  zip_source_t* source =
+      zip_source_file(zip, content_.c_str(), offset, static_cast<zip_int64_t>(n_bytes));
   if (source == nullptr) fail(path, zip_get_error(zip));
   const zip_int64_t added = zip_file_add(zip, name.c_str(), source, ZIP_FL_ENC_UTF_8);
   if (added < 0) {
@@ -88,11 +87,6 @@ zip_int64_t ZipWriter::Sink::write(std::span<const std::byte> bytes) {
   }
   position += bytes.size();
   size = std::max(size, position);
-  unreleased_bytes += bytes.size();
-  if (unreleased_bytes >= kReleaseEvery) {
-    content.release(content.bytes());
-    unreleased_bytes = 0;
-  }
   return static_cast<zip_int64_t>(bytes.size());
 }
 

@@ -11,9 +11,18 @@
 #include <utility>
 
 #include "io/system_error.h"
-#include "pqw/io/mapped_file.h"
 
 namespace pqw {
+namespace {
+
+// Before opening, which a FIFO would block.
+void require_regular_file(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) throw system_error(path, "open");
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kFormat, path + ": not a regular file");
+}
+
+}  // namespace
 
 InputFile::InputFile(const std::string& path) : path_(path) {
   require_regular_file(path);
