@@ -41,15 +41,28 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool sync_folder(const std::string& path) {
-  const int fd = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool ok = ::fsync(fd) == 0 || errno == EINVAL;  // some file systems cannot sync folders
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return ok;
-}
+// The folder of a file, opened before the file changes in it.
+class Folder {
+ public:
+  explicit Folder(const std::string& path)
+      : descriptor_(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+        error_(descriptor_ < 0 ? errno : 0) {}
+  ~Folder() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  // 0, or the number of the error. Some file systems cannot sync folders.
+  int sync() const noexcept {
+    if (descriptor_ < 0) return error_;
+    return ::fsync(descriptor_) == 0 || errno == EINVAL ? 0 : errno;
+  }
+
+ private:
+  const int descriptor_;
+  const int error_;
+};
 
 // As rename, but fails with EEXIST when the target is there.
 bool rename_to_new(const std::string& from, const std::string& to) {
@@ -108,6 +121,7 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) throw system_error(path_, "sync");
+  const Folder folder(target_);
   // A handler must not remove what may by then be the temporary of another writer.
   unregister_temporary(std::exchange(slot_, -1));
   const bool renamed = overwrite_ ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
@@ -118,12 +132,11 @@ void AtomicFile::commit() {
     }
     throw system_error(path_, "rename the temporary file to it");
   }
-  const bool durable = sync_folder(target_);
-  const Error error = system_error(path_, "sync its folder");
-  ::close(std::exchange(fd_, -1));
-  if (durable) return;
-  throw Error(ErrorCode::kUnsynced,
-              std::string(error.what()) + "; it is complete, but a power failure may undo that");
+  ::close(std::exchange(fd_, -1));  // nor may the destructor
+  errno = folder.sync();
+  if (errno == 0) return;
+  throw Error(ErrorCode::kUnsynced, std::string(system_error(path_, "sync its folder").what()) +
+                                        "; it is complete, but a power failure may undo that");
 }
 
 }  // namespace pqw

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <random>
+#include <span>
 
 #include "pqw/core/error.h"
 #include "tests/archive/samples.h"
 #include "tests/temp_dir.h"
+#include "tests/torture/faults.h"
 #include "tests/torture/golden.h"
 #include "tests/torture/isolated.h"
 
@@ -20,6 +22,8 @@ constexpr char kHarmless = 'h';  // reads as before; verifying refuses it
 constexpr char kSilent = 'S';    // reads as something else
 constexpr char kUnseen = 'V';    // verifying accepts another file
 constexpr char kOther = 'E';     // an exception that is no pqw::Error
+
+constexpr std::uint64_t kSectorBytes = 512;
 
 const std::map<char, std::string> kLabels = {
     {kRefused, "refused"}, {kHarmless, "harmless"}, {kSilent, "SILENT"}, {kUnseen, "VERIFIED"},
@@ -46,9 +50,10 @@ char judge(const std::string& path, const std::string& expected) {
   }
 }
 
+// An archive that was written whole.
 struct Golden {
-  explicit Golden(std::size_t kind) {
-    write_golden_archive(kind, path);
+  explicit Golden(const std::function<void(const std::string&)>& write) {
+    write(path);
     bytes = test::content(path);
     expected = read_everything(path);
   }
@@ -83,7 +88,7 @@ template <class Action>
 bool for_each_golden(const Action& action) {
   bool ok = true;
   for (std::size_t kind = 0; kind < n_golden_archives(); ++kind) {
-    const Golden golden(kind);
+    const Golden golden([&](const std::string& path) { write_golden_archive(kind, path); });
     ok = action(kind, golden) && ok;
   }
   return ok;
@@ -91,6 +96,23 @@ bool for_each_golden(const Action& action) {
 
 std::string title(const char* what, std::size_t kind, const Golden& golden) {
   return fmt::format("{}, archive {} ({} B)", what, kind, golden.bytes.size());
+}
+
+// What a disk holds that was given these writes and kept each of their sectors with a probability.
+std::string kept_part(std::span<const LoggedWrite> writes, std::mt19937& random) {
+  const unsigned percent = static_cast<unsigned>(random() % 101);
+  std::string disk;
+  for (const LoggedWrite& write : writes) {
+    for (std::size_t begin = 0, end = 0; begin < write.bytes.size(); begin = end) {
+      const std::uint64_t at = write.offset + begin;
+      const std::uint64_t to_next = kSectorBytes - at % kSectorBytes;
+      end = begin + std::min<std::size_t>(write.bytes.size() - begin, to_next);
+      if (random() % 100 >= percent) continue;
+      disk.resize(std::max<std::size_t>(disk.size(), at + (end - begin)));
+      disk.replace(at, end - begin, write.bytes, begin, end - begin);
+    }
+  }
+  return disk;
 }
 
 }  // namespace
@@ -143,9 +165,9 @@ bool lose_sectors(bool all) {
              [&](std::size_t i, std::string& bytes) {
                std::mt19937 random(static_cast<unsigned>(i));
                const unsigned share = 1 + static_cast<unsigned>(random() % 99);
-               for (std::size_t begin = 0; begin < bytes.size(); begin += 512) {
+               for (std::size_t begin = 0; begin < bytes.size(); begin += kSectorBytes) {
                  if (random() % 100 >= share) continue;
-                 const std::size_t end = std::min(bytes.size(), begin + 512);
+                 const std::size_t end = std::min(bytes.size(), begin + kSectorBytes);
                  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
                            bytes.begin() + static_cast<std::ptrdiff_t>(end), '\0');
                }
@@ -153,6 +175,21 @@ bool lose_sectors(bool all) {
          ok;
     return ok;
   });
+}
+
+bool lose_power(bool all) {
+  std::vector<LoggedWrite> writes;
+  const Golden golden([&](const std::string& path) { writes = log_archive_writes(path); });
+  const std::size_t n_cases = all ? 6000 : 300;
+  return run(fmt::format("power lost ({} writes)", writes.size()), golden, n_cases,
+             [&](std::size_t i, std::string& bytes) {
+               std::mt19937 random(static_cast<unsigned>(i));
+               // In every other case all writes were made; the length may be on the disk or not.
+               const std::size_t n = i % 2 == 0 ? writes.size() : random() % writes.size();
+               std::string disk = kept_part(std::span(writes).first(n), random);
+               if (random() % 2 == 0) disk.resize(std::max(disk.size(), bytes.size()));
+               bytes = disk;
+             });
 }
 
 }  // namespace pqw::torture

@@ -6,14 +6,18 @@
 //   PQW_FAULT_KIND    eio | enospc | short | kill | torn (half of the bytes, then killed)
 //   PQW_FAULT_STICKY  1: all later calls go wrong, too
 //   PQW_FAULT_LOG     a file outside of that folder that gets a line for each call that counts
+//   PQW_FAULT_DATA    a file outside of that folder that gets what is written: for each write its
+//                     offset and length (u64), then its bytes
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -49,14 +53,31 @@ bool in_folder(int fd) {
   return in_folder(path);
 }
 
+// Of the file that a setting names, for appending; -1 without one.
+int open_log(const char* name) {
+  const std::string_view path = setting(name);
+  return path.empty() ? -1 : ::open(path.data(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+void append(int log, const void* data, std::size_t n) {
+  static const auto real = next<ssize_t(int, const void*, size_t)>("write");
+  (void)!real(log, data, n);
+}
+
 void log_call(const char* name) {
-  const std::string_view path = setting("PQW_FAULT_LOG");
-  if (path.empty()) return;
-  static const int fd = ::open(path.data(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  static const int log = open_log("PQW_FAULT_LOG");
+  if (log < 0) return;
   char line[64];
   const int n = std::snprintf(line, sizeof(line), "%s\n", name);
-  static const auto real = next<ssize_t(int, const void*, size_t)>("write");
-  (void)!real(fd, line, static_cast<std::size_t>(n));
+  append(log, line, static_cast<std::size_t>(n));
+}
+
+void log_data(off_t offset, const void* data, std::size_t n) {
+  static const int log = open_log("PQW_FAULT_DATA");
+  if (log < 0) return;
+  const std::array<std::uint64_t, 2> head{static_cast<std::uint64_t>(offset), n};
+  append(log, head.data(), sizeof(head));
+  append(log, data, n);
 }
 
 // Whether the call that is about to be made goes wrong.
@@ -98,13 +119,17 @@ extern "C" {
 
 ssize_t write(int fd, const void* data, size_t n) {
   static const auto real = next<ssize_t(int, const void*, size_t)>("write");
-  if (!in_folder(fd) || !is_due("write")) return real(fd, data, n);
+  const bool counts = in_folder(fd);
+  if (counts) log_data(::lseek(fd, 0, SEEK_CUR), data, n);
+  if (!counts || !is_due("write")) return real(fd, data, n);
   return go_wrong(n, [&](std::size_t bytes) { return real(fd, data, bytes); });
 }
 
 ssize_t pwrite(int fd, const void* data, size_t n, off_t offset) {
   static const auto real = next<ssize_t(int, const void*, size_t, off_t)>("pwrite");
-  if (!in_folder(fd) || !is_due("pwrite")) return real(fd, data, n, offset);
+  const bool counts = in_folder(fd);
+  if (counts) log_data(offset, data, n);
+  if (!counts || !is_due("pwrite")) return real(fd, data, n, offset);
   return go_wrong(n, [&](std::size_t bytes) { return real(fd, data, bytes, offset); });
 }
 

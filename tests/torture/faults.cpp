@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <random>
 #include <sstream>
@@ -218,6 +220,26 @@ bool kill_at_random(bool all) {
     ok = is_fine(counts) && ok;
   }
   return ok;
+}
+
+std::vector<LoggedWrite> log_archive_writes(const std::string& path) {
+  const test::TempDir log;
+  const std::string folder = std::filesystem::path(path).parent_path();
+  const pid_t writer = start({"/proc/self/exe", "writer", "archive", path},
+                             {"LD_PRELOAD=" PQW_FAULT_SHIM, "PQW_FAULT_FOLDER=" + folder,
+                              "PQW_FAULT_DATA=" + (log / "data")},
+                             log.path().string());
+  if (finish(writer) != 0) std::abort();
+  const std::string data = test::content(log / "data");
+  std::vector<LoggedWrite> writes;
+  for (std::size_t at = 0; at < data.size();) {
+    std::array<std::uint64_t, 2> head{};  // offset, length
+    std::memcpy(head.data(), data.data() + at, sizeof(head));
+    at += sizeof(head);
+    writes.push_back({head[0], data.substr(at, head[1])});
+    at += head[1];
+  }
+  return writes;
 }
 
 bool read_while_writing(bool all) {

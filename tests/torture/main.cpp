@@ -12,6 +12,7 @@
 #include "tests/torture/faults.h"
 #include "tests/torture/hostile.h"
 #include "tests/torture/large.h"
+#include "tests/torture/memory.h"
 #include "tests/torture/resume.h"
 
 namespace {
@@ -21,18 +22,14 @@ struct Part {
   std::function<bool(bool)> run;
 };
 
-const Part kParts[] = {{"flips", pqw::torture::flip_bits},
-                       {"lengths", pqw::torture::truncate},
-                       {"appended", pqw::torture::append_bytes},
-                       {"sectors", pqw::torture::lose_sectors},
-                       {"hostile", pqw::torture::quantize_hostile_files},
-                       {"mutants", pqw::torture::read_hdf5_mutants},
-                       {"faults", pqw::torture::fail_writes},
-                       {"kills", pqw::torture::kill_at_writes},
-                       {"random-kills", pqw::torture::kill_at_random},
-                       {"readers", pqw::torture::read_while_writing},
-                       {"resume", pqw::torture::kill_and_resume},
-                       {"large", pqw::torture::pass_large_tensors}};
+const Part kParts[] = {
+    {"flips", pqw::torture::flip_bits},           {"lengths", pqw::torture::truncate},
+    {"appended", pqw::torture::append_bytes},     {"sectors", pqw::torture::lose_sectors},
+    {"power", pqw::torture::lose_power},          {"hostile", pqw::torture::quantize_hostile_files},
+    {"mutants", pqw::torture::read_hdf5_mutants}, {"faults", pqw::torture::fail_writes},
+    {"kills", pqw::torture::kill_at_writes},      {"random-kills", pqw::torture::kill_at_random},
+    {"memory", pqw::torture::fail_allocations},   {"readers", pqw::torture::read_while_writing},
+    {"resume", pqw::torture::kill_and_resume},    {"large", pqw::torture::pass_large_tensors}};
 
 int usage() {
   fmt::print(stderr, "usage: pqw_torture [--long] [PART...]; parts:");

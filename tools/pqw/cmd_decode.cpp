@@ -43,11 +43,11 @@ void add_decode(CLI::App& app) {
       "Names, shapes and types are those of the original file.\n"
       "Example:\n  pqw decode model.h5 -o decoded.safetensors");
   verb.callback([arguments] {
-    std::size_t n = 0;
     write_output(arguments->output, [&] {
-      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+      const std::size_t n =
+          decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+      if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));
     });
-    if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));
   });
 }
 

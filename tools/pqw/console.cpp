@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <new>
 
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
@@ -18,7 +19,16 @@ void print_talk(const std::string& text) {
   (void)std::fflush(stderr);
 }
 
-void print_error(std::string_view message) { print_talk("pqw: " + printable(message) + "\n"); }
+void print_error(std::string_view message) noexcept {
+  try {
+    print_talk("pqw: " + printable(message) + "\n");
+  } catch (const std::bad_alloc&) {  // for the escapes
+    (void)std::fputs("pqw: ", stderr);
+    for (const char c : message)
+      (void)std::fputc(static_cast<unsigned char>(c) < ' ' ? '?' : c, stderr);
+    (void)std::fputc('\n', stderr);
+  }
+}
 
 void print_note(std::string_view message) { print_talk(printable(message) + "\n"); }
 

@@ -15,7 +15,7 @@ namespace pqw::tool {
 void print_talk(const std::string& text);
 
 // One line "pqw: <message>" on stderr.
-void print_error(std::string_view message);
+void print_error(std::string_view message) noexcept;
 
 // One line on stderr.
 void print_note(std::string_view message);

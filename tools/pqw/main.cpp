@@ -1,6 +1,7 @@
 // The command-line tool: verbs, exit codes, signals.
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <new>
 #include <string_view>
 
@@ -33,6 +34,13 @@ extern "C" void on_fatal_signal(int signal) {
   std::raise(signal);
 }
 
+// libgomp and HDF5 call exit where they miss memory.
+extern "C" void at_exit() {
+  if (pqw::remove_temporaries_in_signal_handler() == 0) return;
+  constexpr std::string_view kText = "pqw: ended by a library; the output is as it was\n";
+  (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+}
+
 void catch_fatal_signals() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     if (std::signal(signal, on_fatal_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
@@ -63,6 +71,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   pqw::tool::restart_with_environment(argv);
   catch_fatal_signals();
+  std::atexit(at_exit);
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -3,9 +3,9 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <new>
 
-#include "pqw/console.h"
 #include "pqw/core/error.h"
 
 namespace pqw::tool {
@@ -25,31 +25,55 @@ bool leaves_output_open(ErrorCode code) {
   }
 }
 
-std::string fate(const std::string& output) {
-  struct stat status;
-  const bool is_there = ::lstat(output.c_str(), &status) == 0;
-  return "; " + output + (is_there ? " is as it was" : " was not written");
-}
+enum Fate { kNotWritten, kAsItWas, kComplete };
+
+// An output and what it was when this was made. Outputs are replaced whole, by a file that was made
+// while the old one was there.
+class Output {
+ public:
+  explicit Output(const std::string& path)
+      : path_(path),
+        was_there_(::stat(path.c_str(), &before_) == 0),
+        texts_{"; " + path + " was not written", "; " + path + " is as it was",
+               "; " + path + " is complete"},
+        no_memory_{out_of_memory(kNotWritten), out_of_memory(kAsItWas), out_of_memory(kComplete)} {}
+
+  const std::string& fate() const noexcept { return texts_[now()]; }
+
+  // Made beforehand, as there may be no memory for it later.
+  const Error& out_of_memory() const noexcept { return no_memory_[now()]; }
+
+ private:
+  Fate now() const noexcept {
+    struct stat status;
+    if (::stat(path_.c_str(), &status) != 0) return kNotWritten;
+    const bool is_same =
+        was_there_ && status.st_dev == before_.st_dev && status.st_ino == before_.st_ino;
+    return is_same ? kAsItWas : kComplete;
+  }
+
+  Error out_of_memory(Fate fate) const {
+    return {ErrorCode::kIo, "out of memory" + (path_.empty() ? "" : texts_[fate])};
+  }
+
+  const std::string& path_;
+  struct stat before_ = {};
+  const bool was_there_;
+  const std::array<std::string, 3> texts_;
+  const std::array<Error, 3> no_memory_;
+};
 
 }  // namespace
 
-void write_output(const std::string& output, const std::function<void()>& work) {
+void write_output(const std::string& path, const std::function<void()>& work) {
+  const Output output(path);
   try {
     work();
   } catch (const Error& error) {
-    if (output.empty() || !leaves_output_open(error.code())) throw;
-    throw Error(error.code(), error.what() + fate(output));
+    if (path.empty() || !leaves_output_open(error.code())) throw;
+    throw Error(error.code(), error.what() + output.fate());
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kIo, "out of memory" + (output.empty() ? "" : fate(output)));
-  }
-}
-
-void print_result_of(const std::string& output, const std::string& text) {
-  try {
-    print_result(text);
-  } catch (const Error& error) {
-    if (output.empty()) throw;
-    throw Error(error.code(), std::string(error.what()) + "; " + output + " is complete");
+    throw output.out_of_memory();
   }
 }
 

@@ -6,11 +6,9 @@
 
 namespace pqw::tool {
 
-// Does the work of writing `output`. To the message of an error that comes out of it, also when
-// memory runs out, it adds whether the file is as it was or was never there.
+// Does the work of writing `output` and of reporting on it. To the message of an error that comes
+// out of it, also when memory runs out, it adds what became of the file: it is as it was, it was
+// not written, or it is complete. An empty `output` stands for none.
 void write_output(const std::string& output, const std::function<void()>& work);
-
-// Prints the results of what was written to `output`, which an error says is complete.
-void print_result_of(const std::string& output, const std::string& text);
 
 }  // namespace pqw::tool

@@ -1,0 +1,174 @@
+// Runs of the tool in which an allocation fails.
+#include "tests/torture/memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <span>
+
+#include "pqw/formats/weight_file.h"
+#include "tests/archive/samples.h"
+#include "tests/random_matrix.h"
+#include "tests/temp_dir.h"
+#include "tests/torture/isolated.h"
+#include "tests/torture/process.h"
+
+namespace pqw::torture {
+namespace {
+
+constexpr char kDone = 'n';      // succeeded, and did what it does with enough memory
+constexpr char kRefused = 'o';   // exit code 1 and a message, the output as it was
+constexpr char kReported = 'u';  // exit code 1, the output complete, and the message says so
+constexpr char kEnded = 'x';     // ended by a library, without a message of ours; no output changed
+constexpr char kChanged = 'T';   // the output is neither the old nor the new one
+constexpr char kLie = 'L';       // exit code or message contradict what is there
+constexpr char kLeftover = 'R';  // a temporary of a process that lived to remove it
+
+const std::map<char, std::string> kLabels = {{kDone, "done"},
+                                             {kRefused, "refused"},
+                                             {kReported, "complete, report failed"},
+                                             {kEnded, "ended in a library"},
+                                             {kChanged, "TORN"},
+                                             {kLie, "WRONG REPORT"},
+                                             {kLeftover, "LEFTOVER"},
+                                             {kCrash, "CRASH"},
+                                             {kHang, "HANG"}};
+
+bool is_fine(char result) {
+  return result == kDone || result == kRefused || result == kReported || result == kEnded;
+}
+
+const std::string kOldOutput = "what was there before";
+
+struct Command {
+  std::string name;
+  std::vector<std::string> arguments;  // of which those beginning with '@' are files of the folder
+  std::string output;                  // in the folder; empty: there is none
+  // The HDF5 library writes in the process of the tool. It crashes or exits where its own
+  // allocations fail, which cannot be helped: then the output still has to be the old one.
+  bool writes_hdf5 = false;
+};
+
+const Command kCommands[] = {
+    {"eval .npz .safetensors", {"eval", "@w.npz", "@w.safetensors"}, "", false},
+    {"eval .npy .h5", {"eval", "@one.npy", "@one.h5"}, "", false},
+    {"verify", {"verify", "@a.h5"}, "", false},
+    {"inspect", {"inspect", "@a.h5"}, "", false},
+    {"decode to .safetensors", {"decode", "@a.h5", "--force", "-o"}, "@out.safetensors", false},
+    {"decode to .npz", {"decode", "@a.h5", "--force", "-o"}, "@out.npz", false},
+    {"decode to .h5", {"decode", "@a.h5", "--force", "-o"}, "@out.h5", true},
+    {"quantize", {"quantize", "@w.safetensors", "--force", "-o"}, "@out.h5", true}};
+
+void write_weights(const std::string& path, const std::vector<TensorInfo>& infos) {
+  const auto writer = create_weights(path, infos, {}, true);
+  unsigned seed = 0;
+  for (const TensorInfo& info : infos) {
+    const auto values = test::normal_values(element_count(info.shape), ++seed);
+    writer->add(std::as_bytes(std::span(values)));
+  }
+  writer->commit();
+}
+
+// The files of all commands in one folder, and runs of one of them.
+class Bench {
+ public:
+  explicit Bench(const Command& command) : command_(command) {
+    const std::vector<TensorInfo> several = {{"fc.weight", DType::kF32, {64, 32}},
+                                             {"fc.bias", DType::kF32, {64}},
+                                             {"scalar", DType::kF32, {}}};
+    for (const char* name : {"w.npz", "w.safetensors"}) write_weights(dir_ / name, several);
+    for (const char* name : {"one.npy", "one.h5"}) {
+      write_weights(dir_ / name, {{"arr_0", DType::kF32, {16, 16}}});
+    }
+    const std::vector<std::string> quantize = {PQW_COMMAND, "quantize",    dir_ / "w.safetensors",
+                                               "-o",        dir_ / "a.h5", "--centroids",
+                                               "16",        "--restarts",  "1"};
+    if (finish(start(quantize, {}, log_.path().string())) != 0) std::abort();
+    n_files_ = count_files() + (command.output.empty() ? 0 : 1);
+    if (run({"PQW_MEMORY_LOG=" + log_ / "count"}) != 0) std::abort();
+    n_allocations_ = std::stoul(test::content(log_ / "count"));
+    expected_ = result();
+  }
+
+  std::size_t n_allocations() const { return n_allocations_; }
+
+  char judge_run(std::size_t failing, bool sticky) const {
+    const int status = run({"PQW_MEMORY_AT=" + std::to_string(failing),
+                            std::string("PQW_MEMORY_STICKY=") + (sticky ? "1" : "0")});
+    const bool is_old = command_.output.empty() || output() == kOldOutput;
+    if (status == 0) return result() == expected_ ? kDone : kLie;
+    if (!is_old && output() != expected_) return kChanged;
+    if (status == 128 + SIGALRM) return kHang;
+    if (status > 128 || status == 255) return command_.writes_hdf5 ? kEnded : kCrash;
+    if (count_files() != n_files_) return kLeftover;
+    if (status != 1 || message().empty()) return kLie;
+    const bool says_complete = message().find("is complete") != std::string::npos;
+    if (is_old) return says_complete ? kLie : kRefused;
+    return says_complete ? kReported : kLie;
+  }
+
+  std::string message() const { return test::content(log_ / "stderr"); }
+
+ private:
+  std::string path(const std::string& argument) const { return dir_ / argument.substr(1); }
+  std::string output() const { return test::content(path(command_.output)); }
+  std::string result() const {
+    return command_.output.empty() ? test::content(log_ / "stdout") : output();
+  }
+  std::ptrdiff_t count_files() const {
+    return std::distance(std::filesystem::directory_iterator(dir_.path()), {});
+  }
+
+  int run(std::vector<std::string> variables) const {
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      if (entry.path().extension() == ".tmp") std::filesystem::remove(entry.path());
+    }
+    std::vector<std::string> arguments = {PQW_COMMAND};
+    for (const std::string& argument : command_.arguments) {
+      arguments.push_back(argument.starts_with('@') ? path(argument) : argument);
+    }
+    if (!command_.output.empty()) {
+      arguments.push_back(path(command_.output));
+      test::set_content(arguments.back(), kOldOutput);
+    }
+    variables.push_back("LD_PRELOAD=" PQW_MEMORY_SHIM);
+    variables.push_back("PQW_MEMORY_FOLDER=" + dir_.path().string());
+    variables.push_back("OMP_NUM_THREADS=1");  // the same allocations in every run
+    return finish(start(arguments, variables, log_.path().string()));
+  }
+
+  const Command& command_;
+  const test::TempDir dir_, log_;
+  std::ptrdiff_t n_files_ = 0;
+  std::size_t n_allocations_ = 0;
+  std::string expected_;
+};
+
+}  // namespace
+
+bool fail_allocations(bool all) {
+  bool ok = true;
+  for (const Command& command : kCommands) {
+    const Bench bench(command);
+    const std::size_t n = bench.n_allocations();
+    const std::size_t step = std::max<std::size_t>(1, n / (all ? 1500 : 15));
+    Counts counts;
+    for (const bool sticky : {false, true}) {
+      for (std::size_t k = 1; k <= n; k += step) {
+        const char result = bench.judge_run(k, sticky);
+        ++counts[result];
+        if (is_fine(result)) continue;
+        fmt::print(stderr, "{}, allocation {} of {}{}: {}: {}\n", command.name, k, n,
+                   sticky ? " and all later ones" : "", kLabels.at(result), bench.message());
+        ok = false;
+      }
+    }
+    print_row(fmt::format("{}, no memory ({} allocations)", command.name, n), counts, kLabels);
+  }
+  return ok;
+}
+
+}  // namespace pqw::torture
