@@ -1,6 +1,7 @@
 // SHA-256, by OpenSSL.
 #include "archive/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -14,13 +15,28 @@ namespace {
 constexpr std::size_t kPartBytes = std::size_t{1} << 20;
 
 void require(bool ok) {
-  if (!ok) throw Error(ErrorCode::kIo, "SHA-256 is not available from OpenSSL");
+  if (!ok) throw Error(ErrorCode::kIo, "SHA-256: OpenSSL does not have it, or too little memory");
+}
+
+// In a library context of its own: OpenSSL crashes where it misses memory for the shared one.
+EVP_MD* fetch() {
+  OSSL_LIB_CTX* const library = OSSL_LIB_CTX_new();
+  EVP_MD* const algorithm = library == nullptr ? nullptr : EVP_MD_fetch(library, "SHA256", nullptr);
+  if (algorithm == nullptr) OSSL_LIB_CTX_free(library);
+  require(algorithm != nullptr);
+  return algorithm;
+}
+
+// Kept until the process ends, which is when OpenSSL cleans up.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const fetched = fetch();
+  return fetched;
 }
 
 }  // namespace
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-  require(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+  require(context_ && EVP_DigestInit_ex(context_.get(), algorithm(), nullptr) == 1);
 }
 
 void Sha256::update(std::span<const std::byte> bytes) {

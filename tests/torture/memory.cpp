@@ -154,7 +154,7 @@ bool fail_allocations(bool all) {
   for (const Command& command : kCommands) {
     const Bench bench(command);
     const std::size_t n = bench.n_allocations();
-    const std::size_t step = std::max<std::size_t>(1, n / (all ? 1500 : 15));
+    const std::size_t step = std::max<std::size_t>(1, n / (all ? 1000 : 10));
     Counts counts;
     for (const bool sticky : {false, true}) {
       for (std::size_t k = 1; k <= n; k += step) {
