@@ -22,7 +22,7 @@ namespace {
 constexpr char kDone = 'n';      // succeeded, and did what it does with enough memory
 constexpr char kRefused = 'o';   // exit code 1 and a message, the output as it was
 constexpr char kReported = 'u';  // exit code 1, the output complete, and the message says so
-constexpr char kEnded = 'x';     // ended by a library, without a message of ours; no output changed
+constexpr char kEnded = 'x';     // HDF5 crashed or called exit(-1); the output as it was
 constexpr char kChanged = 'T';   // the output is neither the old nor the new one
 constexpr char kLie = 'L';       // exit code or message contradict what is there
 constexpr char kLeftover = 'R';  // a temporary of a process that lived to remove it
@@ -30,7 +30,7 @@ constexpr char kLeftover = 'R';  // a temporary of a process that lived to remov
 const std::map<char, std::string> kLabels = {{kDone, "done"},
                                              {kRefused, "refused"},
                                              {kReported, "complete, report failed"},
-                                             {kEnded, "ended in a library"},
+                                             {kEnded, "ended in HDF5"},
                                              {kChanged, "TORN"},
                                              {kLie, "WRONG REPORT"},
                                              {kLeftover, "LEFTOVER"},
@@ -102,7 +102,9 @@ class Bench {
     if (status == 0) return result() == expected_ ? kDone : kLie;
     if (!is_old && output() != expected_) return kChanged;
     if (status == 128 + SIGALRM) return kHang;
-    if (status > 128 || status == 255) return command_.writes_hdf5 ? kEnded : kCrash;
+    const bool may_be_hdf5 = status == 128 + SIGSEGV || status == 255;
+    if (command_.writes_hdf5 && may_be_hdf5) return kEnded;
+    if (status > 128) return kCrash;
     if (count_files() != n_files_) return kLeftover;
     if (status != 1 || message().empty()) return kLie;
     const bool says_complete = message().find("is complete") != std::string::npos;
