@@ -6,6 +6,7 @@
 
 #include "pqw/archive/archive.h"
 #include "tests/archive/samples.h"
+#include "tests/file_content.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {

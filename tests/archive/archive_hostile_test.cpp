@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "tests/archive/damaged_archive.h"
+#include "tests/file_content.h"
 
 namespace pqw {
 namespace {

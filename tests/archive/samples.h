@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -31,15 +29,6 @@ inline Record pq_record(const std::string& name) {
           {},
           "block_size=3,n_centroids=4",
           {section("codebooks", DType::kF16, {1, 4, 3}), section("codes", DType::kU8, {2})}};
-}
-
-inline std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-inline void set_content(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
 // The error that `action` ends in; an Error of the message "no error" when there is none.

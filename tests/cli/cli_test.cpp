@@ -9,25 +9,21 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "pqw/formats/weight_file.h"
-#include "tests/random_matrix.h"
+#include "tests/file_content.h"
+#include "tests/normal_weights.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
 
+using test::content;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
-
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return (std::ostringstream() << file.rdbuf()).str();
-}
 
 struct Outcome {
   int status = 0;  // exit code, or 128 + signal
@@ -46,12 +42,7 @@ class Cli : public testing::Test {
     std::vector<TensorInfo> infos;
     for (std::size_t i = 0; i < names.size(); ++i)
       infos.push_back({names[i], DType::kF32, shapes[i]});
-    const auto writer = create_weights(dir_ / name, infos, {}, false);
-    for (const TensorInfo& info : infos) {
-      const auto values = test::normal_values(element_count(info.shape), 1);
-      writer->add(std::as_bytes(std::span(values)));
-    }
-    writer->commit();
+    test::write_normal_weights(dir_ / name, infos);
   }
 
   pid_t start(std::vector<std::string> arguments) const {

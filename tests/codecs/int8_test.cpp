@@ -5,17 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <functional>
 #include <limits>
-#include <ostream>
 
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
+#include "tests/codecs/bad_record.h"
 #include "tests/random_int8_weight.h"
 
 namespace pqw {
 namespace {
 
+using test::BadRecord;
+using test::kCorrupt;
+using test::kMaxSize;
+using test::section;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -129,22 +132,6 @@ TEST(Int8Record, ComesBack) {
   EXPECT_EQ(back.zero_points, sample().zero_points);
 }
 
-struct BadRecord {
-  const char* name;
-  ErrorCode code;
-  const char* message;
-  std::function<void(Record&)> spoil;
-};
-
-void PrintTo(const BadRecord& bad, std::ostream* out) { *out << bad.name; }
-
-Section& section(Record& record, const std::string& name) {
-  for (Section& s : record.sections) {
-    if (s.name == name) return s;
-  }
-  throw std::logic_error("no section " + name);
-}
-
 void remove(Record& record, const std::string& name) {
   std::erase_if(record.sections, [&](const Section& s) { return s.name == name; });
 }
@@ -155,21 +142,7 @@ void set_scale(Record& record, float scale) {
 
 class Int8BadRecord : public testing::TestWithParam<BadRecord> {};
 
-TEST_P(Int8BadRecord, IsRefused) {
-  Record record = to_record(sample(), "fc");
-  GetParam().spoil(record);
-  try {
-    weight_from_record(record);
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code);
-    EXPECT_THAT(error.what(), HasSubstr("'fc'"));
-    EXPECT_THAT(error.what(), HasSubstr(GetParam().message));
-  }
-}
-
-constexpr ErrorCode kCorrupt = ErrorCode::kCorrupt;
-const auto kMaxSize = std::numeric_limits<std::size_t>::max();
+TEST_P(Int8BadRecord, IsRefused) { test::expect_refused(to_record(sample(), "fc"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     All, Int8BadRecord,
@@ -223,11 +196,7 @@ INSTANTIATE_TEST_SUITE_P(
                   [](Record& r) { section(r, "activations").bytes[0] = std::byte{2}; }},
         BadRecord{"activations type", kCorrupt, "'activations'",
                   [](Record& r) { section(r, "activations").dtype = DType::kI8; }}),
-    [](const auto& test_case) {
-      std::string name = test_case.param.name;
-      std::replace(name.begin(), name.end(), ' ', '_');
-      return name;
-    });
+    test::name_of);
 
 }  // namespace
 }  // namespace pqw

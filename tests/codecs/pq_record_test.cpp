@@ -1,17 +1,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <limits>
-#include <ostream>
-
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "tests/codecs/bad_record.h"
 
 namespace pqw {
 namespace {
 
+using test::BadRecord;
+using test::kCorrupt;
+using test::kMaxSize;
+using test::section;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -80,39 +81,9 @@ TEST(PqRecord, CodesThatNoMemoryHoldsAreRefused) {
   }
 }
 
-struct BadRecord {
-  const char* name;
-  ErrorCode code;
-  const char* message;
-  std::function<void(Record&)> spoil;
-};
-
-void PrintTo(const BadRecord& bad, std::ostream* out) { *out << bad.name; }
-
-Section& section(Record& record, const std::string& name) {
-  for (Section& s : record.sections) {
-    if (s.name == name) return s;
-  }
-  throw std::logic_error("no section " + name);
-}
-
 class PqBadRecord : public testing::TestWithParam<BadRecord> {};
 
-TEST_P(PqBadRecord, IsRefused) {
-  Record record = to_record(sample(), "fc");
-  GetParam().spoil(record);
-  try {
-    weight_from_record(record);
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code);
-    EXPECT_THAT(error.what(), HasSubstr("'fc'"));
-    EXPECT_THAT(error.what(), HasSubstr(GetParam().message));
-  }
-}
-
-constexpr ErrorCode kCorrupt = ErrorCode::kCorrupt;
-const auto kMaxSize = std::numeric_limits<std::size_t>::max();
+TEST_P(PqBadRecord, IsRefused) { test::expect_refused(to_record(sample(), "fc"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     All, PqBadRecord,
@@ -158,11 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
                   }},
         BadRecord{"code out of range", kCorrupt, "code 3",
                   [](Record& r) { section(r, "codes").bytes[0] = std::byte{0xff}; }}),
-    [](const auto& test_case) {
-      std::string name = test_case.param.name;
-      std::replace(name.begin(), name.end(), ' ', '_');
-      return name;
-    });
+    test::name_of);
 
 }  // namespace
 }  // namespace pqw

@@ -2,16 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <functional>
-#include <ostream>
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
+#include "tests/codecs/bad_record.h"
 #include "tests/random_tensorized_weight.h"
 
 namespace pqw {
 namespace {
 
+using test::BadRecord;
+using test::kCorrupt;
+using test::section;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -27,13 +29,6 @@ std::vector<float> decoded(const Weight& weight) {
   std::vector<float> values(matrix.rows * matrix.cols);
   decode_rows(weight, 0, {values.data(), matrix.rows, matrix.cols});
   return values;
-}
-
-Section& section(Record& record, const std::string& name) {
-  for (Section& s : record.sections) {
-    if (s.name == name) return s;
-  }
-  throw std::logic_error("no section " + name);
 }
 
 std::vector<std::uint64_t> numbers(const Section& layout) {
@@ -106,31 +101,12 @@ TEST(TensorizedRecord, LayersShareFactors) {
   EXPECT_THROW(tensorized_from_record(record, sample()), Error);
 }
 
-struct BadRecord {
-  const char* name;
-  ErrorCode code;
-  const char* message;
-  std::function<void(Record&)> spoil;
-};
-
-void PrintTo(const BadRecord& bad, std::ostream* out) { *out << bad.name; }
-
 class TensorizedBadRecord : public testing::TestWithParam<BadRecord> {};
 
 TEST_P(TensorizedBadRecord, IsRefused) {
-  Record record = to_record(sample(), "fc");
-  GetParam().spoil(record);
-  try {
-    weight_from_record(record);
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code);
-    EXPECT_THAT(error.what(), HasSubstr("'fc'"));
-    EXPECT_THAT(error.what(), HasSubstr(GetParam().message));
-  }
+  test::expect_refused(to_record(sample(), "fc"), GetParam());
 }
 
-constexpr ErrorCode kCorrupt = ErrorCode::kCorrupt;
 constexpr std::uint64_t kHuge = std::uint64_t{1} << 62;
 
 INSTANTIATE_TEST_SUITE_P(
@@ -213,11 +189,7 @@ INSTANTIATE_TEST_SUITE_P(
                     const auto* bytes = reinterpret_cast<const std::byte*>(other);
                     r.sections.push_back({"shared_with", DType::kU8, {5}, {bytes, bytes + 5}});
                   }}),
-    [](const auto& test_case) {
-      std::string name = test_case.param.name;
-      std::replace(name.begin(), name.end(), ' ', '_');
-      return name;
-    });
+    test::name_of);
 
 }  // namespace
 }  // namespace pqw

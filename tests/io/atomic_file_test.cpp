@@ -7,22 +7,19 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <sstream>
 #include <vector>
 
 #include "pqw/core/error.h"
+#include "tests/file_content.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
 
+using test::content;
+
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return (std::ostringstream() << file.rdbuf()).str();
 }
 
 std::size_t files_in(const test::TempDir& dir) {

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
@@ -19,16 +18,14 @@
 #include "pqw/pipeline/evaluate.h"
 #include "pqw/pipeline/plan.h"
 #include "pqw/pipeline/source.h"
+#include "tests/file_content.h"
 #include "tests/random_matrix.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
 
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return (std::ostringstream() << file.rdbuf()).str();
-}
+using test::content;
 
 struct TestTensor {
   TensorInfo info;

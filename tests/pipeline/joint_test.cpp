@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <sstream>
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/convert.h"
@@ -18,20 +17,18 @@
 #include "pqw/pipeline/layers.h"
 #include "pqw/pipeline/plan.h"
 #include "pqw/pipeline/source.h"
+#include "tests/file_content.h"
+#include "tests/pipeline/interruption.h"
 #include "tests/random_matrix.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
 
+using test::content;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return (std::ostringstream() << file.rdbuf()).str();
-}
 
 std::string message_of(const auto& action) {
   try {
@@ -43,20 +40,8 @@ std::string message_of(const auto& action) {
   return "";
 }
 
-struct Interruption : std::runtime_error {
-  Interruption() : std::runtime_error("interrupted") {}
-};
-
-struct Observer : CompressObserver {
-  explicit Observer(std::size_t limit = SIZE_MAX) : most_done(limit) {}
-  void on_start(std::size_t, std::size_t) override {}
-  void on_tensor(const TensorInfo&) override {}
-  void on_iteration(const EmIteration&) override { ++iterations; }
-  void on_tensor_done(const TensorReport&) override {
-    if (++done > most_done) throw Interruption();
-  }
-  std::size_t most_done, done = 0, iterations = 0;
-};
+using Observer = test::CountingObserver;
+using test::Interruption;
 
 // a.0, other, a.1, b.0, a.2, b.1: groups of three and of two, and a tensor between them.
 class JointFiles : public testing::Test {

@@ -10,6 +10,9 @@
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/compress.h"
+#include "tests/file_content.h"
+#include "tests/normal_weights.h"
+#include "tests/pipeline/interruption.h"
 #include "tests/random_matrix.h"
 #include "tests/temp_dir.h"
 
@@ -19,25 +22,10 @@ namespace {
 const Recipe kRecipe{
     .defaults = {{"centroids", "8"}, {"iterations", "1"}, {"restarts", "1"}, {"init", "random"}}};
 
+using Observer = test::CountingObserver;
+using test::content;
+using test::Interruption;
 using Setting = Settings::value_type;
-
-struct Interruption : std::runtime_error {
-  Interruption() : std::runtime_error("interrupted") {}
-};
-
-// Counts iterations; interrupts after so many tensors.
-struct Observer : CompressObserver {
-  explicit Observer(std::size_t limit = SIZE_MAX) : most_done(limit) {}
-  void on_start(std::size_t, std::size_t) override {}
-  void on_tensor(const TensorInfo&) override {}
-  void on_iteration(const EmIteration&) override { ++iterations; }
-  void on_tensor_done(const TensorReport&) override {
-    if (++done > most_done) throw Interruption();
-  }
-  void on_kept(const std::string& folder) override { kept = folder; }
-  std::size_t most_done, done = 0, iterations = 0;
-  std::string kept;
-};
 
 class ResumeTest : public testing::Test {
  protected:
@@ -49,20 +37,10 @@ class ResumeTest : public testing::Test {
       infos.push_back({"small." + std::to_string(i), DType::kF32, {64, 32}});
       infos.push_back({"bias." + std::to_string(i), DType::kF32, {7}});
     }
-    const auto writer = create_weights(input_, infos, {}, true);
-    for (const TensorInfo& info : infos) {
-      const auto values = test::normal_values(element_count(info.shape), seed++);
-      writer->add(std::as_bytes(std::span(values)));
-    }
-    writer->commit();
+    test::write_normal_weights(input_, infos, seed);
   }
 
   void SetUp() override { write_input(1); }
-
-  std::string content(const std::string& path) const {
-    std::ifstream file(path, std::ios::binary);
-    return (std::ostringstream() << file.rdbuf()).str();
-  }
 
   std::string uninterrupted(const Recipe& recipe) const {
     (void)n_iterations(recipe);

@@ -4,8 +4,6 @@
 #include <omp.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
@@ -13,30 +11,22 @@
 #include "pqw/pipeline/decompress.h"
 #include "pqw/pipeline/evaluate.h"
 #include "pqw/pipeline/source.h"
+#include "tests/file_content.h"
+#include "tests/normal_weights.h"
 #include "tests/random_tensorized_weight.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
 
+using test::content;
 using testing::HasSubstr;
-
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return (std::ostringstream() << file.rdbuf()).str();
-}
 
 class TensorizedFiles : public testing::Test {
  protected:
   void SetUp() override {
-    const std::vector<TensorInfo> infos{{"fc", DType::kF32, {96, 80}},
-                                        {"conv", DType::kF32, {48, 20, 3, 3}}};
-    const auto writer = create_weights(input_, infos, {}, false);
-    for (const TensorInfo& info : infos) {
-      const auto values = test::normal_values(element_count(info.shape), 1);
-      writer->add(std::as_bytes(std::span(values)));
-    }
-    writer->commit();
+    test::write_normal_weights(
+        input_, {{"fc", DType::kF32, {96, 80}}, {"conv", DType::kF32, {48, 20, 3, 3}}});
   }
   void TearDown() override { omp_set_num_threads(omp_get_num_procs()); }
 

@@ -1,4 +1,4 @@
-// Archives damaged after they were written: flipped bits, other lengths, sectors that were lost.
+// Archives damaged after they were written: flipped bits, other lengths; sectors that were lost.
 #include "tests/torture/damage.h"
 
 #include <fmt/format.h>
@@ -7,8 +7,9 @@
 #include <random>
 #include <span>
 
+#include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
-#include "tests/archive/samples.h"
+#include "tests/file_content.h"
 #include "tests/temp_dir.h"
 #include "tests/torture/faults.h"
 #include "tests/torture/golden.h"

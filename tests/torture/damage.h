@@ -1,4 +1,4 @@
-// Archives damaged after they were written.
+// Archives damaged after they were written, or because a disk did not keep what was.
 #pragma once
 
 namespace pqw::torture {
@@ -10,8 +10,8 @@ bool truncate(bool all);
 bool append_bytes(bool all);
 bool lose_sectors(bool all);
 
-// The power fails at any moment of writing, on a disk that keeps any part of what it was given and
-// reports a sync that did not happen: files that a rename has made visible all the same.
+// The power fails while an archive is written, on a disk that keeps any sectors of the writes so
+// far although it reported a sync.
 bool lose_power(bool all);
 
 }  // namespace pqw::torture

@@ -17,7 +17,7 @@
 
 #include "pqw/core/error.h"
 #include "pqw/io/atomic_file.h"
-#include "tests/archive/samples.h"
+#include "tests/file_content.h"
 #include "tests/temp_dir.h"
 #include "tests/torture/golden.h"
 #include "tests/torture/isolated.h"

@@ -10,9 +10,8 @@
 #include <filesystem>
 #include <random>
 
-#include "pqw/formats/weight_file.h"
-#include "tests/archive/samples.h"
-#include "tests/random_matrix.h"
+#include "tests/file_content.h"
+#include "tests/normal_weights.h"
 #include "tests/temp_dir.h"
 #include "tests/torture/isolated.h"
 #include "tests/torture/process.h"
@@ -39,13 +38,7 @@ void write_input(const std::string& path) {
     infos.push_back({"large." + std::to_string(i), DType::kF32, {1025, 512}});
     infos.push_back({"small." + std::to_string(i), DType::kF32, {128, 64}});
   }
-  const auto writer = create_weights(path, infos, {}, true);
-  unsigned seed = 0;
-  for (const TensorInfo& info : infos) {
-    const auto values = test::normal_values(element_count(info.shape), ++seed);
-    writer->add(std::as_bytes(std::span(values)));
-  }
-  writer->commit();
+  test::write_normal_weights(path, infos);
 }
 
 }  // namespace
