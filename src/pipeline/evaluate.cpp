@@ -2,6 +2,7 @@
 #include "pqw/pipeline/evaluate.h"
 
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -154,18 +155,18 @@ Distortion measure(DType original_dtype, std::span<const std::byte> original,
   const std::size_t width_b = size_in_bytes(reconstruction_dtype);
   const std::size_t count = original.size() / width_a;
   std::vector<Distortion> partial((count + kChunk - 1) / kChunk);
-#pragma omp parallel
-  {
-    std::vector<float> a(kChunk), b(kChunk);
-#pragma omp for
-    for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
-      const std::size_t begin = chunk * kChunk;
-      const std::size_t n = std::min(kChunk, count - begin);
-      to_float(original.subspan(begin * width_a, n * width_a), original_dtype, {a.data(), n});
-      to_float(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype,
-               {b.data(), n});
-      partial[chunk].add({a.data(), n}, {b.data(), n});
-    }
+  const auto n_threads = static_cast<std::size_t>(omp_get_max_threads());
+  std::vector<float> scratch(2 * kChunk * n_threads);
+#pragma omp parallel for if (partial.size() > 1)
+  for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
+    const std::size_t begin = chunk * kChunk;
+    const std::size_t n = std::min(kChunk, count - begin);
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    const std::span<float> a(scratch.data() + 2 * kChunk * thread, n);
+    const std::span<float> b(a.data() + kChunk, n);
+    to_float(original.subspan(begin * width_a, n * width_a), original_dtype, a);
+    to_float(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype, b);
+    partial[chunk].add(a, b);
   }
   Distortion sum;
   for (const Distortion& part : partial) sum.add(part);

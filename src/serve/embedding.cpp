@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "core/region_errors.h"
 #include "pqw/core/error.h"
 #include "serve/layer_checks.h"
 #include "serve/row_decoder.h"
@@ -34,10 +35,12 @@ void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out
                               index));
     }
   }
+  RegionErrors errors;
 #pragma omp parallel for if (indices.size() * dim() >= kParallelFloats)
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    rows_->decode(static_cast<std::size_t>(indices[i]), out.row(i));
+    errors.run([&] { rows_->decode(static_cast<std::size_t>(indices[i]), out.row(i)); });
   }
+  errors.rethrow();
 }
 
 }  // namespace pqw

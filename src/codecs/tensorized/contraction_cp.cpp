@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "codecs/tensorized/layout.h"
+#include "core/region_errors.h"
 
 namespace pqw::tensorized {
 namespace {
@@ -88,21 +89,25 @@ void contract_cp(const Factors& factors, ConstMatrix x, MutableMatrix y) {
   std::vector<float> z(x.rows() * rank);
   const bool parallel =
       contract_cp_cost(factors.layout) * static_cast<double>(x.rows()) >= kParallelWork;
+  RegionErrors errors;
 #pragma omp parallel if (parallel)
   {
 #pragma omp for schedule(static)
     for (std::size_t job = 0; job < x.rows() * n_parts; ++job) {
       const std::size_t b = job / n_parts;
       const std::size_t first = job % n_parts * kPart;
-      in_side.contract(x.row(b).data(), first, std::min(kPart, rank - first),
-                       z.data() + b * rank + first);
+      errors.run([&] {
+        in_side.contract(x.row(b).data(), first, std::min(kPart, rank - first),
+                         z.data() + b * rank + first);
+      });
     }
 #pragma omp for schedule(static)
     for (std::size_t job = 0; job < x.rows() * n_prefixes; ++job) {
       const std::size_t b = job / n_prefixes;
-      expand(factors, z.data() + b * rank, job % n_prefixes, y.row(b));
+      errors.run([&] { expand(factors, z.data() + b * rank, job % n_prefixes, y.row(b)); });
     }
   }
+  errors.rethrow();
 }
 
 double contract_cp_cost(const TensorLayout& layout) {

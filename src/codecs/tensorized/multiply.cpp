@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
 
 #include "codecs/tensorized/contraction.h"
 #include "codecs/tensorized/layout.h"
 #include "codecs/tensorized/row_builder.h"
+#include "core/region_errors.h"
 #include "pqw/codecs/tensorized_product.h"
 #include "pqw/codecs/weight.h"
 
@@ -22,13 +24,20 @@ constexpr std::size_t kParallelWork = 1 << 14;  // weights that pay for threads
 template <class Use>
 void for_each_row(const Factors& factors, std::size_t first, std::size_t n, std::size_t n_columns,
                   const Use& use) {
+  RegionErrors errors;
 #pragma omp parallel if (n * n_columns >= kParallelWork)
   {
-    RowBuilder builder(factors);
+    std::optional<RowBuilder> builder;
+    errors.run([&] { builder.emplace(factors); });
     // Neighbouring rows to the same thread: they share digits.
 #pragma omp for schedule(static)
-    for (std::size_t i = 0; i < n; ++i) use(i, builder.build(first + i));
+    for (std::size_t i = 0; i < n; ++i) {
+      errors.run([&] {
+        if (builder) use(i, builder->build(first + i));
+      });
+    }
   }
+  errors.rethrow();
 }
 
 void multiply_factorized(const Factors& factors, std::size_t first, ConstMatrix x,
