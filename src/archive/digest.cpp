@@ -27,7 +27,7 @@ EVP_MD* fetch() {
   return algorithm;
 }
 
-// Kept until the process ends, which is when OpenSSL cleans up.
+// Never freed: digests may be made until the process ends.
 const EVP_MD* algorithm() {
   static const EVP_MD* const fetched = fetch();
   return fetched;

@@ -2,6 +2,7 @@
 #include <set>
 #include <utility>
 
+#include "archive/digest.h"
 #include "archive/layout.h"
 #include "archive/source.h"
 #include "h5/context.h"
@@ -157,6 +158,8 @@ class IsolatedSource : public Source {
 }  // namespace
 
 std::unique_ptr<Source> open_isolated(InputFile file) {
+  // Here, as the child cannot wait for a thread of the parent that makes the first digest.
+  (void)sha256({});
   return std::make_unique<IsolatedSource>(std::move(file));
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "formats/npy_header.h"
@@ -37,7 +38,9 @@ std::string member_name(const InTensor& where) {
 class NpzWriter : public WeightWriter {
  public:
   NpzWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
-      : order_(path, std::move(tensors)), target_(path, overwrite), spool_(path + ".spool", true) {
+      : order_(path, std::move(tensors)),
+        target_(path, overwrite),
+        spool_(std::in_place, path + ".spool", true) {
     for (const TensorInfo& info : order_.tensors()) {
       const InTensor where{target_.path(), info.name};
       names_.push_back(member_name(where));
@@ -47,13 +50,13 @@ class NpzWriter : public WeightWriter {
 
   void add(std::span<const std::byte> bytes) override {
     const std::size_t index = order_.next(bytes.size());
-    spool_.write(std::as_bytes(std::span(headers_[index])));
-    spool_.write(bytes);
+    spool_->write(std::as_bytes(std::span(headers_[index])));
+    spool_->write(bytes);
   }
 
   void commit() override {
     order_.require_complete();
-    ZipWriter zip(target_, spool_.temporary_path());
+    ZipWriter zip(target_, spool_->temporary_path());
     std::uint64_t offset = 0;
     for (std::size_t i = 0; i < names_.size(); ++i) {
       const std::uint64_t size = headers_[i].size() + byte_count(order_.tensors()[i]);
@@ -61,13 +64,14 @@ class NpzWriter : public WeightWriter {
       offset += size;
     }
     zip.write();
+    spool_.reset();
     target_.commit();
   }
 
  private:
   WriteOrder order_;
   AtomicFile target_;
-  AtomicFile spool_;  // never committed
+  std::optional<AtomicFile> spool_;  // never committed
   std::vector<std::string> names_;
   std::vector<std::string> headers_;
 };

@@ -41,7 +41,8 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// The folder of a file, opened before the file changes in it.
+// The folder of a file. Opened before a rename, so that nothing is missing between that and the
+// sync.
 class Folder {
  public:
   explicit Folder(const std::string& path)
@@ -132,7 +133,8 @@ void AtomicFile::commit() {
     }
     throw system_error(path_, "rename the temporary file to it");
   }
-  ::close(std::exchange(fd_, -1));  // nor may the destructor
+  // Nor may the destructor remove it, which -1 tells.
+  ::close(std::exchange(fd_, -1));
   errno = folder.sync();
   if (errno == 0) return;
   throw Error(ErrorCode::kUnsynced, std::string(system_error(path_, "sync its folder").what()) +

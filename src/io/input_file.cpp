@@ -15,7 +15,7 @@
 namespace pqw {
 namespace {
 
-// Before opening, which a FIFO would block.
+// Before opening, which for a device may do something.
 void require_regular_file(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) throw system_error(path, "open");

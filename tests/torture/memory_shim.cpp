@@ -1,12 +1,15 @@
 // A library to preload: an allocation fails, at a given count. It counts from when a file in one
 // folder is opened first, so that loading the program does not matter.
 //
+// Processes that are forked count on together with their parent.
+//
 //   PQW_MEMORY_FOLDER  the folder
 //   PQW_MEMORY_AT      the number of the allocation that fails, from 1; 0: none
 //   PQW_MEMORY_STICKY  1: all later ones fail, too
 //   PQW_MEMORY_LOG     a file that gets the number of allocations when the program exits
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +17,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string_view>
 
 extern "C" {
@@ -31,7 +35,7 @@ std::string_view setting(const char* name) {
 }
 
 std::atomic<bool> is_counting = false;
-std::atomic<long> n_allocations = 0;
+std::atomic<long>* n_allocations = nullptr;  // shared memory
 long failing = 0;
 bool is_sticky = false;
 
@@ -40,13 +44,17 @@ void count_from(const char* path) {
   if (is_counting || folder.empty() || !std::string_view(path).starts_with(folder)) return;
   failing = std::atol(setting("PQW_MEMORY_AT").data());
   is_sticky = setting("PQW_MEMORY_STICKY") == "1";
+  void* const shared = ::mmap(nullptr, sizeof(*n_allocations), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) std::abort();
+  n_allocations = new (shared) std::atomic<long>(0);
   is_counting = true;
 }
 
 // Whether the allocation that is about to be made fails.
 bool is_due() {
   if (!is_counting) return false;
-  const long number = ++n_allocations;
+  const long number = ++*n_allocations;
   const bool due = failing > 0 && (number == failing || (is_sticky && number > failing));
   if (due) errno = ENOMEM;
   return due;
@@ -63,10 +71,11 @@ const pid_t process = ::getpid();
 __attribute__((destructor)) void log_count() {
   const std::string_view path = setting("PQW_MEMORY_LOG");
   if (path.empty() || ::getpid() != process) return;
+  const long n = is_counting ? n_allocations->load() : 0;
   is_counting = false;
   std::FILE* log = std::fopen(path.data(), "w");
   if (log == nullptr) return;
-  std::fprintf(log, "%ld\n", n_allocations.load());
+  std::fprintf(log, "%ld\n", n);
   std::fclose(log);
 }
 

@@ -43,9 +43,11 @@ void add_decode(CLI::App& app) {
       "Names, shapes and types are those of the original file.\n"
       "Example:\n  pqw decode model.h5 -o decoded.safetensors");
   verb.callback([arguments] {
-    write_output(arguments->output, [&] {
-      const std::size_t n =
-          decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+    std::size_t n = 0;
+    const auto write = [&] {
+      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+    };
+    write_output(arguments->output, write, [&] {
       if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));
     });
   });

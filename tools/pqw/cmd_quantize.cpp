@@ -120,11 +120,14 @@ std::string throughput(const Report& report) {
 }
 
 void run(const Arguments& arguments) {
-  const Report report = make_report(arguments);
-  if (!arguments.quiet) print_skipped(report.skipped);
-  print_result(arguments.json ? to_json(report) : to_table(report));
-  if (arguments.quiet) return;
-  print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
+  Report report;
+  const auto write = [&] { report = make_report(arguments); };
+  write_output(arguments.dry_run ? "" : arguments.output, write, [&] {
+    if (!arguments.quiet) print_skipped(report.skipped);
+    print_result(arguments.json ? to_json(report) : to_table(report));
+    if (arguments.quiet) return;
+    print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
+  });
 }
 
 void add_codec_options(CLI::App& verb, Arguments& arguments) {
@@ -227,7 +230,7 @@ void add_quantize(CLI::App& app) {
   verb.footer(kFooter);
   verb.callback([arguments, output] {
     if (!arguments->dry_run && output->count() == 0) throw CLI::RequiredError("--output");
-    write_output(arguments->dry_run ? "" : arguments->output, [&] { run(*arguments); });
+    run(*arguments);
   });
 }
 

@@ -22,7 +22,7 @@ void print_talk(const std::string& text) {
 void print_error(std::string_view message) noexcept {
   try {
     print_talk("pqw: " + printable(message) + "\n");
-  } catch (const std::bad_alloc&) {  // for the escapes
+  } catch (const std::bad_alloc&) {  // no memory for the text with its escapes
     (void)std::fputs("pqw: ", stderr);
     for (const char c : message)
       (void)std::fputc(static_cast<unsigned char>(c) < ' ' ? '?' : c, stderr);

@@ -34,11 +34,14 @@ extern "C" void on_fatal_signal(int signal) {
   std::raise(signal);
 }
 
-// libgomp and HDF5 call exit where they miss memory.
+const pid_t tool = ::getpid();
+
+// libgomp and HDF5 call exit where they miss memory; HDF5 also in the processes that read.
 extern "C" void at_exit() {
-  if (pqw::remove_temporaries_in_signal_handler() == 0) return;
+  if (::getpid() != tool || pqw::remove_temporaries_in_signal_handler() == 0) return;
   constexpr std::string_view kText = "pqw: ended by a library; the output is as it was\n";
   (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+  std::_Exit(kFailed);
 }
 
 void catch_fatal_signals() {

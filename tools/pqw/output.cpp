@@ -27,8 +27,7 @@ bool leaves_output_open(ErrorCode code) {
 
 enum Fate { kNotWritten, kAsItWas, kComplete };
 
-// An output and what it was when this was made. Outputs are replaced whole, by a file that was made
-// while the old one was there.
+// An output and what it was when this was made.
 class Output {
  public:
   explicit Output(const std::string& path)
@@ -38,20 +37,19 @@ class Output {
                "; " + path + " is complete"},
         no_memory_{out_of_memory(kNotWritten), out_of_memory(kAsItWas), out_of_memory(kComplete)} {}
 
-  const std::string& fate() const noexcept { return texts_[now()]; }
+  const std::string& text(Fate fate) const noexcept { return texts_[fate]; }
+  Fate unwritten() const noexcept { return was_there_ ? kAsItWas : kNotWritten; }
 
-  // Made beforehand, as there may be no memory for it later.
-  const Error& out_of_memory() const noexcept { return no_memory_[now()]; }
-
- private:
-  Fate now() const noexcept {
-    struct stat status;
-    if (::stat(path_.c_str(), &status) != 0) return kNotWritten;
-    const bool is_same =
-        was_there_ && status.st_dev == before_.st_dev && status.st_ino == before_.st_ino;
-    return is_same ? kAsItWas : kComplete;
+  // Memory may have run out before the file was replaced or after. It is replaced by another one
+  // that was made while the old one was there.
+  const Error& out_of_memory() const noexcept {
+    struct stat now;
+    if (::stat(path_.c_str(), &now) != 0) return no_memory_[kNotWritten];
+    const bool is_same = was_there_ && now.st_dev == before_.st_dev && now.st_ino == before_.st_ino;
+    return no_memory_[is_same ? kAsItWas : kComplete];
   }
 
+ private:
   Error out_of_memory(Fate fate) const {
     return {ErrorCode::kIo, "out of memory" + (path_.empty() ? "" : texts_[fate])};
   }
@@ -60,18 +58,24 @@ class Output {
   struct stat before_ = {};
   const bool was_there_;
   const std::array<std::string, 3> texts_;
-  const std::array<Error, 3> no_memory_;
+  const std::array<Error, 3> no_memory_;  // made beforehand: later there may be no memory for it
 };
 
 }  // namespace
 
-void write_output(const std::string& path, const std::function<void()>& work) {
+void write_output(const std::string& path, const std::function<void()>& write,
+                  const std::function<void()>& report) {
   const Output output(path);
+  Fate fate = output.unwritten();
   try {
-    work();
-  } catch (const Error& error) {
-    if (path.empty() || !leaves_output_open(error.code())) throw;
-    throw Error(error.code(), error.what() + output.fate());
+    try {
+      write();
+      fate = kComplete;
+      report();
+    } catch (const Error& error) {
+      if (path.empty() || !leaves_output_open(error.code())) throw;
+      throw Error(error.code(), error.what() + output.text(fate));
+    }
   } catch (const std::bad_alloc&) {
     throw output.out_of_memory();
   }

@@ -6,9 +6,10 @@
 
 namespace pqw::tool {
 
-// Does the work of writing `output` and of reporting on it. To the message of an error that comes
-// out of it, also when memory runs out, it adds what became of the file: it is as it was, it was
+// Writes `output` by `write`, then reports on it by `report`. To the message of an error that comes
+// out of them, also when memory runs out, it adds what became of the file: it is as it was, it was
 // not written, or it is complete. An empty `output` stands for none.
-void write_output(const std::string& output, const std::function<void()>& work);
+void write_output(const std::string& output, const std::function<void()>& write,
+                  const std::function<void()>& report);
 
 }  // namespace pqw::tool
