@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <set>
+
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 #include "pqw/io/input_file.h"
@@ -18,46 +21,65 @@ std::string shown(std::string_view text) {
   return printable(text.substr(0, kMaxShown)) + (text.size() > kMaxShown ? "..." : "");
 }
 
-[[noreturn]] void bad_recipe(const std::string& path, const YAML::Node& node,
+// A file that is being read.
+struct RecipeFile {
+  const std::string& path;
+  // What may still be read: a file of some hundred bytes stands for millions of values when aliases
+  // name maps of aliases.
+  std::size_t bytes_left = std::size_t{4} << 20;
+};
+
+[[noreturn]] void bad_recipe(const RecipeFile& file, const YAML::Node& node,
                              const std::string& what) {
   const YAML::Mark mark = node.Mark();
   const std::string line = mark.is_null() ? "" : fmt::format("line {}: ", mark.line + 1);
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}{}", path, line, shown(what)));
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}{}", file.path, line, shown(what)));
 }
 
-std::string scalar(const std::string& path, const YAML::Node& node) {
-  if (!node.IsScalar()) bad_recipe(path, node, "expected a single value");
+std::string scalar(RecipeFile& file, const YAML::Node& node) {
+  if (!node.IsScalar()) bad_recipe(file, node, "expected a single value");
+  const std::size_t bytes = node.Scalar().size() + sizeof(YAML::Node);
+  if (bytes > file.bytes_left) bad_recipe(file, node, "too many values, aliases counted each time");
+  file.bytes_left -= bytes;
   return node.Scalar();
 }
 
 // One value, or a list of values joined by 'x'.
-std::string value_of(const std::string& path, const YAML::Node& node) {
-  if (!node.IsSequence()) return scalar(path, node);
+std::string value_of(RecipeFile& file, const YAML::Node& node) {
+  if (!node.IsSequence()) return scalar(file, node);
   std::string text;
   for (const auto& item : node) {
     if (!text.empty()) text += 'x';
-    text += scalar(path, item);
+    text += scalar(file, item);
   }
   return text;
 }
 
 // Settings of a recipe and the nodes of their keys, for messages.
 struct Located {
+  bool contains(const std::string& key) const {
+    return std::ranges::find(settings, key, &Settings::value_type::first) != settings.end();
+  }
+
   Settings settings;
   std::vector<YAML::Node> nodes;
 };
 
-void collect(const std::string& path, const YAML::Node& map, const std::string& prefix,
-             Located& located) {
+void collect(RecipeFile& file, const YAML::Node& map, const std::string& prefix, Located& located) {
   constexpr std::size_t kLongestKey = 256;  // bounds the depth: who nests deeper means no setting
-  if (!map.IsMap()) bad_recipe(path, map, "expected option: value pairs");
-  if (prefix.size() > kLongestKey) bad_recipe(path, map, "nested too deep");
+  constexpr std::size_t kMostSettings = 1000;
+  if (!map.IsMap()) bad_recipe(file, map, "expected option: value pairs");
+  if (prefix.size() > kLongestKey) bad_recipe(file, map, "nested too deep");
   for (const auto& item : map) {
-    const std::string key = prefix + scalar(path, item.first);
+    const std::string key = prefix + scalar(file, item.first);
     if (item.second.IsMap()) {
-      collect(path, item.second, key + ".", located);
+      collect(file, item.second, key + ".", located);
     } else {
-      located.settings.emplace_back(key, value_of(path, item.second));
+      if (located.contains(key)) {
+        bad_recipe(file, item.first, fmt::format("'{}' is there twice", key));
+      }
+      if (located.nodes.size() == kMostSettings) bad_recipe(file, item.first, "too many settings");
+      located.settings.emplace_back(key, value_of(file, item.second));
       located.nodes.push_back(item.first);
     }
   }
@@ -75,7 +97,7 @@ std::string mistake_in(const Settings& settings) {
 
 // Checks all settings, then each beside the codecs that all of them name, so that messages can tell
 // the line.
-void check(const std::string& path, const Located& located, const Settings& defaults) {
+void check(RecipeFile& file, const Located& located, const Settings& defaults) {
   const std::string mistake = mistake_in(layered(defaults, located.settings));
   if (mistake.empty()) return;
   Settings codecs;
@@ -86,15 +108,15 @@ void check(const std::string& path, const Located& located, const Settings& defa
     Settings settings = codecs;
     settings.push_back(located.settings[i]);
     const std::string one = mistake_in(layered(defaults, settings));
-    if (!one.empty()) bad_recipe(path, located.nodes[i], one);
+    if (!one.empty()) bad_recipe(file, located.nodes[i], one);
   }
-  bad_recipe(path, located.nodes.front(), mistake);
+  bad_recipe(file, located.nodes.front(), mistake);
 }
 
-Settings read_settings(const std::string& path, const YAML::Node& node, const Settings& defaults,
+Settings read_settings(RecipeFile& file, const YAML::Node& node, const Settings& defaults,
                        Rule* rule) {
   Located located;
-  collect(path, node, "", located);
+  collect(file, node, "", located);
   for (std::size_t i = 0; rule != nullptr && i < located.settings.size(); ++i) {
     if (located.settings[i].first != "pattern") continue;
     rule->pattern = located.settings[i].second;
@@ -102,52 +124,56 @@ Settings read_settings(const std::string& path, const YAML::Node& node, const Se
     located.nodes.erase(located.nodes.begin() + static_cast<std::ptrdiff_t>(i));
     break;
   }
-  check(path, located, defaults);
+  check(file, located, defaults);
   return located.settings;
 }
 
-std::vector<std::string> read_patterns(const std::string& path, const YAML::Node& node) {
-  if (!node.IsSequence()) bad_recipe(path, node, "expected a list of patterns");
+std::vector<std::string> read_patterns(RecipeFile& file, const YAML::Node& node) {
+  if (!node.IsSequence()) bad_recipe(file, node, "expected a list of patterns");
   std::vector<std::string> patterns;
-  for (const auto& item : node) patterns.push_back(scalar(path, item));
+  for (const auto& item : node) patterns.push_back(scalar(file, item));
   return patterns;
 }
 
-std::vector<Rule> read_rules(const std::string& path, const YAML::Node& node,
-                             const Settings& defaults) {
-  if (!node.IsSequence()) bad_recipe(path, node, "expected a list of rules");
+std::vector<Rule> read_rules(RecipeFile& file, const YAML::Node& node, const Settings& defaults) {
+  if (!node.IsSequence()) bad_recipe(file, node, "expected a list of rules");
   std::vector<Rule> rules;
   for (const auto& item : node) {
     Rule rule;
-    rule.settings = read_settings(path, item, defaults, &rule);
-    if (rule.pattern.empty()) bad_recipe(path, item, "a rule needs a pattern");
+    rule.settings = read_settings(file, item, defaults, &rule);
+    if (rule.pattern.empty()) bad_recipe(file, item, "a rule needs a pattern");
     rules.push_back(std::move(rule));
   }
   return rules;
 }
 
-Recipe read_root(const std::string& path, const YAML::Node& root) {
+Recipe read_root(RecipeFile& file, const YAML::Node& root) {
   if (!root.IsMap()) {
-    bad_recipe(path, root, "expected the keys defaults, include, exclude and tensors");
+    bad_recipe(file, root, "expected the keys defaults, include, exclude and tensors");
   }
   Recipe recipe;
-  for (const auto& item : root) {  // first, as the rules come on top of them
-    if (scalar(path, item.first) != "defaults") continue;
-    recipe.defaults = read_settings(path, item.second, {}, nullptr);
+  std::set<std::string> keys;
+  for (const auto& item : root) {  // defaults first, as the rules come on top of them
+    const std::string key = scalar(file, item.first);
+    if (!keys.insert(key).second) {
+      bad_recipe(file, item.first, fmt::format("'{}' is there twice", key));
+    }
+    if (key != "defaults") continue;
+    recipe.defaults = read_settings(file, item.second, {}, nullptr);
   }
   for (const auto& item : root) {
-    const std::string key = scalar(path, item.first);
+    const std::string key = scalar(file, item.first);
     if (key == "defaults") {
       continue;
     } else if (key == "include") {
-      recipe.include = read_patterns(path, item.second);
+      recipe.include = read_patterns(file, item.second);
     } else if (key == "exclude") {
-      recipe.exclude = read_patterns(path, item.second);
+      recipe.exclude = read_patterns(file, item.second);
     } else if (key == "tensors") {
-      recipe.rules = read_rules(path, item.second, recipe.defaults);
+      recipe.rules = read_rules(file, item.second, recipe.defaults);
     } else {
       bad_recipe(
-          path, item.first,
+          file, item.first,
           fmt::format("unknown key '{}': expected defaults, include, exclude or tensors", key));
     }
   }
@@ -175,7 +201,8 @@ Recipe read_recipe(const std::string& path) {
   const std::vector<std::byte> bytes = file.read_start(kMaxBytes);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   try {
-    return read_root(path, YAML::Load(std::string(text, bytes.size())));
+    RecipeFile recipe{path};
+    return read_root(recipe, YAML::Load(std::string(text, bytes.size())));
   } catch (const YAML::Exception& error) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", path, shown(error.what())));
   }

@@ -1,5 +1,6 @@
 #include "pqw/pipeline/recipe.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,6 +73,18 @@ TEST(ReadRecipe, ReadsTheExamplesOfTheDocumentation) {
                           Pair("fallback.codec", "pq"), Pair("fallback.block_size", "4")));
 }
 
+void expect_refused(const std::string& text, const std::string& message) {
+  const test::TempDir dir;
+  std::ofstream(dir / "r.yaml") << text;
+  try {
+    read_recipe(dir / "r.yaml");
+    FAIL() << "accepted: " << text;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.what(), HasSubstr(message));
+  }
+}
+
 TEST(ReadRecipe, MistakesNameTheLine) {
   const std::pair<const char*, const char*> cases[] = {
       {"defaults: 4\n", "line 1"},
@@ -84,21 +97,27 @@ TEST(ReadRecipe, MistakesNameTheLine) {
       {"tensors:\n  - {pattern: a, block_size: [1, 2]}\n", "line 2: block_size=1x2"},
       {"defaults: &d {seed: 1, fallback: *d}\n", "r.yaml"},
       {"include: x\n", "list of patterns"},
+      {"defaults: {seed: 1}\ndefaults: {seed: 2}\n", "line 2: 'defaults' is there twice"},
+      {"defaults:\n  seed: 1\n  seed: 2\n", "line 3: 'seed' is there twice"},
+      {"defaults:\n  factors: {codec: pq}\n  factors.codec: pq\n",
+       "'factors.codec' is there twice"},
       {"tensors: {a: 1}\n", "list of rules"},
       {"a: [\n", "r.yaml"},
       {"- 1\n", "expected the keys"},
       {"", "r.yaml: expected the keys"}};
-  for (const auto& [text, message] : cases) {
-    const test::TempDir dir;
-    std::ofstream(dir / "r.yaml") << text;
-    try {
-      read_recipe(dir / "r.yaml");
-      FAIL() << "accepted: " << text;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-      EXPECT_THAT(error.what(), HasSubstr(message));
-    }
+  for (const auto& [text, message] : cases) expect_refused(text, message);
+}
+
+// Some hundred bytes that stand for millions, of settings and of text.
+TEST(ReadRecipe, AliasesOfAliasesAreRefused) {
+  std::string settings = "defaults:\n  a0: &a0 {p: 1, q: 1}\n";
+  std::string patterns = "exclude: [&a " + std::string(100'000, 'x');
+  for (int i = 1; i < 100; ++i) {
+    settings += fmt::format("  a{}: &a{} {{p: *a{}, q: *a{}}}\n", i, i, i - 1, i - 1);
+    patterns += ", *a";
   }
+  expect_refused(settings, "too many settings");
+  expect_refused(patterns + "]\n", "too many values, aliases counted");
 }
 
 }  // namespace
