@@ -49,7 +49,7 @@ bool kill_and_resume(bool all) {
   write_input(input);
   const auto start_run = [&](const std::string& to) {
     return start({PQW_COMMAND, "quantize", input, "-o", to, "--resume", "--force", "--quiet",
-                  "--centroids", "16", "--iterations", "4", "--restarts", "1"},
+                  "--centroids", "64", "--iterations", "15", "--restarts", "1"},
                  {}, log.path().string());
   };
   const auto begin = std::chrono::steady_clock::now();
