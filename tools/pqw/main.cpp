@@ -1,4 +1,6 @@
 // The command-line tool: verbs, exit codes, signals.
+#include <execinfo.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -69,10 +71,18 @@ int run(int argc, char** argv) {
   }
 }
 
+// glibc loads the unwinder for exceptions that pass through it (as from std::call_once) only when
+// one does, and ends the process if it cannot: when memory has run out, it has to be there.
+void load_unwinder() {
+  void* frame = nullptr;
+  (void)::backtrace(&frame, 1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   pqw::tool::restart_with_environment(argv);
+  load_unwinder();
   catch_fatal_signals();
   std::atexit(at_exit);
   try {
