@@ -1,10 +1,5 @@
 // Fuzz target: HDF5 files and archives, parsed in a child process. What the HDF5 library does to
 // that is no concern; this process must end every one in tensors or in an error.
-#ifdef PQW_LIBFUZZER
-#include <pthread.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 #include "pqw/archive/archive.h"
 #include "pqw/formats/weight_file.h"
 #include "tests/fuzz/target.h"
@@ -25,13 +20,6 @@ void read_archive(const std::string& path) {
 }
 
 }  // namespace
-
-#ifdef PQW_LIBFUZZER
-// libFuzzer would write down as a finding what AddressSanitizer sees in a child.
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  return ::pthread_atfork(nullptr, nullptr, [] { __sanitizer_set_death_callback(nullptr); });
-}
-#endif
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static pqw::fuzz::MemoryFile file;
