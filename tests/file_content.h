@@ -3,7 +3,9 @@
 
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace pqw::test {
 
@@ -13,8 +15,10 @@ inline std::string content(const std::string& path) {
   return (std::ostringstream() << file.rdbuf()).str();
 }
 
-inline void set_content(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+inline void set_content(const std::string& path, std::string_view bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
 }  // namespace pqw::test

@@ -70,7 +70,9 @@ bool rename_to_new(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
   if (errno != EINVAL && errno != ENOSYS) return false;
   // The file system (NFS) does not know the flag.
-  return ::link(from.c_str(), to.c_str()) == 0 && ::unlink(from.c_str()) == 0;
+  if (::link(from.c_str(), to.c_str()) != 0) return false;
+  (void)::unlink(from.c_str());  // else the next writer removes it
+  return true;
 }
 
 }  // namespace

@@ -155,9 +155,10 @@ Distortion measure(DType original_dtype, std::span<const std::byte> original,
   const std::size_t width_b = size_in_bytes(reconstruction_dtype);
   const std::size_t count = original.size() / width_a;
   std::vector<Distortion> partial((count + kChunk - 1) / kChunk);
-  const auto n_threads = static_cast<std::size_t>(omp_get_max_threads());
+  const bool parallel = partial.size() > 1;
+  const std::size_t n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
   std::vector<float> scratch(2 * kChunk * n_threads);
-#pragma omp parallel for if (partial.size() > 1)
+#pragma omp parallel for if (parallel)
   for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
     const std::size_t begin = chunk * kChunk;
     const std::size_t n = std::min(kChunk, count - begin);

@@ -70,10 +70,11 @@ std::vector<KeptTensor> KeptTensors::load(const std::string& key) const {
 
 void KeptTensors::remove() const {
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
-    const std::string name = entry.path().filename();
+  std::filesystem::directory_iterator entry(folder_, ignored);
+  for (; entry != std::filesystem::directory_iterator(); entry.increment(ignored)) {
+    const std::string name = entry->path().filename();
     if (name.ends_with(kPartEnding) || name.ends_with(std::string(kPartEnding) + ".pqw.tmp")) {
-      std::filesystem::remove(entry.path(), ignored);
+      std::filesystem::remove(entry->path(), ignored);
     }
   }
   std::filesystem::remove(folder_, ignored);

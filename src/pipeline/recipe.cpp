@@ -65,13 +65,21 @@ struct Located {
   std::vector<YAML::Node> nodes;
 };
 
+// The key of an item of a map, which has it once.
+std::string next_key(RecipeFile& file, const YAML::Node& node, std::set<std::string>& keys) {
+  std::string key = scalar(file, node);
+  if (!keys.insert(key).second) bad_recipe(file, node, fmt::format("'{}' is there twice", key));
+  return key;
+}
+
 void collect(RecipeFile& file, const YAML::Node& map, const std::string& prefix, Located& located) {
   constexpr std::size_t kLongestKey = 256;  // bounds the depth: who nests deeper means no setting
   constexpr std::size_t kMostSettings = 1000;
   if (!map.IsMap()) bad_recipe(file, map, "expected option: value pairs");
   if (prefix.size() > kLongestKey) bad_recipe(file, map, "nested too deep");
+  std::set<std::string> keys;
   for (const auto& item : map) {
-    const std::string key = prefix + scalar(file, item.first);
+    const std::string key = prefix + next_key(file, item.first, keys);
     if (item.second.IsMap()) {
       collect(file, item.second, key + ".", located);
     } else {
@@ -154,11 +162,7 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
   Recipe recipe;
   std::set<std::string> keys;
   for (const auto& item : root) {  // defaults first, as the rules come on top of them
-    const std::string key = scalar(file, item.first);
-    if (!keys.insert(key).second) {
-      bad_recipe(file, item.first, fmt::format("'{}' is there twice", key));
-    }
-    if (key != "defaults") continue;
+    if (next_key(file, item.first, keys) != "defaults") continue;
     recipe.defaults = read_settings(file, item.second, {}, nullptr);
   }
   for (const auto& item : root) {

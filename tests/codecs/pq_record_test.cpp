@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "pqw/codecs/weight.h"
-#include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "tests/codecs/bad_record.h"
 

@@ -32,7 +32,7 @@ INSTANTIATE_TEST_SUITE_P(, UnknownFile, testing::ValuesIn(kBadFiles), test::kind
 
 FileFormat format_of(const std::string& content) {
   const test::TempDir dir;
-  test::write_file(dir / "f", content);
+  test::set_content(dir / "f", content);
   return detect_format(InputFile(dir / "f"));
 }
 

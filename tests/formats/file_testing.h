@@ -6,8 +6,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -18,21 +16,10 @@
 
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
+#include "tests/file_content.h"
 #include "tests/temp_dir.h"
 
 namespace pqw::test {
-
-inline void write_file(const std::string& path, std::string_view content) {
-  std::ofstream file(path, std::ios::binary);
-  file << content;
-  if (!file.flush()) throw std::runtime_error("cannot write " + path);
-}
-
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // Numbers as the little-endian bytes that a file holds.
 template <class T>
@@ -76,7 +63,7 @@ inline std::optional<Error> error_of_reading(const std::string& path) {
 inline void expect_refused(const BadFile& bad) {
   const TempDir dir;
   const std::string path = dir / "file";
-  write_file(path, bad.content);
+  set_content(path, bad.content);
   const auto error = error_of_reading(path);
   ASSERT_TRUE(error) << "was accepted";
   EXPECT_EQ(error->code(), bad.code) << error->what();

@@ -11,10 +11,10 @@
 namespace pqw {
 namespace {
 
+using test::content;
 using test::counting;
 using test::little_endian;
 using test::read_all;
-using test::read_file;
 using test::Tensor;
 using test::write_all;
 using testing::ElementsAre;
@@ -116,7 +116,7 @@ TEST_F(Hdf5File, EqualCallsGiveEqualBytes) {
     write_all(dir_ / name, {counting("a/b", DType::kF32, {5000}), counting("c", DType::kBool, {3})},
               {{"key", "value"}});
   }
-  EXPECT_EQ(read_file(dir_ / "1.h5"), read_file(dir_ / "2.h5"));
+  EXPECT_EQ(content(dir_ / "1.h5"), content(dir_ / "2.h5"));
 }
 
 TEST_F(Hdf5File, WithoutCommitLeavesNothing) {
@@ -126,14 +126,14 @@ TEST_F(Hdf5File, WithoutCommitLeavesNothing) {
 
 TEST_F(Hdf5File, ReplacesOnlyWhenAsked) {
   write_all(path_, {counting("a", DType::kU8, {1})});
-  const std::string before = read_file(path_);
+  const std::string before = content(path_);
   try {
     create_hdf5(path_, {}, {}, false);
     FAIL() << "was replaced";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kExists);
   }
-  EXPECT_EQ(read_file(path_), before);
+  EXPECT_EQ(content(path_), before);
   create_hdf5(path_, {}, {}, true)->commit();
   EXPECT_TRUE(read_all(path_).empty());
 }
@@ -250,9 +250,9 @@ TEST_F(Hdf5File, WhatWasNeverWrittenIsZero) {
 
 TEST_F(Hdf5File, TruncatedIsRefused) {
   write_all(path_, {counting("a/b", DType::kF32, {100}), counting("c", DType::kF32, {100})});
-  const std::string whole = read_file(path_);
+  const std::string whole = content(path_);
   for (std::size_t length = 8; length < whole.size(); length += 11) {
-    test::write_file(path_, whole.substr(0, length));
+    test::set_content(path_, whole.substr(0, length));
     const auto error = test::error_of_reading(path_);
     ASSERT_TRUE(error) << length;
     ASSERT_EQ(error->code(), ErrorCode::kFormat) << error->what();

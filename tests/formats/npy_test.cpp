@@ -43,22 +43,22 @@ TEST(Npy, ConvertsFortranOrderAndBigEndian) {
 
 TEST(Npy, FortranOrderOfAVectorChangesNothing) {
   const test::TempDir dir;
-  test::write_file(dir / "f",
-                   file_of("{'descr': '|i1', 'fortran_order': True, 'shape': (1, 3)}", "abc"));
+  test::set_content(dir / "f",
+                    file_of("{'descr': '|i1', 'fortran_order': True, 'shape': (1, 3)}", "abc"));
   EXPECT_THAT(read_all(dir / "f"), ElementsAre(Tensor{{"arr_0", DType::kI8, {1, 3}}, "abc"}));
 }
 
 TEST(Npy, FortranOrderOfNoElementsIsEmpty) {
   const test::TempDir dir;
-  test::write_file(dir / "f",
-                   file_of("{'descr': '>f8', 'fortran_order': True, 'shape': (2, 0, 3)}", ""));
+  test::set_content(dir / "f",
+                    file_of("{'descr': '>f8', 'fortran_order': True, 'shape': (2, 0, 3)}", ""));
   EXPECT_THAT(read_all(dir / "f"), ElementsAre(Tensor{{"arr_0", DType::kF64, {2, 0, 3}}, ""}));
 }
 
 TEST(Npy, TheLiteralMayBeSpacedOrderedAndQuotedDifferently) {
   const test::TempDir dir;
-  test::write_file(dir / "f", file_of("{ \"shape\":(2L,),'descr' :'<u2' ,'fortran_order':False }",
-                                      little_endian<std::uint16_t>({1, 2})));
+  test::set_content(dir / "f", file_of("{ \"shape\":(2L,),'descr' :'<u2' ,'fortran_order':False }",
+                                       little_endian<std::uint16_t>({1, 2})));
   EXPECT_THAT(read_all(dir / "f"), ElementsAre(Tensor{{"arr_0", DType::kU16, {2}},
                                                       little_endian<std::uint16_t>({1, 2})}));
 }
@@ -66,9 +66,9 @@ TEST(Npy, TheLiteralMayBeSpacedOrderedAndQuotedDifferently) {
 TEST(Npy, RawPairsOfBytesAreBf16) {
   const test::TempDir dir;
   for (const char* descr : {"<V2", "|V2"}) {
-    test::write_file(dir / "f", file_of("{'descr': '" + std::string(descr) +
-                                            "', 'fortran_order': False, 'shape': (1,), }",
-                                        "\x80\x3f"));
+    test::set_content(dir / "f", file_of("{'descr': '" + std::string(descr) +
+                                             "', 'fortran_order': False, 'shape': (1,), }",
+                                         "\x80\x3f"));
     EXPECT_THAT(read_all(dir / "f"), ElementsAre(Tensor{{"arr_0", DType::kBF16, {1}}, "\x80\x3f"}));
   }
 }
@@ -77,7 +77,7 @@ TEST(Npy, WritesTheBytesThatNumpyWrites) {
   const test::TempDir dir;
   test::write_all(dir / "f.npy",
                   {{{"any name", DType::kF32, {2, 3}}, little_endian<float>({0, 1, 2, 3, 4, 5})}});
-  EXPECT_EQ(test::read_file(dir / "f.npy"), test::read_file(kData + "/f4_2x3.npy"));
+  EXPECT_EQ(test::content(dir / "f.npy"), test::content(kData + "/f4_2x3.npy"));
 }
 
 TEST(Npy, WritesHeadersOfMultiplesOf64Bytes) {

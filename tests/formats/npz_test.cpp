@@ -38,10 +38,10 @@ TEST(Npz, ReadsWhatSavezCompressedWrites) {
 TEST(Npz, SkipsTextAndDates) {
   const test::TempDir dir;
   const std::string text("a\0\0\0", 4), date(8, '\0');
-  test::write_file(dir / "f", zip_of({{"names.npy", npy_of("<U1", "(1,)", text)},
-                                      {"w.npy", npy_of("|u1", "(1,)", "x")},
-                                      {"bytes.npy", npy_of("|S4", "(1,)", text)},
-                                      {"when.npy", npy_of("<M8[ns]", "(1,)", date)}}));
+  test::set_content(dir / "f", zip_of({{"names.npy", npy_of("<U1", "(1,)", text)},
+                                       {"w.npy", npy_of("|u1", "(1,)", "x")},
+                                       {"bytes.npy", npy_of("|S4", "(1,)", text)},
+                                       {"when.npy", npy_of("<M8[ns]", "(1,)", date)}}));
   const auto reader = open_weights(dir / "f");
   EXPECT_THAT(reader->skipped(),
               ElementsAre("'names' holds unicode text", "'bytes' holds byte strings",
@@ -51,21 +51,22 @@ TEST(Npz, SkipsTextAndDates) {
 
 TEST(Npz, TextAloneIsNoError) {
   const test::TempDir dir;
-  test::write_file(dir / "f", zip_of({{"names.npy", npy_of("<U1", "(0,)", "")}}));
+  test::set_content(dir / "f", zip_of({{"names.npy", npy_of("<U1", "(0,)", "")}}));
   EXPECT_TRUE(open_weights(dir / "f")->tensors().empty());
 }
 
 TEST(Npz, NoTensorsMakeTheArchiveThatNumpyMakes) {
   const test::TempDir dir;
   test::write_all(dir / "f.npz", {});
-  EXPECT_EQ(test::read_file(dir / "f.npz"), test::read_file(kData + "/empty.npz"));
+  EXPECT_EQ(test::content(dir / "f.npz"), test::content(kData + "/empty.npz"));
   EXPECT_THAT(read_all(dir / "f.npz"), ElementsAre());
 }
 
 TEST(Npz, ReadsStoredAndDeflatedMembersInAnyOrderTwice) {
   const test::TempDir dir;
-  test::write_file(dir / "f", zip_of({test::deflated_member("a.npy", npy_of(">i2", "(1,)", "\1\2")),
-                                      {"b.npy", npy_of("|u1", "()", "x")}}));
+  test::set_content(dir / "f",
+                    zip_of({test::deflated_member("a.npy", npy_of(">i2", "(1,)", "\1\2")),
+                            {"b.npy", npy_of("|u1", "()", "x")}}));
   const auto reader = open_weights(dir / "f");
   EXPECT_EQ(test::text_of(reader->read(1).view()), "x");
   EXPECT_EQ(test::text_of(reader->read(0).view()), "\2\1");
@@ -74,10 +75,10 @@ TEST(Npz, ReadsStoredAndDeflatedMembersInAnyOrderTwice) {
 
 TEST(Npz, OtherMembersAreSkippedAndListed) {
   const test::TempDir dir;
-  test::write_file(dir / "f", zip_of({{"notes\x1b.txt", "hello"},
-                                      {"w.npy", npy_of("|u1", "()", "x")},
-                                      {"folder/", ""},
-                                      {"w.npy.bak", "x"}}));
+  test::set_content(dir / "f", zip_of({{"notes\x1b.txt", "hello"},
+                                       {"w.npy", npy_of("|u1", "()", "x")},
+                                       {"folder/", ""},
+                                       {"w.npy.bak", "x"}}));
   const auto reader = open_weights(dir / "f");
   ASSERT_EQ(reader->tensors().size(), 1u);
   EXPECT_EQ(reader->tensors()[0].name, "w");
@@ -88,8 +89,8 @@ TEST(Npz, OtherMembersAreSkippedAndListed) {
 TEST(Npz, NamesOfMembersAreUtf8OrCodePage437) {
   const test::TempDir dir;
   const std::string npy = npy_of("|u1", "()", "x");
-  test::write_file(dir / "f", zip_of({{.name = "\xc3\xa4.npy", .stored = npy, .flags = 0x800},
-                                      {.name = "\x81.npy", .stored = npy}}));
+  test::set_content(dir / "f", zip_of({{.name = "\xc3\xa4.npy", .stored = npy, .flags = 0x800},
+                                       {.name = "\x81.npy", .stored = npy}}));
   const auto reader = open_weights(dir / "f");
   EXPECT_EQ(reader->tensors()[0].name, "ä");
   EXPECT_EQ(reader->tensors()[1].name, "ü");
@@ -124,10 +125,10 @@ TEST(Npz, NamesThatAZipCannotHoldAreRefused) {
 // The first member: a local header with the fixed time, the name, and numpy's own bytes.
 TEST(Npz, MembersAreStoredWithoutTimeAndCompression) {
   const test::TempDir dir;
-  const std::string npy = test::read_file(kData + "/f4_2x3.npy");
+  const std::string npy = test::content(kData + "/f4_2x3.npy");
   test::write_all(dir / "f.npz",
                   {{{"w", DType::kF32, {2, 3}}, little_endian<float>({0, 1, 2, 3, 4, 5})}});
-  const std::string archive = test::read_file(dir / "f.npz");
+  const std::string archive = test::content(dir / "f.npz");
   EXPECT_EQ(archive.substr(8, 2), test::u16(0));                   // stored
   EXPECT_EQ(archive.substr(10, 4), test::u16(0) + test::u16(33));  // 1980-01-01 00:00
   EXPECT_EQ(archive.substr(14, 4), test::u32(test::crc32(npy)));
@@ -139,7 +140,7 @@ TEST(Npz, ChecksumsAreComparedWhenATensorIsRead) {
   const test::TempDir dir;
   std::string archive = zip_of({{"w.npy", npy_of("|u1", "(3,)", "abc")}});
   archive[archive.find("abc") + 1] = 'x';
-  test::write_file(dir / "f", archive);
+  test::set_content(dir / "f", archive);
   const auto reader = open_weights(dir / "f");
   try {
     (void)reader->read(0);

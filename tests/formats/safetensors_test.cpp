@@ -20,7 +20,7 @@ std::string file_of(const std::string& json, const std::string& data) {
 
 TEST(Safetensors, ReadsAFileWrittenByHand) {
   const test::TempDir dir;
-  test::write_file(
+  test::set_content(
       dir / "f",
       file_of(R"({"__metadata__":{"format":"pt"},)"
               R"("b":{"dtype":"I16","shape":[2],"data_offsets":[8,12]},)"
@@ -43,23 +43,23 @@ TEST(Safetensors, WritesExactlyTheseBytes) {
                            R"("w":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},)"
                            R"("s":{"dtype":"U8","shape":[],"data_offsets":[4,5]}})";
   ASSERT_EQ(json.size(), 143u);
-  EXPECT_EQ(test::read_file(dir / "f.safetensors"), file_of(json + " ", "abcde"));
+  EXPECT_EQ(test::content(dir / "f.safetensors"), file_of(json + " ", "abcde"));
 }
 
 TEST(Safetensors, NoTensorsMakeAnEmptyObject) {
   const test::TempDir dir;
   write_all(dir / "f.safetensors", {});
-  EXPECT_EQ(test::read_file(dir / "f.safetensors"), file_of("{}      ", ""));
+  EXPECT_EQ(test::content(dir / "f.safetensors"), file_of("{}      ", ""));
   EXPECT_THAT(read_all(dir / "f.safetensors"), ElementsAre());
 }
 
 TEST(Safetensors, EmptyTensorsAtOneOffsetKeepTheOrderOfTheHeader) {
   const test::TempDir dir;
-  test::write_file(dir / "f", file_of(R"({"z":{"dtype":"U8","shape":[0],"data_offsets":[1,1]},)"
-                                      R"("full":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},)"
-                                      R"("y":{"dtype":"F32","shape":[3,0],"data_offsets":[1,1]},)"
-                                      R"("first":{"dtype":"U8","shape":[],"data_offsets":[0,1]}})",
-                                      "ab"));
+  test::set_content(dir / "f", file_of(R"({"z":{"dtype":"U8","shape":[0],"data_offsets":[1,1]},)"
+                                       R"("full":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},)"
+                                       R"("y":{"dtype":"F32","shape":[3,0],"data_offsets":[1,1]},)"
+                                       R"("first":{"dtype":"U8","shape":[],"data_offsets":[0,1]}})",
+                                       "ab"));
   EXPECT_THAT(
       read_all(dir / "f"),
       ElementsAre(Tensor{{"first", DType::kU8, {}}, "a"}, Tensor{{"z", DType::kU8, {0}}, ""},

@@ -74,7 +74,7 @@ TEST(WeightFile, TheSameTensorsGiveTheSameBytes) {
   for (const std::string extension : {".safetensors", ".npz"}) {
     write_all(dir / ("a" + extension), tensors, {{"b", "1"}, {"a", "2"}});
     write_all(dir / ("b" + extension), tensors, {{"a", "2"}, {"b", "1"}});
-    EXPECT_EQ(test::read_file(dir / ("a" + extension)), test::read_file(dir / ("b" + extension)));
+    EXPECT_EQ(test::content(dir / ("a" + extension)), test::content(dir / ("b" + extension)));
   }
 }
 
@@ -198,11 +198,11 @@ TEST_P(WriterOf, LeavesOnlyTheFileAfterCommit) {
 TEST_P(WriterOf, KeepsAnExistingFileUnlessToldToOverwrite) {
   const test::TempDir dir;
   const std::string path = dir / GetParam();
-  test::write_file(path, "old");
+  test::set_content(path, "old");
   EXPECT_EQ(error_of_creating(path, {{"w", DType::kU8, {1}}}).code(), ErrorCode::kExists);
   const auto writer = create_weights(path, {{"arr_0", DType::kU8, {1}}}, {}, true);
   writer->add(test::bytes_of("a"));
-  EXPECT_EQ(test::read_file(path), "old");
+  EXPECT_EQ(test::content(path), "old");
   writer->commit();
   EXPECT_EQ(read_all(path), (std::vector<Tensor>{{{"arr_0", DType::kU8, {1}}, "a"}}));
 }

@@ -99,6 +99,7 @@ TEST(ReadRecipe, MistakesNameTheLine) {
       {"include: x\n", "list of patterns"},
       {"defaults: {seed: 1}\ndefaults: {seed: 2}\n", "line 2: 'defaults' is there twice"},
       {"defaults:\n  seed: 1\n  seed: 2\n", "line 3: 'seed' is there twice"},
+      {"defaults: {factors: {codec: pq}, factors: {seed: 1}}\n", "'factors' is there twice"},
       {"defaults:\n  factors: {codec: pq}\n  factors.codec: pq\n",
        "'factors.codec' is there twice"},
       {"tensors: {a: 1}\n", "list of rules"},
@@ -108,7 +109,7 @@ TEST(ReadRecipe, MistakesNameTheLine) {
   for (const auto& [text, message] : cases) expect_refused(text, message);
 }
 
-// Some hundred bytes that stand for millions, of settings and of text.
+// Short texts that stand for long ones, of settings and of patterns.
 TEST(ReadRecipe, AliasesOfAliasesAreRefused) {
   std::string settings = "defaults:\n  a0: &a0 {p: 1, q: 1}\n";
   std::string patterns = "exclude: [&a " + std::string(100'000, 'x');

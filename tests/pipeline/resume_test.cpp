@@ -5,15 +5,12 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/compress.h"
 #include "tests/file_content.h"
 #include "tests/normal_weights.h"
 #include "tests/pipeline/interruption.h"
-#include "tests/random_matrix.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {

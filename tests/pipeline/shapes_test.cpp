@@ -132,7 +132,7 @@ double round_trip(const Settings& settings, DType dtype, Values kind) {
   return largest;
 }
 
-TEST_P(Shapes, ComeBackInEveryTypeWithAFiniteError) {
+TEST_P(Shapes, ComeBackInEveryTypeWithinTheErrorOfTheirCodec) {
   for (const DType dtype : {DType::kF16, DType::kBF16, DType::kF32, DType::kF64}) {
     EXPECT_LE(round_trip(GetParam().settings, dtype, Values::kNormal), GetParam().error)
         << to_string(dtype);

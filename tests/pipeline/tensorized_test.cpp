@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include <filesystem>
-
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 #include "pqw/pipeline/compress.h"

@@ -1,5 +1,6 @@
 // The command-line tool: verbs, exit codes, signals.
 #include <execinfo.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>

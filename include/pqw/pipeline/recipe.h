@@ -39,8 +39,9 @@ Rule parse_rule(const std::string& text);
 //     - {pattern: 'fc', codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 //
 // A map under a key means settings "key.KEY", a list of values one value joined by 'x': [2, 3] is
-// "2x3". Errors: kNotFound, kIo; kInvalidArgument for anything else than the above, naming the
-// line.
+// "2x3". A key is there once. A file has 1 MiB at most and stands for 4 MiB of values at most,
+// aliases counted each time, and each map for 1000 settings. Errors: kNotFound, kIo;
+// kInvalidArgument for anything else than the above, naming the line.
 Recipe read_recipe(const std::string& path);
 
 }  // namespace pqw
