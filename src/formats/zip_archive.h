@@ -1,4 +1,4 @@
-// libzip with owners and exceptions: zip archives read from and written to memory and files.
+// libzip with owners and exceptions: zip archives read from files and written to them.
 #pragma once
 
 #include <zip.h>

@@ -25,7 +25,7 @@ void print_error(std::string_view message) noexcept {
   } catch (const std::bad_alloc&) {  // no memory for the text with its escapes
     (void)std::fputs("pqw: ", stderr);
     for (const char c : message)
-      (void)std::fputc(static_cast<unsigned char>(c) < ' ' ? '?' : c, stderr);
+      (void)std::fputc(static_cast<signed char>(c) < ' ' || c == '\x7f' ? '?' : c, stderr);
     (void)std::fputc('\n', stderr);
   }
 }
