@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
+#include <cstring>
 #include <functional>
 
 #include "tests/archive/damaged_archive.h"
+#include "tests/archive/stored_bytes.h"
 
 namespace pqw {
 namespace {
@@ -29,13 +31,9 @@ class ArchiveManifest : public test::DamagedArchive {
   }
 
   std::vector<Digest> manifest() {
-    std::vector<Digest> digests;
-    const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-    const hid_t dataset = H5Dopen2(file, "manifest", H5P_DEFAULT);
-    digests.resize(H5Dget_storage_size(dataset) / sizeof(Digest));
-    EXPECT_GE(H5Dread(dataset, H5T_STD_U8LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, digests.data()), 0);
-    H5Dclose(dataset);
-    H5Fclose(file);
+    const std::vector<std::byte> bytes = test::stored_bytes(path_, "manifest");
+    std::vector<Digest> digests(bytes.size() / sizeof(Digest));
+    std::memcpy(digests.data(), bytes.data(), digests.size() * sizeof(Digest));
     return digests;
   }
 
@@ -77,12 +75,7 @@ TEST_F(ArchiveManifest, CostsAtMost64BytesPerDataset) {
       writer.add_plain({std::to_string(1000 + i), DType::kU8, {1}}, counting_bytes(1));
     }
     writer.commit();
-    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-    const hid_t dataset = H5Dopen2(file, "manifest", H5P_DEFAULT);
-    const std::size_t bytes = H5Dget_storage_size(dataset);
-    H5Dclose(dataset);
-    H5Fclose(file);
-    return bytes;
+    return test::stored_bytes(path, "manifest").size();
   };
   EXPECT_EQ(size_of(0), 64u);
   EXPECT_LE(size_of(100), 64u + 100 * 64u);
