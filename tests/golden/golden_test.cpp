@@ -1,0 +1,294 @@
+// The archives of tests/golden, written by the first release of each version of the format, still
+// decode and serve as they did.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "pqw/core/convert.h"
+#include "pqw/core/error.h"
+#include "pqw/formats/weight_file.h"
+#include "pqw/pipeline/evaluate.h"
+#include "pqw/pipeline/layers.h"
+#include "pqw/pipeline/source.h"
+
+namespace pqw {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// How far floats may be from the expected ones, as ‖difference‖ / ‖expected‖.
+enum class Sums {
+  kExact,    // not at all: all products and sums are exact in float32, in any order
+  kRounded,  // as sums of floats in another order
+};
+constexpr double kRounding = 2e-6;  // up to 6e-7 with the instruction sets that wrote version 1
+
+struct Golden {
+  std::string name;  // NAME.h5, NAME.decoded.safetensors
+  Sums products = Sums::kExact;
+  Sums decoding = Sums::kExact;
+  bool served = false;  // NAME.served.safetensors
+};
+
+const std::vector<Golden> kArchives = {{"example"},
+                                       {"exact_int8", Sums::kExact, Sums::kExact, true},
+                                       {"exact_joint"},
+                                       {"exact_low_rank", Sums::kExact, Sums::kExact, true},
+                                       {"exact_pq", Sums::kExact, Sums::kExact, true},
+                                       {"exact_tensorized"},
+                                       {"int8", Sums::kRounded, Sums::kExact, true},
+                                       {"int8_adopted", Sums::kRounded, Sums::kExact, true},
+                                       {"joint", Sums::kRounded, Sums::kRounded},
+                                       {"low_rank", Sums::kRounded, Sums::kExact, true},
+                                       {"names"},
+                                       {"none"},
+                                       {"plain"},
+                                       {"pq", Sums::kRounded, Sums::kExact, true},
+                                       {"tensorized", Sums::kRounded, Sums::kRounded}};
+
+std::string file(const std::string& name) { return std::string(PQW_GOLDEN) + "/v1/" + name; }
+std::string archive_of(const Golden& golden) { return file(golden.name + ".h5"); }
+std::string decoded_of(const Golden& golden) { return file(golden.name + ".decoded.safetensors"); }
+std::string served_of(const Golden& golden) { return file(golden.name + ".served.safetensors"); }
+
+struct Tensor {
+  TensorInfo info;
+  std::vector<std::byte> bytes;
+
+  std::vector<float> floats() const {
+    std::vector<float> values(element_count(info.shape));
+    to_float(bytes, info.dtype, values);
+    return values;
+  }
+};
+
+std::map<std::string, Tensor> tensors_of(const WeightReader& reader) {
+  std::map<std::string, Tensor> tensors;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    const TensorInfo& info = reader.tensors()[i];
+    tensors[info.name] = {info, std::move(reader.read(i)).take()};
+  }
+  return tensors;
+}
+
+template <class Values, class Expected>
+double relative_error(const Values& values, const Expected& expected) {
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double difference = double{values[i]} - double{expected[i]};
+    error += difference * difference;
+    norm += double{expected[i]} * double{expected[i]};
+  }
+  return error == 0 ? 0 : std::sqrt(error / norm);
+}
+
+// Row b of the inputs; as in make.py and make.cpp.txt.
+std::vector<float> inputs(std::size_t batch, std::size_t n_columns) {
+  std::vector<float> x(batch * n_columns);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t b = i / n_columns, c = i % n_columns;
+    x[i] = (static_cast<float>((7 * b + 3 * c + b * c) % 11) - 5) / 4;
+  }
+  return x;
+}
+
+// A compressed tensor of an archive and, where there is one, the bias of its layer.
+struct Layer {
+  std::string name;
+  std::string bias;
+  Shape shape;
+};
+
+std::vector<Layer> layers_of(const ArchiveReader& archive) {
+  std::set<std::string> names;
+  for (const ArchiveEntry& entry : archive.entries()) names.insert(entry.info.name);
+  std::vector<Layer> layers;
+  for (const ArchiveEntry& entry : archive.entries()) {
+    const std::string& name = entry.info.name;
+    if (entry.codec == "plain" || entry.info.shape.size() > 4) continue;
+    const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+    layers.push_back({name, names.contains(bias) ? bias : "", entry.info.shape});
+  }
+  return layers;
+}
+
+// y for the first rows of inputs(), as the kind of layer that the shape tells computes it: a kernel
+// sees images of its own size.
+std::vector<float> product(const ArchiveReader& archive, const Layer& layer, std::size_t batch,
+                           const ServeOptions& options) {
+  const auto& [name, bias, shape] = layer;
+  const MatrixShape matrix = matrix_shape(shape);
+  const std::vector<float> x = inputs(batch, matrix.cols);
+  std::vector<float> y(batch * matrix.rows);
+  if (shape.size() == 4) {
+    load_conv2d(archive, name, bias, {}, options)
+        .forward(x, {batch, shape[1], shape[2], shape[3]}, y);
+  } else if (shape.size() == 3) {
+    load_conv1d(archive, name, bias, {}, options).forward(x, {batch, shape[1], shape[2]}, y);
+  } else {
+    load_linear(archive, name, bias, options)
+        .forward({x.data(), batch, matrix.cols}, {y.data(), batch, matrix.rows});
+  }
+  return y;
+}
+
+// The same from the decoded weight, in double.
+std::vector<double> reference_product(const ArchiveReader& archive, const Layer& layer,
+                                      const std::vector<float>& w, std::size_t batch) {
+  const MatrixShape matrix = matrix_shape(layer.shape);
+  const std::vector<float> x = inputs(batch, matrix.cols);
+  std::vector<float> bias(matrix.rows);
+  if (!layer.bias.empty()) bias = load_floats(archive, layer.bias);
+  std::vector<double> y(batch * matrix.rows);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const std::size_t b = i / matrix.rows, r = i % matrix.rows;
+    y[i] = bias[r];
+    for (std::size_t c = 0; c < matrix.cols; ++c) {
+      y[i] += double{x[b * matrix.cols + c]} * double{w[r * matrix.cols + c]};
+    }
+  }
+  return y;
+}
+
+TEST(Golden, EveryFileIsTested) {
+  std::set<std::string> expected = {file("README.md"), file("make.cpp.txt"), file("make.py"),
+                                    file("unknown.h5")};
+  for (const Golden& golden : kArchives) {
+    expected.insert({archive_of(golden), decoded_of(golden)});
+    if (golden.served) expected.insert(served_of(golden));
+  }
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(file(""))) {
+    found.insert(entry.path().string());
+  }
+  EXPECT_EQ(found, expected);
+}
+
+TEST(Golden, ArchivesAreWhole) {
+  for (const Golden& golden : kArchives) {
+    EXPECT_EQ(verify(archive_of(golden)), open_weights(decoded_of(golden))->tensors().size())
+        << golden.name;
+  }
+}
+
+TEST(Golden, TensorsDecodeAsTheyDid) {
+  for (const Golden& golden : kArchives) {
+    SCOPED_TRACE(golden.name);
+    const auto reader = open_decoded(archive_of(golden));
+    const auto expected_reader = open_weights(decoded_of(golden));
+    EXPECT_EQ(reader->metadata(), expected_reader->metadata());
+    EXPECT_EQ(reader->tensors(), expected_reader->tensors());
+    const auto tensors = tensors_of(*reader);
+    for (const auto& [name, expected] : tensors_of(*expected_reader)) {
+      ASSERT_TRUE(tensors.contains(name)) << name;
+      if (golden.decoding == Sums::kExact) {
+        EXPECT_TRUE(tensors.at(name).bytes == expected.bytes) << name;
+      } else {
+        EXPECT_LE(relative_error(tensors.at(name).floats(), expected.floats()), kRounding) << name;
+      }
+    }
+  }
+}
+
+TEST(Golden, RowsOfEmbeddingsAreThoseOfTheMatrix) {
+  for (const Golden& golden : kArchives) {
+    const ArchiveReader archive(archive_of(golden));
+    const auto tensors = tensors_of(*open_decoded(archive_of(golden)));
+    for (const Layer& layer : layers_of(archive)) {
+      if (layer.shape.size() != 2) continue;
+      const Embedding embedding = load_embedding(archive, layer.name);
+      const Tensor& matrix = tensors.at(layer.name);
+      std::vector<float> row(embedding.dim());
+      std::vector<std::byte> bytes;
+      for (std::size_t r = 0; r < embedding.num_embeddings(); ++r) {
+        embedding.forward(std::vector{static_cast<std::int64_t>(r)}, {row.data(), 1, row.size()});
+        bytes.resize(bytes.size() + matrix.bytes.size() / layer.shape[0]);
+        from_float(row, matrix.info.dtype,
+                   std::span(bytes).last(matrix.bytes.size() / layer.shape[0]));
+      }
+      EXPECT_TRUE(bytes == matrix.bytes) << golden.name << ": " << layer.name;
+    }
+  }
+}
+
+TEST(Golden, ProductsAreThoseOfTheDecodedWeights) {
+  for (const Golden& golden : kArchives) {
+    const ArchiveReader archive(archive_of(golden));
+    const auto decoded = tensors_of(*open_decoded(archive_of(golden)));
+    for (const Layer& layer : layers_of(archive)) {
+      SCOPED_TRACE(golden.name + ": " + layer.name);
+      const std::vector<float> w = load_floats(archive, layer.name);
+      std::vector<std::byte> bytes(decoded.at(layer.name).bytes.size());
+      from_float(w, decoded.at(layer.name).info.dtype, bytes);
+      EXPECT_TRUE(bytes == decoded.at(layer.name).bytes);
+      for (const std::size_t batch : {1u, 3u}) {
+        const auto y = product(archive, layer, batch, {.precision = Precision::kExact});
+        EXPECT_LE(relative_error(y, reference_product(archive, layer, w, batch)),
+                  golden.products == Sums::kExact ? 0 : kRounding);
+      }
+    }
+  }
+}
+
+// "fast batch lookup NAME": the precision, the method, the tensor.
+ServeOptions options_of(const std::string& how) {
+  const std::size_t space = how.find(' ');
+  ServeOptions options{.precision = parse_precision(how.substr(0, space)).value()};
+  for (const ServeMethod method : {ServeMethod::kLookup, ServeMethod::kBatchLookup}) {
+    if (how.compare(space + 1, to_string(method).size(), to_string(method)) == 0) {
+      options.method = method;
+    }
+  }
+  return options;
+}
+
+TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
+  for (const Golden& golden : kArchives) {
+    if (!golden.served) continue;
+    const ArchiveReader archive(archive_of(golden));
+    std::map<std::string, Layer> layers;
+    for (const Layer& layer : layers_of(archive)) layers[layer.name] = layer;
+    for (const auto& [how, expected] : tensors_of(*open_weights(served_of(golden)))) {
+      const Layer& layer = layers.at(how.substr(how.rfind(' ') + 1));
+      std::vector<float> y = product(archive, layer, 1, options_of(how));
+      const auto batch = product(archive, layer, 3, options_of(how));
+      y.insert(y.end(), batch.begin(), batch.end());
+      EXPECT_EQ(y, expected.floats()) << golden.name << ": " << how;
+    }
+  }
+}
+
+Error error_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {ErrorCode::kInvalidArgument, "no error"};
+}
+
+TEST(Golden, UnknownFeaturesAndCodecsAreRefusedByTensor) {
+  const std::string path = file("unknown.h5");
+  const ArchiveReader archive(path);
+  ASSERT_EQ(archive.entries().size(), 3u);
+  EXPECT_THAT(archive.entries()[0].features, ElementsAre("made_up_for_a_test"));
+  EXPECT_EQ(archive.entries()[1].codec, "no_codec");
+  for (const auto& [name, what] :
+       {std::pair("later.weight", "made_up_for_a_test"), std::pair("other.weight", "no_codec")}) {
+    const Error error = error_of([&, &name = name] { load_weight(archive, name); });
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(error.what(), HasSubstr(name));
+    EXPECT_THAT(error.what(), HasSubstr(what));
+  }
+  EXPECT_EQ(error_of([&] { verify(path); }).code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(archive.entries()[2].info, (TensorInfo{"now \xff\x80", DType::kF32, {2}}));
+  EXPECT_EQ(archive.read_plain(2).size(), 8u);
+}
+
+}  // namespace
+}  // namespace pqw
