@@ -80,6 +80,7 @@ bool rename_to_new(const std::string& from, const std::string& to) {
 AtomicFile::AtomicFile(std::string path, bool overwrite)
     : path_(std::move(path)), target_(find_target(path_, overwrite)), overwrite_(overwrite) {
   temporary_path_ = target_ + ".pqw.tmp";
+  const SignalPause pause;
   fd_ = create_locked(temporary_path_, path_);
   struct stat replaced;  // whose permissions are those of the new file
   if (::stat(target_.c_str(), &replaced) == 0) {
@@ -90,6 +91,7 @@ AtomicFile::AtomicFile(std::string path, bool overwrite)
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
+  const SignalPause pause;
   unregister_temporary(slot_);
   ::unlink(temporary_path_.c_str());
   ::close(fd_);  // the lock ends last
@@ -122,14 +124,19 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
   }
 }
 
+bool AtomicFile::rename_to_target() {
+  const SignalPause pause;
+  const bool renamed = overwrite_ ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
+                                  : rename_to_new(temporary_path_, target_);
+  // A handler must not remove what may by then be the temporary of another writer.
+  if (renamed) unregister_temporary(std::exchange(slot_, -1));
+  return renamed;
+}
+
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) throw system_error(path_, "sync");
   const Folder folder(target_);
-  // A handler must not remove what may by then be the temporary of another writer.
-  unregister_temporary(std::exchange(slot_, -1));
-  const bool renamed = overwrite_ ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
-                                  : rename_to_new(temporary_path_, target_);
-  if (!renamed) {
+  if (!rename_to_target()) {
     if (errno == EEXIST) {
       throw Error(ErrorCode::kExists, path_ + ": was created by somebody else meanwhile");
     }

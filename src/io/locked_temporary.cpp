@@ -2,7 +2,9 @@
 #include "io/locked_temporary.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -23,9 +25,21 @@ constexpr std::size_t kMaxPath = 4096;
 struct Slot {
   std::atomic<bool> claimed = false;
   std::atomic<bool> live = false;
+  std::atomic<pid_t> owner = 0;  // not a child that was forked
   std::array<char, kMaxPath> path;
 };
 std::array<Slot, kSlots> slots;
+
+std::atomic<int> n_signal_pauses = 0;
+
+// Waits for other threads that must not be interrupted, but not for ever. (This thread is none of
+// them, or the handler would not have been called.)
+void wait_for_signal_pauses() {
+  constexpr int kMostTries = 1000;
+  constexpr timespec kMillisecond{0, 1'000'000};
+  for (int i = 0; i < kMostTries && n_signal_pauses > 0; ++i)
+    (void)::nanosleep(&kMillisecond, nullptr);
+}
 
 enum class Lock { kOurs, kTheirs, kImpossible };
 
@@ -64,6 +78,18 @@ void remove_stale(const std::string& temporary, const std::string& path) {
 
 }  // namespace
 
+SignalPause::SignalPause() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  ++n_signal_pauses;
+}
+
+SignalPause::~SignalPause() {
+  --n_signal_pauses;
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
 int create_locked(const std::string& temporary, const std::string& path) {
   constexpr int kAttempts = 1000;  // each lost to somebody else who came or went
   for (int i = 0; i < kAttempts; ++i) {
@@ -87,6 +113,7 @@ int register_temporary(const std::string& path) {
     bool expected = false;
     if (!slot.claimed.compare_exchange_strong(expected, true)) continue;
     std::memcpy(slot.path.data(), path.c_str(), path.size() + 1);
+    slot.owner = ::getpid();
     slot.live = true;
     return i;
   }
@@ -101,9 +128,10 @@ void unregister_temporary(int index) {
 }
 
 int remove_temporaries_in_signal_handler() noexcept {
+  wait_for_signal_pauses();
   int n_removed = 0;
   for (Slot& slot : slots) {
-    if (slot.live && ::unlink(slot.path.data()) == 0) ++n_removed;
+    if (slot.live && slot.owner == ::getpid() && ::unlink(slot.path.data()) == 0) ++n_removed;
   }
   return n_removed;
 }

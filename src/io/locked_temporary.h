@@ -1,9 +1,24 @@
 // Temporary files that their writer has locked.
 #pragma once
 
+#include <signal.h>
+
 #include <string>
 
 namespace pqw {
+
+// While it lives no signal interrupts this thread, and a handler in another thread that removes
+// temporaries waits. Held where a temporary is there but not registered.
+class SignalPause {
+ public:
+  SignalPause();
+  ~SignalPause();
+  SignalPause(const SignalPause&) = delete;
+  SignalPause& operator=(const SignalPause&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 // Creates the file, open for reading and writing and locked for the life of the descriptor. One
 // that a dead writer left under that name is removed first. Messages name `path`, what is written.

@@ -39,6 +39,8 @@ class AtomicFile {
   void commit();
 
  private:
+  bool rename_to_target();
+
   std::string path_;    // as given
   std::string target_;  // without symbolic links
   std::string temporary_path_;
@@ -48,9 +50,9 @@ class AtomicFile {
 };
 
 // Removes the temporaries of all AtomicFiles of this process that are neither committed nor
-// destroyed, and returns how many. Async-signal-safe: for the handler of a signal that ends the
-// process. (A temporary that it misses, because a file was just being made, is one of a dead
-// writer.)
+// destroyed, and returns how many; children that were forked have none. Async-signal-safe: for the
+// handler of a signal that ends the process. It waits until no other thread is making or renaming
+// one, for a second at most.
 int remove_temporaries_in_signal_handler() noexcept;
 
 }  // namespace pqw
