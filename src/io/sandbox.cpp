@@ -39,11 +39,23 @@ constexpr std::array kAllowed{
     SYS_getpid,       SYS_gettid,         SYS_getrandom,  SYS_clock_gettime, SYS_gettimeofday,
     SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_tgkill,     SYS_exit,          SYS_exit_group};
 
+void close_range(unsigned first, unsigned last) noexcept {
+  if (first > last || ::syscall(SYS_close_range, first, last, 0u) == 0) return;
+  // An old kernel, or a container that does not know the call: one after the other.
+  rlimit open_files{};
+  (void)::getrlimit(RLIMIT_NOFILE, &open_files);
+  constexpr rlim_t kMost = 1 << 20;
+  last = std::min(last, static_cast<unsigned>(std::min(open_files.rlim_max, kMost)));
+  for (unsigned descriptor = first; descriptor <= last; ++descriptor) {
+    (void)::close(static_cast<int>(descriptor));
+  }
+}
+
 void close_others(unsigned a, unsigned b) noexcept {
   if (a > b) std::swap(a, b);
-  if (a > 0) (void)::syscall(SYS_close_range, 0u, a - 1, 0u);
-  if (b > a + 1) (void)::syscall(SYS_close_range, a + 1, b - 1, 0u);
-  (void)::syscall(SYS_close_range, b + 1, UINT_MAX, 0u);
+  if (a > 0) close_range(0, a - 1);
+  close_range(a + 1, b - 1);
+  close_range(b + 1, UINT_MAX);
 }
 
 bool set_to_zero(__rlimit_resource resource) noexcept {
@@ -51,6 +63,7 @@ bool set_to_zero(__rlimit_resource resource) noexcept {
   return ::setrlimit(resource, &none) == 0;
 }
 
+// True also where the kernel has no filters: the other limits remain.
 // Layout of a classic BPF program: load the machine, refuse another one; load the number of the
 // call, jump to "allow" when it is in the list, refuse otherwise.
 bool filter_system_calls() noexcept {
@@ -75,7 +88,7 @@ bool filter_system_calls() noexcept {
   program[kHead + kAllowed.size()] = answer(SECCOMP_RET_ERRNO | EPERM);
   program[kHead + kAllowed.size() + 1] = answer(SECCOMP_RET_ALLOW);
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0 || errno == EINVAL;
 }
 
 }  // namespace
@@ -89,7 +102,7 @@ bool has_sanitizer() noexcept {
 #endif
 }
 
-bool enter_sandbox(int descriptor_a, int descriptor_b) noexcept {
+const char* enter_sandbox(int descriptor_a, int descriptor_b) noexcept {
   for (int signal = 1; signal < NSIG; ++signal) (void)std::signal(signal, SIG_DFL);
   // What a terminal sends to all is for the parent to act upon; the child ends with it.
   for (const int signal : {SIGINT, SIGQUIT, SIGHUP}) (void)std::signal(signal, SIG_IGN);
@@ -97,14 +110,13 @@ bool enter_sandbox(int descriptor_a, int descriptor_b) noexcept {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   close_others(static_cast<unsigned>(descriptor_a), static_cast<unsigned>(descriptor_b));
-  const bool limited = set_to_zero(RLIMIT_FSIZE) && set_to_zero(RLIMIT_CORE) &&
-                       // Sanitizers ask through pipes whether memory may be read.
-                       (has_sanitizer() || set_to_zero(RLIMIT_NOFILE)) &&
-                       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  if (!limited) return false;
-  // A kernel without filters leaves the limits above.
-  if (!has_sanitizer() && kMachine != 0) (void)filter_system_calls();
-  return true;
+  if (!set_to_zero(RLIMIT_FSIZE)) return "setrlimit(RLIMIT_FSIZE)";
+  if (!set_to_zero(RLIMIT_CORE)) return "setrlimit(RLIMIT_CORE)";
+  // Sanitizers ask through pipes whether memory may be read.
+  if (!has_sanitizer() && !set_to_zero(RLIMIT_NOFILE)) return "setrlimit(RLIMIT_NOFILE)";
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "prctl(PR_SET_NO_NEW_PRIVS)";
+  if (has_sanitizer() || kMachine == 0) return nullptr;
+  return filter_system_calls() ? nullptr : "prctl(PR_SET_SECCOMP)";
 }
 
 }  // namespace pqw

@@ -12,11 +12,11 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <new>
+#include <system_error>
 
+#include "io/locked_temporary.h"
 #include "io/sandbox.h"
-#include "io/system_error.h"
 #include "io/worker_protocol.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
@@ -38,15 +38,8 @@ constexpr std::uint64_t kMemoryPerByte = 6;
 
 constexpr std::size_t kPartBytes = 64 * kMebi;
 
-constexpr const char* kTooLong =
-    "reading it takes too long: the file is broken or crafted to do so";
-
-// Address space of this process, which a child starts with.
-std::uint64_t mapped_bytes() {
-  std::uint64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
+constexpr const char* kItsFault = ": the file is broken or crafted to do so";
+constexpr const char* kShortMemory = "the limits on memory (ulimit -v, -d)";
 
 std::uint64_t seconds_used(pid_t child) {
   clockid_t clock;
@@ -55,30 +48,46 @@ std::uint64_t seconds_used(pid_t child) {
   return static_cast<std::uint64_t>(used.tv_sec);
 }
 
-void limit(pid_t child, __rlimit_resource resource, std::uint64_t value) {
-  rlimit limits{value, RLIM_INFINITY};
-  rlimit before{};
-  if (::prlimit(child, resource, nullptr, &before) == 0) limits.rlim_max = before.rlim_max;
-  limits.rlim_cur = std::min<rlim_t>(limits.rlim_cur, limits.rlim_max);
-  (void)::prlimit(child, resource, &limits, nullptr);
+std::string reason_of(const char* call) {
+  return call + (": " + std::generic_category().message(errno));
+}
+
+// Signals by which a process ends that does what it must not.
+bool is_fault(int signal) {
+  constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGXFSZ};
+  return std::ranges::find(kFaults, signal) != std::end(kFaults);
 }
 
 }  // namespace
 
-Worker::Worker(const InputFile& file, Service service)
-    : path_(file.path()), memory_at_start_(mapped_bytes()) {
+Worker::Worker(const InputFile& file, Service service) : path_(file.path()) {
+  try {
+    start(file, service);
+  } catch (...) {
+    end();
+    throw;
+  }
+}
+
+void Worker::start(const InputFile& file, const Service& service) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    throw system_error(path_, "connect to a process that reads it");
+    throw not_allowed(reason_of("socketpair"));
   }
-  child_ = ::fork();
-  if (child_ == 0) serve_requests(ends[1], file.descriptor(), service);
-  ::close(ends[1]);
   socket_ = ends[0];
-  if (child_ < 0) {
-    ::close(socket_);
-    throw system_error(path_, "start a process that reads it");
+  std::string reason;
+  {
+    const SignalPause pause;  // the handlers of this program must not run in the child
+    child_ = ::fork();
+    if (child_ == 0) serve_requests(ends[1], file.descriptor(), service);
+    if (child_ < 0) reason = reason_of("fork");
   }
+  ::close(ends[1]);
+  if (child_ < 0) throw not_allowed(reason);
+  wait_at_most(kPatience * kSeconds);
+  const std::vector<std::byte> memory = receive(sizeof(memory_at_start_));
+  std::memcpy(&memory_at_start_, memory.data(), memory.size());
+  has_started_ = true;
 }
 
 Worker::~Worker() { end(); }
@@ -93,13 +102,31 @@ void Worker::end() noexcept {
   child_ = -1;
 }
 
+// Returns whether the limits of this process do not let the child have so much.
+bool Worker::limit(int resource, std::uint64_t value) {
+  const auto which = static_cast<__rlimit_resource>(resource);
+  rlimit limits{};
+  bool ok = ::prlimit(child_, which, nullptr, &limits) == 0;
+  limits.rlim_cur = std::min<rlim_t>(value, limits.rlim_max);
+  ok = ok && ::prlimit(child_, which, &limits, nullptr) == 0;
+  if (!ok && errno != ESRCH) throw not_allowed(reason_of("prlimit"));
+  return limits.rlim_cur < value;
+}
+
+void Worker::wait_at_most(std::uint64_t seconds) {
+  const timeval patience{static_cast<time_t>(seconds), 0};
+  (void)::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
 void Worker::allow(std::size_t n_bytes) {
   const std::uint64_t seconds = kSeconds + n_bytes / kBytesPerSecond;
-  limit(child_, RLIMIT_CPU, seconds_used(child_) + seconds);
-  const timeval patience{static_cast<time_t>(kPatience * seconds), 0};
-  (void)::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  shortage_.time = limit(RLIMIT_CPU, seconds_used(child_) + seconds);
+  wait_at_most(kPatience * seconds);
   if (has_sanitizer()) return;  // its shadow memory counts as address space
-  limit(child_, RLIMIT_AS, memory_at_start_ + kFreeMemory + kMemoryPerByte * n_bytes);
+  rlimit data{};
+  (void)::getrlimit(RLIMIT_DATA, &data);
+  const bool is_short = limit(RLIMIT_AS, memory_at_start_ + kFreeMemory + kMemoryPerByte * n_bytes);
+  shortage_.memory = is_short || data.rlim_cur != RLIM_INFINITY;
 }
 
 std::vector<std::byte> Worker::call(std::uint64_t request, std::size_t most_bytes) {
@@ -117,45 +144,75 @@ std::vector<std::byte> Worker::call(std::uint64_t request, std::size_t most_byte
 std::vector<std::byte> Worker::receive(std::size_t most_bytes) {
   WorkerAnswer answer{};
   if (!receive_into(std::as_writable_bytes(std::span(&answer, 1)))) fail_as_child_ended();
-  const bool is_error = answer.is_error != 0;
-  if (answer.n_bytes > (is_error ? kMaxMessageBytes : most_bytes)) {
-    fail("the process that reads it answers with " + std::to_string(answer.n_bytes) +
-         " bytes, expected " + std::to_string(most_bytes) + " at most");
+  const bool is_answer = answer.kind == kAnswer;
+  if (answer.n_bytes > (is_answer ? most_bytes : kMaxMessageBytes)) {
+    fail(ErrorCode::kFormat, "the process that reads it answers with " +
+                                 std::to_string(answer.n_bytes) + " bytes, expected " +
+                                 std::to_string(most_bytes) + " at most");
   }
+  std::vector<std::byte> bytes = receive_bytes(answer.n_bytes);
+  if (is_answer) return bytes;
+  throw error_of_child(answer, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::vector<std::byte> Worker::receive_bytes(std::size_t n_bytes) {
   std::vector<std::byte> bytes;
   // In parts: what the child announces but does not send takes no memory.
-  while (bytes.size() < answer.n_bytes) {
+  while (bytes.size() < n_bytes) {
     const std::size_t begin = bytes.size();
     try {
-      bytes.reserve(answer.n_bytes);
-      bytes.resize(begin + std::min<std::size_t>(kPartBytes, answer.n_bytes - begin));
+      bytes.reserve(n_bytes);
+      bytes.resize(begin + std::min(kPartBytes, n_bytes - begin));
     } catch (const std::bad_alloc&) {
-      end();
-      throw Error(ErrorCode::kIo,
-                  path_ + ": not enough memory for " + std::to_string(answer.n_bytes) + " bytes");
+      fail(ErrorCode::kIo, "not enough memory for " + std::to_string(n_bytes) + " bytes");
     }
     if (!receive_into(std::span(bytes).subspan(begin))) fail_as_child_ended();
   }
-  if (!is_error) return bytes;
-  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return bytes;
+}
+
+Error Worker::error_of_child(const WorkerAnswer& answer, const std::string& text) const {
+  if (!has_started_) return not_allowed(printable(text));
+  if (answer.kind == kNoMemory && shortage_.memory) {
+    return {ErrorCode::kIo,
+            path_ + ": " + kShortMemory + " of this process leave too little to read it"};
+  }
+  if (answer.kind == kNoMemory) {
+    return {ErrorCode::kFormat, path_ + ": needs more memory than its size can explain"};
+  }
   const bool is_code = answer.code <= static_cast<std::uint32_t>(ErrorCode::kNonFinite);
-  throw Error(is_code ? static_cast<ErrorCode>(answer.code) : ErrorCode::kFormat, printable(text));
+  const auto code = is_code ? static_cast<ErrorCode>(answer.code) : ErrorCode::kFormat;
+  // The HDF5 library does not tell a lack of memory from a broken file.
+  const bool may_be_memory =
+      shortage_.memory && (code == ErrorCode::kFormat || code == ErrorCode::kCorrupt);
+  return {code, printable(text) +
+                    (may_be_memory ? std::string("; ") + kShortMemory + " may be why" : "")};
+}
+
+Error Worker::not_allowed(const std::string& what) const {
+  return {ErrorCode::kIo,
+          path_ +
+              ": this system does not allow the sandbox that HDF5 files are parsed in: " + what +
+              "; --trusted (ReadOptions::trusted) parses it without: only for files whose origin "
+              "you know"};
 }
 
 bool Worker::receive_into(std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::recv(socket_, bytes.data(), bytes.size(), 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) fail(kTooLong);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      fail(ErrorCode::kFormat, std::string("reading it takes too long") + kItsFault);
+    }
     if (n <= 0) return false;
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
   return true;
 }
 
-void Worker::fail(const std::string& what) {
+void Worker::fail(ErrorCode code, const std::string& what) {
   end();
-  throw Error(ErrorCode::kFormat, path_ + ": " + what);
+  throw Error(code, path_ + ": " + what);
 }
 
 void Worker::fail_as_child_ended() {
@@ -164,15 +221,25 @@ void Worker::fail_as_child_ended() {
   do {
     ended = ::waitpid(child_, &status, 0);
   } while (ended < 0 && errno == EINTR);
-  const bool known = ended == child_;
+  const int signal = ended == child_ && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   child_ = -1;
-  if (known && WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    if (signal == SIGXCPU) fail(kTooLong);
-    fail("the process that reads it was ended by signal " + std::to_string(signal) + " (" +
-         ::strsignal(signal) + "): the file is broken or crafted to do so");
+  const std::string how = signal == 0 ? "gave up"
+                                      : "was ended by signal " + std::to_string(signal) + " (" +
+                                            ::strsignal(signal) + ")";
+  if (!has_started_) throw not_allowed("the process " + how);
+  const std::string text = "the process that reads it " + how;
+  const bool is_time = signal == SIGXCPU || signal == SIGKILL;
+  if (is_time && shortage_.time) {
+    fail(ErrorCode::kIo, text + ": the limit on processor time (ulimit -t) leaves too little");
   }
-  fail("the process that reads it gave up: the file is broken or crafted to do so");
+  if (signal == SIGXCPU) {
+    fail(ErrorCode::kFormat, std::string("reading it takes too long") + kItsFault);
+  }
+  if (signal == 0 && shortage_.memory) {
+    fail(ErrorCode::kIo, text + "; " + kShortMemory + " may be why");
+  }
+  if (signal == 0 || is_fault(signal)) fail(ErrorCode::kFormat, text + kItsFault);
+  fail(ErrorCode::kIo, text);
 }
 
 }  // namespace pqw

@@ -11,9 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "pqw/core/error.h"
 #include "pqw/io/input_file.h"
 
 namespace pqw {
+
+struct WorkerAnswer;
 
 // Forks, so that a crash, an endless loop or a take-over of the code that parses the file stays in
 // a process that can do nothing but answer (io/sandbox.h) and has limits on memory and on time. The
@@ -24,7 +27,7 @@ class Worker {
   // Runs in the child, for one request after the other. Its errors arrive at the caller of `call`.
   using Service = std::function<std::vector<std::byte>(std::uint64_t request)>;
 
-  // Errors: kIo when no process can be started.
+  // Errors: kIo when the system does not allow such a process; the message says which call failed.
   Worker(const InputFile& file, Service service);
   ~Worker();
   Worker(Worker&&) = delete;
@@ -32,14 +35,27 @@ class Worker {
   // The answer to a request, of at most that many bytes. The child may use about six times as much
   // memory beside what it has anyway, and time in proportion.
   // Errors: those of the service; kFormat when the child crashes, takes too long, or answers with
-  // nonsense, after which every call fails.
+  // nonsense, and kIo when it is ended by something else than the file (somebody's signal, the
+  // limits of this process), after which every call fails.
   std::vector<std::byte> call(std::uint64_t request, std::size_t most_bytes);
 
  private:
+  // Where the limits of this process are lower than those that a file may need.
+  struct Shortage {
+    bool memory = false;
+    bool time = false;
+  };
+
+  void start(const InputFile& file, const Service& service);
   void allow(std::size_t n_bytes);
+  bool limit(int resource, std::uint64_t value);
+  void wait_at_most(std::uint64_t seconds);
   std::vector<std::byte> receive(std::size_t most_bytes);
+  std::vector<std::byte> receive_bytes(std::size_t n_bytes);
   bool receive_into(std::span<std::byte> bytes);
-  [[noreturn]] void fail(const std::string& what);
+  Error error_of_child(const WorkerAnswer& answer, const std::string& text) const;
+  Error not_allowed(const std::string& what) const;
+  [[noreturn]] void fail(ErrorCode code, const std::string& what);
   [[noreturn]] void fail_as_child_ended();
   void end() noexcept;
 
@@ -47,7 +63,9 @@ class Worker {
   std::mutex mutex_;
   pid_t child_ = -1;
   int socket_ = -1;
+  bool has_started_ = false;
   std::uint64_t memory_at_start_ = 0;
+  Shortage shortage_;
 };
 
 }  // namespace pqw

@@ -1,11 +1,18 @@
 // A child process that reads a file which may be hostile: the side of the child.
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <fstream>
+#include <new>
 #include <span>
+#include <string>
 #include <string_view>
+#include <system_error>
 
 #include "io/sandbox.h"
 #include "io/worker_protocol.h"
@@ -14,7 +21,29 @@
 namespace pqw {
 namespace {
 
-constexpr int kNoSandbox = 3;
+// Whether a page can be mapped while the address space is limited so.
+bool can_map_within(rlim_t n_bytes, rlimit limit) {
+  limit.rlim_cur = n_bytes;
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) return true;
+  void* const page = ::mmap(nullptr, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return page != MAP_FAILED && ::munmap(page, 1) == 0;
+}
+
+// The address space of this process. Without /proc: the least limit that it can grow within.
+std::uint64_t mapped_bytes() {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::uint64_t pages = 0;
+  if (std::ifstream("/proc/self/statm") >> pages) return pages * page;
+  rlimit before{};
+  (void)::getrlimit(RLIMIT_AS, &before);
+  std::uint64_t too_little = 0, enough = std::min<rlim_t>(before.rlim_max, std::uint64_t{1} << 47);
+  while (enough - too_little > page) {
+    const std::uint64_t middle = too_little + (enough - too_little) / 2;
+    (can_map_within(middle, before) ? enough : too_little) = middle;
+  }
+  (void)::setrlimit(RLIMIT_AS, &before);
+  return enough;
+}
 
 // False at the end of the parent.
 bool receive(int socket, std::uint64_t& request) {
@@ -41,18 +70,18 @@ bool send_answer(int socket, const WorkerAnswer& answer, std::span<const std::by
 
 bool send_error(int socket, ErrorCode code, std::string_view text) {
   text = text.substr(0, kMaxMessageBytes);
-  return send_answer(socket, {text.size(), 1, static_cast<std::uint32_t>(code)},
+  return send_answer(socket, {text.size(), kError, static_cast<std::uint32_t>(code)},
                      std::as_bytes(std::span(text)));
 }
 
 bool serve(int socket, std::uint64_t request, const Worker::Service& service) {
   try {
     const std::vector<std::byte> bytes = service(request);
-    return send_answer(socket, {bytes.size(), 0, 0}, bytes);
+    return send_answer(socket, {bytes.size(), kAnswer, 0}, bytes);
   } catch (const Error& error) {
     return send_error(socket, error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return send_error(socket, ErrorCode::kFormat, "needs more memory than its size can explain");
+    return send_answer(socket, {0, kNoMemory, 0}, {});
   } catch (const std::exception& error) {
     return send_error(socket, ErrorCode::kFormat, error.what());
   }
@@ -61,9 +90,16 @@ bool serve(int socket, std::uint64_t request, const Worker::Service& service) {
 }  // namespace
 
 void serve_requests(int socket, int file, const Worker::Service& service) noexcept {
-  if (!enter_sandbox(socket, file)) ::_exit(kNoSandbox);
-  std::uint64_t request = 0;
+  const std::uint64_t memory_at_start = mapped_bytes();
   bool ok = true;
+  if (const char* const call = enter_sandbox(socket, file)) {
+    const std::string reason = std::generic_category().message(errno);
+    ok = send_error(socket, ErrorCode::kIo, call + (": " + reason)) && false;
+  } else {
+    ok = send_answer(socket, {sizeof(memory_at_start), kAnswer, 0},
+                     std::as_bytes(std::span(&memory_at_start, 1)));
+  }
+  std::uint64_t request = 0;
   while (ok && receive(socket, request)) {
     ok = serve(socket, request, service);
   }
