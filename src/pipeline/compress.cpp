@@ -44,12 +44,13 @@ std::vector<PlanEntry> plan_of(const AdoptingReader& reader, const std::vector<P
   return plan;
 }
 
-Input open_input(const std::string& path, const Recipe& recipe, bool overwrite) {
+Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
+                 const ReadOptions& options) {
   if (is_archive(path)) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: is a pqw archive already", path));
   }
   Input input;
-  auto file = open_weights(path);
+  auto file = open_weights(path, options);
   const std::vector<PlanEntry> plan = make_plan(file->tensors(), recipe);
   std::vector<Int8Reference> references;
   for (const PlanEntry& entry : plan) {
@@ -204,9 +205,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Report compress(const std::string& input_path, const std::string& output, const Recipe& recipe,
-                bool overwrite, CompressObserver* observer, Resume resume) {
+                bool overwrite, CompressObserver* observer, Resume resume,
+                const ReadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const Input input = open_input(input_path, recipe, overwrite);
+  const Input input = open_input(input_path, recipe, overwrite, options);
   Report report;
   report.skipped = input.reader->skipped();
   if (observer != nullptr) {
@@ -215,7 +217,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
     observer->on_start(input.plan.size(), n_weights);
   }
   ArchiveWriter writer(output, input.archive_options);
-  const KeptTensors kept(output);
+  const KeptTensors kept(output, options);
   JointGroups groups(input.plan);
   while (report.tensors.size() < input.plan.size()) {
     std::vector<Job> batch = next_batch(input.plan, report.tensors.size());
@@ -233,9 +235,10 @@ Report compress(const std::string& input_path, const std::string& output, const 
   return report;
 }
 
-Report plan_compression(const std::string& input_path, const Recipe& recipe) {
+Report plan_compression(const std::string& input_path, const Recipe& recipe,
+                        const ReadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const Input input = open_input(input_path, recipe, true);
+  const Input input = open_input(input_path, recipe, true, options);
   Report report;
   report.skipped = input.reader->skipped();
   ArchiveSizer sizer(input.archive_options);

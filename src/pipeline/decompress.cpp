@@ -10,11 +10,11 @@
 namespace pqw {
 
 std::size_t decompress(const std::string& archive, const std::string& output,
-                       const std::string& pattern, bool overwrite) {
+                       const std::string& pattern, bool overwrite, const ReadOptions& options) {
   if (!is_archive(archive)) {
     throw Error(ErrorCode::kFormat, fmt::format("{}: not a pqw archive", archive));
   }
-  const auto reader = open_decoded(archive);
+  const auto reader = open_decoded(archive, options);
   const std::vector<std::size_t> indices = select_tensors(archive, reader->tensors(), pattern);
   std::vector<TensorInfo> infos;
   for (const std::size_t i : indices) infos.push_back(reader->tensors()[i]);

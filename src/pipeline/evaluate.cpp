@@ -35,8 +35,9 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
 }
 
 // The tensors of the compressed form, not measured yet.
-Report describe_compressed(const std::string& path, const WeightReader& reader) {
-  if (is_archive(path)) return inspect(path);
+Report describe_compressed(const std::string& path, const WeightReader& reader,
+                           const ReadOptions& options) {
+  if (is_archive(path)) return inspect(path, options);
   Report report;
   for (const TensorInfo& info : reader.tensors()) {
     TensorReport tensor;
@@ -101,8 +102,8 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
 
 }  // namespace
 
-Report inspect(const std::string& archive) {
-  const ArchiveReader reader(archive);
+Report inspect(const std::string& archive, const ReadOptions& options) {
+  const ArchiveReader reader(archive, options);
   Report report;
   report.file_bytes = reader.file_bytes();
   for (std::size_t i = 0; i < reader.entries().size(); ++i) {
@@ -111,15 +112,16 @@ Report inspect(const std::string& archive) {
   return report;
 }
 
-Report evaluate(const std::string& original, const std::string& compressed) {
-  const auto decoded = open_decoded(compressed);
-  const auto source = adopted_as(open_decoded(original), *decoded);
+Report evaluate(const std::string& original, const std::string& compressed,
+                const ReadOptions& options) {
+  const auto decoded = open_decoded(compressed, options);
+  const auto source = adopted_as(open_decoded(original, options), *decoded);
   const auto source_index = index_by_name(*source);
   const auto decoded_index = index_by_name(*decoded);
   require_same_names(original, source_index, compressed, decoded_index);
   require_same_names(compressed, decoded_index, original, source_index);
   const bool from_archive = is_archive(compressed);
-  Report report = describe_compressed(compressed, *decoded);
+  Report report = describe_compressed(compressed, *decoded, options);
   for (std::size_t i = 0; i < report.tensors.size(); ++i) {
     TensorReport& tensor = report.tensors[i];
     const std::size_t j = source_index.at(tensor.info.name);
@@ -135,9 +137,9 @@ Report evaluate(const std::string& original, const std::string& compressed) {
   return report;
 }
 
-std::size_t verify(const std::string& archive) {
+std::size_t verify(const std::string& archive, const ReadOptions& options) {
   verify_digest(archive);
-  const ArchiveReader reader(archive);
+  const ArchiveReader reader(archive, options);
   for (std::size_t i = 0; i < reader.entries().size(); ++i) {
     if (reader.entries()[i].codec == "plain") {
       reader.read_plain(i);

@@ -55,7 +55,7 @@ void KeptTensors::save(const std::string& key, std::span<const KeptTensor> tenso
 std::vector<KeptTensor> KeptTensors::load(const std::string& key) const {
   std::vector<KeptTensor> tensors;
   try {
-    const ArchiveReader part(path_of(key));
+    const ArchiveReader part(path_of(key), options_);
     if (part.metadata().at("key") != key) return {};
     for (std::size_t i = 0; i < part.entries().size(); ++i) {
       tensors.push_back(read_tensor(part, i));

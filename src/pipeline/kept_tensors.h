@@ -23,7 +23,8 @@ struct KeptTensor {
 // meanwhile: whoever does has the lock on the output.
 class KeptTensors {
  public:
-  explicit KeptTensors(const std::string& output) : folder_(output + ".pqw.parts") {}
+  explicit KeptTensors(const std::string& output, const ReadOptions& options = {})
+      : folder_(output + ".pqw.parts"), options_(options) {}
 
   const std::string& folder() const { return folder_; }
 
@@ -40,6 +41,7 @@ class KeptTensors {
   std::string path_of(const std::string& key) const;
 
   std::string folder_;
+  ReadOptions options_;
 };
 
 // Who encodes: other versions and other kernels may give other bits.

@@ -12,7 +12,7 @@ namespace {
 // An archive seen as a file of decoded tensors.
 class DecodedArchive : public WeightReader {
  public:
-  explicit DecodedArchive(const std::string& path) : archive_(path) {
+  DecodedArchive(const std::string& path, const ReadOptions& options) : archive_(path, options) {
     for (const ArchiveEntry& entry : archive_.entries()) tensors_.push_back(entry.info);
   }
 
@@ -61,9 +61,9 @@ std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_decoded(const std::string& path) {
-  if (is_archive(path)) return std::make_unique<DecodedArchive>(path);
-  return open_weights(path);
+std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOptions& options) {
+  if (is_archive(path)) return std::make_unique<DecodedArchive>(path, options);
+  return open_weights(path, options);
 }
 
 Weight read_compressed(const ArchiveReader& archive, std::size_t index) {

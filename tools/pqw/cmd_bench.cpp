@@ -41,6 +41,7 @@ struct Arguments {
   std::string pattern;
   std::vector<std::size_t> batches = {1, 4, 16, 64};
   ServeOptions options;
+  ReadOptions reading;
   bool json = false;
   bool quiet = false;
 };
@@ -58,9 +59,9 @@ std::vector<std::size_t> select(const ArchiveReader& archive, const std::string&
 }
 
 BenchReport run(const Arguments& arguments) {
-  const ArchiveReader archive(arguments.archive);
+  const ArchiveReader archive(arguments.archive, arguments.reading);
   BenchReport report{arguments.archive, omp_get_max_threads(), arguments.options, blas_core(), {}};
-  set_blas_threads(report.n_threads);
+  set_blas_threads(static_cast<std::size_t>(report.n_threads));
   const std::vector<std::size_t> indices = select(archive, arguments.pattern);
   for (const std::size_t i : indices) {
     const ArchiveEntry& entry = archive.entries()[i];
@@ -140,6 +141,7 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 1 << 16))
       ->type_name("N,...");
   add_threads_option(verb);
+  add_trusted_option(verb, arguments->reading);
   add_serving_options(verb, arguments->options);
   verb.add_flag("--json", arguments->json, "print the report as JSON");
   verb.add_flag("--quiet", arguments->quiet, "no progress, no notes");

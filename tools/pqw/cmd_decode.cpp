@@ -18,6 +18,7 @@ struct Arguments {
   std::string archive;
   std::string output;
   std::string pattern;
+  ReadOptions reading;
   bool force = false;
   bool quiet = false;
 };
@@ -37,6 +38,7 @@ void add_decode(CLI::App& app) {
   verb.add_option("--tensor", arguments->pattern, "only tensors whose name matches")
       ->type_name("RE");
   add_threads_option(verb);
+  add_trusted_option(verb, arguments->reading);
   verb.add_flag("--force", arguments->force, "replace an existing output");
   verb.add_flag("--quiet", arguments->quiet, "no notes");
   verb.footer(
@@ -45,7 +47,8 @@ void add_decode(CLI::App& app) {
   verb.callback([arguments] {
     std::size_t n = 0;
     const auto write = [&] {
-      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force);
+      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force,
+                     arguments->reading);
     };
     write_output(arguments->output, write, [&] {
       if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));

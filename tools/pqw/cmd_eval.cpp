@@ -17,6 +17,7 @@ namespace {
 struct Arguments {
   std::string original;
   std::string compressed;
+  ReadOptions reading;
   bool json = false;
 };
 
@@ -29,6 +30,7 @@ void add_eval(CLI::App& app) {
   verb.add_option("ARCHIVE", arguments->compressed, "the archive, or a file decoded from it")
       ->required();
   add_threads_option(verb);
+  add_trusted_option(verb, arguments->reading);
   verb.add_flag("--json", arguments->json, "print the report as JSON");
   verb.footer(
       "relative error = sum (w - w')^2 / sum w^2, over the compressed tensors; SQNR is its inverse "
@@ -36,7 +38,7 @@ void add_eval(CLI::App& app) {
       "Example:\n  pqw eval model.safetensors model.h5");
   verb.callback([arguments] {
     const auto start = std::chrono::steady_clock::now();
-    Report report = evaluate(arguments->original, arguments->compressed);
+    Report report = evaluate(arguments->original, arguments->compressed, arguments->reading);
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_result(arguments->json ? to_json(report) : to_table(report));

@@ -59,6 +59,7 @@ struct Arguments {
   Settings parts;  // of which part, and its settings
   std::vector<std::string> include, exclude, set;
   std::string recipe;
+  ReadOptions reading;
   bool dry_run = false;
   bool force = false;
   bool resume = false;
@@ -97,11 +98,14 @@ Recipe recipe_of(const Arguments& arguments) {
 
 Report make_report(const Arguments& arguments) try {
   const Recipe recipe = recipe_of(arguments);
-  if (arguments.dry_run) return plan_compression(arguments.input, recipe);
+  if (arguments.dry_run) {
+    return plan_compression(arguments.input, recipe, arguments.reading);
+  }
   std::optional<Progress> progress;
   if (!arguments.quiet) progress.emplace();
   return compress(arguments.input, arguments.output, recipe, arguments.force,
-                  progress ? &*progress : nullptr, arguments.resume ? Resume::kYes : Resume::kNo);
+                  progress ? &*progress : nullptr, arguments.resume ? Resume::kYes : Resume::kNo,
+                  arguments.reading);
 } catch (const Error& error) {
   if (error.code() != ErrorCode::kNonFinite) throw;
   throw Error(error.code(),
@@ -219,6 +223,7 @@ void add_quantize(CLI::App& app) {
                "options for the tensors that match (repeatable; the first match counts)");
   verb.add_option("--recipe", arguments->recipe, "the same in a YAML file")->type_name("FILE");
   add_threads_option(verb);
+  add_trusted_option(verb, arguments->reading);
   verb.add_flag("--dry-run", arguments->dry_run,
                 "print the plan and the exact size, write nothing");
   verb.add_flag("--force", arguments->force, "replace an existing output");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pqw/codecs/encode.h"
+#include "pqw/io/read_options.h"
 #include "pqw/pipeline/recipe.h"
 #include "pqw/pipeline/report.h"
 
@@ -32,10 +33,12 @@ enum class Resume { kNo, kYes };
 // those of open_weights, make_plan, read_floats, encode and ArchiveWriter; kInvalidArgument when
 // the input is an archive already.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
-                bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo);
+                bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo,
+                const ReadOptions& options = {});
 
 // What compress would do, without learning and without output: codecs, sizes and the exact size of
 // the file. Reads the input.
-Report plan_compression(const std::string& input, const Recipe& recipe);
+Report plan_compression(const std::string& input, const Recipe& recipe,
+                        const ReadOptions& options = {});
 
 }  // namespace pqw

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include "pqw/io/read_options.h"
+
 namespace pqw {
 
 // Decodes the tensors whose name matches `pattern` (RE2, anywhere in the name; empty: all) to a
@@ -11,6 +13,6 @@ namespace pqw {
 // Returns how many. Errors: those of ArchiveReader and create_weights; kFormat when the input is no
 // archive; kNotFound when the pattern matches none.
 std::size_t decompress(const std::string& archive, const std::string& output,
-                       const std::string& pattern, bool overwrite);
+                       const std::string& pattern, bool overwrite, const ReadOptions& options = {});
 
 }  // namespace pqw

@@ -5,23 +5,25 @@
 #include <span>
 #include <string>
 
+#include "pqw/io/read_options.h"
 #include "pqw/pipeline/report.h"
 
 namespace pqw {
 
 // What an archive holds, without measuring. Tensors that this version cannot read are listed with
 // the reason as their note. Errors: those of ArchiveReader.
-Report inspect(const std::string& archive);
+Report inspect(const std::string& archive, const ReadOptions& options = {});
 
 // Compares a file with its compressed form: an archive, or a weight file decoded from one (there
 // the tensors that differ count as compressed). Both must hold the same names and shapes. A plain
 // tensor of an archive that is not equal to the original is measured and gets a note.
 // Errors: those of open_decoded; kInvalidArgument when names or shapes differ.
-Report evaluate(const std::string& original, const std::string& compressed);
+Report evaluate(const std::string& original, const std::string& compressed,
+                const ReadOptions& options = {});
 
 // Checks the digest of an archive, then everything in it. Returns the number of tensors.
 // Errors: those of verify_digest, ArchiveReader and weight_from_record.
-std::size_t verify(const std::string& archive);
+std::size_t verify(const std::string& archive, const ReadOptions& options = {});
 
 // Adds the pairs of two tensors of float types and equal shape, in parallel and in a fixed order.
 Distortion measure(DType original_dtype, std::span<const std::byte> original,

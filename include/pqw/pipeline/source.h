@@ -15,7 +15,8 @@ namespace pqw {
 
 // Opens an archive as a file of decoded tensors in their original types, or a weight file as it is
 // (formats/weight_file.h), by content. Errors: those of ArchiveReader and open_weights.
-std::unique_ptr<WeightReader> open_decoded(const std::string& path);
+std::unique_ptr<WeightReader> open_decoded(const std::string& path,
+                                           const ReadOptions& options = {});
 
 // A compressed tensor of an archive; where it is a layer that shares the factors of another tensor,
 // with those. Errors: those of ArchiveReader and weight_from_record.
