@@ -1,13 +1,11 @@
 // BLAS and LAPACK behind a few functions.
 #include "codecs/linear_algebra.h"
 
-#include <cblas.h>
-#include <lapacke.h>
-
 #include <algorithm>
 #include <cassert>
-#include <mutex>
+#include <cmath>
 
+#include "codecs/blas.h"
 #include "pqw/core/error.h"
 
 namespace pqw::linear_algebra {
@@ -15,38 +13,6 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 256;   // of a product, by one thread
 constexpr double kParallelWork = 1 << 20;  // multiplications that pay for threads
-
-// BLAS on one thread while any such object lives; the number of threads is global to BLAS.
-class OneBlasThread {
- public:
-  OneBlasThread() {
-    const std::lock_guard lock(mutex());
-    if (users()++ == 0) {
-      before() = openblas_get_num_threads();
-      openblas_set_num_threads(1);
-    }
-  }
-  ~OneBlasThread() {
-    const std::lock_guard lock(mutex());
-    if (--users() == 0) openblas_set_num_threads(before());
-  }
-  OneBlasThread(const OneBlasThread&) = delete;
-  OneBlasThread& operator=(const OneBlasThread&) = delete;
-
- private:
-  static std::mutex& mutex() {
-    static std::mutex instance;
-    return instance;
-  }
-  static int& users() {
-    static int count = 0;
-    return count;
-  }
-  static int& before() {
-    static int threads = 1;
-    return threads;
-  }
-};
 
 lapack_int as_int(std::size_t n) {
   assert(n <= 0x7fffffff);
@@ -61,6 +27,34 @@ void require_converged(lapack_int info, const char* what) {
               std::string("LAPACK: ") + what + " does not converge (" + std::to_string(info) + ")");
 }
 
+// Some routines never end where they meet one.
+bool has_nan(const Matrix& a) {
+  return std::ranges::any_of(a.values, [](double value) { return std::isnan(value); });
+}
+
+void require_numbers(const Matrix& a, const char* what) {
+  if (has_nan(a)) throw Error(ErrorCode::kUnsupported, std::string("LAPACK: NaN in ") + what);
+}
+
+// Calls a routine of LAPACK twice: with the length -1 it says how much memory it wants, then it
+// gets that. Returns its info.
+template <class Routine>
+lapack_int with_workspace(const Routine& routine) {
+  double n_values = 0;
+  const lapack_int info = routine(&n_values, -1);
+  if (info != 0) return info;
+  std::vector<double> work(static_cast<std::size_t>(n_values));
+  return routine(work.data(), as_int(work.size()));
+}
+
+Matrix transposed(const Matrix& a) {
+  Matrix result(a.cols, a.rows);
+  for (std::size_t r = 0; r < a.rows; ++r) {
+    for (std::size_t c = 0; c < a.cols; ++c) result(c, r) = a(r, c);
+  }
+  return result;
+}
+
 }  // namespace
 
 void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, const double* a,
@@ -70,16 +64,17 @@ void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, con
     if (!add) std::fill_n(c, m * n, 0.0);
     return;
   }
-  const OneBlasThread scope;
+  const Blas& library = blas();
   const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const std::size_t lda = op_a == Op::kNone ? k : m;
   const std::size_t ldb = op_b == Op::kNone ? n : k;
 #pragma omp parallel for schedule(static) if (work >= kParallelWork && m > kRowsAtOnce)
   for (std::size_t first = 0; first < m; first += kRowsAtOnce) {
     const double* part = a + first * (op_a == Op::kNone ? lda : 1);
-    cblas_dgemm(CblasRowMajor, as_blas(op_a), as_blas(op_b),
-                as_int(std::min(kRowsAtOnce, m - first)), as_int(n), as_int(k), 1.0, part,
-                as_int(lda), b, as_int(ldb), add ? 1.0 : 0.0, c + first * n, as_int(n));
+    const BlasCall call;
+    library.dgemm(CblasRowMajor, as_blas(op_a), as_blas(op_b),
+                  as_int(std::min(kRowsAtOnce, m - first)), as_int(n), as_int(k), 1.0, part,
+                  as_int(lda), b, as_int(ldb), add ? 1.0 : 0.0, c + first * n, as_int(n));
   }
 }
 
@@ -95,33 +90,53 @@ Matrix multiply(const Matrix& a, Op op_a, const Matrix& b, Op op_b) {
 
 // LAPACK reads columns: a row-major matrix is its transpose, so U and Vᵀ change places.
 Svd svd(Matrix a) {
-  const std::size_t m = a.rows, n = a.cols, p = std::min(m, n);
-  Svd result{Matrix(m, p), std::vector<double>(p), Matrix(p, n)};
+  constexpr const char* kWhat = "the singular value decomposition";
+  const std::size_t p = std::min(a.rows, a.cols);
+  Svd result{Matrix(a.rows, p), std::vector<double>(p), Matrix(p, a.cols)};
   if (p == 0) return result;
-  const OneBlasThread scope;
+  require_numbers(a, kWhat);
+  const Blas& library = blas();
+  const BlasCall call;
+  const lapack_int rows = as_int(a.cols), cols = as_int(a.rows), rank = as_int(p);
+  double* const u = result.vt.values.data();
+  double* const vt = result.u.values.data();
+  std::vector<lapack_int> integers(8 * p);
+  lapack_int info = 0;
   const Matrix copy = a;
-  lapack_int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', as_int(n), as_int(m), a.values.data(),
-                                   as_int(n), result.s.data(), result.vt.values.data(), as_int(n),
-                                   result.u.values.data(), as_int(p));
+  info = with_workspace([&](double* work, lapack_int length) {
+    library.dgesdd("S", &rows, &cols, a.values.data(), &rows, result.s.data(), u, &rows, vt, &rank,
+                   work, &length, integers.data(), &info, 1);
+    return info;
+  });
   if (info > 0) {
     a = copy;
-    std::vector<double> rest(p);
-    info = LAPACKE_dgesvd(LAPACK_COL_MAJOR, 'S', 'S', as_int(n), as_int(m), a.values.data(),
-                          as_int(n), result.s.data(), result.vt.values.data(), as_int(n),
-                          result.u.values.data(), as_int(p), rest.data());
+    info = with_workspace([&](double* work, lapack_int length) {
+      library.dgesvd("S", "S", &rows, &cols, a.values.data(), &rows, result.s.data(), u, &rows, vt,
+                     &rank, work, &length, &info, 1, 1);
+      return info;
+    });
   }
-  require_converged(info, "the singular value decomposition");
+  require_converged(info, kWhat);
   return result;
 }
 
 Matrix leading_eigenvectors(Matrix symmetric, std::size_t count) {
+  constexpr const char* kWhat = "the eigenvalue decomposition";
   const std::size_t n = symmetric.rows;
   assert(symmetric.cols == n && count <= n);
-  const OneBlasThread scope;
+  require_numbers(symmetric, kWhat);
+  const Blas& library = blas();
+  const BlasCall call;
+  const lapack_int size = as_int(n), n_integers = as_int(3 + 5 * n);
+  std::vector<lapack_int> integers(3 + 5 * n);
   std::vector<double> eigenvalues(n);  // rising
-  require_converged(LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', as_int(n), symmetric.values.data(),
-                                   as_int(n), eigenvalues.data()),
-                    "the eigenvalue decomposition");
+  lapack_int info = 0;
+  info = with_workspace([&](double* work, lapack_int length) {
+    library.dsyevd("V", "L", &size, symmetric.values.data(), &size, eigenvalues.data(), work,
+                   &length, integers.data(), &n_integers, &info, 1, 1);
+    return info;
+  });
+  require_converged(info, kWhat);
   Matrix leading(n, count);
   for (std::size_t k = 0; k < count; ++k) {
     for (std::size_t i = 0; i < n; ++i) leading(i, k) = symmetric(n - 1 - k, i);
@@ -130,28 +145,41 @@ Matrix leading_eigenvectors(Matrix symmetric, std::size_t count) {
 }
 
 Matrix orthonormal_columns(Matrix a) {
+  constexpr const char* kWhat = "the QR decomposition";
   assert(a.rows >= a.cols);
-  const OneBlasThread scope;
-  std::vector<double> reflectors(a.cols);
-  require_converged(LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, as_int(a.rows), as_int(a.cols),
-                                   a.values.data(), as_int(a.cols), reflectors.data()),
-                    "the QR decomposition");
-  require_converged(LAPACKE_dorgqr(LAPACK_ROW_MAJOR, as_int(a.rows), as_int(a.cols), as_int(a.cols),
-                                   a.values.data(), as_int(a.cols), reflectors.data()),
-                    "the QR decomposition");
-  return a;
+  require_numbers(a, kWhat);
+  const Blas& library = blas();
+  const BlasCall call;
+  const lapack_int rows = as_int(a.rows), cols = as_int(a.cols);
+  a = transposed(a);
+  std::vector<double> reflectors(a.rows);
+  lapack_int info = 0;
+  info = with_workspace([&](double* work, lapack_int length) {
+    library.dgeqrf(&rows, &cols, a.values.data(), &rows, reflectors.data(), work, &length, &info);
+    return info;
+  });
+  require_converged(info, kWhat);
+  info = with_workspace([&](double* work, lapack_int length) {
+    library.dorgqr(&rows, &cols, &cols, a.values.data(), &rows, reflectors.data(), work, &length,
+                   &info);
+    return info;
+  });
+  require_converged(info, kWhat);
+  return transposed(a);
 }
 
 bool solve_positive(Matrix a, Matrix& b) {
   const std::size_t n = a.rows;
   assert(a.cols == n && b.cols == n);
-  const OneBlasThread scope;
-  // The rows of b are the columns that LAPACK sees.
-  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', as_int(n), a.values.data(), as_int(n)) != 0) {
-    return false;
-  }
-  return LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'L', as_int(n), as_int(b.rows), a.values.data(),
-                        as_int(n), b.values.data(), as_int(n)) == 0;
+  if (has_nan(a) || has_nan(b)) return false;
+  const Blas& library = blas();
+  const BlasCall call;
+  const lapack_int size = as_int(n), n_columns = as_int(b.rows);  // rows of b, columns to LAPACK
+  lapack_int info = 0;
+  library.dpotrf("L", &size, a.values.data(), &size, &info, 1);
+  if (info != 0) return false;
+  library.dpotrs("L", &size, &n_columns, a.values.data(), &size, b.values.data(), &size, &info, 1);
+  return info == 0;
 }
 
 }  // namespace pqw::linear_algebra

@@ -1,12 +1,16 @@
 // What serving is compared with: dense float32 products by OpenBLAS.
 #include "pqw/bench_dense.h"
 
-#include <cblas.h>
-
 #include <algorithm>
+
+#include "codecs/blas.h"
+#include "pqw/core/error.h"
+#include "pqw/threads.h"
 
 namespace pqw::tool {
 namespace {
+
+using linear_algebra::blas;
 
 blasint size(std::size_t n) { return static_cast<blasint>(n); }
 
@@ -19,13 +23,13 @@ const char* blas_name(DenseMethod method) {
 void multiply_dense(DenseMethod method, ConstMatrix w, ConstMatrix x, MutableMatrix y) {
   const blasint rows = size(w.rows()), cols = size(w.cols());
   if (method == DenseMethod::kGemm) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size(x.rows()), rows, cols, 1.0f, x.data(),
-                cols, w.data(), cols, 0.0f, y.data(), rows);
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size(x.rows()), rows, cols, 1.0f,
+                 x.data(), cols, w.data(), cols, 0.0f, y.data(), rows);
     return;
   }
   for (std::size_t b = 0; b < x.rows(); ++b) {
-    cblas_sgemv(CblasRowMajor, CblasNoTrans, rows, cols, 1.0f, w.data(), cols, x.row(b).data(), 1,
-                0.0f, y.row(b).data(), 1);
+    blas().sgemv(CblasRowMajor, CblasNoTrans, rows, cols, 1.0f, w.data(), cols, x.row(b).data(), 1,
+                 0.0f, y.row(b).data(), 1);
   }
 }
 
@@ -38,15 +42,25 @@ std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x) {
     const std::size_t n = std::min(kRowsAtOnce, w.rows() - first);
     const float* from = w.data() + first * cols;
     wide_w.assign(from, from + n * cols);
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size(x.rows()), size(n), size(cols), 1.0,
-                wide_x.data(), size(cols), wide_w.data(), size(cols), 0.0, y.data() + first,
-                size(w.rows()));
+    blas().dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size(x.rows()), size(n), size(cols), 1.0,
+                 wide_x.data(), size(cols), wide_w.data(), size(cols), 0.0, y.data() + first,
+                 size(w.rows()));
   }
   return y;
 }
 
-std::string blas_core() { return openblas_get_corename(); }
+std::string blas_core() { return blas().core_name(); }
 
-void set_blas_threads(int n_threads) { openblas_set_num_threads(n_threads); }
+void set_blas_threads(std::size_t n_threads) {
+  // OpenBLAS starts threads beside those of OpenMP, and waits for ever for one that it cannot start
+  // or that gets no buffer.
+  start_openmp_threads();
+  if (n_threads > blas().n_buffers || creatable_threads(n_threads - 1) < n_threads - 1) {
+    throw Error(ErrorCode::kIo, "the limits of this process (ulimit -u, -v, -d) do not leave " +
+                                    std::to_string(n_threads) +
+                                    " threads for OpenBLAS; use fewer (--threads)");
+  }
+  blas().set_num_threads(static_cast<int>(n_threads));
+}
 
 }  // namespace pqw::tool

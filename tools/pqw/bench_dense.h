@@ -1,6 +1,7 @@
 // What serving is compared with: dense float32 products by OpenBLAS.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ void multiply_dense(DenseMethod method, ConstMatrix w, ConstMatrix x, MutableMat
 // The same in double, row-major: what answers are held against.
 std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x);
 
-// The processor whose kernels OpenBLAS chose ("SkylakeX"), and the threads that it uses.
+// The processor whose kernels OpenBLAS chose ("SkylakeX").
 std::string blas_core();
-void set_blas_threads(int n_threads);
+
+// The threads that OpenBLAS uses. Errors: kIo when there cannot be so many.
+void set_blas_threads(std::size_t n_threads);
 
 }  // namespace pqw::tool

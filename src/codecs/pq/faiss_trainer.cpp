@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "codecs/pq/em.h"
+#include "codecs/pq/faiss_symbols.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -37,6 +38,7 @@ class DirectDistances {
 
 std::vector<float> train_with_faiss(BlockSpan blocks, const PqOptions& options,
                                     const OnIteration& on_iteration) {
+  link_faiss_symbols();
   constexpr std::size_t kMaxInt = std::numeric_limits<int>::max();
   if (blocks.count() > kMaxInt) {
     throw Error(ErrorCode::kUnsupported, "the faiss engine takes 2^31 blocks at most");

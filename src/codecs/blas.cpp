@@ -1,0 +1,183 @@
+// OpenBLAS, loaded when it is first used.
+#include "codecs/blas.h"
+
+#include <dlfcn.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <vector>
+
+#include "codecs/blas_function.h"
+#include "pqw/core/error.h"
+
+namespace pqw::linear_algebra {
+namespace {
+
+constexpr const char* kLibrary = "libopenblas.so.0";
+
+constexpr std::size_t kMebi = std::size_t{1} << 20;
+constexpr std::size_t kBufferBytes = 128 * kMebi;  // BUFFER_SIZE of OpenBLAS on x86-64
+constexpr std::size_t kLibraryBytes = 64 * kMebi;  // mapped by it and the libraries that it needs
+constexpr std::size_t kMostBuffers = 64;           // OpenBLAS has room for 128 at least
+
+// Sets a variable of the environment for a while.
+class VariableScope {
+ public:
+  VariableScope(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    ::setenv(name, value, 1);
+  }
+  ~VariableScope() {
+    if (before_) {
+      ::setenv(name_, before_->c_str(), 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+  VariableScope(const VariableScope&) = delete;
+  VariableScope& operator=(const VariableScope&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+// The fastest kernels of OpenBLAS for this processor. OpenBLAS takes one that is newer than itself
+// for an old one, and may then be ten times slower than it could.
+const char* best_core() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512cd")) {
+    return "SkylakeX";
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return nullptr;
+}
+
+// Whether so much could be allocated now.
+bool fits(std::size_t n_bytes) {
+  void* const memory = ::mmap(nullptr, n_bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory != MAP_FAILED && ::munmap(memory, n_bytes) == 0;
+}
+
+// One for each thread; more than one only where as much memory again is left for everything else.
+std::size_t count_buffers() {
+  const int threads = std::max(omp_get_max_threads(), omp_get_num_procs());
+  std::size_t n = std::min(static_cast<std::size_t>(threads), kMostBuffers);
+  while (n > 1 && !fits(kLibraryBytes + 2 * n * kBufferBytes)) --n;
+  if (n > 1 || fits(kLibraryBytes + kBufferBytes)) return n;
+  throw Error(ErrorCode::kIo, "OpenBLAS needs " +
+                                  std::to_string((kLibraryBytes + kBufferBytes) / kMebi) +
+                                  " MiB of address space, more than the limits of this process "
+                                  "(ulimit -v, -d) leave");
+}
+
+void* open_library() {
+  const VariableScope threads("OPENBLAS_NUM_THREADS", "1");
+  std::optional<VariableScope> core;
+  if (best_core() != nullptr && std::getenv("OPENBLAS_CORETYPE") == nullptr) {
+    core.emplace("OPENBLAS_CORETYPE", best_core());
+  }
+  void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  if (library != nullptr) return library;
+  const char* const reason = ::dlerror();
+  throw Error(ErrorCode::kIo, std::string("OpenBLAS, which this needs, cannot be loaded: ") +
+                                  (reason == nullptr ? kLibrary : reason));
+}
+
+void* find(void* library, const char* name) {
+  void* const function = ::dlsym(library, name);
+  if (function != nullptr) return function;
+  throw Error(ErrorCode::kIo, std::string(kLibrary) + " has no function " + name);
+}
+
+template <class Function>
+void find(void* library, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(find(library, name));
+}
+
+Blas find_functions(void* library) {
+  Blas found = {};
+  find(library, "cblas_dgemm", found.dgemm);
+  find(library, "cblas_sgemm", found.sgemm);
+  find(library, "cblas_sgemv", found.sgemv);
+  find(library, "dgeqrf_", found.dgeqrf);
+  find(library, "dgesdd_", found.dgesdd);
+  find(library, "dgesvd_", found.dgesvd);
+  find(library, "dorgqr_", found.dorgqr);
+  find(library, "dpotrf_", found.dpotrf);
+  find(library, "dpotrs_", found.dpotrs);
+  find(library, "dsyevd_", found.dsyevd);
+  find(library, "openblas_get_corename", found.core_name);
+  find(library, "openblas_get_num_threads", found.get_num_threads);
+  find(library, "openblas_set_num_threads", found.set_num_threads);
+  return found;
+}
+
+// OpenBLAS keeps what it has once allocated.
+void allocate_buffers(void* library, std::size_t n) {
+  void* (*allocate)(int) = nullptr;
+  void (*free)(void*) = nullptr;
+  find(library, "blas_memory_alloc", allocate);
+  find(library, "blas_memory_free", free);
+  std::vector<void*> buffers(n);
+  for (void*& buffer : buffers) buffer = allocate(0);
+  for (void* buffer : buffers) free(buffer);
+}
+
+struct Library {
+  Library() {
+    functions.n_buffers = n_buffers;
+    allocate_buffers(handle, n_buffers);
+  }
+
+  const std::size_t n_buffers = count_buffers();
+  void* const handle = open_library();  // never closed
+  Blas functions = find_functions(handle);
+  std::counting_semaphore<kMostBuffers> free_buffers{static_cast<std::ptrdiff_t>(n_buffers)};
+  std::mutex mutex;  // of the following
+  int n_calls = 0;
+  int threads_before = 1;  // OpenBLAS may have been there before, with threads
+};
+
+Library& library() {
+  static Library instance;
+  return instance;
+}
+
+}  // namespace
+
+const Blas& blas() { return library().functions; }
+
+void* blas_function(const char* name) { return find(library().handle, name); }
+
+BlasCall::BlasCall() noexcept {
+  Library& used = library();
+  used.free_buffers.acquire();
+  const std::lock_guard lock(used.mutex);
+  if (used.n_calls++ > 0) return;
+  used.threads_before = used.functions.get_num_threads();
+  used.functions.set_num_threads(1);
+}
+
+BlasCall::~BlasCall() {
+  Library& used = library();
+  {
+    const std::lock_guard lock(used.mutex);
+    if (--used.n_calls == 0) used.functions.set_num_threads(used.threads_before);
+  }
+  used.free_buffers.release();
+}
+
+}  // namespace pqw::linear_algebra
