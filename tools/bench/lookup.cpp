@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -245,9 +246,11 @@ void run(const Options& options) {
   nlohmann::ordered_json lines = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> rows;
   const std::size_t bytes = cold_bytes(options);
+  omp_set_num_threads(std::ranges::max(options.threads));
+  (void)tool::blas_core();  // loaded for that many threads
   for (const int n_threads : options.threads) {
     omp_set_num_threads(n_threads);
-    tool::set_blas_threads(n_threads);
+    tool::set_blas_threads(static_cast<std::size_t>(n_threads));
     for (const std::string& shape : options.shapes) {
       for (const std::string& codes : options.codes) {
         const auto [n_rows, n_cols] = parse_pair(shape, 'x');
@@ -283,10 +286,6 @@ void run(const Options& options) {
 }
 
 int main_checked(int argc, char** argv) {
-  // Threads that wait a moment before they sleep, as in a program that does nothing else.
-  ::setenv("GOMP_SPINCOUNT", "20000", 0);
-  ::setenv("OPENBLAS_THREAD_TIMEOUT", "18", 0);
-  tool::restart_with_environment(argv);
   CLI::App app("Multiplying from codes against dense products.", "pqw_bench_lookup");
   Options options;
   add_options(app, options);
@@ -298,6 +297,8 @@ int main_checked(int argc, char** argv) {
 
 }  // namespace
 }  // namespace pqw::bench
+
+bool pqw::tool::contenders_take_turns(int, char**) { return true; }
 
 int main(int argc, char** argv) {
   try {

@@ -71,8 +71,9 @@ Run run(const FloatTensor& tensor, std::size_t rank, SvdMethod method, int repea
 
 }  // namespace
 
+bool tool::contenders_take_turns(int, char**) { return false; }
+
 int main(int argc, char** argv) {
-  tool::restart_with_environment(argv);
   CLI::App app("Randomized against full singular value decomposition, at rank = smaller side / 8.");
   std::vector<std::size_t> sides = {256, 512, 1024};
   std::string file;

@@ -2,14 +2,16 @@
 #include "pqw/console.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <memory>
 #include <new>
 
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
+#include "pqw/io/read_options.h"
+#include "pqw/threads.h"
 
 namespace pqw::tool {
 
@@ -50,10 +52,20 @@ std::string human_bytes(double bytes) {
 }
 
 void add_threads_option(CLI::App& verb) {
-  verb.add_option_function<int>(
-          "--threads", [](int n) { omp_set_num_threads(n); }, "threads to use (default: all cores)")
+  constexpr std::size_t kDefault = 0;
+  const auto threads = std::make_shared<std::size_t>(kDefault);
+  verb.add_option("--threads", *threads, "threads to use (default: all cores)")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
+  verb.parse_complete_callback(
+      [threads] { use_threads(*threads == kDefault ? default_threads() : *threads); });
+}
+
+void add_trusted_option(CLI::App& verb, ReadOptions& options) {
+  verb.add_flag(
+      "--trusted", options.trusted,
+      "parse HDF5 files in this process instead of a sandbox: only for files whose origin "
+      "you know");
 }
 
 }  // namespace pqw::tool

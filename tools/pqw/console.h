@@ -9,6 +9,10 @@ namespace CLI {
 class App;
 }
 
+namespace pqw {
+struct ReadOptions;
+}
+
 namespace pqw::tool {
 
 // Text on stderr as it is; that it cannot be written is no error.
@@ -29,7 +33,10 @@ void print_result(std::string_view text);
 // "12.3 MB" (decimal units)
 std::string human_bytes(double bytes);
 
-// Adds --threads, which takes effect at once.
+// Adds --threads, which takes effect before the verb starts.
 void add_threads_option(CLI::App& verb);
+
+// Adds --trusted. The options must be there when the command line is parsed.
+void add_trusted_option(CLI::App& verb, ReadOptions& options);
 
 }  // namespace pqw::tool

@@ -1,10 +1,10 @@
-// The environment that the libraries beneath the tool read before main does.
+// The environment that OpenMP reads before main does.
 #pragma once
 
 namespace pqw::tool {
 
-// Sets what is missing of it and starts the tool once more; where that cannot be done, or nothing
-// is missing, it returns and the tool goes on as it is.
-void restart_with_environment(char** argv);
+// Each program that contains environment.cpp defines this: whether it measures contenders that take
+// turns. It is called before anything else.
+bool contenders_take_turns(int argc, char** argv);
 
 }  // namespace pqw::tool

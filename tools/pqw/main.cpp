@@ -1,12 +1,9 @@
-// The command-line tool: verbs, exit codes, signals.
+// The command-line tool: verbs, exit codes.
 #include <execinfo.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
-#include <cstdlib>
+#include <cstring>
 #include <new>
-#include <string_view>
 
 #include "pqw/cmd_bench.h"
 #include "pqw/cmd_decode.h"
@@ -16,42 +13,12 @@
 #include "pqw/cmd_verify.h"
 #include "pqw/console.h"
 #include "pqw/environment.h"
-#include "pqw/io/atomic_file.h"
-#include "pqw/progress.h"
+#include "pqw/signals.h"
 
 namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
-
-// Leaves no half-written output behind, then dies of the signal as if it had not been caught.
-extern "C" void on_fatal_signal(int signal) {
-  if (pqw::remove_temporaries_in_signal_handler() > 0) {
-    constexpr std::string_view kPlain = "\npqw: interrupted; the output is as it was\n";
-    constexpr std::string_view kKept =
-        "\npqw: interrupted; the output is as it was; --resume goes on from what is finished\n";
-    const std::string_view text = pqw::tool::parts_are_kept != 0 ? kKept : kPlain;
-    (void)!::write(STDERR_FILENO, text.data(), text.size());
-  }
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
-}
-
-const pid_t tool = ::getpid();
-
-// libgomp and HDF5 call exit where they miss memory; HDF5 also in the processes that read.
-extern "C" void at_exit() {
-  if (::getpid() != tool || pqw::remove_temporaries_in_signal_handler() == 0) return;
-  constexpr std::string_view kText = "pqw: ended by a library; the output is as it was\n";
-  (void)!::write(STDERR_FILENO, kText.data(), kText.size());
-  std::_Exit(kFailed);
-}
-
-void catch_fatal_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    if (std::signal(signal, on_fatal_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
-  }
-}
 
 int run(int argc, char** argv) {
   CLI::App app("Compress neural-network weights with product quantization.", "pqw");
@@ -81,11 +48,13 @@ void load_unwinder() {
 
 }  // namespace
 
+bool pqw::tool::contenders_take_turns(int argc, char** argv) {
+  return argc > 1 && std::strcmp(argv[1], "bench") == 0;
+}
+
 int main(int argc, char** argv) {
-  pqw::tool::restart_with_environment(argv);
   load_unwinder();
-  catch_fatal_signals();
-  std::atexit(at_exit);
+  pqw::tool::leave_nothing_behind();
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {

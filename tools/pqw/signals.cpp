@@ -1,0 +1,99 @@
+// Signals, and libraries, that end the tool: nothing half-written is left.
+#include "pqw/signals.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <initializer_list>
+#include <string_view>
+
+#include "pqw/io/atomic_file.h"
+#include "pqw/progress.h"
+
+namespace pqw::tool {
+namespace {
+
+constexpr int kFailed = 1;
+
+// Those of a fault in the program itself.
+constexpr std::array kFaults{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+
+// Those that cannot be caught, or do not end a process by default.
+constexpr std::array kOthers{SIGKILL, SIGSTOP, SIGTSTP,  SIGTTIN, SIGTTOU,
+                             SIGCONT, SIGCHLD, SIGWINCH, SIGURG};
+
+bool is_one_of(int signal, auto list) { return std::ranges::find(list, signal) != list.end(); }
+
+void set_action(int signal, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_ONSTACK;
+  ::sigfillset(&action.sa_mask);
+  (void)::sigaction(signal, &action, nullptr);
+}
+
+void print(std::initializer_list<std::string_view> texts) {
+  std::array<iovec, 4> parts{};
+  std::ranges::transform(texts, parts.begin(), [](std::string_view text) {
+    return iovec{const_cast<char*>(text.data()), text.size()};
+  });
+  (void)!::writev(STDERR_FILENO, parts.data(), static_cast<int>(texts.size()));
+}
+
+// Dies of the signal as if it had not been caught.
+extern "C" void on_fatal_signal(int signal) {
+  set_action(SIGPIPE, SIG_IGN);  // nobody may be reading the message
+  if (remove_temporaries_in_signal_handler() > 0) {
+    print({"\npqw: ", is_one_of(signal, kFaults) ? "crashed" : "interrupted",
+           "; the output is as it was",
+           parts_are_kept != 0 ? "; --resume goes on from what is finished\n" : "\n"});
+  }
+  set_action(signal, SIG_DFL);
+  (void)::raise(signal);  // arrives when this returns
+}
+
+// libgomp and HDF5 call exit where they miss memory; HDF5 also in the processes that read.
+extern "C" void at_exit() {
+  if (remove_temporaries_in_signal_handler() == 0) return;
+  print({"pqw: ended by a library; the output is as it was\n"});
+  std::_Exit(kFailed);
+}
+
+// A stack that has overflowed has no room for a handler.
+void use_another_stack() {
+  alignas(16) static std::array<char, 1 << 16> memory;
+  stack_t stack = {};
+  stack.ss_sp = memory.data();
+  stack.ss_size = memory.size();
+  (void)::sigaltstack(&stack, nullptr);
+}
+
+void get_signal_before_cpu_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur != limit.rlim_max) return;
+  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max < 2) return;
+  limit.rlim_cur = limit.rlim_max - 1;
+  (void)::setrlimit(RLIMIT_CPU, &limit);
+}
+
+}  // namespace
+
+void leave_nothing_behind() {
+  use_another_stack();
+  get_signal_before_cpu_limit();
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    struct sigaction before = {};
+    if (is_one_of(signal, kOthers) || ::sigaction(signal, nullptr, &before) != 0) continue;
+    // Not those that are ignored, nor those that a sanitizer handles.
+    if (before.sa_handler != SIG_DFL) continue;
+    set_action(signal, signal == SIGXFSZ ? SIG_IGN : on_fatal_signal);
+  }
+  std::atexit(at_exit);
+}
+
+}  // namespace pqw::tool
