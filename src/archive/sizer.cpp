@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "archive/body.h"
+#include "io/locked_temporary.h"
 #include "io/system_error.h"
 #include "pqw/archive/archive.h"
 
@@ -59,8 +60,10 @@ struct ArchiveSizer::Impl {
   archive::Body body;
 };
 
-ArchiveSizer::ArchiveSizer(const ArchiveWriterOptions& options)
-    : impl_(std::make_unique<Impl>(options)) {}
+ArchiveSizer::ArchiveSizer(const ArchiveWriterOptions& options) {
+  const SignalPause pause;  // the file has a name for a moment
+  impl_ = std::make_unique<Impl>(options);
+}
 ArchiveSizer::~ArchiveSizer() = default;
 
 void ArchiveSizer::add(const Record& record) { impl_->body.add(record); }

@@ -26,7 +26,6 @@ constexpr const char* kLibrary = "libopenblas.so.0";
 constexpr std::size_t kMebi = std::size_t{1} << 20;
 constexpr std::size_t kBufferBytes = 128 * kMebi;  // BUFFER_SIZE of OpenBLAS on x86-64
 constexpr std::size_t kLibraryBytes = 64 * kMebi;  // mapped by it and the libraries that it needs
-constexpr std::size_t kMostBuffers = 64;           // OpenBLAS has room for 128 at least
 
 // Sets a variable of the environment for a while.
 class VariableScope {

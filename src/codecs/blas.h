@@ -8,6 +8,9 @@
 
 namespace pqw::linear_algebra {
 
+// Threads of OpenBLAS, of which Debian's has no more; it has room for twice as many buffers.
+inline constexpr std::size_t kMostBuffers = 64;
+
 // Functions of OpenBLAS, LAPACK's among them. All matrices of LAPACK are column-major.
 struct Blas {
   decltype(&::cblas_dgemm) dgemm;

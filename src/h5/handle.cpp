@@ -3,6 +3,7 @@
 
 #include <hdf5.h>
 
+#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -38,6 +39,9 @@ std::string last_reason() {
 }
 
 bool set_up_process() {
+  // HDF5 crashes where it gets no memory while it starts, and takes about 3 MiB.
+  constexpr std::size_t kMemoryToStart = std::size_t{8} << 20;
+  ::operator delete(::operator new(kMemoryToStart));
   (void)H5dont_atexit();  // its handler crashes after a failed close (full disk)
   if (H5open() < 0 || H5PLset_loading_state(0) < 0) {
     throw Error(ErrorCode::kIo, "the HDF5 library does not start");

@@ -235,7 +235,7 @@ void Worker::fail_as_child_ended() {
   if (signal == SIGXCPU) {
     fail(ErrorCode::kFormat, std::string("reading it takes too long") + kItsFault);
   }
-  if (signal == 0 && shortage_.memory) {
+  if ((signal == 0 || is_fault(signal)) && shortage_.memory) {
     fail(ErrorCode::kIo, text + "; " + kShortMemory + " may be why");
   }
   if (signal == 0 || is_fault(signal)) fail(ErrorCode::kFormat, text + kItsFault);

@@ -1,4 +1,5 @@
 // A child process that reads a file which may be hostile: the side of the child.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -6,8 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <new>
 #include <span>
 #include <string>
@@ -29,11 +30,21 @@ bool can_map_within(rlim_t n_bytes, rlimit limit) {
   return page != MAP_FAILED && ::munmap(page, 1) == 0;
 }
 
+// The pages of address space that this process has; 0 where /proc does not tell.
+std::uint64_t mapped_pages() {
+  const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  char text[32] = {};
+  (void)!::read(file, text, sizeof(text) - 1);
+  ::close(file);
+  return std::strtoull(text, nullptr, 10);
+}
+
 // The address space of this process. Without /proc: the least limit that it can grow within.
+// Allocates nothing, as memory may be missing.
 std::uint64_t mapped_bytes() {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  std::uint64_t pages = 0;
-  if (std::ifstream("/proc/self/statm") >> pages) return pages * page;
+  if (const std::uint64_t pages = mapped_pages(); pages > 0) return pages * page;
   rlimit before{};
   (void)::getrlimit(RLIMIT_AS, &before);
   std::uint64_t too_little = 0, enough = std::min<rlim_t>(before.rlim_max, std::uint64_t{1} << 47);

@@ -55,6 +55,7 @@ void set_blas_threads(std::size_t n_threads) {
   // OpenBLAS starts threads beside those of OpenMP, and waits for ever for one that it cannot start
   // or that gets no buffer.
   start_openmp_threads();
+  n_threads = std::min(n_threads, linear_algebra::kMostBuffers);
   if (n_threads > blas().n_buffers || creatable_threads(n_threads - 1) < n_threads - 1) {
     throw Error(ErrorCode::kIo, "the limits of this process (ulimit -u, -v, -d) do not leave " +
                                     std::to_string(n_threads) +

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <cstdlib>
+#include <string>
 
 namespace pqw::tool {
 namespace {
@@ -27,9 +28,7 @@ void let_threads_wait_briefly() {
 // (tools/CMakeLists.txt), so that this one, of the first priority that programs may use, comes
 // before. glibc passes the arguments of main.
 [[gnu::constructor(101)]] void set_variables(int argc, char** argv) {
-  // Stacks too small for the loops here would be overrun.
-  ::unsetenv("OMP_STACKSIZE");
-  ::unsetenv("GOMP_STACKSIZE");
+  ::setenv("OMP_STACKSIZE", (std::to_string(kThreadStackBytes) + "B").c_str(), 1);
   if (contenders_take_turns(argc, argv)) {
     let_threads_wait_briefly();
   } else {

@@ -13,6 +13,7 @@
 #include "pqw/cmd_verify.h"
 #include "pqw/console.h"
 #include "pqw/environment.h"
+#include "pqw/limits.h"
 #include "pqw/signals.h"
 
 namespace {
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   load_unwinder();
   pqw::tool::leave_nothing_behind();
   try {
+    pqw::tool::adapt_limits();
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
     pqw::tool::print_error("out of memory");

@@ -2,7 +2,6 @@
 #include "pqw/signals.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -73,19 +72,10 @@ void use_another_stack() {
   (void)::sigaltstack(&stack, nullptr);
 }
 
-void get_signal_before_cpu_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur != limit.rlim_max) return;
-  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max < 2) return;
-  limit.rlim_cur = limit.rlim_max - 1;
-  (void)::setrlimit(RLIMIT_CPU, &limit);
-}
-
 }  // namespace
 
 void leave_nothing_behind() {
   use_another_stack();
-  get_signal_before_cpu_limit();
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     struct sigaction before = {};
     if (is_one_of(signal, kOthers) || ::sigaction(signal, nullptr, &before) != 0) continue;

@@ -6,8 +6,6 @@ namespace pqw::tool {
 // From now on every signal that ends the tool, and a library that calls exit, removes what is being
 // written; the signal then does what it does by default, and the status tells of it. Ignored
 // signals stay ignored. A file that outgrows a limit (SIGXFSZ) is an error of writing instead.
-// SIGKILL cannot be caught; where only that would tell of the limit on processor time, SIGXCPU
-// comes a second before it.
 void leave_nothing_behind();
 
 }  // namespace pqw::tool

@@ -2,31 +2,47 @@
 #include "pqw/threads.h"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <latch>
-#include <system_error>
-#include <thread>
 #include <vector>
 
+#include "pqw/environment.h"
+
 namespace pqw::tool {
+namespace {
+
+constexpr std::size_t kMostReaders = 3;  // eval reads three files
+
+void* wait_for(void* latch) {
+  static_cast<std::latch*>(latch)->wait();
+  return nullptr;
+}
+
+}  // namespace
 
 std::size_t creatable_threads(std::size_t most) {
-  std::vector<std::thread> threads;
-  threads.reserve(most);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kThreadStackBytes);
   std::latch all_started(1);
-  try {
-    while (threads.size() < most) threads.emplace_back([&] { all_started.wait(); });
-  } catch (const std::system_error&) {  // the limits of the machine, a container or the user
-  }
+  std::vector<pthread_t> threads(most);
+  std::size_t n = 0;
+  while (n < most && ::pthread_create(&threads[n], &attributes, wait_for, &all_started) == 0) ++n;
   all_started.count_down();
-  for (std::thread& thread : threads) thread.join();
-  return threads.size();
+  for (std::size_t i = 0; i < n; ++i) ::pthread_join(threads[i], nullptr);
+  ::pthread_attr_destroy(&attributes);
+  return n;
 }
 
 void use_threads(std::size_t n_threads) {
   omp_set_max_active_levels(1);
-  omp_set_num_threads(static_cast<int>(1 + creatable_threads(n_threads - 1)));
+  if (n_threads > 1) {
+    const std::size_t n = creatable_threads(n_threads - 1 + kMostReaders);
+    n_threads = 1 + n - std::min(n, kMostReaders);
+  }
+  omp_set_num_threads(static_cast<int>(n_threads));
 }
 
 void start_openmp_threads() {

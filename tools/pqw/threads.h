@@ -9,8 +9,9 @@ namespace pqw::tool {
 // time, and ends them.
 std::size_t creatable_threads(std::size_t most);
 
-// Lets OpenMP use that many threads, or as many as can be created: it ends the program where it
-// cannot create one. Regions inside of regions get one thread.
+// Lets OpenMP use that many threads, or as many as can be created beside the processes that read
+// HDF5 files: it ends the program where it cannot create one. Regions inside of regions get one
+// thread.
 void use_threads(std::size_t n_threads);
 
 // Starts the threads that the next region will use.
