@@ -10,9 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "pqw/formats/weight_file.h"
+#include "tests/cli/cli_testing.h"
 #include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
@@ -24,71 +23,8 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-struct Outcome {
-  int status = 0;  // exit code, or 128 + signal
-  std::string out, err;
-};
-
-class Cli : public testing::Test {
- protected:
-  void SetUp() override {
-    write_model("model.safetensors", {"conv.weight", "fc.weight", "fc.bias"});
-  }
-
-  // Weights of fixed shapes under these names.
-  void write_model(const std::string& name, const std::vector<std::string>& names,
-                   const std::vector<Shape>& shapes = {{64, 16, 3, 3}, {64, 150}, {64}}) const {
-    std::vector<TensorInfo> infos;
-    for (std::size_t i = 0; i < names.size(); ++i)
-      infos.push_back({names[i], DType::kF32, shapes[i]});
-    test::write_normal_weights(dir_ / name, infos);
-  }
-
-  pid_t start(std::vector<std::string> arguments) const {
-    const pid_t child = ::fork();
-    if (child != 0) return child;
-    if (::chdir(dir_.path().c_str()) != 0) ::_exit(126);
-    ::dup2(::open("out.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
-    ::dup2(::open("err.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
-    std::vector<char*> argv{const_cast<char*>(PQW_COMMAND)};
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    ::execv(PQW_COMMAND, argv.data());
-    ::_exit(127);
-  }
-
-  Outcome finish(pid_t child) const {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-            content(dir_ / "out.txt"), content(dir_ / "err.txt")};
-  }
-
-  Outcome run(std::vector<std::string> arguments) const {
-    return finish(start(std::move(arguments)));
-  }
-
-  // One line on stderr, nothing on stdout, exit code 1.
-  void expect_failure(const Outcome& outcome, const std::string& message) const {
-    EXPECT_EQ(outcome.status, 1);
-    EXPECT_THAT(outcome.out, IsEmpty());
-    EXPECT_THAT(outcome.err, StartsWith("pqw: "));
-    EXPECT_THAT(outcome.err, HasSubstr(message));
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-  }
-
-  bool exists(const std::string& name) const { return std::filesystem::exists(dir_ / name); }
-
-  // Starts a run that takes far longer than anybody waits for it, so that signals arrive while it
-  // learns.
-  pid_t start_long_run() const {
-    write_model("long.safetensors", {"long.weight"}, {{2048, 512}});
-    return start({"quantize", "long.safetensors", "-o", "m.h5", "--force", "--iterations",
-                  "1000000", "--tolerance", "0", "--centroids", "2048"});
-  }
-
-  const test::TempDir dir_;
-};
+using Cli = test::CliTest;
+using test::Outcome;
 
 TEST_F(Cli, QuantizeVerifyDecodeEval) {
   const Outcome quantize = run({"quantize", "model.safetensors", "-o", "model.h5"});
@@ -296,14 +232,7 @@ TEST_F(Cli, ControlCharactersInNamesAreEscaped) {
 
 TEST_F(Cli, InterruptLeavesNoFileBehind) {
   const pid_t child = start_long_run();
-  const auto temporary_is_there = [&] {
-    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
-      if (entry.path().string().ends_with(".tmp")) return true;
-    }
-    return false;
-  };
-  while (!temporary_is_there() && ::waitpid(child, nullptr, WNOHANG) == 0) ::sched_yield();
-  ASSERT_TRUE(temporary_is_there());
+  ASSERT_TRUE(wait_for(child, "m.h5.pqw.tmp"));
   ::kill(child, SIGINT);
   ::kill(child, SIGSTOP);
   // Nor may a second run write the same file meanwhile.
@@ -314,15 +243,14 @@ TEST_F(Cli, InterruptLeavesNoFileBehind) {
   const Outcome outcome = finish(child);
   EXPECT_EQ(outcome.status, 128 + SIGINT);
   EXPECT_THAT(outcome.err, HasSubstr("pqw: interrupted; the output is as it was"));
-  EXPECT_FALSE(temporary_is_there());
-  EXPECT_FALSE(exists("m.h5"));
+  EXPECT_THAT(files("m.h5"), IsEmpty());
 }
 
 TEST_F(Cli, KilledRunLeavesTheOldFileAndTheNextOneCleansUp) {
   ASSERT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5"}).status, 0);
   const std::string before = content(dir_ / "m.h5");
   const pid_t child = start_long_run();
-  while (!exists("m.h5.pqw.tmp") && ::waitpid(child, nullptr, WNOHANG) == 0) ::sched_yield();
+  ASSERT_TRUE(wait_for(child, "m.h5.pqw.tmp"));
   ::kill(child, SIGKILL);
   EXPECT_EQ(finish(child).status, 128 + SIGKILL);
   EXPECT_TRUE(exists("m.h5.pqw.tmp"));

@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <vector>
 
+#include "io/locked_temporary.h"
 #include "pqw/core/error.h"
 #include "tests/file_content.h"
 #include "tests/temp_dir.h"
@@ -207,6 +209,31 @@ TEST(AtomicFile, WhatIsNoRegularFileIsNeverReplaced) {
   EXPECT_THROW(AtomicFile("", true), Error);
   EXPECT_TRUE(std::filesystem::is_fifo(fifo));
   EXPECT_EQ(files_in(dir), 5u);
+}
+
+TEST(AtomicFile, HandlerRemovesWhatIsBeingWrittenByThisProcessOnly) {
+  const test::TempDir dir;
+  AtomicFile file(dir / "out", false);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(remove_temporaries_in_signal_handler());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(files_in(dir), 1u);
+  EXPECT_EQ(remove_temporaries_in_signal_handler(), 1);
+  EXPECT_EQ(files_in(dir), 0u);
+}
+
+TEST(AtomicFile, SignalsWaitWhileATemporaryIsNotRegistered) {
+  static volatile std::sig_atomic_t n_signals = 0;
+  const auto before = std::signal(SIGUSR1, [](int) { n_signals = n_signals + 1; });
+  {
+    const SignalPause pause;
+    std::raise(SIGUSR1);
+    EXPECT_EQ(n_signals, 0);
+  }
+  EXPECT_EQ(n_signals, 1);
+  std::signal(SIGUSR1, before);
 }
 
 TEST(AtomicFile, FolderThatIsMissingIsAnError) {

@@ -4,22 +4,29 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 
 #include "io/sandbox.h"
 #include "io/worker_protocol.h"
 #include "pqw/core/error.h"
+#include "tests/deny_calls.h"
 #include "tests/temp_dir.h"
 
 namespace pqw {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 std::vector<std::byte> bytes_of(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
@@ -99,6 +106,68 @@ TEST_F(WorkerTest, ACrashIsAnErrorAndLasts) {
       EXPECT_THAT(error.what(), HasSubstr(message));
     }
   }
+}
+
+// Somebody's signal, or a lack of memory of the whole machine.
+TEST_F(WorkerTest, ASignalFromOutsideIsNotBlamedOnTheFile) {
+  for (const int signal : {SIGTERM, SIGKILL, SIGUSR1}) {
+    const Error error = error_of([=](std::uint64_t) -> std::vector<std::byte> {
+      (void)std::raise(signal);
+      return {};
+    });
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    EXPECT_THAT(error.what(), HasSubstr("was ended by signal " + std::to_string(signal)));
+    EXPECT_THAT(error.what(), Not(HasSubstr("crafted")));
+  }
+}
+
+TEST_F(WorkerTest, LimitedMemoryIsNotBlamedOnTheFile) {
+  if (has_sanitizer()) GTEST_SKIP() << "no limits on memory there";
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_DATA, &before), 0);
+  rlimit limited = before;
+  limited.rlim_cur = std::min<rlim_t>(before.rlim_max, rlim_t{4} << 30);
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &limited), 0);
+  const Error no_memory =
+      error_of([](std::uint64_t) -> std::vector<std::byte> { throw std::bad_alloc(); });
+  const Error refusal = error_of([](std::uint64_t) -> std::vector<std::byte> {
+    throw Error(ErrorCode::kFormat, "f: cannot read");
+  });
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &before), 0);
+  EXPECT_EQ(no_memory.code(), ErrorCode::kIo);
+  EXPECT_THAT(no_memory.what(), HasSubstr("ulimit -v, -d"));
+  EXPECT_THAT(refusal.what(), StartsWith("f: cannot read; the limits on memory"));
+}
+
+TEST_F(WorkerTest, ASystemThatRefusesTheSandboxIsNamed) {
+  if (has_sanitizer()) GTEST_SKIP() << "sanitizers need these calls themselves";
+  const auto run_refused = [&] {
+    if (!test::deny_calls({SYS_prctl}, EPERM)) ::_exit(0);
+    const Error error = error_of([](std::uint64_t) { return std::vector<std::byte>(); });
+    std::fputs(error.what(), stderr);
+    ::_exit(error.code() == ErrorCode::kIo ? 1 : 2);
+  };
+  EXPECT_EXIT(run_refused(), testing::ExitedWithCode(1),
+              "f: this system does not allow the sandbox .*prctl.PR_SET_NO_NEW_PRIVS.: Operation "
+              "not permitted; --trusted");
+}
+
+// A descriptor that stays open would be a hole in the sandbox.
+TEST_F(WorkerTest, DescriptorsAreClosedWithoutTheCallForIt) {
+  if (has_sanitizer()) GTEST_SKIP() << "sanitizers need what the sandbox forbids, and get it";
+  const int other = ::open(path_.c_str(), O_RDONLY);
+  ASSERT_GE(other, 3);
+  const auto read_other = [&] {
+    if (!test::deny_calls({SYS_close_range}, ENOSYS)) ::_exit(1);
+    const InputFile file(path_);
+    Worker worker(file, [&](std::uint64_t) -> std::vector<std::byte> {
+      char byte = 0;
+      return std::vector<std::byte>(::read(other, &byte, 1) >= 0 ? 1 : 0);
+    });
+    ::_exit(worker.call(0, 1).empty() ? 1 : 0);
+  };
+  EXPECT_EXIT(read_other(), testing::ExitedWithCode(1), "");
+  ::close(other);
 }
 
 TEST_F(WorkerTest, AnExitIsAnError) {
