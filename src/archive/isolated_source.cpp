@@ -59,28 +59,26 @@ ArchiveEntry decode_entry(WireReader& in) {
   return entry;
 }
 
-// Throws unless it is a record as DirectSource gives it; returns the bytes of its sections.
-std::uint64_t check_record(const Record& record) {
+// Throws unless it is a record as DirectSource gives it.
+void check_record(const Record& record) {
   std::set<std::string> names;
-  std::uint64_t n_bytes = 0;
   for (const Section& section : record.sections) {
     require(is_identifier(section.name) && names.insert(section.name).second);
-    n_bytes += section.bytes.size();
   }
   for (const Record& part : record.parts) {
     require(is_identifier(part.info.name) && names.insert(part.info.name).second);
-    n_bytes += check_record(part);
+    check_record(part);
   }
   require(is_identifier(record.codec) && names.size() <= kMaxSections);
   require(record.features.size() <= kMaxFeatures && record.options.size() <= kMaxOptionsBytes);
-  return n_bytes;
 }
 
 Record decode_record(std::span<const std::byte> bytes, const ArchiveEntry& entry) {
   WireReader in(bytes);
   Record record = in.record(kMaxDepth);
   in.finish();
-  require(check_record(record) == entry.data_bytes);
+  check_record(record);
+  require(data_bytes(record) == entry.data_bytes);
   require(record.info == entry.info && record.codec == entry.codec);
   return record;
 }

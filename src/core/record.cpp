@@ -1,4 +1,4 @@
-// Sections and parts of a record by name.
+// Sections and parts of a record: by name, and what they take.
 #include "pqw/core/record.h"
 
 namespace pqw {
@@ -15,6 +15,15 @@ const Record* Record::find_part(const std::string& name) const {
     if (part.info.name == name) return &part;
   }
   return nullptr;
+}
+
+std::uint64_t data_bytes(const Record& record) {
+  std::uint64_t sum = 0;
+  for (const Section& section : record.sections) {
+    sum += element_count(section.shape) * size_in_bytes(section.dtype);
+  }
+  for (const Record& part : record.parts) sum += data_bytes(part);
+  return sum;
 }
 
 }  // namespace pqw

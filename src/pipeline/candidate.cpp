@@ -11,10 +11,9 @@ constexpr std::size_t kRecordOverheadBytes = 512;
 
 }  // namespace
 
-std::uint64_t stored_bytes(const Weight& weight) { return (size_in_bits(weight) + 7) / 8; }
-
 bool shrinks(const Weight& weight, const TensorInfo& info, std::size_t n_tensors) {
-  return stored_bytes(weight) + n_tensors * kRecordOverheadBytes < n_tensors * byte_count(info);
+  const std::size_t bytes = (size_in_bits(weight) + 7) / 8;
+  return bytes + n_tensors * kRecordOverheadBytes < n_tensors * byte_count(info);
 }
 
 std::optional<FloatTensor> read_finite(const WeightReader& reader, std::size_t index,

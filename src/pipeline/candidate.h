@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 
 #include "pqw/codecs/encode.h"
@@ -13,9 +12,6 @@ namespace pqw {
 
 inline constexpr char kWouldNotShrink[] = "would not shrink";
 inline constexpr char kNotFinite[] = "holds NaN or infinity";
-
-// Its codes, codebooks, factors. Joint layers each count all of their factors.
-std::uint64_t stored_bytes(const Weight& weight);
 
 // Whether that many tensors like this one are larger than the weight and what the tables of an
 // archive take for them.

@@ -76,24 +76,31 @@ TensorReport plain_report(const TensorInfo& info, std::string reason) {
   return report;
 }
 
-TensorReport codec_report(const TensorInfo& info, const Weight& weight,
-                          const CodecOptions& options) {
+// Of a tensor whose record takes those bytes.
+TensorReport codec_report(const TensorInfo& info, const Weight& weight, const CodecOptions& options,
+                          std::uint64_t bytes) {
   TensorReport report;
   report.info = info;
   report.codec = codec_name(options);
   report.note = remarks_on(weight, options);
-  report.bytes = stored_bytes(weight);
+  report.bytes = bytes;
   describe(weight, report);
   return report;
 }
 
-// Joint layers are reported with a share of what their owner stores; it has the remainder.
-TensorReport layer_report(const PlanEntry& entry, std::size_t index, const JointGroups& groups) {
-  TensorReport report = codec_report(entry.info, groups.weight(index), entry.options);
-  const std::uint64_t all_bytes = report.bytes;
-  report.bytes /= entry.layers.size();
-  if (owns_layers(entry, index))
-    report.bytes = all_bytes - report.bytes * (entry.layers.size() - 1);
+// Adds a record to a writer or a sizer and returns what it takes.
+template <class To>
+std::uint64_t add(const Record& record, To& to) {
+  to.add(record);
+  return data_bytes(record);
+}
+
+// The owner of joint layers stores their factors, the others where to find them.
+template <class To>
+TensorReport add_layer(const PlanEntry& entry, std::size_t index, const JointGroups& groups,
+                       To& to) {
+  TensorReport report =
+      codec_report(entry.info, groups.weight(index), entry.options, add(groups.record(index), to));
   report.note = groups.note(index) + (report.note.empty() ? "" : "; " + report.note);
   return report;
 }
@@ -130,8 +137,7 @@ std::string plain_reason(const Job& job) {
 
 TensorReport write_layer(const TensorBytes& original, const Job& job, const JointGroups& groups,
                          ArchiveWriter& writer) {
-  writer.add(groups.record(job.index));
-  TensorReport report = layer_report(*job.entry, job.index, groups);
+  TensorReport report = add_layer(*job.entry, job.index, groups, writer);
   report.distortion = measure_against(original, job.entry->info, groups.weight(job.index));
   return report;
 }
@@ -146,8 +152,9 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups
     return add_plain(writer, entry.info, original, plain_reason(job));
   }
   const auto& [weight, options] = *job.compressed;
-  writer.add(job.record ? *job.record : to_record(weight, entry.info.name));
-  TensorReport report = codec_report(entry.info, weight, *options);
+  const std::uint64_t bytes =
+      job.record ? add(*job.record, writer) : add(to_record(weight, entry.info.name), writer);
+  TensorReport report = codec_report(entry.info, weight, *options, bytes);
   if (entry.reference) report.note = kAdopted;
   report.distortion = measure_against(original, entry.info, weight);
   job.compressed.reset();
@@ -156,8 +163,8 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups
 }
 
 TensorReport size_compressed(const PlanEntry& entry, const Compressed& plan, ArchiveSizer& sizer) {
-  sizer.add(to_record(plan.weight, entry.info.name));
-  return codec_report(entry.info, plan.weight, *plan.options);
+  const std::uint64_t bytes = add(to_record(plan.weight, entry.info.name), sizer);
+  return codec_report(entry.info, plan.weight, *plan.options, bytes);
 }
 
 TensorReport size_plain(const TensorInfo& info, std::string reason, ArchiveSizer& sizer) {
@@ -194,8 +201,7 @@ TensorReport size_tensor(const AdoptingReader& reader, std::size_t index, const 
   if (!entry.compress) return size_plain(entry.info, entry.reason, sizer);
   if (owns_layers(entry, index)) groups.decide(reader, index, nullptr);
   if (!groups.shares(index)) return size_candidate(reader, index, entry, groups, sizer);
-  sizer.add(groups.record(index));
-  return layer_report(entry, index, groups);
+  return add_layer(entry, index, groups, sizer);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {

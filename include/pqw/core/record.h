@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,9 @@ struct Record {
   const Section* find(const std::string& name) const;
   const Record* find_part(const std::string& name) const;
 };
+
+// What an archive stores of the record: the bytes of its sections, by their shapes, and of its
+// parts. The sections of a planned record may be empty. REQUIRES: shapes that fit 63 bits.
+std::uint64_t data_bytes(const Record& record);
 
 }  // namespace pqw
