@@ -12,12 +12,12 @@ namespace {
 CodecOptions default_options(const std::string& codec) {
   const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, Int8Options{},
                               LowRankOptions{}, PlainOptions{}, TensorizedOptions()};
-  std::string known;
+  Words known;
   for (const CodecOptions& options : all) {
     if (codec_name(options) == codec) return options;
-    known += (known.empty() ? "" : ", ") + codec_name(options);
+    known.push_back(codec_name(options));
   }
-  bad_value("codec", codec, "one of " + known);
+  bad_word("codec", codec, known);
 }
 
 // A factor is no tensor of the file.

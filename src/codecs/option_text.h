@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <initializer_list>
 #include <string_view>
+#include <utility>
 
 #include "pqw/core/error.h"
+#include "pqw/core/nearest.h"
 
 namespace pqw {
 
@@ -17,11 +20,35 @@ inline constexpr const char* kWholeNumber = "a whole number";
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, expected));
 }
 
-// `known` lists the options that the codec has: "a, b or c".
-[[noreturn]] inline void unknown_option(std::string_view codec, std::string_view key,
-                                        std::string_view known) {
+// For an option whose values are words.
+[[noreturn]] inline void bad_word(std::string_view key, std::string_view value,
+                                  const Words& words) {
+  bad_value(key, value, listed(words) + did_you_mean(value, words));
+}
+
+// `known` lists the options that the codec has.
+[[noreturn]] inline void unknown_option(std::string_view codec, std::string_view key, Words known) {
+  const std::string expected = known.empty() ? "none" : listed(known);
+  // What settings may hold beside the options of a codec (codecs/settings.h).
+  known.insert(known.end(), {"codec", "factors.KEY", "fallback.KEY", "non_finite"});
+  const std::size_t dot = key.find('.');
+  const std::string typed =
+      dot == key.npos ? std::string(key) : std::string(key.substr(0, dot)) + ".KEY";
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("codec {}: unknown option '{}': expected {}", codec, key, known));
+              fmt::format("codec {}: unknown option '{}': expected {}{}", codec, key, expected,
+                          did_you_mean(typed, known)));
+}
+
+// The choice that the word stands for, or bad_word.
+template <class T>
+T parse_word(std::string_view key, std::string_view value,
+             std::initializer_list<std::pair<const char*, T>> choices) {
+  Words words;
+  for (const auto& [word, choice] : choices) {
+    if (value == word) return choice;
+    words.emplace_back(word);
+  }
+  bad_word(key, value, words);
 }
 
 // The whole text as a number, or bad_value.

@@ -7,7 +7,7 @@
 namespace pqw {
 
 void set_option(PlainOptions&, std::string_view key, std::string_view) {
-  unknown_option(PlainOptions::kCodec, key, "none");
+  unknown_option(PlainOptions::kCodec, key, {});
 }
 
 PlainWeight plan_weight(const FloatTensor& tensor, const PlainOptions&) {

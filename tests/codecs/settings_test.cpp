@@ -56,13 +56,40 @@ TEST(OptionsFrom, TheCodecIsPqUnlessSaidOtherwise) {
 }
 
 TEST(OptionsFrom, MistakesNameCodecAndKeyAndWhatIsKnown) {
-  EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected one of pq, int8, "));
+  EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected pq, int8, "));
   EXPECT_THAT(error_of({{"bs", "4"}}),
               HasSubstr("codec pq: unknown option 'bs': expected block_size"));
   EXPECT_THAT(error_of({{"codec", "plain"}, {"seed", "4"}}),
               HasSubstr("codec plain: unknown option 'seed'"));
   EXPECT_THAT(error_of({{"factors.codec", "pq"}}),
               HasSubstr("codec pq: unknown option 'factors.codec': it has no factors"));
+}
+
+TEST(OptionsFrom, MistypedWordsAreRecognised) {
+  const std::pair<Settings, std::string> mistakes[] = {
+      {{{"blocksize", "4"}}, "engine; did you mean 'block_size'?"},
+      {{{"block-size", "4"}}, "did you mean 'block_size'?"},
+      {{{"centroid", "4"}}, "did you mean 'centroids'?"},
+      {{{"codek", "pq"}}, "did you mean 'codec'?"},
+      {{{"fallbak.codec", "pq"}}, "did you mean 'fallback.KEY'?"},
+      {{{"factors", "pq"}}, "did you mean 'factors.KEY'?"},
+      {{{"codec", "lowrank"}}, "did you mean 'low_rank'?"},
+      {{{"codec", "int"}}, "did you mean 'int8'?"},
+      {{{"init", "rand"}}, "init=rand: expected ++ or random; did you mean 'random'?"},
+      {{{"reassign", "farest"}}, "split or farthest; did you mean 'farthest'?"},
+      {{{"codebook", "fp16"}}, "f16 or f32; did you mean 'f16'?"},
+      {{{"engine", "fais"}}, "native or faiss; did you mean 'faiss'?"},
+      {{{"codec", "int8"}, {"per", "rows"}}, "row or tensor; did you mean 'row'?"},
+      {{{"codec", "int8"}, {"schema", "affine"}}, "activations; did you mean 'scheme'?"},
+      {{{"codec", "int8"}, {"scheme", "Affine"}}, "did you mean 'affine'?"},
+      {{{"codec", "low_rank"}, {"svd", "random"}}, "did you mean 'randomized'?"},
+      {{{"codec", "low_rank"}, {"energy_of", "value"}}, "did you mean 'values'?"},
+      {{{"codec", "tensorized"}, {"form", "tuker"}}, "did you mean 'tucker'?"},
+      {{{"codec", "tensorized"}, {"factors.codec", "pg"}}, "did you mean 'pq'?"}};
+  for (const auto& [settings, message] : mistakes) {
+    EXPECT_THAT(error_of(settings), testing::EndsWith(message));
+  }
+  EXPECT_THAT(error_of({{"zip", "1"}}), testing::EndsWith("codebook or engine"));
 }
 
 }  // namespace

@@ -10,20 +10,12 @@
 namespace pqw {
 namespace {
 
-constexpr const char* kKnown = "rank, dim_ratio, energy, energy_of, init, svd, seed or factors.KEY";
 constexpr const char* kShare = "a number above 0, at most 1";
 
 double parse_share(std::string_view key, std::string_view value) {
   const auto share = parse_number<double>(key, value, kShare);
   if (!(share > 0 && share <= 1)) bad_value(key, value, kShare);
   return share;
-}
-
-SvdMethod parse_svd(std::string_view key, std::string_view value) {
-  if (value == "auto") return SvdMethod::kAuto;
-  if (value == "full") return SvdMethod::kFull;
-  if (value == "randomized") return SvdMethod::kRandomized;
-  bad_value(key, value, "auto, full or randomized");
 }
 
 std::string_view to_string(SvdMethod method) {
@@ -71,17 +63,22 @@ void set_option(LowRankOptions& options, std::string_view key, std::string_view 
     options.energy = parse_share(key, value);
     options.rank = 0;
   } else if (key == "energy_of") {
-    if (value != "squares" && value != "values") bad_value(key, value, "squares or values");
-    options.energy_of = value == "squares" ? LowRankEnergy::kSquares : LowRankEnergy::kValues;
+    options.energy_of = parse_word<LowRankEnergy>(
+        key, value, {{"squares", LowRankEnergy::kSquares}, {"values", LowRankEnergy::kValues}});
   } else if (key == "init") {
-    if (value != "spectral" && value != "zeros") bad_value(key, value, "spectral or zeros");
-    options.init = value == "spectral" ? LowRankInit::kSpectral : LowRankInit::kZeros;
+    options.init = parse_word<LowRankInit>(
+        key, value, {{"spectral", LowRankInit::kSpectral}, {"zeros", LowRankInit::kZeros}});
   } else if (key == "svd") {
-    options.svd = parse_svd(key, value);
+    options.svd = parse_word<SvdMethod>(key, value,
+                                        {{"auto", SvdMethod::kAuto},
+                                         {"full", SvdMethod::kFull},
+                                         {"randomized", SvdMethod::kRandomized}});
   } else if (key == "seed") {
     options.seed = parse_number<std::uint64_t>(key, value, kWholeNumber);
   } else {
-    unknown_option(LowRankOptions::kCodec, key, kKnown);
+    unknown_option(
+        LowRankOptions::kCodec, key,
+        {"rank", "dim_ratio", "energy", "energy_of", "init", "svd", "seed", "factors.KEY"});
   }
 }
 

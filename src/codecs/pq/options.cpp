@@ -10,11 +10,6 @@
 namespace pqw {
 namespace {
 
-constexpr const char* kKnown =
-    "block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, "
-    "tolerance, "
-    "codebook or engine";
-
 std::size_t parse_block_size(std::string_view key, std::string_view value) {
   if (value == "auto") return kAutoBlockSize;
   const auto block_size = parse_number<std::size_t>(key, value, "a whole number or auto");
@@ -90,25 +85,27 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
   } else if (key == "seed") {
     options.seed = parse_number<std::uint64_t>(key, value, kWholeNumber);
   } else if (key == "init") {
-    if (value != "++" && value != "random") bad_value(key, value, "++ or random");
-    options.init = value == "++" ? Init::kPlusPlus : Init::kRandom;
+    options.init =
+        parse_word<Init>(key, value, {{"++", Init::kPlusPlus}, {"random", Init::kRandom}});
   } else if (key == "restarts") {
     options.restarts = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "explore") {
     options.explore = parse_number<std::size_t>(key, value, kWholeNumber);
   } else if (key == "reassign") {
-    if (value != "split" && value != "farthest") bad_value(key, value, "split or farthest");
-    options.reassign = value == "split" ? Reassign::kSplit : Reassign::kFarthest;
+    options.reassign = parse_word<Reassign>(
+        key, value, {{"split", Reassign::kSplit}, {"farthest", Reassign::kFarthest}});
   } else if (key == "tolerance") {
     options.tolerance = parse_number<double>(key, value, "a number");
   } else if (key == "codebook") {
-    if (value != "f16" && value != "f32") bad_value(key, value, "f16 or f32");
-    options.codebook_dtype = value == "f16" ? DType::kF16 : DType::kF32;
+    options.codebook_dtype =
+        parse_word<DType>(key, value, {{"f16", DType::kF16}, {"f32", DType::kF32}});
   } else if (key == "engine") {
-    if (value != "native" && value != "faiss") bad_value(key, value, "native or faiss");
-    options.engine = value == "native" ? Engine::kNative : Engine::kFaiss;
+    options.engine =
+        parse_word<Engine>(key, value, {{"native", Engine::kNative}, {"faiss", Engine::kFaiss}});
   } else {
-    unknown_option(PqOptions::kCodec, key, kKnown);
+    unknown_option(PqOptions::kCodec, key,
+                   {"block_size", "centroids", "groups", "iterations", "seed", "init", "restarts",
+                    "explore", "reassign", "tolerance", "codebook", "engine"});
   }
   validate(options);
 }

@@ -7,8 +7,6 @@
 namespace pqw {
 namespace {
 
-constexpr const char* kKnown =
-    "form, modes, out, in, rank, iterations, restarts, tolerance, seed, joint or factors";
 constexpr std::size_t kMostModes = 6;
 constexpr std::size_t kMostIterations = 1'000'000;
 constexpr std::size_t kMostRestarts = 1000;
@@ -83,7 +81,7 @@ std::string text_of(const TensorRank& rank) {
 void set_option(TensorizedOptions& options, std::string_view key, std::string_view value) {
   if (key == "form") {
     const auto form = tensor_form_from_string(value);
-    if (!form) bad_value(key, value, "cp, tucker, tt or ttm");
+    if (!form) bad_word(key, value, {"cp", "tucker", "tt", "ttm"});
     options.form = *form;
   } else if (key == "modes") {
     options.n_modes = parse_count(key, value, 1, kMostModes);
@@ -107,7 +105,9 @@ void set_option(TensorizedOptions& options, std::string_view key, std::string_vi
   } else if (key == "joint") {
     options.joint = parse_label(key, value);
   } else {
-    unknown_option(TensorizedOptions::kCodec, key, kKnown);
+    unknown_option(TensorizedOptions::kCodec, key,
+                   {"form", "modes", "out", "in", "rank", "iterations", "restarts", "tolerance",
+                    "seed", "joint", "factors.KEY"});
   }
 }
 
