@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <map>
 
 #include "formats/expansion.h"
+#include "formats/hdf5_filters.h"
 #include "formats/where.h"
 #include "h5/dataset.h"
 #include "h5/group.h"
@@ -17,8 +16,6 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxLinks = std::size_t{1} << 20;
-
-constexpr std::array kKnownFilters{1, 2, 3};  // deflate, shuffle, fletcher32
 
 class Walk {
  public:
@@ -96,17 +93,8 @@ class Walk {
     if (info.is_external || info.layout == h5::Layout::kOther) {
       throw context.error(ErrorCode::kUnsupported, "its data is in other files");
     }
-    if (info.filters.size() > kKnownFilters.size()) {  // more than once, so to unpack ever more
-      throw context.error(ErrorCode::kUnsupported,
-                          fmt::format("packed with {} filters", info.filters.size()));
-    }
-    for (const int filter : info.filters) {
-      if (std::ranges::find(kKnownFilters, filter) != kKnownFilters.end()) continue;
-      throw context.error(
-          ErrorCode::kUnsupported,
-          fmt::format("packed with HDF5 filter {}, expected deflate, shuffle or fletcher32",
-                      filter));
-    }
+    const std::string filters = obstacle_in_filters(info.filters);
+    if (!filters.empty()) throw context.error(ErrorCode::kUnsupported, filters);
     if (info.stored_bytes > file_bytes_ || info.offset.value_or(0) > file_bytes_) {
       throw context.error("its data is beyond the end of the file");
     }

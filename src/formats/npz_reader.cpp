@@ -9,6 +9,7 @@
 
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
+#include "formats/foreign.h"
 #include "formats/npy_header.h"
 #include "formats/npy_layout.h"
 #include "formats/npz_file.h"
@@ -29,7 +30,7 @@ class NpzReader : public BasicReader {
   explicit NpzReader(InputFile file)
       : file_(std::move(file)), zip_(open_zip(file_)), expansion_(file_.size()) {
     const auto n_entries = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
-    bool is_pytorch = false, has_npy = false;
+    std::vector<std::string> others;
     std::uint64_t stored_bytes = 0;
     for (zip_uint64_t i = 0; i < n_entries; ++i) {
       const zip_stat_t stat = stat_of(i);
@@ -40,22 +41,16 @@ class NpzReader : public BasicReader {
                                              for_message(name), file_.size()));
       }
       stored_bytes += stat.comp_size;
-      is_pytorch = is_pytorch || name == "data.pkl" || name.ends_with("/data.pkl");
       if (name.ends_with(kSuffix)) {
-        has_npy = true;
         add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
       } else {
+        others.push_back(name);
         skipped_.push_back(fmt::format("member '{}' is no .npy", for_message(name)));
       }
     }
-    if (tensors_.empty() && is_pytorch) {
-      fail(ErrorCode::kUnsupported,
-           "a PyTorch file (a zip archive with data.pkl), which is not supported; "
-           "save it as .safetensors");
-    }
-    if (!has_npy && n_entries > 0) {
-      fail(ErrorCode::kFormat,
-           fmt::format("a zip archive of {} members, none of them a .npy", n_entries));
+    if (n_entries > 0 && others.size() == n_entries) {
+      const Foreign foreign = recognise_zip(others);
+      fail(foreign.code, fmt::format("the file is {}; {}", foreign.what, foreign.next));
     }
     file_.require_unchanged();
   }

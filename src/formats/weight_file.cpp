@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <string_view>
 #include <unordered_set>
 
 #include "formats/detect.h"
+#include "formats/extension.h"
+#include "formats/foreign.h"
 #include "formats/hdf5_file.h"
 #include "formats/npy_file.h"
 #include "formats/npz_file.h"
@@ -17,14 +17,6 @@
 
 namespace pqw {
 namespace {
-
-std::string lower_case_extension(const std::string& path) {
-  std::string extension = std::filesystem::path(path).extension().string();
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return extension;
-}
 
 void require_distinct_names(const std::string& path, const std::vector<TensorInfo>& tensors) {
   std::unordered_set<std::string_view> names;
@@ -51,29 +43,28 @@ std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOp
     case FileFormat::kOther:
       break;
   }
-  const bool unsupported = is_known_but_unsupported(file);
-  InFile{path}.fail(unsupported ? ErrorCode::kUnsupported : ErrorCode::kFormat,
-                    fmt::format("the file is {}; expected safetensors, .npy, .npz or HDF5",
-                                describe_unknown(file)));
+  if (const auto foreign = recognise_foreign(file)) {
+    InFile{path}.fail(foreign->code,
+                      fmt::format("the file is {}; {}", foreign->what, foreign->next));
+  }
+  InFile{path}.fail(ErrorCode::kFormat,
+                    fmt::format("the file is of no known format, it {}; expected safetensors, "
+                                ".npy, .npz or HDF5",
+                                describe_start(file)));
 }
 
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,
                                              std::vector<TensorInfo> tensors,
                                              const Metadata& metadata, bool overwrite) {
+  require_weight_extension(path);
   require_distinct_names(path, tensors);
-  const std::string extension = lower_case_extension(path);
+  const std::string extension = extension_of(path);
   if (extension == ".safetensors") {
     return create_safetensors(path, std::move(tensors), metadata, overwrite);
   }
   if (extension == ".npy") return create_npy(path, std::move(tensors), overwrite);
   if (extension == ".npz") return create_npz(path, std::move(tensors), overwrite);
-  if (extension == ".h5" || extension == ".hdf5") {
-    return create_hdf5(path, std::move(tensors), metadata, overwrite);
-  }
-  InFile{path}.fail(
-      ErrorCode::kInvalidArgument,
-      fmt::format("unknown extension '{}', expected .safetensors, .npy, .npz, .h5 or .hdf5",
-                  for_message(extension)));
+  return create_hdf5(path, std::move(tensors), metadata, overwrite);
 }
 
 }  // namespace pqw

@@ -19,6 +19,9 @@ namespace {
 void require_regular_file(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) throw system_error(path, "open");
+  if (S_ISDIR(status.st_mode)) {
+    throw Error(ErrorCode::kFormat, path + ": a folder, not a regular file; name a file in it");
+  }
   if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kFormat, path + ": not a regular file");
 }
 

@@ -10,6 +10,11 @@ namespace {
 
 using test::BadFile;
 
+std::string tar() {
+  std::string header(512, '\0');
+  return header.replace(0, 1, "w").replace(257, 5, "ustar");
+}
+
 const BadFile kBadFiles[] = {
     {"Empty", "", ErrorCode::kFormat,
      "the file is empty; expected safetensors, .npy, .npz or HDF5"},
@@ -17,12 +22,33 @@ const BadFile kBadFiles[] = {
      "of no known format, it starts with 77 65 69 67 68 74 73;"},
     {"Zeros", std::string(64, '\0'), ErrorCode::kFormat, "starts with 00 00 00 00 00 00 00 00;"},
     {"GitLfsPointer", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
-     ErrorCode::kFormat, "a Git LFS pointer"},
-    {"Gguf", "GGUF\3", ErrorCode::kUnsupported, "a GGUF file"},
+     ErrorCode::kFormat, "a Git LFS pointer, not the file; git lfs pull"},
+    {"Gguf", "GGUF\3", ErrorCode::kUnsupported, "a GGUF file; use"},
+    {"Ggml", "tjgg\3", ErrorCode::kUnsupported, "a GGML file; use"},
     {"TensorFlowLite", std::string("\x1c\0\0\0TFL3", 8), ErrorCode::kUnsupported,
-     "a TensorFlow Lite file"},
-    {"Pickle", "\x80\2}q", ErrorCode::kUnsupported, "a Python pickle"},
-    {"Onnx", "\x08\x07\x12\x07pytorch", ErrorCode::kUnsupported, "a protobuf message (ONNX?)"},
+     "a TensorFlow Lite file; use"},
+    {"Pickle", "\x80\2}q", ErrorCode::kUnsupported, "a Python pickle (PyTorch's legacy format?);"},
+    {"Onnx", "\x08\x07\x12\x07pytorch", ErrorCode::kUnsupported,
+     "a protobuf message (ONNX? TensorFlow?); export"},
+    {"Gzip", "\x1f\x8b\x08", ErrorCode::kUnsupported, "packed by gzip; unpack it first: gunzip"},
+    {"Zstd", "\x28\xb5\x2f\xfd", ErrorCode::kUnsupported, "packed by zstd; unpack it first"},
+    {"Xz", std::string("\xfd\x37zXZ\0\0", 7), ErrorCode::kUnsupported, "packed by xz; unpack"},
+    {"Bzip2", "BZh91AY", ErrorCode::kUnsupported, "packed by bzip2; unpack it first"},
+    {"Tar", tar(), ErrorCode::kUnsupported, "a tar archive; unpack it"},
+    {"MatlabOfVersion5", "MATLAB 5.0 MAT-file", ErrorCode::kUnsupported,
+     "a MATLAB file of version 5; save it with -v7.3"},
+    {"Html", "\xef\xbb\xbf\r\n <!DOCTYPE HTML>\n<title>Log in</title>", ErrorCode::kFormat,
+     "an HTML page, not the file (of a login or an error?); fetch"},
+    {"HtmlWithoutDoctype", "<html lang=en>", ErrorCode::kFormat, "an HTML page"},
+    {"Xml", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", ErrorCode::kFormat,
+     "an XML file;"},
+    {"ShardIndex",
+     "{\n  \"metadata\": {\"total_size\": 1},\n  \"weight_map\": {\"w\": \"m-1.safetensors\"}}",
+     ErrorCode::kFormat, "the index of a model in several files, without weights; name one"},
+    {"Json", "{\"hidden_size\": 768}", ErrorCode::kFormat, "JSON text, which holds no weights;"},
+    {"JsonList", "[1, 2]", ErrorCode::kFormat, "JSON text, which holds no weights;"},
+    {"BraceAlone", "{", ErrorCode::kFormat, "of no known format, it starts with 7b;"},
+    {"BracketOfOtherText", "[x]", ErrorCode::kFormat, "of no known format"},
     {"MagicOfNpyCutShort", "\x93NUMP", ErrorCode::kFormat, "starts with 93 4e 55 4d 50;"},
 };
 

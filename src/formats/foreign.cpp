@@ -1,0 +1,159 @@
+// Files that hold no weights, or hold them in a format that is not read: what they are.
+#include "formats/foreign.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "formats/where.h"
+
+namespace pqw {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr const char* kExport = "export its weights to safetensors, .npz or HDF5";
+constexpr const char* kUnpack = "unpack it and name the weight file";
+constexpr const char* kFetchAgain = "fetch the weight file again";
+
+struct Magic {
+  std::size_t at;
+  std::string_view bytes;
+  const char* what;
+  const char* next;
+};
+
+// Sources: the specification of each format.
+constexpr Magic kMagics[] = {
+    {0, "GGUF"sv, "a GGUF file", "use the file that it was made from: GGUF is quantized already"},
+    {0, "lmgg"sv, "a GGML file", "use the file that it was made from"},
+    {0, "tjgg"sv, "a GGML file", "use the file that it was made from"},
+    {4, "TFL3"sv, "a TensorFlow Lite file", "use the model that it was made from"},
+    {0, "\x1f\x8b"sv, "packed by gzip", "unpack it first: gunzip FILE.gz"},
+    {0, "\x28\xb5\x2f\xfd"sv, "packed by zstd", "unpack it first: unzstd FILE.zst"},
+    {0, "\xfd\x37zXZ\0"sv, "packed by xz", "unpack it first: unxz FILE.xz"},
+    {0, "BZh"sv, "packed by bzip2", "unpack it first: bunzip2 FILE.bz2"},
+    {0, "\x04\x22\x4d\x18"sv, "packed by lz4", "unpack it first: unlz4 FILE.lz4"},
+    {0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
+    {0, "Rar!\x1a\x07"sv, "a RAR archive", kUnpack},
+    {257, "ustar"sv, "a tar archive", kUnpack},
+    {0, "ARROW1"sv, "an Arrow file", kExport},
+    {0, "PAR1"sv, "a Parquet file", kExport},
+    {0, "SQLite format 3"sv, "an SQLite database", kExport},
+    {0, "MATLAB 5.0"sv, "a MATLAB file of version 5", "save it with -v7.3, which is HDF5"},
+    {0, "\x12\x01\0\0\0\0\0\0"sv, "an MXNet file", kExport},
+    {0, "ftrt"sv, "a TensorRT engine", "use the model that it was made from"},
+    {0, "%PDF"sv, "a PDF document", kFetchAgain},
+    {0,
+     "\x7f"
+     "ELF"sv,
+     "a program", kFetchAgain},
+    {0, "\x89PNG"sv, "an image", kFetchAgain},
+    {0, "\xff\xd8\xff"sv, "an image", kFetchAgain},
+};
+
+// ONNX: a protobuf message whose first field is ir_version (1), followed by a string field or the
+// graph. TensorFlow's saved_model.pb starts in the same way.
+bool is_onnx(std::string_view text) {
+  return text.size() > 3 && text[0] == '\x08' && text[1] > 0 && text[1] < 32 &&
+         (text[2] == '\x12' || text[2] == '\x1a' || text[2] == '\x3a' || text[2] == '\x42');
+}
+
+bool is_pickle(std::string_view text) {
+  return text.size() > 1 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
+}
+
+std::string_view without_space(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf"sv)) text.remove_prefix(3);  // the mark of UTF-8
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+// `text` is of the same letters as `start`, small or not.
+bool starts_with_letters(std::string_view text, std::string_view start) {
+  return std::ranges::equal(text.substr(0, start.size()), start, {}, [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+}
+
+std::optional<Foreign> recognise_text(std::string_view text) {
+  if (text.starts_with("version https://git-lfs"sv)) {
+    return Foreign{"a Git LFS pointer, not the file", "git lfs pull fetches the file",
+                   ErrorCode::kFormat};
+  }
+  const std::string_view start = without_space(text);
+  for (const std::string_view tag : {"<!doctype html"sv, "<html"sv, "<head"sv}) {
+    if (!starts_with_letters(start, tag)) continue;
+    return Foreign{"an HTML page, not the file (of a login or an error?)",
+                   "fetch the file again, with what its server asks for", ErrorCode::kFormat};
+  }
+  if (start.starts_with("<?xml"sv)) {
+    return Foreign{"an XML file", "name the weight file", ErrorCode::kFormat};
+  }
+  if (!start.starts_with('{') && !start.starts_with('[')) return std::nullopt;
+  if (text.find("\"weight_map\""sv) != std::string_view::npos) {
+    return Foreign{"the index of a model in several files, without weights",
+                   "name one of the files that it lists, and compress each of them",
+                   ErrorCode::kFormat};
+  }
+  // JSON, if it looks like that where a safetensors file would have its length.
+  const std::string_view next = without_space(start.substr(1));
+  if (next.empty() || std::string_view("\"{}[]-0123456789tfn").find(next[0]) == next.npos) {
+    return std::nullopt;
+  }
+  return Foreign{"JSON text, which holds no weights", "name the weight file beside it",
+                 ErrorCode::kFormat};
+}
+
+}  // namespace
+
+std::optional<Foreign> recognise_foreign(const InputFile& file) {
+  constexpr std::size_t kStartBytes = 64 * 1024;  // in which an index names its map
+  const std::vector<std::byte> bytes = file.read_start(kStartBytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.empty()) {
+    return Foreign{"empty", "expected safetensors, .npy, .npz or HDF5", ErrorCode::kFormat};
+  }
+  for (const Magic& magic : kMagics) {
+    if (text.size() < magic.at || !text.substr(magic.at).starts_with(magic.bytes)) continue;
+    return Foreign{magic.what, magic.next};
+  }
+  if (is_pickle(text)) {
+    return Foreign{"a Python pickle (PyTorch's legacy format?)",
+                   "reading it could run code; in Python: "
+                   "safetensors.torch.save_file(torch.load(IN, weights_only=True), OUT)"};
+  }
+  if (is_onnx(text)) return Foreign{"a protobuf message (ONNX? TensorFlow?)", kExport};
+  return recognise_text(text);
+}
+
+Foreign recognise_zip(std::span<const std::string> members) {
+  const auto has = [&](std::string_view name) {
+    return std::ranges::any_of(members, [&](std::string_view member) {
+      return member.substr(member.rfind('/') + 1) == name;  // npos + 1 is 0
+    });
+  };
+  if (has("data.pkl")) {
+    const bool is_script = has("constants.pkl");
+    return {
+        fmt::format("a {} file (a zip archive with data.pkl)",
+                    is_script ? "TorchScript" : "PyTorch"),
+        fmt::format(
+            "reading it could run code; in Python: safetensors.torch.save_file({}, OUT)",
+            is_script ? "torch.jit.load(IN).state_dict()" : "torch.load(IN, weights_only=True)")};
+  }
+  if (has("model.weights.h5")) {
+    return {"a Keras file (a zip archive)", "unzip it and name its model.weights.h5"};
+  }
+  constexpr std::size_t kMostShown = 3;
+  std::string shown;
+  for (std::size_t i = 0; i < std::min(members.size(), kMostShown); ++i) {
+    shown += fmt::format("{}'{}'", i == 0 ? "" : ", ", for_message(members[i]));
+  }
+  return {fmt::format("a zip archive of {} members, none of them a .npy: {}{}", members.size(),
+                      shown, members.size() > kMostShown ? ", ..." : ""),
+          "unzip it and name the weight file", ErrorCode::kFormat};
+}
+
+}  // namespace pqw
