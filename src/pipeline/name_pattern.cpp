@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 
@@ -15,8 +16,10 @@ struct NamePattern::Impl {
 NamePattern::NamePattern(const std::string& pattern)
     : text_(pattern), impl_(std::make_unique<Impl>(pattern)) {
   if (impl_->expression.ok()) return;
+  constexpr std::size_t kMaxShown = 200;
   throw Error(ErrorCode::kInvalidArgument,
-              "pattern '" + pattern + "': " + impl_->expression.error());
+              quoted("pattern", pattern) + ": " +
+                  printable(impl_->expression.error().substr(0, kMaxShown)));
 }
 
 NamePattern::~NamePattern() = default;

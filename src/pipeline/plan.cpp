@@ -7,16 +7,31 @@
 #include <map>
 #include <utility>
 
+#include "codecs/option_text.h"
 #include "pipeline/joint_layers.h"
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
 
-std::vector<NamePattern> compile(const std::vector<std::string>& patterns) {
+// Passes the errors of `action` on, with where the pattern stands that they are about.
+template <class Action>
+auto located(const Pattern& pattern, const Action& action) try {
+  return action();
+} catch (const Error& error) {
+  if (pattern.where.empty()) throw;
+  throw Error(error.code(), pattern.where + ": " + error.what());
+}
+
+NamePattern compile(const Pattern& pattern) {
+  return located(pattern, [&] { return NamePattern(pattern.text); });
+}
+
+std::vector<NamePattern> compile(const std::vector<Pattern>& patterns) {
   std::vector<NamePattern> compiled;
-  for (const std::string& pattern : patterns) compiled.emplace_back(pattern);
+  for (const Pattern& pattern : patterns) compiled.push_back(compile(pattern));
   return compiled;
 }
 
@@ -28,16 +43,23 @@ bool matches_any(const std::vector<NamePattern>& patterns, const std::string& na
                      [&](const NamePattern& pattern) { return pattern.matches(name); });
 }
 
-void require_matches(const std::vector<NamePattern>& patterns,
-                     std::span<const TensorInfo> tensors) {
-  for (const NamePattern& pattern : patterns) {
-    const bool found = std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& info) {
-      return pattern.matches(info.name);
-    });
-    if (found) continue;
+void require_match(const Pattern& pattern, const NamePattern& compiled,
+                   std::span<const TensorInfo> tensors) {
+  if (pattern.optional) return;
+  const bool found = std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& info) {
+    return compiled.matches(info.name);
+  });
+  if (found) return;
+  located(pattern, [&] {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("pattern '{}' matches no tensor", pattern.text()));
-  }
+                quoted("pattern", pattern.text) + " matches no tensor");
+  });
+}
+
+void require_matches(const std::vector<Pattern>& patterns, const std::vector<NamePattern>& compiled,
+                     std::span<const TensorInfo> tensors) {
+  for (std::size_t i = 0; i < patterns.size(); ++i)
+    require_match(patterns[i], compiled[i], tensors);
 }
 
 // What settings mean.
@@ -61,8 +83,7 @@ std::string take(Settings& settings, std::string_view key) {
 bool plain_if_not_finite(const std::string& policy) {
   if (policy.empty() || policy == "error") return false;
   if (policy == "plain") return true;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("non_finite={}: expected error or plain", policy));
+  bad_word(kNonFinite, policy, {"error", "plain"});
 }
 
 CodecOptions fallback_from(const Settings& settings) {
@@ -81,6 +102,11 @@ Choice choice_from(const Settings& settings) {
   if (!fallback.empty()) choice.fallback = fallback_from(fallback);
   for (const auto& [key, value] : settings) choice.settings += fmt::format("{}={},", key, value);
   return choice;
+}
+
+// The settings of a rule, on top of the defaults.
+Choice choice_from(const Settings& defaults, const Rule& rule) {
+  return located(rule.pattern, [&] { return choice_from(layered(defaults, rule.settings)); });
 }
 
 bool is_plain(const CodecOptions& options) { return std::holds_alternative<PlainOptions>(options); }
@@ -103,35 +129,45 @@ void settle(PlanEntry& entry) {
   entry.compress = entry.reason.empty();
 }
 
-std::vector<NamePattern> compile(const std::vector<Rule>& rules) {
-  std::vector<NamePattern> compiled;
-  for (const Rule& rule : rules) compiled.emplace_back(rule.pattern);
-  return compiled;
+// Options for the shape of the tensor. Errors name it.
+CodecOptions resolved_for(const TensorInfo& info, CodecOptions options) try {
+  return resolved(std::move(options), info.shape);
+} catch (const Error& error) {
+  throw Error(error.code(), quoted("tensor", info.name) + ": " + error.what());
+}
+
+std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {
+  std::vector<Pattern> patterns;
+  for (const Rule& rule : rules) patterns.push_back(rule.pattern);
+  return patterns;
 }
 
 }  // namespace
 
 void check_settings(const Settings& settings) { (void)choice_from(settings); }
 
+void check_pattern(const Pattern& pattern) { (void)compile(pattern); }
+
 void check_recipe(const Recipe& recipe) {
   compile(recipe.include);
   compile(recipe.exclude);
-  compile(recipe.rules);
+  compile(patterns_of(recipe.rules));
   check_settings(recipe.defaults);
-  for (const Rule& rule : recipe.rules) check_settings(layered(recipe.defaults, rule.settings));
+  for (const Rule& rule : recipe.rules) (void)choice_from(recipe.defaults, rule);
 }
 
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   const auto include = compile(recipe.include);
   const auto exclude = compile(recipe.exclude);
-  const auto rules = compile(recipe.rules);
-  require_matches(include, tensors);
-  require_matches(exclude, tensors);
-  require_matches(rules, tensors);
+  const std::vector<Pattern> rule_patterns = patterns_of(recipe.rules);
+  const auto rules = compile(rule_patterns);
+  require_matches(recipe.include, include, tensors);
+  require_matches(recipe.exclude, exclude, tensors);
+  require_matches(rule_patterns, rules, tensors);
   const Choice defaults = choice_from(recipe.defaults);
   std::vector<Choice> choices;  // one per rule, so that every rule is checked
   for (const Rule& rule : recipe.rules) {
-    choices.push_back(choice_from(layered(recipe.defaults, rule.settings)));
+    choices.push_back(choice_from(recipe.defaults, rule));
   }
 
   std::map<std::size_t, Int8Reference> references;
@@ -171,9 +207,9 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     }
     entry.compress = entry.reason.empty() && !entry.reference;
     if (entry.compress) {
-      entry.options = resolved(std::move(entry.options), info.shape);
+      entry.options = resolved_for(info, std::move(entry.options));
       if (entry.fallback && is_plain(*entry.fallback)) entry.fallback.reset();
-      if (entry.fallback) entry.fallback = resolved(std::move(*entry.fallback), info.shape);
+      if (entry.fallback) entry.fallback = resolved_for(info, std::move(*entry.fallback));
       settle(entry);
     }
     plan.push_back(std::move(entry));

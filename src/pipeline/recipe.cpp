@@ -8,6 +8,7 @@
 #include <set>
 
 #include "pqw/core/error.h"
+#include "pqw/core/nearest.h"
 #include "pqw/core/text.h"
 #include "pqw/io/input_file.h"
 #include "pqw/pipeline/plan.h"
@@ -103,6 +104,16 @@ std::string mistake_in(const Settings& settings) {
   return "";
 }
 
+// The keys of a rule beside its settings.
+const Words kPatternKeys = {"pattern", "optional"};
+
+[[noreturn]] void unknown_key(const RecipeFile& file, const YAML::Node& node,
+                              const std::string& key, const Words& known) {
+  bad_recipe(
+      file, node,
+      fmt::format("unknown key '{}': expected {}{}", key, listed(known), did_you_mean(key, known)));
+}
+
 // Checks all settings, then each beside the codecs that all of them name, so that messages can tell
 // the line.
 void check(RecipeFile& file, const Located& located, const Settings& defaults) {
@@ -121,25 +132,63 @@ void check(RecipeFile& file, const Located& located, const Settings& defaults) {
   bad_recipe(file, located.nodes.front(), mistake);
 }
 
-Settings read_settings(RecipeFile& file, const YAML::Node& node, const Settings& defaults,
-                       Rule* rule) {
+Settings read_defaults(RecipeFile& file, const YAML::Node& node) {
   Located located;
   collect(file, node, "", located);
-  for (std::size_t i = 0; rule != nullptr && i < located.settings.size(); ++i) {
-    if (located.settings[i].first != "pattern") continue;
-    rule->pattern = located.settings[i].second;
-    located.settings.erase(located.settings.begin() + static_cast<std::ptrdiff_t>(i));
-    located.nodes.erase(located.nodes.begin() + static_cast<std::ptrdiff_t>(i));
-    break;
-  }
-  check(file, located, defaults);
+  check(file, located, {});
   return located.settings;
 }
 
-std::vector<std::string> read_patterns(RecipeFile& file, const YAML::Node& node) {
+// Takes the keys of patterns off the settings of a rule. One that was mistyped is no setting.
+void take_pattern_keys(RecipeFile& file, Located& located) {
+  Located others;
+  for (std::size_t i = 0; i < located.settings.size(); ++i) {
+    const std::string& key = located.settings[i].first;
+    if (std::ranges::find(kPatternKeys, key) != kPatternKeys.end()) continue;
+    if (!nearest(key, kPatternKeys).empty()) {
+      unknown_key(file, located.nodes[i], key, kPatternKeys);
+    }
+    others.settings.push_back(located.settings[i]);
+    others.nodes.push_back(located.nodes[i]);
+  }
+  located = std::move(others);
+}
+
+Pattern make_pattern(RecipeFile& file, const YAML::Node& node) {
+  Pattern pattern(scalar(file, node));
+  pattern.where = fmt::format("{}: line {}", file.path, node.Mark().line + 1);
+  if (pattern.text.empty()) bad_recipe(file, node, "the pattern is empty");
+  check_pattern(pattern);
+  return pattern;
+}
+
+// Of a map that may hold more.
+Pattern read_pattern(RecipeFile& file, const YAML::Node& map) {
+  const YAML::Node text = map["pattern"], optional = map["optional"];
+  if (!text) bad_recipe(file, map, "a rule needs a pattern");
+  Pattern pattern = make_pattern(file, text);
+  if (optional && !YAML::convert<bool>::decode(optional, pattern.optional)) {
+    bad_recipe(file, optional, "optional: expected true or false");
+  }
+  return pattern;
+}
+
+std::vector<Pattern> read_patterns(RecipeFile& file, const YAML::Node& node) {
   if (!node.IsSequence()) bad_recipe(file, node, "expected a list of patterns");
-  std::vector<std::string> patterns;
-  for (const auto& item : node) patterns.push_back(scalar(file, item));
+  std::vector<Pattern> patterns;
+  for (const auto& item : node) {
+    if (!item.IsMap()) {
+      patterns.push_back(make_pattern(file, item));
+      continue;
+    }
+    Located located;
+    collect(file, item, "", located);
+    take_pattern_keys(file, located);
+    if (!located.nodes.empty()) {
+      unknown_key(file, located.nodes.front(), located.settings.front().first, kPatternKeys);
+    }
+    patterns.push_back(read_pattern(file, item));
+  }
   return patterns;
 }
 
@@ -147,10 +196,11 @@ std::vector<Rule> read_rules(RecipeFile& file, const YAML::Node& node, const Set
   if (!node.IsSequence()) bad_recipe(file, node, "expected a list of rules");
   std::vector<Rule> rules;
   for (const auto& item : node) {
-    Rule rule;
-    rule.settings = read_settings(file, item, defaults, &rule);
-    if (rule.pattern.empty()) bad_recipe(file, item, "a rule needs a pattern");
-    rules.push_back(std::move(rule));
+    Located located;
+    collect(file, item, "", located);
+    take_pattern_keys(file, located);
+    rules.push_back({read_pattern(file, item), located.settings});
+    check(file, located, defaults);
   }
   return rules;
 }
@@ -160,10 +210,11 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
     bad_recipe(file, root, "expected the keys defaults, include, exclude and tensors");
   }
   Recipe recipe;
+  recipe.file = file.path;
   std::set<std::string> keys;
   for (const auto& item : root) {  // defaults first, as the rules come on top of them
     if (next_key(file, item.first, keys) != "defaults") continue;
-    recipe.defaults = read_settings(file, item.second, {}, nullptr);
+    recipe.defaults = read_defaults(file, item.second);
   }
   for (const auto& item : root) {
     const std::string key = scalar(file, item.first);
@@ -176,9 +227,7 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
     } else if (key == "tensors") {
       recipe.rules = read_rules(file, item.second, recipe.defaults);
     } else {
-      bad_recipe(
-          file, item.first,
-          fmt::format("unknown key '{}': expected defaults, include, exclude or tensors", key));
+      unknown_key(file, item.first, key, {"defaults", "include", "exclude", "tensors"});
     }
   }
   return recipe;

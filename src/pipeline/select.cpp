@@ -5,6 +5,7 @@
 
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 
@@ -18,7 +19,7 @@ std::vector<std::size_t> select_tensors(const std::string& path,
   }
   if (indices.empty() && !pattern.empty()) {
     throw Error(ErrorCode::kNotFound,
-                fmt::format("{}: pattern '{}' matches no tensor", path, pattern));
+                fmt::format("{}: {} matches no tensor", path, quoted("pattern", pattern)));
   }
   return indices;
 }

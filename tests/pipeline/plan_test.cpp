@@ -1,5 +1,6 @@
 #include "pqw/pipeline/plan.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
@@ -91,6 +92,45 @@ TEST(MakePlan, PatternsThatMatchNothingOrMeanNothingAreErrors) {
   EXPECT_THROW(make_plan(kTensors, {.include = {"("}}), Error);
   EXPECT_THROW(make_plan(kTensors, {.defaults = {{"centroids", "1"}}}), Error);
   EXPECT_THROW(make_plan(kTensors, {.rules = {{"bias", {{"codec", "zip"}}}}}), Error);
+}
+
+Pattern standing_at(const char* where, const char* text, bool optional = false) {
+  Pattern pattern(text);
+  pattern.where = where;
+  pattern.optional = optional;
+  return pattern;
+}
+
+std::string message_of(const Recipe& recipe) {
+  try {
+    make_plan(kTensors, recipe);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(MakePlan, ErrorsSayWhereThePatternStands) {
+  EXPECT_EQ(message_of({.exclude = {standing_at("--exclude", "decoder")}}),
+            "--exclude: pattern 'decoder' matches no tensor");
+  EXPECT_EQ(message_of({.include = {standing_at("r.yaml: line 7", "(")}}),
+            "r.yaml: line 7: pattern '(': missing ): (");
+  EXPECT_EQ(message_of({.rules = {{standing_at("r.yaml: line 2", "decoder"), {}}}}),
+            "r.yaml: line 2: pattern 'decoder' matches no tensor");
+  EXPECT_THAT(message_of({.rules = {{standing_at("--set", "fc"), {{"codec", "zip"}}}}}),
+              testing::StartsWith("--set: codec=zip: "));
+  EXPECT_THAT(message_of({.rules = {{"fc", {{"codec", "tensorized"}, {"out", "3x3"}}}}}),
+              testing::StartsWith("tensor 'fc.weight': out=3x3: "));
+}
+
+TEST(MakePlan, OptionalPatternsMayMatchNothing) {
+  const Pattern decoder = standing_at("r.yaml: line 1", "decoder", true);
+  const auto plan =
+      make_plan(kTensors, {.rules = {{decoder, {{"codec", "int8"}}}}, .exclude = {decoder, "^fc"}});
+  EXPECT_EQ(plan[2].reason, "excluded");
+  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  // Nothing is included where nothing matches.
+  EXPECT_EQ(make_plan(kTensors, {.include = {decoder}})[0].reason, "not included");
 }
 
 }  // namespace

@@ -18,9 +18,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
+auto text_is(const std::string& text) { return testing::Field(&Pattern::text, text); }
+
 TEST(ParseRule, SplitsAtTheLastColon) {
   const Rule rule = parse_rule("a:b.*:block_size=4,centroids=64");
-  EXPECT_EQ(rule.pattern, "a:b.*");
+  EXPECT_EQ(rule.pattern.text, "a:b.*");
   EXPECT_THAT(rule.settings, ElementsAre(Pair("block_size", "4"), Pair("centroids", "64")));
 }
 
@@ -41,10 +43,10 @@ TEST(ReadRecipe, SaysWhatTheFlagsSay) {
                                    "    codec: plain\n";
   const Recipe recipe = read_recipe(dir / "r.yaml");
   EXPECT_THAT(recipe.defaults, ElementsAre(Pair("block_size", "auto"), Pair("centroids", "128")));
-  EXPECT_THAT(recipe.include, ElementsAre("weight$"));
-  EXPECT_THAT(recipe.exclude, ElementsAre("embed", "head\\."));
+  EXPECT_THAT(recipe.include, ElementsAre(text_is("weight$")));
+  EXPECT_THAT(recipe.exclude, ElementsAre(text_is("embed"), text_is("head\\.")));
   ASSERT_EQ(recipe.rules.size(), 2u);
-  EXPECT_EQ(recipe.rules[0].pattern, "conv.*");
+  EXPECT_EQ(recipe.rules[0].pattern.text, "conv.*");
   EXPECT_THAT(recipe.rules[0].settings, ElementsAre(Pair("block_size", "9")));
   EXPECT_THAT(recipe.rules[1].settings, ElementsAre(Pair("codec", "plain")));
 }
@@ -71,6 +73,27 @@ TEST(ReadRecipe, ReadsTheExamplesOfTheDocumentation) {
               ElementsAre(Pair("codec", "low_rank"), Pair("energy", "0.95"),
                           Pair("factors.codec", "pq"), Pair("factors.block_size", "4"),
                           Pair("fallback.codec", "pq"), Pair("fallback.block_size", "4")));
+}
+
+TEST(ReadRecipe, PatternsKnowWhereTheyStandAndWhetherTheyAreOptional) {
+  const test::TempDir dir;
+  std::ofstream(dir / "r.yaml")
+      << "include:\n  - weight\n  - {pattern: bias, optional: true}\n"
+         "tensors:\n  - pattern: fc\n    optional: yes\n    centroids: 4\n"
+         "  - {optional: false, pattern: conv}\n";
+  const Recipe recipe = read_recipe(dir / "r.yaml");
+  EXPECT_EQ(recipe.file, dir / "r.yaml");
+  const Pattern patterns[] = {recipe.include[0], recipe.include[1], recipe.rules[0].pattern,
+                              recipe.rules[1].pattern};
+  const std::tuple<std::string, int, bool> expected[] = {
+      {"weight", 2, false}, {"bias", 3, true}, {"fc", 5, true}, {"conv", 8, false}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto& [text, line, optional] = expected[i];
+    EXPECT_EQ(patterns[i].text, text);
+    EXPECT_EQ(patterns[i].where, fmt::format("{}: line {}", recipe.file, line));
+    EXPECT_EQ(patterns[i].optional, optional) << text;
+  }
+  EXPECT_THAT(recipe.rules[0].settings, ElementsAre(Pair("centroids", "4")));
 }
 
 void expect_refused(const std::string& text, const std::string& message) {
@@ -103,6 +126,21 @@ TEST(ReadRecipe, MistakesNameTheLine) {
       {"defaults:\n  factors: {codec: pq}\n  factors.codec: pq\n",
        "'factors.codec' is there twice"},
       {"tensors: {a: 1}\n", "list of rules"},
+      {"tensor: []\n",
+       "line 1: unknown key 'tensor': expected defaults, include, exclude or "
+       "tensors; did you mean 'tensors'?"},
+      {"tensors:\n  - {patern: a, block_size: 4}\n",
+       "line 2: unknown key 'patern': expected pattern or optional; did you mean 'pattern'?"},
+      {"tensors:\n  - {pattern: a, optinal: true}\n", "did you mean 'optional'?"},
+      {"tensors:\n  - {pattern: a, optional: often}\n", "line 2: optional: expected true or false"},
+      {"tensors:\n  - {pattern: [a, b]}\n", "line 2: expected a single value"},
+      {"tensors:\n  - {pattern: ''}\n", "line 2: the pattern is empty"},
+      {"tensors:\n\n  - {pattern: 'a('}\n", "r.yaml: line 3: pattern 'a(': missing )"},
+      {"exclude:\n  - 'a['\n", "r.yaml: line 2: pattern 'a[': missing ]"},
+      {"include:\n  - {pattern: a, seed: 1}\n",
+       "line 2: unknown key 'seed': expected pattern or optional"},
+      {"include: [[a]]\n", "line 1: expected a single value"},
+      {"defaults:\n  seed: 1\n  blocksize: 4\n", "did you mean 'block_size'?"},
       {"a: [\n", "r.yaml"},
       {"- 1\n", "expected the keys"},
       {"", "r.yaml: expected the keys"}};

@@ -31,6 +31,7 @@ struct PlanEntry {
 // setting.
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
+void check_pattern(const Pattern& pattern);
 
 // One entry per tensor, in the same order, its options resolved. Where codec int8 is chosen for a
 // tensor that find_int8_references knows, it is to be adopted, whatever becomes of the entries of
@@ -38,8 +39,8 @@ void check_settings(const Settings& settings);
 // have the same label (TensorizedOptions::joint) and nothing else tells them apart: shape, type,
 // options, fallback, policy. Decides by name, type and shape;
 // whether a tensor would shrink is known only when it is looked at (compress.h). Errors:
-// kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor and for
-// ranks that do not fit as many layers.
+// kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor though
+// it is not optional, naming where it stands, and for ranks that do not fit as many layers.
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
 
 }  // namespace pqw

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pqw/codecs/settings.h"
@@ -11,18 +12,27 @@ namespace pqw {
 // Settings are those of options_from (codecs/encode.h), and `fallback.KEY` for those of the codec
 // that is to take a tensor which the chosen one would not make smaller.
 
-// Patterns are regular expressions (RE2 syntax) that match anywhere in a tensor's name.
+// A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
+struct Pattern {
+  Pattern(std::string text_ = "") : text(std::move(text_)) {}  // NOLINT: patterns are texts
+  Pattern(const char* text_) : text(text_) {}                  // NOLINT
+
+  std::string text;
+  std::string where = {};  // for messages: "FILE: line N", "--include"; empty: it stands nowhere
+  bool optional = false;   // it may match no tensor; else that is an error
+};
+
 struct Rule {
-  std::string pattern;
+  Pattern pattern;
   Settings settings;
 };
 
 struct Recipe {
-  Settings defaults = {};        // for every tensor; the settings of its rule come on top
-  std::vector<Rule> rules = {};  // the first whose pattern matches counts
-  std::vector<std::string> include =
-      {};  // when not empty: tensors that match none of these stay plain
-  std::vector<std::string> exclude = {};  // tensors that match one of these stay plain
+  Settings defaults = {};             // for every tensor; the settings of its rule come on top
+  std::vector<Rule> rules = {};       // the first whose pattern matches counts
+  std::vector<Pattern> include = {};  // when not empty: tensors that match none of these stay plain
+  std::vector<Pattern> exclude = {};  // tensors that match one of these stay plain
+  std::string file = {};              // which it was read from
 };
 
 // "PATTERN:key=value,..."; the pattern ends at the last colon. Errors: kInvalidArgument.
@@ -37,7 +47,10 @@ Rule parse_rule(const std::string& text);
 //     - {pattern: 'conv.*', block_size: 9}
 //     - {pattern: 'head\.weight', codec: plain}
 //     - {pattern: 'fc', codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
+//     - {pattern: 'embed', optional: true, codec: int8}
 //
+// A pattern has to match some tensor unless it is optional; in lists that is written
+// {pattern: 'embed', optional: true}.
 // A map under a key means settings "key.KEY", a list of values one value joined by 'x': [2, 3] is
 // "2x3". A key is there once. A file has 1 MiB at most and stands for 4 MiB of values at most,
 // aliases counted each time, and each map for 1000 settings. Errors: kNotFound, kIo;
