@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "io/locked_temporary.h"
+#include "io/output_names.h"
 #include "io/system_error.h"
 
 namespace pqw {
@@ -27,7 +28,7 @@ std::string find_target(const std::string& path, bool overwrite) {
   if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, path + ": is a folder");
   if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, path + ": not a regular file");
   if (!overwrite) {
-    throw Error(ErrorCode::kExists, path + ": exists already; overwriting was not asked for");
+    throw Error(ErrorCode::kExists, path + ": exists already");
   }
   if (!is_link) return path;
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
@@ -79,7 +80,7 @@ bool rename_to_new(const std::string& from, const std::string& to) {
 
 AtomicFile::AtomicFile(std::string path, bool overwrite)
     : path_(std::move(path)), target_(find_target(path_, overwrite)), overwrite_(overwrite) {
-  temporary_path_ = target_ + ".pqw.tmp";
+  temporary_path_ = target_ + kTemporarySuffix;
   const SignalPause pause;
   fd_ = create_locked(temporary_path_, path_);
   struct stat replaced;  // whose permissions are those of the new file

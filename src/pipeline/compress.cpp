@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "pipeline/adopting_reader.h"
+#include "pipeline/archive_output.h"
 #include "pipeline/candidate.h"
 #include "pipeline/encode_batch.h"
 #include "pipeline/joint_groups.h"
@@ -214,6 +215,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
                 bool overwrite, CompressObserver* observer, Resume resume,
                 const ReadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  check_archive_output(input_path, recipe, output);
   const Input input = open_input(input_path, recipe, overwrite, options);
   Report report;
   report.skipped = input.reader->skipped();
@@ -242,8 +244,9 @@ Report compress(const std::string& input_path, const std::string& output, const 
 }
 
 Report plan_compression(const std::string& input_path, const Recipe& recipe,
-                        const ReadOptions& options) {
+                        const std::string& output, const ReadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  check_archive_output(input_path, recipe, output);
   const Input input = open_input(input_path, recipe, true, options);
   Report report;
   report.skipped = input.reader->skipped();

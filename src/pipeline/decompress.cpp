@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <span>
+
+#include "formats/extension.h"
+#include "io/different_files.h"
 #include "pqw/core/error.h"
 #include "pqw/pipeline/select.h"
 #include "pqw/pipeline/source.h"
@@ -11,6 +15,8 @@ namespace pqw {
 
 std::size_t decompress(const std::string& archive, const std::string& output,
                        const std::string& pattern, bool overwrite, const ReadOptions& options) {
+  require_different_files(std::span(&archive, 1), output);
+  require_weight_extension(output);
   if (!is_archive(archive)) {
     throw Error(ErrorCode::kFormat, fmt::format("{}: not a pqw archive", archive));
   }

@@ -73,7 +73,8 @@ void KeptTensors::remove() const {
   std::filesystem::directory_iterator entry(folder_, ignored);
   for (; entry != std::filesystem::directory_iterator(); entry.increment(ignored)) {
     const std::string name = entry->path().filename();
-    if (name.ends_with(kPartEnding) || name.ends_with(std::string(kPartEnding) + ".pqw.tmp")) {
+    if (name.ends_with(kPartEnding) ||
+        name.ends_with(std::string(kPartEnding) + kTemporarySuffix)) {
       std::filesystem::remove(entry->path(), ignored);
     }
   }

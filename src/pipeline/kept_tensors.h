@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "io/output_names.h"
 #include "pqw/core/record.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/plan.h"
@@ -24,7 +25,7 @@ struct KeptTensor {
 class KeptTensors {
  public:
   explicit KeptTensors(const std::string& output, const ReadOptions& options = {})
-      : folder_(output + ".pqw.parts"), options_(options) {}
+      : folder_(output + kPartsSuffix), options_(options) {}
 
   const std::string& folder() const { return folder_; }
 

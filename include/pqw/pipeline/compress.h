@@ -31,14 +31,15 @@ enum class Resume { kNo, kYes };
 // output is complete. A run that is to resume takes those that an interrupted one has kept, where
 // input, settings and program are the same; the output is then what it would have been. Errors:
 // those of open_weights, make_plan, read_floats, encode and ArchiveWriter; kInvalidArgument when
-// the input is an archive already.
+// the input is an archive already, and, before any work, when the output is the input or the
+// recipe's file, by whatever name, or has the extension of another format.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
                 bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo,
                 const ReadOptions& options = {});
 
 // What compress would do, without learning and without output: codecs, sizes and the exact size of
-// the file. Reads the input.
+// the file. Reads the input. An `output` that is given is only checked, as compress does first.
 Report plan_compression(const std::string& input, const Recipe& recipe,
-                        const ReadOptions& options = {});
+                        const std::string& output = "", const ReadOptions& options = {});
 
 }  // namespace pqw

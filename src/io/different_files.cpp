@@ -1,0 +1,58 @@
+// Inputs that are not the output.
+#include "io/different_files.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "io/output_names.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Whether both names lead to the same thing that is there: links are followed, hard ones have the
+// same number.
+bool is_same(const fs::path& a, const fs::path& b) {
+  struct stat of_a, of_b;
+  return ::stat(a.c_str(), &of_a) == 0 && ::stat(b.c_str(), &of_b) == 0 &&
+         of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+// Without links; as it is when it leads nowhere.
+fs::path resolved(const fs::path& path) {
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  return error ? path : real;
+}
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+[[noreturn]] void refuse(const std::string& input, const std::string& output,
+                         const std::string& how) {
+  throw Error(ErrorCode::kInvalidArgument,
+              input + ": input and output are the same file: " + output + how);
+}
+
+}  // namespace
+
+void require_different_files(std::span<const std::string> inputs, const std::string& output) {
+  if (output.empty()) return;
+  const std::string temporary = resolved(output).string() + kTemporarySuffix;
+  const std::string parts = output + kPartsSuffix;
+  for (const std::string& input : inputs) {
+    if (is_same(input, output)) refuse(input, output, "");
+    if (is_same(input, temporary)) refuse(input, output, " is first written to " + temporary);
+    // Of a link into the folder, the link or what it leads to would go.
+    if (is_same(folder_of(input), parts) || is_same(folder_of(resolved(input)), parts)) {
+      refuse(input, output, " replaces its parts in " + parts);
+    }
+  }
+}
+
+}  // namespace pqw

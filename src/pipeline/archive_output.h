@@ -1,0 +1,16 @@
+// The output of compress, looked at before any work.
+#pragma once
+
+#include <string>
+
+#include "pqw/pipeline/recipe.h"
+
+namespace pqw {
+
+// Throws kInvalidArgument when writing the archive would destroy the input or the file of the
+// recipe (io/different_files.h), and for the extension of another format. An empty `output` is
+// none.
+void check_archive_output(const std::string& input, const Recipe& recipe,
+                          const std::string& output);
+
+}  // namespace pqw
