@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/foreign.h"
 #include "formats/little_endian.h"
 #include "formats/npy_header.h"
 #include "h5/superblock.h"
@@ -53,7 +54,25 @@ std::string describe_start(const InputFile& file) {
   for (const std::byte b : file.read_start(8)) {
     hex += fmt::format(" {:02x}", std::to_integer<unsigned>(b));
   }
-  return "starts with" + hex;
+  return "of no known format, it starts with" + hex;
+}
+
+std::string describe_file(const InputFile& file) {
+  switch (detect_format(file)) {
+    case FileFormat::kSafetensors:
+      return "a safetensors file";
+    case FileFormat::kNpy:
+      return "a .npy file";
+    case FileFormat::kZip:
+      return "a zip archive (.npz?)";
+    case FileFormat::kHdf5:
+      return "an HDF5 file";
+    case FileFormat::kOther:
+      break;
+  }
+  if (file.size() == 0) return "empty";
+  if (const auto foreign = recognise_foreign(file)) return foreign->what + "; " + foreign->next;
+  return describe_start(file);
 }
 
 }  // namespace pqw

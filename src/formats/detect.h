@@ -11,7 +11,11 @@ enum class FileFormat { kSafetensors, kNpy, kZip, kHdf5, kOther };
 
 FileFormat detect_format(const InputFile& file);
 
-// "starts with 77 65", for messages about a file of no known format.
+// What the file is, for messages: "a safetensors file", or as recognise_foreign tells, with what
+// helps.
+std::string describe_file(const InputFile& file);
+
+// "of no known format, it starts with 77 65".
 std::string describe_start(const InputFile& file);
 
 }  // namespace pqw

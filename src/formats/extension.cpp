@@ -20,6 +20,7 @@ std::string extension_of(const std::string& path) {
 }
 
 void require_weight_extension(const std::string& path) {
+  if (path.empty()) throw Error(ErrorCode::kInvalidArgument, "the name of the output is empty");
   const std::vector<std::string> known = {".safetensors", ".npy", ".npz", ".h5", ".hdf5"};
   const std::string extension = extension_of(path);
   if (std::ranges::find(known, extension) != known.end()) return;

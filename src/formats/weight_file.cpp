@@ -48,8 +48,7 @@ std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOp
                       fmt::format("the file is {}; {}", foreign->what, foreign->next));
   }
   InFile{path}.fail(ErrorCode::kFormat,
-                    fmt::format("the file is of no known format, it {}; expected safetensors, "
-                                ".npy, .npz or HDF5",
+                    fmt::format("the file is {}; expected safetensors, .npy, .npz or HDF5",
                                 describe_start(file)));
 }
 

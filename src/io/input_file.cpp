@@ -17,6 +17,7 @@ namespace {
 
 // Before opening, which for a device may do something.
 void require_regular_file(const std::string& path) {
+  if (path.empty()) throw Error(ErrorCode::kNotFound, "the name of the input is empty");
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) throw system_error(path, "open");
   if (S_ISDIR(status.st_mode)) {

@@ -94,6 +94,9 @@ int create_locked(const std::string& temporary, const std::string& path) {
   constexpr int kAttempts = 1000;  // each lost to somebody else who came or went
   for (int i = 0; i < kAttempts; ++i) {
     const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == ENOENT) {
+      throw Error(ErrorCode::kNotFound, path + ": its folder does not exist");
+    }
     if (fd < 0 && errno != EEXIST) throw system_error(path, "create a temporary file beside it");
     if (fd >= 0) {
       const Lock state = lock(fd);

@@ -48,7 +48,8 @@ std::vector<PlanEntry> plan_of(const AdoptingReader& reader, const std::vector<P
 Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
                  const ReadOptions& options) {
   if (is_archive(path)) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: is a pqw archive already", path));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: is a pqw archive already; decode it first", path));
   }
   Input input;
   auto file = open_weights(path, options);

@@ -1,8 +1,6 @@
 // Whole files: archive in, weights out.
 #include "pqw/pipeline/decompress.h"
 
-#include <fmt/format.h>
-
 #include <span>
 
 #include "formats/extension.h"
@@ -17,9 +15,7 @@ std::size_t decompress(const std::string& archive, const std::string& output,
                        const std::string& pattern, bool overwrite, const ReadOptions& options) {
   require_different_files(std::span(&archive, 1), output);
   require_weight_extension(output);
-  if (!is_archive(archive)) {
-    throw Error(ErrorCode::kFormat, fmt::format("{}: not a pqw archive", archive));
-  }
+  require_archive(archive);
   const auto reader = open_decoded(archive, options);
   const std::vector<std::size_t> indices = select_tensors(archive, reader->tensors(), pattern);
   std::vector<TensorInfo> infos;

@@ -103,6 +103,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
 }  // namespace
 
 Report inspect(const std::string& archive, const ReadOptions& options) {
+  require_archive(archive);
   const ArchiveReader reader(archive, options);
   Report report;
   report.file_bytes = reader.file_bytes();
@@ -138,6 +139,7 @@ Report evaluate(const std::string& original, const std::string& compressed,
 }
 
 std::size_t verify(const std::string& archive, const ReadOptions& options) {
+  require_archive(archive);
   verify_digest(archive);
   const ArchiveReader reader(archive, options);
   for (std::size_t i = 0; i < reader.entries().size(); ++i) {

@@ -30,11 +30,14 @@ struct RecipeFile {
   std::size_t bytes_left = std::size_t{4} << 20;
 };
 
+std::string line_of(const YAML::Mark& mark) {
+  return mark.is_null() ? "" : fmt::format("line {}: ", mark.line + 1);
+}
+
 [[noreturn]] void bad_recipe(const RecipeFile& file, const YAML::Node& node,
                              const std::string& what) {
-  const YAML::Mark mark = node.Mark();
-  const std::string line = mark.is_null() ? "" : fmt::format("line {}: ", mark.line + 1);
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}{}", file.path, line, shown(what)));
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("{}: {}{}", file.path, line_of(node.Mark()), shown(what)));
 }
 
 std::string scalar(RecipeFile& file, const YAML::Node& node) {
@@ -257,7 +260,8 @@ Recipe read_recipe(const std::string& path) {
     RecipeFile recipe{path};
     return read_root(recipe, YAML::Load(std::string(text, bytes.size())));
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", path, shown(error.what())));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: {}{}", path, line_of(error.mark), shown(error.msg)));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "formats/detect.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 
@@ -60,6 +61,14 @@ std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
 }
 
 }  // namespace
+
+void require_archive(const std::string& path) {
+  if (is_archive(path)) return;
+  const InputFile file(path);
+  const bool is_weights = detect_format(file) != FileFormat::kOther;
+  throw Error(ErrorCode::kFormat, path + ": not a pqw archive, but " + describe_file(file) +
+                                      (is_weights ? ", which can be compressed into one" : ""));
+}
 
 std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOptions& options) {
   if (is_archive(path)) return std::make_unique<DecodedArchive>(path, options);

@@ -157,6 +157,137 @@ TEST_F(Cli, UsageErrorsExitTwo) {
   EXPECT_FALSE(exists("m.h5"));
 }
 
+TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--centroids", "16"});
+  using Words = std::vector<std::string>;
+  const std::pair<Words, std::string> mistakes[] = {
+      {{},
+       "a verb is required: quantize, decode, inspect, verify, eval or bench; see 'pqw --help'"},
+      {{"quantise"},
+       "unknown verb 'quantise': expected quantize, decode, inspect, verify, eval or "
+       "bench; did you mean 'quantize'?"},
+      {{"compress"},
+       "unknown verb 'compress': expected quantize, decode, inspect, verify, eval or "
+       "bench; see 'pqw --help'"},
+      {{"--verison"}, "unknown flag '--verison'; did you mean '--version'?"},
+      {{"--quiet", "verify", "m.h5"}, "unknown flag '--quiet': a verb comes first; see"},
+      {{"inspect"}, "ARCHIVE is required; see 'pqw inspect --help'"},
+      {{"inspect", "m.h5", "m.h5"}, "unexpected argument 'm.h5'; see 'pqw inspect --help'"},
+      {{"inspect", "--jsn"}, "unknown flag '--jsn'; did you mean '--json'?"},
+      {{"decode", "m.h5", "-o", "x.npz", "-force"}, "'-force'; did you mean '--force'?"},
+      {{"bench", "m.h5", "--precision", "exakt"},
+       "--precision: 'exakt': expected exact, high or fast; did you mean 'exact'?"},
+      {{"bench", "m.h5", "--method", "batch_lookup"}, "did you mean 'batch-lookup'?"}};
+  for (const auto& [arguments, message] : mistakes) {
+    expect_error(run(arguments), 2, message);
+  }
+  const std::pair<Words, std::string> of_quantize[] = {
+      {{"--blocksize", "4"}, "unknown flag '--blocksize'; did you mean '--block-size'?"},
+      {{"--block_size=4"}, "unknown flag '--block_size'; did you mean '--block-size'?"},
+      {{"--centroid", "4"}, "did you mean '--centroids'?"},
+      {{"--tolerance", "-1"}, "tolerance=-1"},
+      {{"--block-size"}, "--block-size: a value is missing; see"},
+      {{"--seed", "1", "--seed", "2"}, "--seed is given more than once; see"},
+      {{"--codec", "lowrank"},
+       "codec=lowrank: expected pq, int8, low_rank, plain or tensorized; did "
+       "you mean 'low_rank'?"},
+      {{"--set", "fc:blocksize=4"}, "--set: codec pq: unknown option 'blocksize'"},
+      {{"--set", "(:seed=4"}, "--set: pattern '(': missing )"},
+      {{"--set", "fc"}, "--set: 'fc': expected PATTERN:key=value"},
+      {{"--include", "("}, "--include: pattern '(': missing )"},
+      {{"--exclude", "fc", "--exclude", "*"}, "--exclude: pattern '*': no argument"},
+      {{"--factors", "pq"}, "--factors: 'pq': expected key=value"},
+      {{"-o", "-"}, "--output is given more than once; see"}};
+  for (const auto& [more, message] : of_quantize) {
+    Words arguments = {"quantize", "model.safetensors", "-o", "n.h5"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_error(run(arguments), 2, message);
+  }
+  expect_error(run({"quantize", "model.safetensors", "n.h5"}), 2,
+               "unexpected argument 'n.h5': the output follows -o; see 'pqw quantize --help'");
+  expect_error(run({"decode", "m.h5", "-o", "x.npy", "--tensor", "("}), 2,
+               "--tensor: pattern '(': missing )");
+  expect_error(run({"bench", "m.h5", "--tensor", "("}), 2, "--tensor: pattern '(': missing )");
+  EXPECT_FALSE(exists("n.h5"));
+}
+
+TEST_F(Cli, AnOutputThatIsAnInputIsRefused) {
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--centroids", "16"});
+  std::filesystem::create_symlink("model.safetensors", dir_ / "link.safetensors");
+  std::filesystem::create_hard_link(dir_ / "m.h5", dir_ / "hard.npz");
+  std::ofstream(dir_ / "r.yaml") << "defaults: {centroids: 16}\n";
+  std::filesystem::copy_file(dir_ / "model.safetensors", dir_ / "n.h5.pqw.tmp");
+  const std::string model = content(dir_ / "model.safetensors"), archive = content(dir_ / "m.h5");
+  const std::vector<std::string> lines[] = {
+      {"quantize", "model.safetensors", "-o", "model.safetensors"},
+      {"quantize", "model.safetensors", "-o", "./model.safetensors"},
+      {"quantize", "link.safetensors", "-o", "model.safetensors"},
+      {"quantize", "model.safetensors", "-o", "link.safetensors"},
+      {"quantize", "model.safetensors", "-o", "link.safetensors", "--dry-run"},
+      {"quantize", "model.safetensors", "-o", "model.safetensors", "--resume"},
+      {"quantize", "model.safetensors", "-o", "r.yaml", "--recipe", "r.yaml"},
+      {"quantize", "n.h5.pqw.tmp", "-o", "n.h5"},
+      {"decode", "m.h5", "-o", "m.h5"},
+      {"decode", "m.h5", "-o", "hard.npz"}};
+  for (std::vector<std::string> line : lines) {
+    const std::string message = (line[3] == "r.yaml" ? "r.yaml" : line[1]) +
+                                ": input and output are the same file: " + line[3];
+    expect_failure(run(line), message);
+    line.push_back("--force");
+    expect_failure(run(line), message);
+  }
+  EXPECT_TRUE(content(dir_ / "model.safetensors") == model);
+  EXPECT_TRUE(content(dir_ / "n.h5.pqw.tmp") == model);
+  EXPECT_TRUE(content(dir_ / "m.h5") == archive);
+  EXPECT_EQ(content(dir_ / "r.yaml"), "defaults: {centroids: 16}\n");
+}
+
+TEST_F(Cli, NamesOfOtherFormatsAreRefused) {
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--centroids", "16"});
+  for (const char* more : {"--force", "--dry-run"}) {
+    expect_failure(run({"quantize", "model.safetensors", "-o", "n.onnx", more}),
+                   "n.onnx: an archive is an HDF5 file: expected the extension .h5, .hdf5 or .pqw");
+  }
+  expect_failure(run({"decode", "m.h5", "-o", "x.foo"}), "x.foo: unknown extension '.foo'");
+  expect_failure(run({"decode", "m.h5", "-o", "x.safetensor"}), "did you mean '.safetensors'?");
+}
+
+TEST_F(Cli, RecipesAreBlamedByLine) {
+  const auto quantize = [&](const std::string& recipe) {
+    std::ofstream(dir_ / "r.yaml") << recipe;
+    return run({"quantize", "model.safetensors", "-o", "m.h5", "--recipe", "r.yaml"});
+  };
+  expect_failure(quantize("exclude:\n  - '('\n"), "r.yaml: line 2: pattern '(': missing )");
+  expect_failure(quantize("tensors:\n  - {pattern: '[', seed: 1}\n"),
+                 "r.yaml: line 2: pattern '['");
+  expect_failure(quantize("tensors:\n  - {pattern: decoder, seed: 1}\n"),
+                 "r.yaml: line 2: pattern 'decoder' matches no tensor");
+  expect_failure(quantize("defaults: [\n"), "r.yaml: line 2: ");
+  expect_failure(quantize("default: {seed: 1}\n"), "line 1: unknown key 'default'");
+  EXPECT_EQ(quantize("tensors:\n  - {pattern: decoder, optional: true, seed: 1}\n").status, 0);
+}
+
+TEST_F(Cli, FilesAreNamedForWhatTheyAre) {
+  const std::pair<const char*, const char*> files[] = {
+      {"model.safetensors.index.json", "{\"weight_map\": {\"a\": \"b.safetensors\"}}"},
+      {"m.gz", "\x1f\x8b\x08"},
+      {"page.safetensors", "<!doctype html>"}};
+  const char* what[] = {"the index of a model in several files", "packed by gzip", "an HTML page"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::string name = files[i].first;
+    std::ofstream(dir_ / name) << files[i].second;
+    expect_failure(run({"quantize", name, "-o", "m.h5"}), name + ": the file is " + what[i]);
+    expect_failure(run({"inspect", name}), name + ": not a pqw archive, but " + what[i]);
+  }
+  std::filesystem::create_directory(dir_ / "folder");
+  for (const char* verb : {"inspect", "verify", "bench"}) {
+    expect_failure(run({verb, "folder"}),
+                   "folder: a folder, not a regular file; name a file in it");
+    expect_failure(run({verb, "model.safetensors"}),
+                   "not a pqw archive, but a safetensors file, which can be compressed into one");
+  }
+}
+
 TEST_F(Cli, EveryVerbHasHelpWithAnExample) {
   EXPECT_EQ(run({"--help"}).status, 0);
   EXPECT_THAT(run({"--version"}).out, StartsWith("pqw "));
@@ -213,11 +344,13 @@ TEST_F(Cli, BenchDoesAsItIsTold) {
 
 TEST_F(Cli, ExistingOutputsNeedForce) {
   std::ofstream(dir_ / "m.h5") << "precious";
-  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5"}), "exists already");
+  expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5"}),
+                 "m.h5: exists already; --force replaces it");
   EXPECT_EQ(content(dir_ / "m.h5"), "precious");
   EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--force"}).status, 0);
   std::ofstream(dir_ / "x.npz") << "precious";
-  expect_failure(run({"decode", "m.h5", "-o", "x.npz"}), "exists already");
+  expect_failure(run({"decode", "m.h5", "-o", "x.npz"}),
+                 "x.npz: exists already; --force replaces it");
   EXPECT_EQ(run({"decode", "m.h5", "-o", "x.npz", "--force"}).status, 0);
 }
 
@@ -233,8 +366,8 @@ TEST_F(Cli, ControlCharactersInNamesAreEscaped) {
 TEST_F(Cli, InterruptLeavesNoFileBehind) {
   const pid_t child = start_long_run();
   ASSERT_TRUE(wait_for(child, "m.h5.pqw.tmp"));
-  ::kill(child, SIGINT);
   ::kill(child, SIGSTOP);
+  ASSERT_EQ(::waitpid(child, nullptr, WUNTRACED), child);
   // Nor may a second run write the same file meanwhile.
   expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5"}),
                  "m.h5: somebody else is writing it");

@@ -75,7 +75,11 @@ class CliTest : public testing::Test {
 
   // One line on stderr, nothing on stdout, exit code 1.
   void expect_failure(const Outcome& outcome, const std::string& message) const {
-    EXPECT_EQ(outcome.status, 1);
+    expect_error(outcome, 1, message);
+  }
+
+  void expect_error(const Outcome& outcome, int status, const std::string& message) const {
+    EXPECT_EQ(outcome.status, status);
     EXPECT_THAT(outcome.out, testing::IsEmpty());
     EXPECT_THAT(outcome.err, testing::StartsWith("pqw: "));
     EXPECT_THAT(outcome.err, testing::HasSubstr(message));

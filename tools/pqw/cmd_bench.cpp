@@ -18,6 +18,7 @@
 #include "pqw/core/text.h"
 #include "pqw/pipeline/select.h"
 #include "pqw/pipeline/source.h"
+#include "pqw/usage.h"
 
 namespace pqw::tool {
 namespace {
@@ -59,6 +60,7 @@ std::vector<std::size_t> select(const ArchiveReader& archive, const std::string&
 }
 
 BenchReport run(const Arguments& arguments) {
+  require_archive(arguments.archive);
   const ArchiveReader archive(arguments.archive, arguments.reading);
   BenchReport report{arguments.archive, omp_get_max_threads(), arguments.options, blas_core(), {}};
   set_blas_threads(static_cast<std::size_t>(report.n_threads));
@@ -103,7 +105,7 @@ template <class Choice>
 void add_choice(CLI::App& verb, const char* flag, Choice& to, std::initializer_list<Choice> choices,
                 const char* type, const char* help) {
   std::map<std::string, Choice> by_name;
-  std::vector<std::string> names;
+  Words names;
   for (const Choice choice : choices) {
     std::string name(to_string(choice));
     std::ranges::replace(name, ' ', '-');
@@ -111,8 +113,12 @@ void add_choice(CLI::App& verb, const char* flag, Choice& to, std::initializer_l
     names.push_back(name);
   }
   verb.add_option_function<std::string>(
-          flag, [&to, by_name](const std::string& name) { to = by_name.at(name); }, help)
-      ->check(CLI::IsMember(names))
+          flag,
+          [&to, by_name, names, flag](const std::string& name) {
+            require_word(flag, name, names);
+            to = by_name.at(name);
+          },
+          help)
       ->type_name(type);
 }
 
@@ -134,8 +140,7 @@ void add_bench(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("bench", "time serving against dense products");
   const auto arguments = std::make_shared<Arguments>();
   verb.add_option("ARCHIVE", arguments->archive, "archive to read")->required();
-  verb.add_option("--tensor", arguments->pattern, "only tensors whose name matches")
-      ->type_name("RE");
+  add_tensor_option(verb, arguments->pattern);
   verb.add_option("--batch", arguments->batches, "rows of x (default 1,4,16,64)")
       ->delimiter(',')
       ->check(CLI::Range(1, 1 << 16))

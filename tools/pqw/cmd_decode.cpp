@@ -10,6 +10,7 @@
 #include "pqw/console.h"
 #include "pqw/output.h"
 #include "pqw/pipeline/decompress.h"
+#include "pqw/usage.h"
 
 namespace pqw::tool {
 namespace {
@@ -35,8 +36,7 @@ void add_decode(CLI::App& app) {
           ".npy for a single tensor")
       ->required()
       ->type_name("FILE");
-  verb.add_option("--tensor", arguments->pattern, "only tensors whose name matches")
-      ->type_name("RE");
+  add_tensor_option(verb, arguments->pattern);
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
   verb.add_flag("--force", arguments->force, "replace an existing output");

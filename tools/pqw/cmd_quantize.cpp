@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +20,7 @@
 #include "pqw/progress.h"
 #include "pqw/report_json.h"
 #include "pqw/report_table.h"
+#include "pqw/usage.h"
 
 namespace pqw::tool {
 namespace {
@@ -32,7 +35,8 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
   tensors:
     - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
 
-Patterns are regular expressions that match anywhere in a name. Settings of --set and of recipes:
+Patterns are regular expressions that match anywhere in a name, and each has to match some tensor; in
+recipes {pattern: 'head', optional: true} may match none. Settings of --set and of recipes:
 codec (pq, int8, low_rank, tensorized, plain), the options of that codec, factors.KEY for the codec
 of its factors, and fallback.KEY for the codec of tensors that it would not make smaller. In YAML
 they are nested:
@@ -56,8 +60,8 @@ struct Arguments {
   std::string input;
   std::string output;
   Settings defaults;
-  Settings parts;  // of which part, and its settings
-  std::vector<std::string> include, exclude, set;
+  std::vector<Pattern> include, exclude;
+  std::vector<Rule> rules;
   std::string recipe;
   ReadOptions reading;
   bool dry_run = false;
@@ -72,16 +76,10 @@ Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());
   };
-  Settings defaults = arguments.defaults;
-  for (const auto& [part, text] : arguments.parts) {
-    append(defaults, under(part, parse_settings(text)));
-  }
-  recipe.defaults = layered(std::move(recipe.defaults), defaults);
+  recipe.defaults = layered(std::move(recipe.defaults), arguments.defaults);
   append(recipe.include, arguments.include);
   append(recipe.exclude, arguments.exclude);
-  std::vector<Rule> rules;
-  for (const std::string& text : arguments.set) rules.push_back(parse_rule(text));
-  recipe.rules.insert(recipe.rules.begin(), rules.begin(), rules.end());
+  recipe.rules.insert(recipe.rules.begin(), arguments.rules.begin(), arguments.rules.end());
   return recipe;
 }
 
@@ -99,7 +97,7 @@ Recipe recipe_of(const Arguments& arguments) {
 Report make_report(const Arguments& arguments) try {
   const Recipe recipe = recipe_of(arguments);
   if (arguments.dry_run) {
-    return plan_compression(arguments.input, recipe, arguments.reading);
+    return plan_compression(arguments.input, recipe, arguments.output, arguments.reading);
   }
   std::optional<Progress> progress;
   if (!arguments.quiet) progress.emplace();
@@ -147,8 +145,10 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   const auto add_part = [&](const char* flag, const char* part, const char* help) {
     verb.add_option_function<std::string>(
             flag,
-            [&arguments, part](const std::string& text) {
-              arguments.parts.emplace_back(part, text);
+            [&arguments, flag, part](const std::string& text) {
+              const Settings settings =
+                  blamed_on(flag, [&] { return under(part, parse_settings(text)); });
+              arguments.defaults.insert(arguments.defaults.end(), settings.begin(), settings.end());
             },
             help)
         ->type_name("KEY=VALUE,...");
@@ -203,6 +203,29 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--engine", "engine", "native|faiss", "what learns the codebooks (default native)");
 }
 
+void add_pattern_options(CLI::App& verb, Arguments& arguments) {
+  using Texts = std::vector<std::string>;
+  const auto add = [&](const char* flag, const char* type, const char* help,
+                       std::function<void(const std::string&)> take) {
+    verb.add_option_function<Texts>(
+            flag, [take](const Texts& texts) { std::ranges::for_each(texts, take); }, help)
+        ->type_name(type)
+        ->expected(1)
+        ->take_all();
+  };
+  add("--include", "RE", "compress only tensors that match (repeatable)",
+      [&](const std::string& text) { arguments.include.push_back(pattern_of("--include", text)); });
+  add("--exclude", "RE", "keep tensors that match (repeatable)",
+      [&](const std::string& text) { arguments.exclude.push_back(pattern_of("--exclude", text)); });
+  add("--set", "RE:KEY=VALUE,...",
+      "options for the tensors that match (repeatable; the first match counts)",
+      [&](const std::string& text) {
+        Rule rule = blamed_on("--set", [&] { return parse_rule(text); });
+        rule.pattern = pattern_of("--set", rule.pattern.text);
+        arguments.rules.push_back(std::move(rule));
+      });
+}
+
 }  // namespace
 
 void add_quantize(CLI::App& app) {
@@ -212,15 +235,7 @@ void add_quantize(CLI::App& app) {
   auto* output =
       verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
   add_codec_options(verb, *arguments);
-  const auto add_patterns = [&](const char* flag, std::vector<std::string>& to, const char* type,
-                                const char* help) {
-    verb.add_option(flag, to, help)->type_name(type)->expected(1)->take_all();
-  };
-  add_patterns("--include", arguments->include, "RE",
-               "compress only tensors that match (repeatable)");
-  add_patterns("--exclude", arguments->exclude, "RE", "keep tensors that match (repeatable)");
-  add_patterns("--set", arguments->set, "RE:KEY=VALUE,...",
-               "options for the tensors that match (repeatable; the first match counts)");
+  add_pattern_options(verb, *arguments);
   verb.add_option("--recipe", arguments->recipe, "the same in a YAML file")->type_name("FILE");
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
@@ -235,6 +250,9 @@ void add_quantize(CLI::App& app) {
   verb.footer(kFooter);
   verb.callback([arguments, output] {
     if (!arguments->dry_run && output->count() == 0) throw CLI::RequiredError("--output");
+    if (arguments->output == "-") {
+      throw CLI::ValidationError("--output", "'-': archives go to files, not to standard output");
+    }
     run(*arguments);
   });
 }

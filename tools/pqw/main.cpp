@@ -15,6 +15,7 @@
 #include "pqw/environment.h"
 #include "pqw/limits.h"
 #include "pqw/signals.h"
+#include "pqw/usage.h"
 
 namespace {
 
@@ -36,7 +37,9 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    pqw::tool::print_error(pqw::tool::usage_message(app, {argv, argv + argc}, error));
+    return kUsage;
   }
 }
 

@@ -73,6 +73,9 @@ void write_output(const std::string& path, const std::function<void()>& write,
       fate = kComplete;
       report();
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::kExists) {
+        throw Error(error.code(), std::string(error.what()) + "; --force replaces it");
+      }
       if (path.empty() || !leaves_output_open(error.code())) throw;
       throw Error(error.code(), error.what() + output.text(fate));
     }

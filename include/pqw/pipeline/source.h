@@ -13,6 +13,10 @@
 
 namespace pqw {
 
+// Throws kFormat unless the file starts as an archive does, saying what it is instead. Errors: also
+// those of is_archive.
+void require_archive(const std::string& path);
+
 // Opens an archive as a file of decoded tensors in their original types, or a weight file as it is
 // (formats/weight_file.h), by content. Errors: those of ArchiveReader and open_weights.
 std::unique_ptr<WeightReader> open_decoded(const std::string& path,
