@@ -15,12 +15,12 @@ namespace pqw {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
-constexpr std::size_t kMaxLinks = std::size_t{1} << 20;
 
 class Walk {
  public:
-  Walk(h5::Id file, std::uint64_t file_bytes, const std::string& path)
+  Walk(h5::Id file, std::uint64_t file_bytes, const std::string& path, std::size_t max_links)
       : file_(file),
+        max_links_(max_links),
         file_bytes_(file_bytes),
         expansion_(file_bytes),
         context_{path, "", ErrorCode::kFormat} {}
@@ -43,11 +43,10 @@ class Walk {
     if (depth > kMaxDepth) {
       throw context.error(ErrorCode::kUnsupported, fmt::format("deeper than {} groups", kMaxDepth));
     }
-    for (const h5::Link& link :
-         h5::list_links(group, h5::LinkOrder::kByName, kMaxLinks - n_links_, context)) {
-      ++n_links_;
-      follow(link, prefix + link.name, depth);
-    }
+    const std::vector<h5::Link> links =
+        h5::list_links(group, h5::LinkOrder::kByName, max_links_ - n_links_, context);
+    n_links_ += links.size();
+    for (const h5::Link& link : links) follow(link, prefix + link.name, depth);
   }
 
   void follow(const h5::Link& link, const std::string& name, std::size_t depth) {
@@ -107,6 +106,7 @@ class Walk {
   }
 
   h5::Id file_;
+  std::size_t max_links_;
   std::uint64_t file_bytes_;
   Expansion expansion_;
   h5::Context context_;
@@ -117,8 +117,9 @@ class Walk {
 
 }  // namespace
 
-Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path) {
-  return Walk(file, file_bytes, path).run();
+Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path,
+                      std::size_t max_links) {
+  return Walk(file, file_bytes, path, max_links).run();
 }
 
 }  // namespace pqw

@@ -1,6 +1,7 @@
 // Finding the tensors of a generic HDF5 file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,9 +22,13 @@ struct Hdf5Content {
   std::vector<std::string> skipped;  // a line for each link that leads to no tensor
 };
 
+// Of all groups together.
+inline constexpr std::size_t kMaxHdf5Links = std::size_t{1} << 20;
+
 // Follows hard links only, each object once. Checks of every tensor that its data lies in this
 // file, unpacks with known filters and to no more than its stored size can hold.
 // Errors: kFormat, kUnsupported (a tensor that cannot be read: leaving it out would lose weights).
-Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path);
+Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path,
+                      std::size_t max_links = kMaxHdf5Links);
 
 }  // namespace pqw

@@ -31,13 +31,14 @@ constexpr unsigned kMachine = AUDIT_ARCH_AARCH64;
 constexpr unsigned kMachine = 0;
 #endif
 
-// What reading a file that is open, memory, clocks, an answer and the end take.
+// What reading a file that is open and its lock, memory, clocks, an answer and the end take.
 constexpr std::array kAllowed{
     SYS_read,         SYS_pread64,        SYS_write,      SYS_sendto,        SYS_recvfrom,
     SYS_lseek,        SYS_fstat,          SYS_newfstatat, SYS_brk,           SYS_mmap,
     SYS_munmap,       SYS_mremap,         SYS_mprotect,   SYS_madvise,       SYS_futex,
     SYS_getpid,       SYS_gettid,         SYS_getrandom,  SYS_clock_gettime, SYS_gettimeofday,
-    SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_tgkill,     SYS_exit,          SYS_exit_group};
+    SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_tgkill,     SYS_exit,          SYS_exit_group,
+    SYS_flock};
 
 void close_range(unsigned first, unsigned last) noexcept {
   if (first > last || ::syscall(SYS_close_range, first, last, 0u) == 0) return;

@@ -1,9 +1,13 @@
 // Archives in which somebody planted something, digest included: each is an Error of the right
 // code.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hdf5.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <functional>
 
 #include "tests/archive/damaged_archive.h"
@@ -144,6 +148,47 @@ TEST_F(ArchiveHostile, TypesThatArchivesDoNotHaveAreRefused) {
     const Error error = error_with_codes(type, 2, [](hid_t) {});
     EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
     EXPECT_THAT(error.what(), HasSubstr("a type that archives do not have"));
+  }
+}
+
+TEST_F(ArchiveHostile, AFileThatIsBeingWrittenIsRefused) {
+  const int writer = ::open(path_.c_str(), O_RDWR);
+  ASSERT_EQ(::flock(writer, LOCK_EX), 0);  // as HDF5 does
+  for (const bool trusted : {false, true}) {
+    const Error error = error_of([&] { read_all(path_, {.trusted = trusted}); });
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    EXPECT_EQ(error.what(), path_ + ": another program is writing it");
+  }
+  ::close(writer);
+  EXPECT_NO_THROW(read_all(path_));
+}
+
+TEST_F(ArchiveHostile, AFileThatWasNotClosedIsRefused) {
+  constexpr std::size_t kFlagsAt = 512 + 11;
+  std::string marked = original_;
+  marked[kFlagsAt] = 1;
+  set_content(path_, signed_again(marked));
+  for (const bool trusted : {false, true}) {
+    const Error error = error_of([&] { read_all(path_, {.trusted = trusted}); });
+    EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
+    EXPECT_THAT(error.what(), HasSubstr("was not closed by the program that wrote it"));
+  }
+}
+
+// Its digests tell.
+TEST_F(ArchiveHostile, DataThatIsChangedAfterOpeningIsAnError) {
+  for (const bool trusted : {false, true}) {
+    set_content(path_, original_);
+    const ArchiveReader reader(path_, {.trusted = trusted});
+    const std::vector<std::byte> before = reader.read_plain(1);
+    const std::string data(reinterpret_cast<const char*>(before.data()), before.size());
+    const std::size_t at = original_.find(data);
+    ASSERT_NE(at, std::string::npos);
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at + 7));
+    file.put(static_cast<char>(data[7] ^ 1));
+    file.close();
+    EXPECT_EQ(error_of([&] { reader.read_plain(1); }).code(), ErrorCode::kCorrupt);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "formats/hdf5_walk.h"
+#include "h5/file.h"
 #include "h5/handle.h"
 #include "tests/formats/file_testing.h"
 
@@ -213,6 +215,40 @@ TEST_F(Hdf5File, DeepGroupsAreRefused) {
   expect_error(ErrorCode::kUnsupported, "deeper than 64 groups");
 }
 
+TEST_F(Hdf5File, LinksOfAllGroupsAreCounted) {
+  make([](hid_t file) {
+    for (const char* group : {"a", "a/b", "c", "c/d", "e"}) {
+      H5Gclose(H5Gcreate2(file, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    }
+  });
+  const InputFile input(path_);
+  const h5::Handle file = h5::open_file(input, {path_, "", ErrorCode::kFormat});
+  EXPECT_EQ(walk_hdf5(file.id(), input.size(), path_, 5).tensors.size(), 0u);
+  for (const std::size_t most : {4u, 2u, 0u}) {
+    EXPECT_THROW(walk_hdf5(file.id(), input.size(), path_, most), Error) << most;
+  }
+}
+
+// The lock that HDF5 takes on what it writes, seen by the process that reads the file as well.
+TEST_F(Hdf5File, AFileThatIsBeingWrittenIsRefused) {
+  make_dataset(2, 0);
+  const hid_t writer = H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  ASSERT_GE(writer, 0);
+  for (const bool trusted : {false, true}) {
+    try {
+      (void)open_weights(path_, {.trusted = trusted});
+      ADD_FAILURE() << "was opened, trusted: " << trusted;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kIo);
+      EXPECT_EQ(error.what(), path_ + ": another program is writing it");
+    }
+  }
+  H5Fclose(writer);
+  for (const bool trusted : {false, true}) {
+    EXPECT_EQ(open_weights(path_, {.trusted = trusted})->tensors().size(), 1u);
+  }
+}
+
 TEST_F(Hdf5File, DataElsewhereIsRefused) {
   make_dataset(2, 0, [](hid_t list) { H5Pset_external(list, "/etc/hostname", 0, 8); });
   expect_error(ErrorCode::kUnsupported, "tensor 'w': its data is in other files");
@@ -242,8 +278,12 @@ TEST_F(Hdf5File, OtherFiltersAreRefusedByName) {
       {31999, "31999, expected deflate, shuffle or fletcher32"}};
   for (const auto& [number, name] : filters) {
     make_dataset(2, 2, [number = number](hid_t list) {
-      // Those that HDF5 has cannot be asked for with these values; the writer may leave them out.
-      H5Pset_filter(list, number, H5Z_FLAG_OPTIONAL, 0, nullptr);
+      const herr_t status = number == 4   ? H5Pset_szip(list, H5_SZIP_NN_OPTION_MASK, 2)
+                            : number == 5 ? H5Pset_nbit(list)
+                            : number == 6
+                                ? H5Pset_scaleoffset(list, H5Z_SO_FLOAT_DSCALE, 2)
+                                : H5Pset_filter(list, number, H5Z_FLAG_OPTIONAL, 0, nullptr);
+      ASSERT_GE(status, 0);
     });
     expect_error(ErrorCode::kUnsupported, "tensor 'w': packed with HDF5 filter " + name);
   }
@@ -257,6 +297,19 @@ TEST_F(Hdf5File, ExpansionIsBounded) {
   }
   make_dataset(2, hsize_t{1} << 29);
   expect_error(ErrorCode::kFormat, "0 bytes stored unpack to 8 in chunks of 2147483648");
+}
+
+// 200 times the file and 64 MiB, to the last byte.
+TEST_F(Hdf5File, ExpansionIsBoundedByTheSizeOfTheFile) {
+  make_dataset(2, 0);
+  const std::uintmax_t file_bytes = std::filesystem::file_size(path_);
+  const hsize_t most = (200 * file_bytes + (64u << 20)) / sizeof(float);
+  make_dataset(most, 0);
+  ASSERT_EQ(std::filesystem::file_size(path_), file_bytes);
+  EXPECT_EQ(open_weights(path_)->tensors().size(), 1u);
+  make_dataset(most + 1, 0);
+  ASSERT_EQ(std::filesystem::file_size(path_), file_bytes);
+  EXPECT_THROW(open_weights(path_), Error);
 }
 
 TEST_F(Hdf5File, WhatWasNeverWrittenIsZero) {

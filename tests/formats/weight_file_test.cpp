@@ -118,6 +118,14 @@ TEST(WeightFile, AFileThatChangesWhileItIsReadIsAnError) {
         std::filesystem::resize_file(dir / name, length);
         EXPECT_THROW(reader->read(0), Error) << name << " " << length;
       }
+      // Of the same size, written to meanwhile.
+      std::filesystem::remove(dir / name);
+      write_all(dir / name, {tensor});
+      const auto reader = open_weights(dir / name, {.trusted = trusted});
+      EXPECT_NO_THROW(reader->read(0));
+      const auto time = std::filesystem::last_write_time(dir / name);
+      std::filesystem::last_write_time(dir / name, time + std::chrono::nanoseconds(1));
+      EXPECT_THROW(reader->read(0), Error) << name;
     }
   }
 }

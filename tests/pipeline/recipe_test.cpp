@@ -147,6 +147,24 @@ TEST(ReadRecipe, MistakesNameTheLine) {
   for (const auto& [text, message] : cases) expect_refused(text, message);
 }
 
+TEST(ReadRecipe, SizeAndDepthAreBounded) {
+  constexpr std::size_t kMebi = std::size_t{1} << 20;
+  const std::string defaults = "defaults: {seed: 1}\n#";
+  const test::TempDir dir;
+  std::ofstream(dir / "r.yaml") << defaults << std::string(kMebi - defaults.size(), 'x');
+  EXPECT_EQ(read_recipe(dir / "r.yaml").defaults.size(), 1u);
+  expect_refused(defaults + std::string(kMebi - defaults.size() + 1, 'x'),
+                 "1048577 bytes, a recipe has 1048576 at most");
+  std::string settings = "defaults:\n";
+  for (int i = 0; i <= 1000; ++i) settings += fmt::format("  a{}: 1\n", i);
+  expect_refused(settings, "line 1002: too many settings");
+  std::string nested;
+  for (int i = 0; i < 150; ++i) nested += "{ab: ";
+  expect_refused("defaults: " + nested + "1" + std::string(150, '}'), "nested too deep");
+  expect_refused(std::string(100'000, '['), "r.yaml");
+  expect_refused(std::string(100'000, '-') + " a", "r.yaml");
+}
+
 // Short texts that stand for long ones, of settings and of patterns.
 TEST(ReadRecipe, AliasesOfAliasesAreRefused) {
   std::string settings = "defaults:\n  a0: &a0 {p: 1, q: 1}\n";
