@@ -44,7 +44,8 @@ std::uint16_t float_to_f16(float value) {
   if (magnitude > kInfinity) {  // NaN: keep the top payload bits, stay quiet
     return static_cast<std::uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x03ffu));
   }
-  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // >= 65520
+  if (magnitude == kInfinity) return static_cast<std::uint16_t>(sign | 0x7c00u);
+  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7bffu);  // >= 65520
   if (magnitude >= 0x38800000u) {  // normal: >= 2^-14; rebias the exponent from 127 to 15
     return static_cast<std::uint16_t>(sign | shift_round(magnitude - 0x38000000u, 13));
   }
@@ -68,7 +69,11 @@ float f16_to_float(std::uint16_t bits) {
 
 std::uint16_t float_to_bf16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & ~kSignMask) > kInfinity) return static_cast<std::uint16_t>((bits >> 16) | 0x0040u);
+  const std::uint32_t magnitude = bits & ~kSignMask;
+  if (magnitude > kInfinity) return static_cast<std::uint16_t>((bits >> 16) | 0x0040u);
+  if (magnitude >= 0x7f7f8000u && magnitude < kInfinity) {  // would round to infinity
+    return static_cast<std::uint16_t>((bits & kSignMask) >> 16 | 0x7f7fu);
+  }
   const std::uint32_t odd = (bits >> 16) & 1u;
   return static_cast<std::uint16_t>((bits + 0x7fffu + odd) >> 16);
 }

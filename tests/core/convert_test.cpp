@@ -77,11 +77,25 @@ TEST_P(HalfTest, NarrowingRoundsToNearestEven) {
 INSTANTIATE_TEST_SUITE_P(F16, HalfTest, testing::Values(Half{5, 10, f16_to_float, float_to_f16}));
 INSTANTIATE_TEST_SUITE_P(BF16, HalfTest, testing::Values(Half{8, 7, bf16_to_float, float_to_bf16}));
 
-TEST(Convert, LargeValuesOverflowToInfinity) {
-  EXPECT_EQ(float_to_f16(65519.0f), 0x7bff);
-  EXPECT_EQ(float_to_f16(65520.0f), 0x7c00);
-  EXPECT_EQ(float_to_f16(-1e30f), 0xfc00);
-  EXPECT_EQ(float_to_bf16(std::numeric_limits<float>::max()), 0x7f80);
+TEST(Convert, LargeValuesBecomeTheLargestFiniteOne) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  for (const float large : {65519.0f, 65520.0f, 65536.0f, 1e30f, kMax}) {
+    EXPECT_EQ(float_to_f16(large), 0x7bff) << large;
+    EXPECT_EQ(float_to_f16(-large), 0xfbff) << large;
+  }
+  // 0x1.fep127 is the largest bfloat16, half a unit above it is 0x1.ffp127.
+  for (const float large : {0x1.fep127f, 0x1.fefffep127f, 0x1.ffp127f, kMax}) {
+    EXPECT_EQ(float_to_bf16(large), 0x7f7f) << large;
+    EXPECT_EQ(float_to_bf16(-large), 0xff7f) << large;
+  }
+}
+
+TEST(Convert, InfinityStaysInfinity) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(float_to_f16(kInfinity), 0x7c00);
+  EXPECT_EQ(float_to_f16(-kInfinity), 0xfc00);
+  EXPECT_EQ(float_to_bf16(kInfinity), 0x7f80);
+  EXPECT_EQ(float_to_bf16(-kInfinity), 0xff80);
 }
 
 TEST(Convert, BuffersOfEveryFloatTypeRoundTrip) {

@@ -9,8 +9,9 @@
 
 namespace pqw {
 
-// IEEE 754 binary16 and bfloat16, as bit patterns. Narrowing rounds to nearest even, overflows to
-// infinity and keeps NaN a NaN; widening is exact.
+// IEEE 754 binary16 and bfloat16, as bit patterns. Narrowing rounds to nearest even and saturates:
+// a finite value beyond the range of the type becomes the largest finite one. Infinity stays
+// infinity, NaN stays NaN. Widening is exact.
 std::uint16_t float_to_f16(float value);
 float f16_to_float(std::uint16_t bits);
 std::uint16_t float_to_bf16(float value);
@@ -20,7 +21,7 @@ float bf16_to_float(std::uint16_t bits);
 // F64 rounds to nearest. REQUIRES: is_compressible(dtype), from.size() == to.size() * its size.
 void to_float(std::span<const std::byte> from, DType dtype, std::span<float> to);
 
-// The inverse. REQUIRES: as above.
+// The inverse; narrowing saturates, as above. REQUIRES: as above.
 void from_float(std::span<const float> from, DType dtype, std::span<std::byte> to);
 
 }  // namespace pqw
