@@ -97,11 +97,33 @@ TEST(Int8Encode, ZerosStayZeros) {
   }
 }
 
-TEST(Int8Encode, TheSmallestWeightsHaveANormalScale) {
-  const float denormal = std::numeric_limits<float>::denorm_min();
-  const Int8Weight weight = quantize({denormal, -denormal, 3 * kMin, 0}, 2, {});
-  EXPECT_THAT(weight.scales, ElementsAre(kMin, kMin));
-  EXPECT_THAT(weight.values, ElementsAre(0, 0, 3, 0));
+// In units of the smallest float: 127 of them and fewer are exact; 190 / 127 is rounded up to 2.
+TEST(Int8Encode, TheSmallestWeightsHaveASubnormalScale) {
+  constexpr float kUnit = std::numeric_limits<float>::denorm_min();
+  const std::vector<float> w{kUnit, -kUnit, 127 * kUnit, -3 * kUnit, 190 * kUnit, -5 * kUnit, 0, 0};
+  const Int8Weight weight = quantize(w, 4, {});
+  EXPECT_THAT(weight.scales, ElementsAre(kUnit, kUnit, 2 * kUnit, kUnit));
+  EXPECT_THAT(weight.values, ElementsAre(1, -1, 127, -3, 95, -2, 0, 0));
+  // Units of 255 at most are exact with a zero point as well.
+  const Int8Weight affine =
+      quantize({-100 * kUnit, 155 * kUnit}, 1, {.scheme = Int8Scheme::kAffine});
+  EXPECT_THAT(affine.scales, ElementsAre(kUnit));
+  EXPECT_THAT(decoded(affine), ElementsAre(-100 * kUnit, 155 * kUnit));
+}
+
+TEST(Int8Encode, SmallWeightsAreOffByHalfAScaleAtMostAndAScaleBelowTheNormalFloats) {
+  for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
+    for (const float unit : {1e-36f, 1e-38f, 1e-40f, 1e-42f, 1e-44f}) {
+      const auto w = test::normal_values(37 * 53, 3, 0, unit);
+      const Int8Weight weight = quantize(w, 37, {.scheme = scheme});
+      const auto back = decoded(weight);
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        // Halves of a subnormal scale are rounded to a multiple of the smallest float.
+        const double most = 0.50002 * weight.scale(i / 53) + 0.7e-45;
+        ASSERT_LE(std::abs(w[i] - back[i]), most) << unit;
+      }
+    }
+  }
 }
 
 TEST(Int8Encode, TheLargestWeightsOfATypeStayFinite) {

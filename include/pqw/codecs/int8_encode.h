@@ -38,8 +38,8 @@ void set_option(Int8Options& options, std::string_view key, std::string_view val
 
 // Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Every weight
 // goes to the nearest of the values of its scale, ties to even, so that it is off by half a scale
-// at most (and float rounding). Scales are at least the smallest normal float: rows of zeros stay
-// zeros, and rows that are all smaller than half of that become zeros.
+// at most (and float rounding). Rows of zeros stay zeros. Weights below the normal floats have a
+// subnormal scale, rounded up; they are exact where the scale is the smallest float.
 // Errors: kNonFinite; kInvalidArgument for a matrix of no rows.
 Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {});
 

@@ -31,13 +31,20 @@ struct Scale {
   int zero_point;
 };
 
+// To the nearest float, but up among the subnormal ones, which are few: a scale below the one asked
+// for would not reach the ends of the range. 0, of rows of zeros, becomes the smallest float.
+float scale_from(double wanted) {
+  const auto scale = static_cast<float>(wanted);
+  if (scale >= std::numeric_limits<float>::min() || (scale >= wanted && scale > 0)) return scale;
+  return std::nextafter(scale, std::numeric_limits<float>::infinity());
+}
+
 Scale scale_of(Range range, Int8Scheme scheme) {
-  constexpr float kLeast = std::numeric_limits<float>::min();
   if (scheme == Int8Scheme::kSymmetric) {
-    return {std::max(kLeast, std::max(-range.lo, range.hi) / 127), 0};
+    return {scale_from(static_cast<double>(std::max(-range.lo, range.hi)) / 127), 0};
   }
   const double width = static_cast<double>(range.hi) - range.lo;
-  const float scale = std::max(kLeast, static_cast<float>(width / 255));
+  const float scale = scale_from(width / 255);
   const double zero_point = std::nearbyint(-128 - range.lo / static_cast<double>(scale));
   return {scale, static_cast<int>(std::clamp(zero_point, -128.0, 127.0))};
 }
