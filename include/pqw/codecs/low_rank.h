@@ -44,7 +44,7 @@ std::size_t parameter_count(const LowRankWeight& weight);
 std::string summary(const LowRankWeight& weight);
 
 // The functions below see [out, in, k...] as a matrix, as for PqWeight (pq.h). Decoding forms the
-// inner factor once per call.
+// inner factor once per call. Elements beyond the range of float become the largest float.
 void decode(const LowRankWeight& weight, MutableMatrix out);
 void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out);
 

@@ -1,6 +1,7 @@
 // Weights of low rank: shape arithmetic, decoding and multiplication.
 #include "pqw/codecs/weight.h"
 
+#include "codecs/float_range.h"
 #include "codecs/parts.h"
 
 namespace pqw {
@@ -13,6 +14,26 @@ std::vector<float> decoded(const Weight& factor, std::size_t first, std::size_t 
   std::vector<float> values(n_rows * cols);
   decode_rows(factor, first, {values.data(), n_rows, cols});
   return values;
+}
+
+// A row of W: the sums of its elements run over the rank in order. Near the limits of float a sum
+// may leave the range that its result is in, or lose its bits to underflow: it is made in double.
+void decode_row(std::span<const float> outer, const float* inner, std::span<float> to) {
+  const std::size_t cols = to.size();
+  std::ranges::fill(to, 0.0f);
+  for (std::size_t k = 0; k < outer.size(); ++k) {
+    const float scale = outer[k];
+    const float* from = inner + k * cols;
+    for (std::size_t c = 0; c < cols; ++c) to[c] += scale * from[c];
+  }
+  if (is_well_inside(largest_magnitude(to))) return;
+  for (std::size_t c = 0; c < cols; ++c) {
+    double sum = 0;
+    for (std::size_t k = 0; k < outer.size(); ++k) {
+      sum += static_cast<double>(outer[k]) * inner[k * cols + c];
+    }
+    to[c] = saturated(sum);
+  }
 }
 
 // x Vᵀ: [batch][rank]
@@ -41,20 +62,13 @@ std::string summary(const LowRankWeight& weight) {
 
 void decode(const LowRankWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
 
-// The sum of an element runs over the rank in order.
 void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out) {
   const std::size_t rank = weight.rank();
   const std::vector<float> inner = decoded(*weight.inner, 0, rank);
   const std::vector<float> outer = decoded(*weight.outer, first, out.rows());
 #pragma omp parallel for if (out.rows() * rank * out.cols() >= kParallelWork)
   for (std::size_t r = 0; r < out.rows(); ++r) {
-    float* to = out.row(r).data();
-    std::fill_n(to, out.cols(), 0.0f);
-    for (std::size_t k = 0; k < rank; ++k) {
-      const float scale = outer[r * rank + k];
-      const float* from = inner.data() + k * out.cols();
-      for (std::size_t c = 0; c < out.cols(); ++c) to[c] += scale * from[c];
-    }
+    decode_row(std::span(outer).subspan(r * rank, rank), inner.data(), out.row(r));
   }
 }
 

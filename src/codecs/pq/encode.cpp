@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "codecs/float_range.h"
 #include "codecs/pq/assign.h"
 #include "codecs/pq/distinct.h"
 #include "codecs/pq/em.h"
@@ -51,19 +52,16 @@ void round_to(DType dtype, std::span<float> values) {
   for (float& value : values) value = f16_to_float(float_to_f16(value));
 }
 
-// The power of two that brings weights which are so large or small that their squares leave the
-// range of float to about 1; 0 for all others.
-int safe_exponent(std::span<const float> values) {
-  float largest = 0;
-  for (const float value : values) largest = std::max(largest, std::abs(value));
-  if (largest == 0 || (largest < 0x1p30f && largest > 0x1p-30f)) return 0;
-  return -std::ilogb(largest);
-}
-
 Blocks scaled(const Blocks& blocks, int exponent) {
   Blocks result = blocks;
   for (float& value : result.values) value = std::ldexp(value, exponent);
   return result;
+}
+
+// For blocks that are scaled: binary16 does not reach as far as their weights.
+PqOptions float32(PqOptions options) {
+  options.codebook_dtype = DType::kF32;
+  return options;
 }
 
 void validate(const PqImportance& importance, const Blocks& blocks, const PqOptions& options) {
@@ -102,6 +100,12 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options) {
 
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   validate(options);
+  const int exponent = safe_exponent(blocks.values);
+  if (exponent < 0) {  // values far below the largest may become zeros in the units of encode
+    PqWeight weight = plan_weight(scaled(blocks, exponent), float32(options));
+    weight.options = to_string(options);
+    return weight;
+  }
   PqWeight weight;
   weight.shape = blocks.shape;
   weight.dtype = blocks.dtype;
@@ -127,10 +131,8 @@ PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* obse
   PqWeight weight = plan_weight(blocks, options);
   validate(importance, blocks, options);
   if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
-    PqOptions float32 = options;
-    float32.codebook_dtype = DType::kF32;  // binary16 does not reach that far
-    weight = encode(scaled(blocks, exponent), float32, observer, importance);
-    for (float& value : weight.codebooks) value = std::ldexp(value, -exponent);
+    weight = encode(scaled(blocks, exponent), float32(options), observer, importance);
+    for (float& value : weight.codebooks) value = saturated(std::ldexp(double{value}, -exponent));
     weight.options = to_string(options);
     return weight;
   }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 
+#include "codecs/float_range.h"
 #include "kernels/lookup.h"
 
 namespace pqw {
@@ -26,16 +27,6 @@ std::int16_t round_to_int16(float value) {
   constexpr float kShift = 0x1.8p23f;  // here floats are one apart
   return static_cast<std::int16_t>(std::bit_cast<std::int32_t>(value + kShift) -
                                    std::bit_cast<std::int32_t>(kShift));
-}
-
-// Infinity or NaN where a value is.
-float largest_magnitude(std::span<const float> values) {
-  // The bits of floats without a sign are in the order of the floats, NaN above all.
-  std::int32_t largest = 0;
-  for (const float value : values) {
-    largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
-  }
-  return std::bit_cast<float>(largest);
 }
 
 double largest_squared_norm(std::span<const float> values, std::size_t block_size) {

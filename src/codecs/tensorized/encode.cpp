@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
+#include "codecs/float_range.h"
 #include "codecs/tensorized/decompose.h"
 #include "codecs/tensorized/layout.h"
 #include "pqw/codecs/tensorized_encode.h"
@@ -34,8 +36,17 @@ MatrixShape matrix_of(std::span<const FloatTensor> layers) {
   return matrix_shape(layers[0].info.shape);
 }
 
-// Layout: [layers][padded rows][padded columns], the padding zeros.
-Tensor padded(std::span<const FloatTensor> layers, const TensorLayout& layout) {
+// The power of two that all layers are to be multiplied with, as safe_exponent tells.
+int common_exponent(std::span<const FloatTensor> layers) {
+  float largest = 0;
+  for (const FloatTensor& layer : layers) {
+    largest = std::max(largest, largest_magnitude(layer.values));
+  }
+  return safe_exponent({&largest, 1});
+}
+
+// Layout: [layers][padded rows][padded columns], the padding zeros; times 2^exponent.
+Tensor padded(std::span<const FloatTensor> layers, const TensorLayout& layout, int exponent) {
   const MatrixShape matrix = matrix_of(layers);
   const std::size_t rows = tensorized::product(layout.out_modes);
   const std::size_t cols = tensorized::product(layout.in_modes);
@@ -46,6 +57,9 @@ Tensor padded(std::span<const FloatTensor> layers, const TensorLayout& layout) {
                   matrix.cols,
                   tensor.values.begin() + static_cast<std::ptrdiff_t>((l * rows + r) * cols));
     }
+  }
+  if (exponent != 0) {
+    for (double& value : tensor.values) value = std::ldexp(value, exponent);
   }
   return tensor;
 }
@@ -92,9 +106,9 @@ FactorValues decompose(Tensor tensor, const TensorLayout& layout, const Effort& 
 }
 
 // Gives all factors the same mean square, so that none leaves the range of a 16-bit type: a
-// decomposition may put all of the scale into one of them.
-void balance(FactorValues& factors) {
-  double log_sum = 0;
+// decomposition may put all of the scale into one of them. Divides their product by 2^exponent.
+void balance(FactorValues& factors, int exponent) {
+  double log_sum = -exponent * std::numbers::ln2;
   std::vector<double> sizes;
   for (const std::vector<double>& factor : factors) {
     double sum = 0;
@@ -136,16 +150,16 @@ TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
 std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
                                            const TensorizedOptions& options, EmObserver* observer) {
   const TensorLayout layout = make_layout(matrix_of(layers), layers.size(), options);
+  const int exponent = common_exponent(layers);
   FactorValues values = decompose(
-      padded(layers, layout), layout,
+      padded(layers, layout, exponent), layout,
       {options.iterations, restarts_of(options, layout), options.tolerance, options.seed});
-  balance(values);
+  balance(values, exponent);
   const std::vector<MatrixShape> shapes = factor_shapes(layout);
   std::vector<Weight> factors;
   for (std::size_t k = 0; k < shapes.size(); ++k) {
     FloatTensor factor = factor_tensor(layers[0].info, k, shapes[k]);
-    std::ranges::transform(values[k], factor.values.begin(),
-                           [](double value) { return static_cast<float>(value); });
+    std::ranges::transform(values[k], factor.values.begin(), saturated);
     factors.push_back(encode(std::move(factor), *options.factors, observer));
   }
   std::vector<TensorizedWeight> weights(

@@ -16,7 +16,7 @@ namespace pqw {
 namespace {
 
 using tensorized::Factors;
-using tensorized::RowBuilder;
+using tensorized::SafeRowBuilder;
 
 constexpr std::size_t kParallelWork = 1 << 14;  // weights that pay for threads
 
@@ -27,7 +27,7 @@ void for_each_row(const Factors& factors, std::size_t first, std::size_t n, std:
   RegionErrors errors;
 #pragma omp parallel if (n * n_columns >= kParallelWork)
   {
-    std::optional<RowBuilder> builder;
+    std::optional<SafeRowBuilder> builder;
     errors.run([&] { builder.emplace(factors); });
     // Neighbouring rows to the same thread: they share digits.
 #pragma omp for schedule(static)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "codecs/float_range.h"
 #include "codecs/tensorized/layout.h"
 
 namespace pqw::tensorized {
@@ -12,7 +13,7 @@ constexpr std::size_t kNoDigit = static_cast<std::size_t>(-1);
 
 }  // namespace
 
-RowBuilder::RowBuilder(const Factors& factors)
+RowBuilder::RowBuilder(const Factors& factors, float scale)
     : factors_(factors),
       shapes_(factor_shapes(factors.layout)),
       n_row_modes_(factors.layout.out_modes.size()),
@@ -20,13 +21,16 @@ RowBuilder::RowBuilder(const Factors& factors)
       states_(n_row_modes_ + 1) {
   switch (factors.layout.form) {
     case TensorForm::kCp:
-      states_[0].assign(factors.layout.ranks[0], 1.0f);
+      states_[0].assign(factors.layout.ranks[0], scale);
       break;
     case TensorForm::kTucker:
       states_[0] = factors.values.back();
+      if (scale != 1) {
+        for (float& value : states_[0]) value *= scale;
+      }
       break;
     default:
-      states_[0] = {1.0f};
+      states_[0] = {scale};
   }
 }
 
@@ -153,6 +157,20 @@ void RowBuilder::expand_tucker() {
     row_.swap(spare_);
     n_columns *= size;
   }
+}
+
+const std::vector<float>& SafeRowBuilder::build(std::size_t row) {
+  constexpr float kScale = 0x1p64f;
+  const std::vector<float>& usual = rows_.build(row);
+  const float largest = largest_magnitude(usual);
+  if (is_well_inside(largest)) return usual;
+  const bool tiny = largest < 1;
+  std::optional<RowBuilder>& other = tiny ? larger_ : smaller_;
+  if (!other) other.emplace(factors_, tiny ? kScale : 1 / kScale);
+  const double unit = tiny ? 1 / kScale : kScale;
+  row_ = other->build(row);
+  for (float& value : row_) value = saturated(value * unit);
+  return row_;
 }
 
 double build_cost(const TensorLayout& layout) {

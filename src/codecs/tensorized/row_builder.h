@@ -1,6 +1,7 @@
 // Rows of a tensorized matrix, one after the other.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "codecs/tensorized/factors.h"
@@ -11,7 +12,8 @@ namespace pqw::tensorized {
 // that a row shares with the one before are kept.
 class RowBuilder {
  public:
-  explicit RowBuilder(const Factors& factors);
+  // Rows are multiplied by `scale`. `factors` must outlive the builder.
+  explicit RowBuilder(const Factors& factors, float scale = 1);
 
   // Row `row` of the padded matrix; as long as its padded columns, valid until the next call.
   const std::vector<float>& build(std::size_t row);
@@ -33,6 +35,23 @@ class RowBuilder {
   std::vector<std::vector<float>> states_;  // states_[k]: the first k digits are fixed
   std::vector<float> row_;
   std::vector<float> spare_;
+};
+
+// As RowBuilder, but rows near the limits of float, whose sums may leave the range that the result
+// is in or lose their bits to underflow, are built in other units. Elements beyond the range of
+// float become the largest float.
+class SafeRowBuilder {
+ public:
+  explicit SafeRowBuilder(const Factors& factors) : factors_(factors), rows_(factors) {}
+
+  // As RowBuilder::build.
+  const std::vector<float>& build(std::size_t row);
+
+ private:
+  const Factors& factors_;
+  RowBuilder rows_;
+  std::optional<RowBuilder> larger_, smaller_;  // made when needed
+  std::vector<float> row_;
 };
 
 // Operations of building all rows: multiplications and additions.
