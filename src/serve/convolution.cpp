@@ -9,6 +9,7 @@
 #include "pqw/core/error.h"
 #include "serve/direct_convolution.h"
 #include "serve/layer_checks.h"
+#include "serve/overflow.h"
 #include "serve/patches.h"
 
 namespace pqw {
@@ -87,8 +88,14 @@ void Convolution::forward(std::span<const float> x, const ImageShape& shape,
                     to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size()));
   }
   if (served_) return forward_patches(geometry, x.data(), y.data());
-  convolve_directly(geometry, {decoded_.data(), shape_[0], geometry.patch_size()}, bias_, x.data(),
-                    y.data());
+  const ConstMatrix weight(decoded_.data(), shape_[0], geometry.patch_size());
+  convolve_directly(geometry, weight, bias_, x.data(), y.data());
+  multiply_again_if_infinite(
+      x, y, [&](std::span<const float> small, std::span<float> again, float unit) {
+        std::vector<float> bias = bias_;
+        for (float& value : bias) value *= unit;
+        convolve_directly(geometry, weight, bias, small.data(), again.data());
+      });
 }
 
 void Convolution::forward_patches(const ConvGeometry& geometry, const float* x, float* y) const {

@@ -4,9 +4,26 @@
 #include <fmt/format.h>
 
 #include "pqw/core/error.h"
+#include "serve/overflow.h"
 #include "serve/served_form.h"
 
 namespace pqw {
+namespace {
+
+// Runs `multiply(x, y)`, and again for rows of x that need it.
+template <class Multiply>
+void multiply_safely(ConstMatrix x, MutableMatrix y, const Multiply& multiply) {
+  multiply(x, y);
+  for (std::size_t b = 0; b < x.rows(); ++b) {
+    multiply_again_if_infinite(x.row(b), y.row(b),
+                               [&](std::span<const float> x_row, std::span<float> y_row, float) {
+                                 multiply(ConstMatrix(x_row.data(), 1, x_row.size()),
+                                          MutableMatrix(y_row.data(), 1, y_row.size()));
+                               });
+  }
+}
+
+}  // namespace
 
 ServedWeight::ServedWeight(Weight weight, const ServeOptions& options)
     : shape_(shape_of(weight)),
@@ -26,7 +43,7 @@ void ServedWeight::multiply(ConstMatrix x, MutableMatrix y) const {
                     to_string(shape_), x.rows(), x.cols(), cols(), y.rows(), y.cols(), rows()));
   }
   if (x.rows() == 0 || rows() == 0) return;
-  form_->multiply(x, y);
+  multiply_safely(x, y, [&](ConstMatrix a, MutableMatrix b) { form_->multiply(a, b); });
 }
 
 void ServedWeight::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const {
@@ -38,7 +55,7 @@ void ServedWeight::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix
                             y.cols(), first > rows() ? 0 : rows() - first));
   }
   if (x.rows() == 0 || y.cols() == 0) return;
-  form_->multiply_rows(first, x, y);
+  multiply_safely(x, y, [&](ConstMatrix a, MutableMatrix b) { form_->multiply_rows(first, a, b); });
 }
 
 std::string ServedWeight::describe(std::size_t batch) const { return form_->describe(batch); }

@@ -18,7 +18,8 @@ class ServedForm;
 // Inputs of int8 weights are quantized to 8 bits if the precision is kFast, to 16 if it is kHigh,
 // and not at all, but multiplied with the decoded weight, if it is kExact. Each product of a
 // low-rank weight is as exact as that of its factor. Every other codec computes in float whatever
-// they say. Copies share what was prepared. Safe to use from several threads at once.
+// they say. A row of y is finite where x is and the product is in the range of float, also if sums
+// left it on the way. Copies share what was prepared. Safe to use from several threads at once.
 class ServedWeight {
  public:
   // Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.

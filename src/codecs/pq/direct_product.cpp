@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "codecs/float_range.h"
 #include "codecs/panel.h"
 
 namespace pqw {
@@ -31,18 +32,12 @@ float pair_of(float even, float odd) {
   return std::bit_cast<float>(bfloat16_bits(even) | bfloat16_bits(odd) << 16);
 }
 
-// Values and products stay far from where bfloat16 kernels flush to zero or overflow.
-bool fits_bfloat16(std::span<const float> row) {
-  float largest = 0;
-  bool finite = true;
-  for (const float value : row) {
-    finite &= std::abs(value) <= std::numeric_limits<float>::max();
-    largest = std::max(largest, std::abs(value));
-  }
-  return finite && (largest == 0 || (largest >= 0x1p-60f && largest <= 0x1p60f));
-}
-
 }  // namespace
+
+bool DirectProduct::holds_bfloat16(std::span<const float> values) {
+  const float largest = largest_magnitude(values);  // above all bounds where one is not finite
+  return largest == 0 || (largest >= 0x1p-60f && largest <= 0x1p60f);
+}
 
 DirectProduct::DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
                              const kernels::ProductKernels& kernels, Operand operand)
@@ -78,7 +73,7 @@ void DirectProduct::fill_panel(ConstMatrix x, std::size_t first, std::size_t n_r
   std::fill_n(panel, n_operands_ * n_lanes, 0.0f);
   for (std::size_t lane = 0; lane < n_rows; ++lane) {
     const std::span<const float> row = x.row(first + lane);
-    if (!fits_bfloat16(row)) continue;
+    if (!holds_bfloat16(row)) continue;
     float* out = panel + lane;
     for (std::size_t begin = 0; begin < row.size(); begin += block_size_) {
       const std::size_t end = std::min(begin + block_size_, row.size());
@@ -124,7 +119,7 @@ std::vector<std::size_t> DirectProduct::multiply(std::size_t first, ConstMatrix 
   }
   std::vector<std::size_t> left;
   for (std::size_t r = 0; r < x.rows() && operand_ == Operand::kBfloat16; ++r) {
-    if (!fits_bfloat16(x.row(r))) left.push_back(r);
+    if (!holds_bfloat16(x.row(r))) left.push_back(r);
   }
   return left;
 }

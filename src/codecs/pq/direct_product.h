@@ -1,6 +1,8 @@
 // y = x Wᵀ from codes, every centroid in the place of its codes as the operand of a matrix product.
 #pragma once
 
+#include <span>
+
 #include "codecs/pq/code_tiles.h"
 #include "kernels/product.h"
 #include "pqw/core/matrix_view.h"
@@ -17,6 +19,9 @@ class DirectProduct {
   // kernels.direct_bfloat16.
   DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
                 const kernels::ProductKernels& kernels, Operand operand);
+
+  // Values and products stay far from where bfloat16 kernels flush to zero or overflow.
+  static bool holds_bfloat16(std::span<const float> values);
 
   // Rows first .. first+y.cols()-1 of W. Rows of x that bfloat16 cannot hold, because a value is
   // not finite or the largest one is far from 1, are returned; what is computed for them is void.

@@ -89,7 +89,8 @@ struct PqLookup::Impl {
     if (matrix.cols == 0) return;
     floats.emplace(weight, tiles, *kernels.product);
     direct.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kFloat);
-    if (options.precision == Precision::kFast && kernels.product->direct_bfloat16 != nullptr) {
+    if (options.precision == Precision::kFast && kernels.product->direct_bfloat16 != nullptr &&
+        DirectProduct::holds_bfloat16(weight.codebooks)) {
       bfloat16.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kBfloat16);
     }
     if (options.precision != Precision::kExact && has_integer_tables(weight)) {

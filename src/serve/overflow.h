@@ -1,0 +1,36 @@
+// Products that leave the range of float on the way to a result inside of it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "codecs/float_range.h"
+
+namespace pqw {
+
+inline bool all_finite(std::span<const float> values) {
+  return largest_magnitude(values) <= std::numeric_limits<float>::max();
+}
+
+// Where y, the result of `product(x, y, 1)`, is not finite although x is, it is computed again in
+// units of 2^-exponent, in which neither products nor sums overflow. What is infinite still was
+// beyond the range of float. `product(x, y, unit)` is linear in x and unit together.
+template <class Product>
+void multiply_again_if_infinite(std::span<const float> x, std::span<float> y,
+                                const Product& product) {
+  constexpr int kSmall = -20;  // the exponent of the largest value of x then
+  if (all_finite(y) || x.empty() || !all_finite(x)) return;
+  const float largest = largest_magnitude(x);
+  const int exponent = largest > 0 ? kSmall - std::ilogb(largest) : kSmall;
+  std::vector<float> small(x.begin(), x.end()), again(y.size());
+  for (float& value : small) value = std::ldexp(value, exponent);
+  product(std::span<const float>(small), std::span<float>(again), std::ldexp(1.0f, exponent));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (!std::isfinite(y[i])) y[i] = std::ldexp(again[i], -exponent);
+  }
+}
+
+}  // namespace pqw
