@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "codecs/option_text.h"
+#include "pqw/codecs/foresight.h"
 
 namespace pqw {
 namespace {
@@ -115,14 +116,17 @@ Weight encode(FloatTensor tensor, const CodecOptions& options, EmObserver* obser
       resolved(options, tensor.info.shape));
 }
 
-std::optional<Weight> encode_if(const std::function<bool(const Weight& plan)>& accepts,
+std::optional<Weight> encode_if(const std::function<bool(const Weight&)>& accepts,
                                 FloatTensor tensor, const CodecOptions& options,
                                 EmObserver* observer) {
   return std::visit(
       [&](const auto& o) -> std::optional<Weight> {
         const auto prepared = prepare(std::move(tensor), o);
-        if (!accepts(plan_weight(prepared, o))) return std::nullopt;
-        return encode(prepared, o, observer);
+        const bool foreseen = foresight(o) != Foresight::kNothing;
+        if (foreseen && !accepts(plan_weight(prepared, o))) return std::nullopt;
+        std::optional<Weight> weight = encode(prepared, o, observer);
+        if (!foreseen && !accepts(*weight)) weight.reset();
+        return weight;
       },
       resolved(options, tensor.info.shape));
 }

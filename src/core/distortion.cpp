@@ -8,7 +8,8 @@
 
 namespace pqw {
 
-void Distortion::add(std::span<const float> original, std::span<const float> reconstruction) {
+template <class T>
+void Distortion::add_pairs(std::span<const T> original, std::span<const T> reconstruction) {
   assert(original.size() == reconstruction.size());
   for (std::size_t i = 0; i < original.size(); ++i) {
     const double w = original[i];
@@ -21,6 +22,14 @@ void Distortion::add(std::span<const float> original, std::span<const float> rec
     max_abs_error_ = std::max(max_abs_error_, std::abs(error));
   }
   count_ += original.size();
+}
+
+void Distortion::add(std::span<const float> original, std::span<const float> reconstruction) {
+  add_pairs(original, reconstruction);
+}
+
+void Distortion::add(std::span<const double> original, std::span<const double> reconstruction) {
+  add_pairs(original, reconstruction);
 }
 
 void Distortion::add(const Distortion& other) {

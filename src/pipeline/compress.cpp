@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "pipeline/adopting_reader.h"
 #include "pipeline/archive_output.h"
@@ -107,14 +108,6 @@ TensorReport add_layer(const PlanEntry& entry, std::size_t index, const JointGro
   return report;
 }
 
-// Compares what was stored with the original, in its own type.
-Distortion measure_against(const TensorBytes& original, const TensorInfo& info,
-                           const Weight& weight) {
-  std::vector<std::byte> decoded(byte_count(info));
-  decode_rows_to(weight, info.dtype, 0, info.shape[0], decoded);
-  return measure(info.dtype, original.view(), info.dtype, decoded);
-}
-
 TensorReport add_plain(ArchiveWriter& writer, const TensorInfo& info, const TensorBytes& bytes,
                        std::string reason) {
   writer.add_plain(info, bytes.view());
@@ -132,33 +125,46 @@ Compressed adopt(const AdoptingReader& reader, std::size_t index, const PlanEntr
 
 constexpr const char* kAdopted = "adopted: int8 in the input";
 
-std::string plain_reason(const Job& job) {
-  if (!job.entry->compress) return job.entry->reason;
-  return job.reason.empty() ? kWouldNotShrink : job.reason;
+// `reason` is empty where there is none beyond the faults, or no other than that it would not
+// shrink.
+std::string plain_reason(std::string reason, const std::vector<std::string>& faults) {
+  std::vector<std::string> reasons = faults;
+  if (!reason.empty()) reasons.insert(reasons.begin(), std::move(reason));
+  return reasons.empty() ? kWouldNotShrink : fmt::format("{}", fmt::join(reasons, "; "));
 }
 
-TensorReport write_layer(const TensorBytes& original, const Job& job, const JointGroups& groups,
-                         ArchiveWriter& writer) {
+// What was tried before stands in front of what else there is to say.
+void note_faults(const std::vector<std::string>& faults, TensorReport& report) {
+  if (faults.empty()) return;
+  report.note =
+      fmt::format("{}{}{}", fmt::join(faults, "; "), report.note.empty() ? "" : "; ", report.note);
+}
+
+TensorReport write_layer(const Job& job, const JointGroups& groups, ArchiveWriter& writer) {
   TensorReport report = add_layer(*job.entry, job.index, groups, writer);
-  report.distortion = measure_against(original, job.entry->info, groups.weight(job.index));
+  report.distortion = groups.distortion(job.index);
   return report;
 }
 
 TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups& groups,
                        ArchiveWriter& writer) {
   const PlanEntry& entry = *job.entry;
-  const TensorBytes original = reader.read(job.index);
-  if (groups.shares(job.index)) return write_layer(original, job, groups, writer);
-  if (entry.reference) job.compressed = adopt(reader, job.index, entry);
+  if (groups.shares(job.index)) return write_layer(job, groups, writer);
+  if (entry.reference) {
+    job.compressed = adopt(reader, job.index, entry);
+    job.distortion = measure_stored(reader.read(job.index), entry.info, job.compressed->weight);
+  }
   if (!job.compressed) {
-    return add_plain(writer, entry.info, original, plain_reason(job));
+    return add_plain(writer, entry.info, reader.read(job.index),
+                     entry.compress ? plain_reason(job.reason, job.faults) : entry.reason);
   }
   const auto& [weight, options] = *job.compressed;
   const std::uint64_t bytes =
       job.record ? add(*job.record, writer) : add(to_record(weight, entry.info.name), writer);
   TensorReport report = codec_report(entry.info, weight, *options, bytes);
   if (entry.reference) report.note = kAdopted;
-  report.distortion = measure_against(original, entry.info, weight);
+  note_faults(job.faults, report);
+  report.distortion = job.distortion;
   job.compressed.reset();
   job.record.reset();
   return report;
@@ -178,19 +184,33 @@ TensorReport size_plain(const TensorInfo& info, std::string reason, ArchiveSizer
 // smaller.
 TensorReport size_candidate(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
                             const JointGroups& groups, ArchiveSizer& sizer) {
-  auto tensor = read_finite(reader, index, entry);
-  if (!tensor) return size_plain(entry.info, kNotFinite, sizer);
+  Candidate candidate = read_candidate(reader, index, entry);
+  if (!candidate.tensor) return size_plain(entry.info, candidate.reason, sizer);
   const std::string refusal = groups.refusal(index);
-  if (refusal.empty()) {
-    const Compressed plan{plan_weight(std::move(*tensor), entry.options), &entry.options};
-    if (shrinks(plan.weight, entry.info)) return size_compressed(entry, plan, sizer);
-    tensor = entry.fallback ? read_finite(reader, index, entry) : std::nullopt;
-  }
-  if (entry.fallback) {
-    const Compressed plan{plan_weight(std::move(*tensor), *entry.fallback), &*entry.fallback};
-    if (shrinks(plan.weight, entry.info)) return size_compressed(entry, plan, sizer);
-  }
-  return size_plain(entry.info, refusal.empty() ? kWouldNotShrink : refusal, sizer);
+  std::vector<std::string> faults;
+  std::optional<Compressed> plan;
+  const auto attempt = [&](const CodecOptions& options) {
+    if (!candidate.tensor) candidate = read_candidate(reader, index, entry);
+    auto weight = preview(reader, index, *std::exchange(candidate.tensor, {}), options, faults);
+    if (weight) plan = Compressed{std::move(*weight), &options};
+  };
+  if (refusal.empty()) attempt(entry.options);
+  if (!plan && entry.fallback) attempt(*entry.fallback);
+  if (!plan) return size_plain(entry.info, plain_reason(refusal, faults), sizer);
+  TensorReport report = size_compressed(entry, *plan, sizer);
+  note_faults(faults, report);
+  return report;
+}
+
+// The layers of an owner, learned only where the plan does not tell all.
+void preview_layers(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
+                    JointGroups& groups) {
+  groups.decide(reader, index, nullptr);
+  if (!groups.shares(index) || groups.foreseen(index)) return;
+  std::vector<FloatTensor> layers;
+  groups.decide(reader, index, &layers);
+  const auto& options = std::get<TensorizedOptions>(entry.options);
+  groups.settle(reader, index, encode_joint(layers, options).front());
 }
 
 TensorReport size_tensor(const AdoptingReader& reader, std::size_t index, const PlanEntry& entry,
@@ -201,7 +221,7 @@ TensorReport size_tensor(const AdoptingReader& reader, std::size_t index, const 
     return report;
   }
   if (!entry.compress) return size_plain(entry.info, entry.reason, sizer);
-  if (owns_layers(entry, index)) groups.decide(reader, index, nullptr);
+  if (owns_layers(entry, index)) preview_layers(reader, index, entry, groups);
   if (!groups.shares(index)) return size_candidate(reader, index, entry, groups, sizer);
   return add_layer(entry, index, groups, sizer);
 }

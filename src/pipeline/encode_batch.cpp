@@ -69,28 +69,38 @@ void encode_job(Job& job, const JointGroups& groups, EmObserver& observer) noexc
     }
     FloatTensor tensor = std::move(*job.tensor);
     job.tensor.reset();
-    const bool fallback_only = !groups.refusal(job.index).empty();
+    const bool fallback_only = !groups.refusal(job.index).empty() || !job.faults.empty();
     job.compressed = compress_tensor(std::move(tensor), *job.entry, fallback_only, observer);
   } catch (...) {
     job.error = std::current_exception();
   }
 }
 
+bool has_work(const Job& job, const JointGroups& groups) {
+  return job.entry->compress && !job.settled && !groups.shares(job.index);
+}
+
 void read_job(const WeightReader& reader, JointGroups& groups, Job& job) {
-  if (groups.shares(job.index)) return;
-  if (owns_layers(*job.entry, job.index)) {  // also where its fallback was kept: the others ask
-    groups.decide(reader, job.index, job.compressed ? nullptr : &job.layers);
+  // Also where its fallback was kept: the others ask, and the group may be one.
+  if (owns_layers(*job.entry, job.index) && groups.refusal(job.index).empty()) {
+    groups.decide(reader, job.index, &job.layers);
+    if (groups.shares(job.index)) {
+      job.compressed.reset();
+      job.record.reset();
+    }
   }
-  if (job.compressed || groups.shares(job.index)) return;
-  job.reason = groups.refusal(job.index);
-  job.tensor = read_finite(reader, job.index, *job.entry);
-  if (!job.tensor) job.reason = kNotFinite;
+  if (groups.shares(job.index)) return;
+  job.tried = true;
+  if (job.compressed) return;
+  Candidate candidate = read_candidate(reader, job.index, *job.entry);
+  job.reason = candidate.tensor ? groups.refusal(job.index) : candidate.reason;
+  job.tensor = std::move(candidate.tensor);
 }
 
 void encode_batch(const WeightReader& reader, JointGroups& groups, std::vector<Job>& batch,
                   EmObserver* observer) {
   for (Job& job : batch) {
-    if (job.entry->compress) read_job(reader, groups, job);
+    if (has_work(job, groups)) read_job(reader, groups, job);
   }
   SharedObserver shared(observer);
 #pragma omp parallel for schedule(dynamic, 1) if (batch.size() > 1)
@@ -102,12 +112,43 @@ void encode_batch(const WeightReader& reader, JointGroups& groups, std::vector<J
   }
 }
 
-// Owners hand their weights to the other layers.
-void share_weights(const std::vector<Job>& batch, JointGroups& groups) {
-  for (const Job& job : batch) {
-    if (!owns_layers(*job.entry, job.index) || !job.compressed) continue;
-    if (job.compressed->options != &job.entry->options) continue;
-    groups.set_weight(job.index, std::get<TensorizedWeight>(job.compressed->weight));
+// An owner hands its weight to the other layers.
+bool is_shared(const Job& job) {
+  return owns_layers(*job.entry, job.index) && job.compressed &&
+         job.compressed->options == &job.entry->options;
+}
+
+// Takes what was encoded, or leaves the job to be tried by its fallback, or plain.
+void settle_job(const WeightReader& reader, JointGroups& groups, Job& job) {
+  if (is_shared(job)) {
+    groups.settle(reader, job.index, std::get<TensorizedWeight>(job.compressed->weight));
+    job.settled = groups.shares(job.index);
+    if (!job.settled) job.compressed.reset();
+    return;
+  }
+  if (!job.tried) return;
+  job.tried = false;
+  job.settled = true;
+  if (!job.compressed) return;
+  const auto& [weight, options] = *job.compressed;
+  job.distortion = measure_stored(reader.read(job.index), job.entry->info, weight);
+  const std::string fault = fault_of(*job.distortion, *options);
+  if (fault.empty()) return;
+  job.faults.push_back(fault);
+  job.settled = options != &job.entry->options || !job.entry->fallback;
+  job.compressed.reset();
+  job.record.reset();
+}
+
+// Encodes what is left of a batch until each of its tensors is taken or left plain.
+void settle_batch(const WeightReader& reader, JointGroups& groups, std::vector<Job>& batch,
+                  EmObserver* observer) {
+  for (Job& job : batch) {
+    if (is_shared(job)) settle_job(reader, groups, job);  // it was kept
+  }
+  while (std::ranges::any_of(batch, [&](const Job& job) { return has_work(job, groups); })) {
+    encode_batch(reader, groups, batch, observer);
+    for (Job& job : batch) settle_job(reader, groups, job);
   }
 }
 
@@ -161,18 +202,16 @@ void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan,
                   const KeptTensors& folder, Resume resume, JointGroups& groups,
                   std::vector<Job>& batch, CompressObserver* observer) {
   const bool is_last = batch.back().index + 1 == plan.size();
-  const bool has_work = std::ranges::any_of(
-      batch, [&](const Job& j) { return j.entry->compress && !groups.shares(j.index); });
-  const std::string key = has_work && !(is_last && resume == Resume::kNo)
+  const bool is_work =
+      std::ranges::any_of(batch, [&](const Job& job) { return has_work(job, groups); });
+  const std::string key = is_work && !(is_last && resume == Resume::kNo)
                               ? key_of_part(reader, plan, batch.front().index, batch.size())
                               : "";
-  if (resume == Resume::kYes && has_work) take_kept(folder.load(key), groups, batch);
+  if (resume == Resume::kYes && is_work) take_kept(folder.load(key), groups, batch);
   const bool is_kept =
       std::ranges::any_of(batch, [](const Job& j) { return j.record.has_value(); });
-  share_weights(batch, groups);
-  encode_batch(reader, groups, batch, observer);
-  share_weights(batch, groups);
-  if (!has_work || is_last || is_kept) return;
+  settle_batch(reader, groups, batch, observer);
+  if (!is_work || is_last || is_kept) return;
   keep(folder, key, batch);
   if (observer != nullptr) observer->on_kept(folder.folder());
 }

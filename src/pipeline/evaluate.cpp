@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -152,8 +153,29 @@ std::size_t verify(const std::string& archive, const ReadOptions& options) {
   return reader.entries().size();
 }
 
-Distortion measure(DType original_dtype, std::span<const std::byte> original,
-                   DType reconstruction_dtype, std::span<const std::byte> reconstruction) {
+namespace {
+
+void load(std::span<const std::byte> bytes, DType dtype, std::span<float> values) {
+  to_float(bytes, dtype, values);
+}
+
+void load(std::span<const std::byte> bytes, DType dtype, std::span<double> values) {
+  if (dtype == DType::kF64) {
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return;
+  }
+  const std::size_t width = size_in_bytes(dtype);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    float value;
+    to_float(bytes.subspan(i * width, width), dtype, {&value, 1});
+    values[i] = value;
+  }
+}
+
+// In values of type T, which holds both types.
+template <class T>
+Distortion measure_as(DType original_dtype, std::span<const std::byte> original,
+                      DType reconstruction_dtype, std::span<const std::byte> reconstruction) {
   constexpr std::size_t kChunk = 1 << 14;  // elements per partial result
   const std::size_t width_a = size_in_bytes(original_dtype);
   const std::size_t width_b = size_in_bytes(reconstruction_dtype);
@@ -161,21 +183,30 @@ Distortion measure(DType original_dtype, std::span<const std::byte> original,
   std::vector<Distortion> partial((count + kChunk - 1) / kChunk);
   const bool parallel = partial.size() > 1;
   const std::size_t n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  std::vector<float> scratch(2 * kChunk * n_threads);
+  std::vector<T> scratch(2 * kChunk * n_threads);
 #pragma omp parallel for if (parallel)
   for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
     const std::size_t begin = chunk * kChunk;
     const std::size_t n = std::min(kChunk, count - begin);
     const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    const std::span<float> a(scratch.data() + 2 * kChunk * thread, n);
-    const std::span<float> b(a.data() + kChunk, n);
-    to_float(original.subspan(begin * width_a, n * width_a), original_dtype, a);
-    to_float(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype, b);
-    partial[chunk].add(a, b);
+    const std::span<T> a(scratch.data() + 2 * kChunk * thread, n);
+    const std::span<T> b(a.data() + kChunk, n);
+    load(original.subspan(begin * width_a, n * width_a), original_dtype, a);
+    load(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype, b);
+    partial[chunk].add(std::span<const T>(a), std::span<const T>(b));
   }
   Distortion sum;
   for (const Distortion& part : partial) sum.add(part);
   return sum;
+}
+
+}  // namespace
+
+Distortion measure(DType original_dtype, std::span<const std::byte> original,
+                   DType reconstruction_dtype, std::span<const std::byte> reconstruction) {
+  const bool wide = original_dtype == DType::kF64 || reconstruction_dtype == DType::kF64;
+  const auto measure = wide ? measure_as<double> : measure_as<float>;
+  return measure(original_dtype, original, reconstruction_dtype, reconstruction);
 }
 
 }  // namespace pqw

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "pqw/codecs/foresight.h"
 #include "pqw/core/text.h"
 
 namespace pqw {
@@ -14,21 +15,41 @@ void JointGroups::decide(const WeightReader& reader, std::size_t owner,
   const PlanEntry& entry = plan_[owner];
   const std::size_t n_layers = entry.layers.size();
   Group group{"", plan_joint(entry.info, n_layers, std::get<TensorizedOptions>(entry.options))};
-  if (!shrinks(group.weight, entry.info, n_layers)) group.refusal = kWouldNotShrink;
+  if (foresight(entry.options) != Foresight::kNothing &&
+      !shrinks(group.weight, entry.info, n_layers)) {
+    group.refusal = kWouldNotShrink;
+  }
   for (std::size_t l = 0; l < n_layers && group.refusal.empty(); ++l) {
-    auto layer = read_finite(reader, entry.layers[l], plan_[entry.layers[l]]);
-    if (!layer) {
-      group.refusal = fmt::format("a joint layer {}", kNotFinite);
-    } else if (layers != nullptr) {
-      layers->push_back(std::move(*layer));
+    Candidate layer = read_candidate(reader, entry.layers[l], plan_[entry.layers[l]]);
+    if (!layer.tensor) {
+      group.refusal = fmt::format("a joint layer {}", layer.reason);
+      break;
     }
+    group.near_limits |= near_limits(*layer.tensor);
+    if (layers != nullptr) layers->push_back(std::move(*layer.tensor));
   }
   if (layers != nullptr && !group.refusal.empty()) layers->clear();
   groups_.insert_or_assign(owner, std::move(group));
 }
 
-void JointGroups::set_weight(std::size_t owner, const TensorizedWeight& weight) {
-  groups_.insert_or_assign(owner, Group{"", weight});
+bool JointGroups::foreseen(std::size_t owner) const {
+  return foresight(plan_[owner].options) == Foresight::kOutcome && !find(owner)->near_limits;
+}
+
+void JointGroups::settle(const WeightReader& reader, std::size_t owner,
+                         const TensorizedWeight& weight) {
+  const PlanEntry& entry = plan_[owner];
+  Group group{"", weight};
+  if (!shrinks(weight, entry.info, entry.layers.size())) group.refusal = kWouldNotShrink;
+  for (std::size_t l = 0; l < entry.layers.size() && group.refusal.empty(); ++l) {
+    TensorizedWeight layer = weight;
+    layer.layer = l;
+    group.distortions.push_back(
+        measure_stored(reader.read(entry.layers[l]), entry.info, std::move(layer)));
+    const std::string fault = fault_of(group.distortions.back(), entry.options);
+    if (!fault.empty()) group.refusal = fmt::format("a joint layer: {}", fault);
+  }
+  groups_.insert_or_assign(owner, std::move(group));
 }
 
 const JointGroups::Group* JointGroups::find(std::size_t index) const {
@@ -47,11 +68,19 @@ std::string JointGroups::refusal(std::size_t index) const {
   return group == nullptr ? "" : group->refusal;
 }
 
-TensorizedWeight JointGroups::weight(std::size_t index) const {
+std::size_t JointGroups::layer_of(std::size_t index) const {
   const std::vector<std::size_t>& layers = plan_[index].layers;
+  return static_cast<std::size_t>(std::ranges::find(layers, index) - layers.begin());
+}
+
+TensorizedWeight JointGroups::weight(std::size_t index) const {
   TensorizedWeight weight = find(index)->weight;
-  weight.layer = static_cast<std::size_t>(std::ranges::find(layers, index) - layers.begin());
+  weight.layer = layer_of(index);
   return weight;
+}
+
+const Distortion& JointGroups::distortion(std::size_t index) const {
+  return find(index)->distortions.at(layer_of(index));
 }
 
 Record JointGroups::record(std::size_t index) const {

@@ -115,7 +115,8 @@ TEST_F(JointFiles, PlanGroupsWhatIsAlike) {
 
 TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
   for (const char* form : {"tt", "tucker", "cp"}) {
-    for (const char* factors : {"", ",factors.codec=pq,factors.centroids=4"}) {
+    for (const char* factors :
+         {"", ",factors.codec=pq,factors.block_size=1,factors.centroids=16"}) {
       const std::string more = std::string(",iterations=3,form=") + form + factors;
       const Report report = compress(input_, archive_, recipe(more), true);
       EXPECT_EQ(verify(archive_), infos_.size());
@@ -159,8 +160,9 @@ TEST_F(JointFiles, ServedProductsAreThoseOfTheDecodedLayers) {
 }
 
 TEST_F(JointFiles, ReportTellsWhatEachLayerStoresAndADryRunTellsTheSame) {
-  for (const char* more : {"", ",rank=3,form=cp", ",factors.codec=pq,factors.centroids=4",
-                           ",fallback.codec=pq", ",rank=same,fallback.codec=pq"}) {
+  for (const char* more :
+       {"", ",rank=3,form=cp", ",factors.codec=pq,factors.block_size=1,factors.centroids=16",
+        ",fallback.codec=pq", ",rank=same,fallback.codec=pq"}) {
     const Report report = compress(input_, archive_, recipe(more), true);
     const Report plan = plan_compression(input_, recipe(more));
     EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
@@ -184,7 +186,8 @@ TEST_F(JointFiles, ReportTellsWhatEachLayerStoresAndADryRunTellsTheSame) {
 }
 
 TEST_F(JointFiles, BytesAreTheSameOnAnyNumberOfThreads) {
-  const std::string more = ",form=cp,iterations=3,factors.codec=pq,factors.centroids=4";
+  const std::string more =
+      ",form=cp,iterations=3,factors.codec=pq,factors.block_size=1,factors.centroids=16";
   omp_set_num_threads(1);
   compress(input_, archive_, recipe(more), false);
   omp_set_num_threads(3);
@@ -339,7 +342,8 @@ class JointResume : public JointFiles {
 };
 
 constexpr const char* kQuantized =
-    ",rank=8,factors.codec=pq,factors.centroids=4,factors.iterations=2,factors.restarts=1";
+    ",rank=8,factors.codec=pq,factors.block_size=1,factors.centroids=8,factors.iterations=2,"
+    "factors.restarts=1";
 
 TEST_F(JointResume, GivesTheSameBytesAndTakesTheFactorsThatWereKept) {
   for (const char* more : {kQuantized,

@@ -45,17 +45,19 @@ CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape);
 // REQUIRES: resolved options.
 std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape);
 
-// The weight that encode will make, to the last bit of its size, without the learning. It decodes
-// to nothing useful.
+// The weight that encode will make, without the learning, of the same size where that can be
+// foreseen (foresight.h). It decodes to nothing useful.
 Weight plan_weight(FloatTensor tensor, const CodecOptions& options);
 
 // Deterministic: the result depends on the arguments, not on the number of threads.
 // Errors: those of the codec.
 Weight encode(FloatTensor tensor, const CodecOptions& options, EmObserver* observer = nullptr);
 
-// As encode, unless `accepts` refuses what plan_weight tells. Of the two, only this one keeps no
-// second copy of the tensor while it learns and does what both need once.
-std::optional<Weight> encode_if(const std::function<bool(const Weight& plan)>& accepts,
+// As encode, unless `accepts` refuses the weight for its size. It is asked with plan_weight, before
+// the learning, where that tells the size (foresight.h), else with what was encoded. Of the
+// functions here, only this one keeps no second copy of the tensor while it learns and does what
+// planning and encoding need once.
+std::optional<Weight> encode_if(const std::function<bool(const Weight&)>& accepts,
                                 FloatTensor tensor, const CodecOptions& options,
                                 EmObserver* observer = nullptr);
 

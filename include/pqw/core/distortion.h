@@ -11,6 +11,7 @@ namespace pqw {
 class Distortion {
  public:
   void add(std::span<const float> original, std::span<const float> reconstruction);
+  void add(std::span<const double> original, std::span<const double> reconstruction);
   void add(const Distortion& other);
 
   std::size_t count() const { return count_; }
@@ -29,6 +30,9 @@ class Distortion {
   double squared_norm() const { return squared_norm_; }
 
  private:
+  template <class T>
+  void add_pairs(std::span<const T> original, std::span<const T> reconstruction);
+
   std::size_t count_ = 0;
   double squared_error_ = 0;
   double squared_norm_ = 0;

@@ -1,0 +1,85 @@
+// What can be told of an encoded weight before it is learned.
+#include "pqw/codecs/foresight.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "codecs/float_range.h"
+#include "pqw/codecs/encode.h"
+
+namespace pqw {
+namespace {
+
+// Whether the size depends on the values and not only on the shape.
+bool size_varies(const CodecOptions& options) {
+  return std::visit(
+      []<class O>(const O& o) {
+        bool varies = std::is_same_v<O, PqOptions>;
+        if constexpr (requires { o.factors; }) varies = size_varies(*o.factors);
+        if constexpr (requires { o.energy; }) varies = varies || o.energy > 0;
+        return varies;
+      },
+      options);
+}
+
+// The codebook ends as the means of its clusters, which no set of blocks is farther from than from
+// zero. In fewer iterations the last step may overshoot, or there is none.
+Foresight of(const PqOptions& options) {
+  constexpr std::size_t kSettled = 12;
+  const bool explores = options.init == Init::kPlusPlus && options.engine == Engine::kNative;
+  return options.iterations >= (explores ? kSettled : 1) ? Foresight::kOutcome : Foresight::kSize;
+}
+
+// Of the factors of a decomposition. Learned values are known only then.
+Foresight of_factors(const CodecOptions& factors) {
+  if (std::holds_alternative<PlainOptions>(factors)) return Foresight::kOutcome;
+  return size_varies(factors) ? Foresight::kNothing : Foresight::kSize;
+}
+
+Foresight of(const LowRankOptions& options) {
+  if (options.init == LowRankInit::kZeros) return Foresight::kOutcome;
+  return of_factors(*options.factors);
+}
+
+// Alternating least squares leave zeros behind in the first sweep.
+Foresight of(const TensorizedOptions& options) {
+  const bool fitted = options.form != TensorForm::kCp || options.iterations > 0;
+  return std::min(of_factors(*options.factors), fitted ? Foresight::kOutcome : Foresight::kSize);
+}
+
+// A row of int8 has its largest weight right, a plain tensor all of them.
+Foresight of(const Int8Options&) { return Foresight::kOutcome; }
+Foresight of(const PlainOptions&) { return Foresight::kOutcome; }
+
+}  // namespace
+
+Foresight foresight(const CodecOptions& options) {
+  return std::visit([](const auto& o) { return of(o); }, options);
+}
+
+bool near_limits(const FloatTensor& tensor) {
+  const bool half = tensor.info.dtype == DType::kF16;
+  const double least = half ? 0x1p-14 : 0x1p-122;
+  const double most = half ? 0x1p15 : 0x1p120;
+  const float largest = largest_magnitude(tensor.values);
+  if (largest == 0) return false;
+  double squares = 0;
+  for (const float value : tensor.values) squares += static_cast<double>(value) * value;
+  return largest > most || squares < least * least * static_cast<double>(tensor.values.size());
+}
+
+bool is_placeholder(const CodecOptions& options) {
+  return std::visit(
+      [](const auto& o) {
+        bool zeros = false;
+        if constexpr (requires { o.factors; }) zeros = is_placeholder(*o.factors);
+        if constexpr (requires { o.init == LowRankInit::kZeros; }) {
+          zeros = zeros || o.init == LowRankInit::kZeros;
+        }
+        return zeros;
+      },
+      options);
+}
+
+}  // namespace pqw
