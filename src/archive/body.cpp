@@ -29,6 +29,7 @@ void check_member(const std::string& name, const Shape& shape, DType dtype,
   const std::string subject = h5::quoted("section", name);
   require(is_identifier(name), context, subject + ", which is no name of a section");
   require(names.insert(name).second, context, subject + " is there twice");
+  require(is_basic(dtype), context, subject + ": a type that archives do not have");
   require(shape.size() <= h5::kMaxRank && checked_byte_count(shape, dtype).has_value(), context,
           subject + ": shape " + to_string(shape) + " is impossible");
 }
@@ -138,6 +139,8 @@ std::string Body::claim_name(const TensorInfo& info, const h5::Context& context)
     throw context.error(ErrorCode::kUnsupported,
                         std::to_string(info.shape.size()) + " dimensions; HDF5 holds at most 32");
   }
+  require(is_basic(info.dtype), context,
+          "type " + std::string(dtype_name(info)) + ", which archives do not have");
   require(checked_byte_count(info.shape, info.dtype).has_value(), context,
           "shape " + to_string(info.shape) + " overflows 63 bits");
   return link_from_name(info.name);

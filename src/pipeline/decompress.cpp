@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "pqw/core/error.h"
 #include "pqw/pipeline/select.h"
 #include "pqw/pipeline/source.h"
@@ -19,7 +21,11 @@ std::size_t decompress(const std::string& archive, const std::string& output,
   std::vector<TensorInfo> infos;
   for (const std::size_t i : indices) infos.push_back(reader->tensors()[i]);
   const auto writer = create_weights(output, infos, reader->metadata(), overwrite);
-  for (const std::size_t i : indices) writer->add(reader->read(i).view());
+  std::map<std::size_t, std::size_t> added;  // what is stored where it was added
+  for (const std::size_t i : indices) {
+    const auto [first, is_new] = added.emplace(reader->stored_as(i), added.size());
+    if (is_new || !writer->add_name_of(first->second)) writer->add(reader->read(i).view());
+  }
   writer->commit();
   return indices.size();
 }

@@ -9,7 +9,7 @@ namespace pqw {
 // Decodes the tensors whose name matches `pattern` (RE2, anywhere in the name; empty: all) to a
 // file whose format follows from its extension, in their original names, shapes, types and order.
 // Returns how many. Errors: those of ArchiveReader and create_weights; kFormat when the input is no
-// archive; kNotFound when the pattern matches none.
+// archive; kNotFound when the pattern matches none or there is none.
 std::size_t decompress(const std::string& archive, const std::string& output,
                        const std::string& pattern, bool overwrite);
 
