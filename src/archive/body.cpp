@@ -133,14 +133,14 @@ void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
 }
 
 std::string Body::claim_name(const TensorInfo& info, const h5::Context& context) {
+  require(is_basic(info.dtype), context,
+          "type " + std::string(dtype_name(info)) + ", which archives do not have");
   require(info.name.size() <= kMaxNameBytes, context, "the name is longer than 64 KiB");
   require(names_.insert(info.name).second, context, "a tensor of that name was added before");
   if (info.shape.size() > h5::kMaxRank) {
     throw context.error(ErrorCode::kUnsupported,
                         std::to_string(info.shape.size()) + " dimensions; HDF5 holds at most 32");
   }
-  require(is_basic(info.dtype), context,
-          "type " + std::string(dtype_name(info)) + ", which archives do not have");
   require(checked_byte_count(info.shape, info.dtype).has_value(), context,
           "shape " + to_string(info.shape) + " overflows 63 bits");
   return link_from_name(info.name);

@@ -18,8 +18,8 @@ struct SoftLinkEnd {
 
 // Follows a path from the group at that address, link by link, so that nothing outside of the file
 // is opened: 16 soft links one after another at most, as HDF5 itself allows. Adds the number of
-// links it looked at to `n_links`. Errors: those of HDF5, as context says.
+// names it looked up to `n_steps`. Errors: those of HDF5, as context says.
 SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string& path,
-                             std::size_t& n_links, const h5::Context& context);
+                             std::size_t& n_steps, const h5::Context& context);
 
 }  // namespace pqw

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "formats/expansion.h"
@@ -22,6 +23,8 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxLinks = std::size_t{1} << 20;
 constexpr std::size_t kMaxNameBytes = std::size_t{1} << 26;
+constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of groups
+constexpr std::size_t kMaxSteps = std::size_t{1} << 18;        // along soft links
 
 constexpr std::array kKnownFilters{1, 2, 3};  // deflate, shuffle, fletcher32
 
@@ -80,8 +83,7 @@ class Walk {
     n_name_bytes_ += prefix.size() + link.name.size();
     if (++n_links_ <= kMaxLinks && n_name_bytes_ <= kMaxNameBytes) return;
     throw context.error(ErrorCode::kUnsupported,
-                        fmt::format("more than {} links or {} bytes of names in the file, those of "
-                                    "a group counted under each of its names",
+                        fmt::format("more than {} links or {} bytes of their paths in the file",
                                     kMaxLinks, kMaxNameBytes));
   }
 
@@ -99,8 +101,15 @@ class Walk {
   }
 
   void follow_soft(const h5::Link& link, const std::string& name) {
-    const SoftLinkEnd end = follow_soft_link(file_, levels_.back().address, link.target, n_links_,
-                                             context_.about(h5::quoted("link", name)));
+    const h5::Context context = context_.about(h5::quoted("link", name));
+    const SoftLinkEnd end =
+        follow_soft_link(file_, levels_.back().address, link.target, n_steps_, context);
+    if (n_steps_ > kMaxSteps) {
+      throw context.error(ErrorCode::kUnsupported,
+                          fmt::format("the soft links up to here have more than {} names in their "
+                                      "paths",
+                                      kMaxSteps));
+    }
     if (end.address) return visit(*end.address, name);
     std::string what =
         fmt::format("is a soft link to '{}', which {}", for_message(link.target), end.problem);
@@ -118,12 +127,21 @@ class Walk {
     const h5::Object object =
         h5::open_object(file_, address, context_.about(h5::quoted("object", name)));
     if (object.kind == h5::ObjectKind::kGroup) {
+      require_few_names(address, name);
       list_group(object, name + "/");
     } else if (object.kind == h5::ObjectKind::kDataset) {
       add(datasets_.emplace(address, look_at(object, name)).first->second, name);
     } else {
       skip(name, "is no dataset");
     }
+  }
+
+  // A few groups that hold each other under several names have names without end.
+  void require_few_names(std::uint64_t group, const std::string& name) {
+    if (groups_.insert(group).second || ++n_second_names_ <= kMaxSecondNames) return;
+    throw context_.about(h5::quoted("group", name))
+        .error(ErrorCode::kUnsupported,
+               fmt::format("more than {} groups have a second name", kMaxSecondNames));
   }
 
   Dataset look_at(const h5::Object& object, const std::string& name) {
@@ -193,7 +211,10 @@ class Walk {
   h5::Context context_;
   std::size_t n_links_ = 0;
   std::size_t n_name_bytes_ = 0;
-  std::vector<Level> levels_;                  // from the root
+  std::size_t n_second_names_ = 0;
+  std::size_t n_steps_ = 0;
+  std::vector<Level> levels_;       // from the root
+  std::set<std::uint64_t> groups_;  // by address
   std::map<std::uint64_t, Dataset> datasets_;  // by address
   Hdf5Content content_;
 };

@@ -169,7 +169,7 @@ class HeaderHandler {
     const auto count = checked_element_count(entry_.info.shape);
     const auto needed = checked_byte_count(entry_.info);
     const std::string shape = for_message(to_string(entry_.info.shape));
-    if (!needed && count && *count % 4 != 0) {
+    if (!needed && count && *count % 8 * size_in_bits(entry_.info.dtype) % 8 != 0) {
       fail(fmt::format("shape {} of {} does not fill whole bytes", shape, *dtype_));
     }
     if (!needed) fail(fmt::format("shape {} of {} exceeds 63 bits of bytes", shape, *dtype_));
@@ -187,7 +187,7 @@ class HeaderHandler {
     }
     const std::size_t stored = entry_.end - entry_.begin;
     const auto count = checked_element_count(entry_.info.shape);
-    if (!count || *count / 8 > stored || (*count > 0 && stored == 0)) {
+    if (!count || (*count + 7) / 8 > stored) {
       fail(fmt::format("{} bytes stored, shape {} of {} needs a bit an element at least", stored,
                        for_message(to_string(entry_.info.shape)), *dtype_));
     }

@@ -169,7 +169,7 @@ Content content_of_type(Id type, std::size_t depth, const Context& context) {
     case H5T_REFERENCE:
       return no_numbers("references");
     case H5T_BITFIELD:
-      return numbers(fmt::format("bit fields of {} bytes", H5Tget_size(type)));
+      return numbers(fmt::format("bit fields of {} bits", H5Tget_precision(type)));
     case H5T_OPAQUE:
       return opaque(type);
     case H5T_ENUM:

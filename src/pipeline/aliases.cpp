@@ -14,7 +14,7 @@ namespace {
 // What an alias takes in an archive beyond a plain dataset, not counting the bytes of that and the
 // name of the target; and the longest name that takes less than the second section and the options
 // of a compressed tensor.
-constexpr std::size_t kAliasOverheadBytes = 208;
+constexpr std::size_t kAliasOverheadBytes = 224;
 constexpr std::size_t kLongestTarget = 256;
 
 bool may_be_alias(const PlanEntry& entry) {

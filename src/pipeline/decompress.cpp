@@ -21,9 +21,10 @@ std::size_t decompress(const std::string& archive, const std::string& output,
   std::vector<TensorInfo> infos;
   for (const std::size_t i : indices) infos.push_back(reader->tensors()[i]);
   const auto writer = create_weights(output, infos, reader->metadata(), overwrite);
-  std::map<std::size_t, std::size_t> added;  // what is stored where it was added
-  for (const std::size_t i : indices) {
-    const auto [first, is_new] = added.emplace(reader->stored_as(i), added.size());
+  std::map<std::size_t, std::size_t> places;  // in the output, by where the values are stored
+  for (std::size_t place = 0; place < indices.size(); ++place) {
+    const std::size_t i = indices[place];
+    const auto [first, is_new] = places.emplace(reader->stored_as(i), place);
     if (is_new || !writer->add_name_of(first->second)) writer->add(reader->read(i).view());
   }
   writer->commit();
