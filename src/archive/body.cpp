@@ -29,6 +29,7 @@ void check_member(const std::string& name, const Shape& shape, DType dtype,
   const std::string subject = h5::quoted("section", name);
   require(is_identifier(name), context, subject + ", which is no name of a section");
   require(names.insert(name).second, context, subject + " is there twice");
+  require(is_basic(dtype), context, subject + ": a type that archives do not have");
   require(shape.size() <= h5::kMaxRank && checked_byte_count(shape, dtype).has_value(), context,
           subject + ": shape " + to_string(shape) + " is impossible");
 }
@@ -132,6 +133,8 @@ void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
 }
 
 std::string Body::claim_name(const TensorInfo& info, const h5::Context& context) {
+  require(is_basic(info.dtype), context,
+          "type " + std::string(dtype_name(info)) + ", which archives do not have");
   require(info.name.size() <= kMaxNameBytes, context, "the name is longer than 64 KiB");
   require(names_.insert(info.name).second, context, "a tensor of that name was added before");
   if (info.shape.size() > h5::kMaxRank) {

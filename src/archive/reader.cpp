@@ -1,6 +1,7 @@
 // Reading archives.
 #include <algorithm>
 #include <cassert>
+#include <map>
 
 #include "archive/layout.h"
 #include "archive/source.h"
@@ -35,11 +36,15 @@ struct ArchiveReader::Impl {
       : path(file.path()),
         file_bytes(file.size()),
         source(options.trusted ? archive::open_direct(std::move(file))
-                               : archive::open_isolated(std::move(file))) {}
+                               : archive::open_isolated(std::move(file))) {
+    const std::vector<ArchiveEntry>& entries = source->entries();
+    for (std::size_t i = 0; i < entries.size(); ++i) indices.emplace(entries[i].info.name, i);
+  }
 
   std::string path;
   std::uint64_t file_bytes;
   std::unique_ptr<archive::Source> source;
+  std::map<std::string_view, std::size_t> indices;  // by name
 };
 
 ArchiveReader::ArchiveReader(const std::string& path, const ReadOptions& options)
@@ -52,6 +57,12 @@ std::uint64_t ArchiveReader::file_bytes() const { return impl_->file_bytes; }
 const std::vector<ArchiveEntry>& ArchiveReader::entries() const { return impl_->source->entries(); }
 const std::map<std::string, std::string>& ArchiveReader::metadata() const {
   return impl_->source->metadata();
+}
+
+std::optional<std::size_t> ArchiveReader::find(std::string_view name) const {
+  const auto found = impl_->indices.find(name);
+  if (found == impl_->indices.end()) return std::nullopt;
+  return found->second;
 }
 
 Record ArchiveReader::read(std::size_t index) const {

@@ -10,12 +10,15 @@ void corrupt_record(const Record& record, const std::string& what) {
   throw Error(ErrorCode::kCorrupt, quoted("tensor", record.info.name) + ": " + what);
 }
 
+void require_no_features(const Record& record) {
+  if (record.features.empty()) return;
+  throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
+                                           quoted("feature", record.features.front()) +
+                                           " is not known");
+}
+
 void require_matrix_record(const Record& record) {
-  if (!record.features.empty()) {
-    throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
-                                             quoted("feature", record.features.front()) +
-                                             " is not known");
-  }
+  require_no_features(record);
   if (!checked_byte_count(record.info.shape, record.info.dtype) || record.info.shape.size() < 2) {
     corrupt_record(record, "shape " + to_string(record.info.shape) + " cannot be of codec " +
                                record.codec + ", expected rank 2 or more");

@@ -10,6 +10,9 @@ namespace pqw {
 // Throws Error(kCorrupt): "tensor 'NAME': what".
 [[noreturn]] void corrupt_record(const Record& record, const std::string& what);
 
+// Errors: kUnsupported.
+void require_no_features(const Record& record);
+
 // The shape is a matrix, its type a float type, and the record needs no feature.
 // Errors: kCorrupt, and kUnsupported for features.
 void require_matrix_record(const Record& record);

@@ -30,8 +30,20 @@ std::optional<std::size_t> checked_element_count(std::span<const std::size_t> sh
 
 std::optional<std::size_t> checked_byte_count(std::span<const std::size_t> shape, DType dtype) {
   const auto count = checked_element_count(shape);
-  if (!count || *count > kMax / size_in_bytes(dtype)) return std::nullopt;
-  return *count * size_in_bytes(dtype);
+  const std::size_t bits = size_in_bits(dtype);
+  if (!count) return std::nullopt;
+  if (bits % 8 == 0) {
+    if (*count > kMax / (bits / 8)) return std::nullopt;
+    return *count * (bits / 8);
+  }
+  if (*count > kMax / bits || *count * bits % 8 != 0) return std::nullopt;
+  return *count * bits / 8;
+}
+
+std::optional<std::size_t> checked_byte_count(const TensorInfo& info) {
+  if (info.dtype != DType::kUnknown) return checked_byte_count(info.shape, info.dtype);
+  if (!info.unknown) return std::nullopt;
+  return info.unknown->n_bytes;
 }
 
 std::size_t element_count(std::span<const std::size_t> shape) {
@@ -43,12 +55,17 @@ std::size_t element_count(std::span<const std::size_t> shape) {
 }
 
 std::size_t byte_count(const TensorInfo& info) {
-  const auto count = checked_byte_count(info.shape, info.dtype);
+  const auto count = checked_byte_count(info);
   if (!count) {
-    throw Error(ErrorCode::kInvalidArgument, quoted("tensor", info.name) + ": shape " +
-                                                 to_string(info.shape) + " overflows 63 bits");
+    throw Error(ErrorCode::kInvalidArgument,
+                quoted("tensor", info.name) + ": shape " + to_string(info.shape) + " of " +
+                    std::string(dtype_name(info)) + " has no size in whole bytes of 63 bits");
   }
   return *count;
+}
+
+std::string_view dtype_name(const TensorInfo& info) {
+  return info.unknown ? std::string_view(info.unknown->name) : to_string(info.dtype);
 }
 
 std::string to_string(std::span<const std::size_t> shape) {

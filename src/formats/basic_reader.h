@@ -12,12 +12,12 @@ class BasicReader : public WeightReader {
  public:
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const Metadata& metadata() const override { return metadata_; }
-  const std::vector<std::string>& skipped() const override { return skipped_; }
+  const std::vector<Skipped>& skipped() const override { return skipped_; }
 
  protected:
   std::vector<TensorInfo> tensors_;
   Metadata metadata_;
-  std::vector<std::string> skipped_;
+  std::vector<Skipped> skipped_;
 };
 
 }  // namespace pqw

@@ -103,6 +103,15 @@ class Hdf5Writer : public WeightWriter {
     dataset.close(context);
   }
 
+  bool add_name_of(std::size_t added) override {
+    const auto lock = h5::exclusive();
+    order_.next_as(added);
+    const std::string& name = order_.tensors()[order_.n_added() - 1].name;
+    h5::create_hard_link(file_.id(), order_.tensors()[added].name, name,
+                         context_.about(h5::quoted("tensor", name)));
+    return true;
+  }
+
   void commit() override {
     order_.require_complete();
     file_.close(context_);

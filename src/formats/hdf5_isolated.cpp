@@ -29,7 +29,11 @@ std::vector<std::byte> encode_lists(const WeightReader& reader) {
     out.text(value);
   }
   out.number(reader.skipped().size());
-  for (const std::string& line : reader.skipped()) out.text(line);
+  for (const Skipped& skipped : reader.skipped()) {
+    out.text(skipped.name);
+    out.text(skipped.what);
+    out.number(skipped.has_numbers ? 1 : 0);
+  }
   return out.take();
 }
 
@@ -68,8 +72,9 @@ class IsolatedReader : public BasicReader {
         std::string key = in.text();
         metadata_[std::move(key)] = in.text();
       }
-      for (std::size_t n = in.count(sizeof(std::uint64_t)); n > 0; --n) {
-        skipped_.push_back(in.text());
+      for (std::size_t n = in.count(3 * sizeof(std::uint64_t)); n > 0; --n) {
+        std::string name = in.text(), what = in.text();
+        skipped_.push_back({std::move(name), std::move(what), in.number() != 0});
       }
       in.finish();
     } catch (const Error& error) {

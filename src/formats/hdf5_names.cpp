@@ -34,6 +34,11 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
                    "HDF5 cannot hold this name: a part between slashes is empty or '.', or it has "
                    "a zero byte");
     }
+    if (!is_basic(info.dtype)) {
+      subject.fail(ErrorCode::kUnsupported, "HDF5 files cannot hold " +
+                                                std::string(dtype_name(info)) +
+                                                "; use .safetensors");
+    }
     if (info.shape.size() > h5::kMaxRank) {
       subject.fail(ErrorCode::kUnsupported,
                    std::to_string(info.shape.size()) + " dimensions, HDF5 holds at most 32");

@@ -4,10 +4,15 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "formats/expansion.h"
 #include "formats/hdf5_filters.h"
+#include "formats/hdf5_soft_link.h"
 #include "formats/where.h"
+#include "h5/content.h"
 #include "h5/dataset.h"
 #include "h5/group.h"
 
@@ -15,6 +20,9 @@ namespace pqw {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxNameBytes = std::size_t{1} << 26;
+constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of groups
+constexpr std::size_t kMaxSteps = std::size_t{1} << 18;        // along soft links
 
 class Walk {
  public:
@@ -27,65 +35,148 @@ class Walk {
 
   Hdf5Content run() {
     const h5::Object root = h5::open_root(file_, context_);
-    names_.emplace(root.address, "/");
-    list_group(root.handle.id(), "", 0);
+    list_group(root, "");
     return std::move(content_);
   }
 
  private:
-  void skip(const std::string& name, const std::string& reason) {
-    content_.skipped.push_back(fmt::format("'{}' {}", for_message(name), reason));
+  // A group that the walk is in.
+  struct Level {
+    std::uint64_t address;
+    std::string name;
+  };
+
+  // What was found out about a dataset, whichever its name.
+  struct Dataset {
+    std::optional<Hdf5Tensor> tensor;
+    Skipped skipped;
+  };
+
+  void skip(const std::string& name, std::string what) {
+    content_.skipped.push_back({name, std::move(what)});
   }
 
-  void list_group(h5::Id group, const std::string& prefix, std::size_t depth) {
+  void lose(const std::string& name, std::string what) {
+    content_.skipped.push_back({name, std::move(what), true});
+  }
+
+  void list_group(const h5::Object& group, const std::string& prefix) {
     const h5::Context context =
         prefix.empty() ? context_ : context_.about(h5::quoted("group", prefix));
-    if (depth > kMaxDepth) {
+    if (levels_.size() > kMaxDepth) {
       throw context.error(ErrorCode::kUnsupported, fmt::format("deeper than {} groups", kMaxDepth));
     }
     const std::vector<h5::Link> links =
-        h5::list_links(group, h5::LinkOrder::kByName, max_links_ - n_links_, context);
+        h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_ - n_links_, context);
     n_links_ += links.size();
-    for (const h5::Link& link : links) follow(link, prefix + link.name, depth);
+    levels_.push_back({group.address, prefix});
+    for (const h5::Link& link : links) {
+      count_name(link, prefix, context);
+      follow(link, prefix + link.name);
+    }
+    levels_.pop_back();
   }
 
-  void follow(const h5::Link& link, const std::string& name, std::size_t depth) {
-    if (link.kind != h5::LinkKind::kHard) {
-      skip(name, "is a soft or external link, which is not followed");
-      return;
+  // The links of a group count under each of its names.
+  void count_name(const h5::Link& link, const std::string& prefix, const h5::Context& context) {
+    n_name_bytes_ += prefix.size() + link.name.size();
+    if (n_name_bytes_ <= kMaxNameBytes) return;
+    throw context.error(
+        ErrorCode::kUnsupported,
+        fmt::format("the paths of the links up to here have more than {} bytes", kMaxNameBytes));
+  }
+
+  void follow(const h5::Link& link, const std::string& name) {
+    switch (link.kind) {
+      case h5::LinkKind::kHard:
+        return visit(link.address, name);
+      case h5::LinkKind::kSoft:
+        return follow_soft(link, name);
+      case h5::LinkKind::kExternal:
+        return lose(name, "is a link to another file, which is not followed");
+      default:
+        return lose(name, "is a link of an unknown kind, which is not followed");
     }
-    const h5::Context context = context_.about(h5::quoted("object", name));
-    const auto [first, is_new] = names_.emplace(link.address, name);
-    if (!is_new) {
-      skip(name, fmt::format("is another name of '{}'", for_message(first->second)));
-      return;
+  }
+
+  void follow_soft(const h5::Link& link, const std::string& name) {
+    const h5::Context context = context_.about(h5::quoted("link", name));
+    const SoftLinkEnd end =
+        follow_soft_link(file_, levels_.back().address, link.target, n_steps_, context);
+    if (n_steps_ > kMaxSteps) {
+      throw context.error(ErrorCode::kUnsupported,
+                          fmt::format("the soft links up to here have more than {} names in their "
+                                      "paths",
+                                      kMaxSteps));
     }
-    const h5::Object object = h5::open_object(file_, link.address, context);
+    if (end.address) return visit(*end.address, name);
+    std::string what =
+        fmt::format("is a soft link to '{}', which {}", for_message(link.target), end.problem);
+    end.leaves_file ? lose(name, std::move(what)) : skip(name, std::move(what));
+  }
+
+  void visit(std::uint64_t address, const std::string& name) {
+    const auto known = datasets_.find(address);
+    if (known != datasets_.end()) return add(known->second, name);
+    const auto level = std::ranges::find(levels_, address, &Level::address);
+    if (level != levels_.end()) {
+      return skip(name, fmt::format("leads back to group '/{}', which it is in",
+                                    for_message(level->name.substr(0, level->name.rfind('/')))));
+    }
+    const h5::Object object =
+        h5::open_object(file_, address, context_.about(h5::quoted("object", name)));
     if (object.kind == h5::ObjectKind::kGroup) {
-      list_group(object.handle.id(), name + "/", depth + 1);
+      require_few_names(address, name);
+      list_group(object, name + "/");
     } else if (object.kind == h5::ObjectKind::kDataset) {
-      add_dataset(object.handle.id(), link.address, name);
+      add(datasets_.emplace(address, look_at(object, name)).first->second, name);
     } else {
       skip(name, "is no dataset");
     }
   }
 
-  void add_dataset(h5::Id dataset, std::uint64_t address, const std::string& name) {
-    const h5::Context context = context_.about(h5::quoted("tensor", name));
-    const h5::DatasetInfo info = h5::describe(dataset, context);
-    if (!info.type) {
-      skip(name, info.is_text ? "holds text" : "holds no numbers");
-    } else if (!info.has_space) {
-      skip(name, "holds nothing");
-    } else {
-      check(info, context);
-      content_.tensors.push_back(
-          {{name, info.type->dtype, info.shape}, address, info.type->big_endian});
-    }
+  // A few groups that hold each other under several names have names without end.
+  void require_few_names(std::uint64_t group, const std::string& name) {
+    if (groups_.insert(group).second || ++n_second_names_ <= kMaxSecondNames) return;
+    throw context_.about(h5::quoted("group", name))
+        .error(ErrorCode::kUnsupported,
+               fmt::format("more than {} groups have a second name", kMaxSecondNames));
   }
 
-  void check(const h5::DatasetInfo& info, const h5::Context& context) {
-    const auto bytes = checked_byte_count(info.shape, info.type->dtype);
+  Dataset look_at(const h5::Object& object, const std::string& name) {
+    const h5::Context context = context_.about(h5::quoted("tensor", name));
+    const h5::DatasetInfo info = h5::describe(object.handle.id(), context);
+    const h5::Content content = h5::content_of(object.handle.id(), context);
+    if (!info.has_space) return {std::nullopt, {"", "holds nothing"}};
+    if (!content.number) {
+      return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
+    }
+    check(info, content.number->dtype, context);
+    return {
+        Hdf5Tensor{
+            {"", content.number->dtype, info.shape}, object.address, content.number->big_endian},
+        {}};
+  }
+
+  void add(const Dataset& dataset, const std::string& name) {
+    if (!dataset.tensor) {
+      content_.skipped.push_back(dataset.skipped);
+      content_.skipped.back().name = name;
+      return;
+    }
+    content_.tensors.push_back(*dataset.tensor);
+    TensorInfo& info = content_.tensors.back().info;
+    info.name = name;
+    if (expansion_.take(byte_count(info))) return;
+    throw context_.about(h5::quoted("tensor", name))
+        .error(
+            fmt::format("its {} bytes are too many: all tensors of a file of {} bytes may unpack "
+                        "to {} times that",
+                        byte_count(info), file_bytes_, kMaxExpansion));
+  }
+
+  void check(const h5::DatasetInfo& info, DType dtype, const h5::Context& context) const {
+    const auto bytes = checked_byte_count(info.shape, dtype);
     if (!bytes) {
       throw context.error(fmt::format("shape {} overflows 63 bits", to_string(info.shape)));
     }
@@ -97,7 +188,7 @@ class Walk {
     if (info.stored_bytes > file_bytes_ || info.offset.value_or(0) > file_bytes_) {
       throw context.error("its data is beyond the end of the file");
     }
-    if (!expansion_.allows(info.chunk_bytes) || !expansion_.take(*bytes)) {
+    if (!expansion_.allows(info.chunk_bytes) || !expansion_.allows(*bytes)) {
       throw context.error(fmt::format(
           "{} bytes stored unpack to {} in chunks of {}; all tensors of a file of {} bytes may "
           "unpack to {} times that",
@@ -111,7 +202,12 @@ class Walk {
   Expansion expansion_;
   h5::Context context_;
   std::size_t n_links_ = 0;
-  std::map<std::uint64_t, std::string> names_;  // of the objects that were reached, by address
+  std::size_t n_name_bytes_ = 0;
+  std::size_t n_second_names_ = 0;
+  std::size_t n_steps_ = 0;
+  std::vector<Level> levels_;                  // from the root
+  std::set<std::uint64_t> groups_;             // by address
+  std::map<std::uint64_t, Dataset> datasets_;  // by address
   Hdf5Content content_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "h5/handle.h"
 #include "pqw/core/tensor.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 
@@ -18,16 +19,18 @@ struct Hdf5Tensor {
 };
 
 struct Hdf5Content {
-  std::vector<Hdf5Tensor> tensors;   // group by group, names ascending
-  std::vector<std::string> skipped;  // a line for each link that leads to no tensor
+  std::vector<Hdf5Tensor> tensors;  // group by group, names ascending
+  std::vector<Skipped> skipped;     // one for each link that leads to no tensor
 };
 
-// Of all groups together.
+// Of all groups together, each name of a group counted.
 inline constexpr std::size_t kMaxHdf5Links = std::size_t{1} << 20;
 
-// Follows hard links only, each object once. Checks of every tensor that its data lies in this
-// file, unpacks with known filters and to no more than its stored size can hold.
-// Errors: kFormat, kUnsupported (a tensor that cannot be read: leaving it out would lose weights).
+// Follows hard links, and soft links within the file, under every name that they make; not back
+// into a group that it is in. Checks of every tensor that its data lies in this file, unpacks with
+// known filters and to no more than its stored size can hold, each name counted.
+// Errors: kFormat, kUnsupported (a tensor that cannot be read; more groups, links or bytes of names
+// than any file of weights has).
 Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path,
                       std::size_t max_links = kMaxHdf5Links);
 

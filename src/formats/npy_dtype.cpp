@@ -51,7 +51,7 @@ std::string_view kind_name(char kind) {
     case 'i':
     case 'u':
     case 'b':
-      return "numbers of an unknown size";
+      return "numbers of a size that tensors do not have";
     default:
       return {};
   }
@@ -61,7 +61,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
-NpyDtype parse_npy_dtype(const InTensor& where, std::string_view descr) {
+std::optional<NpyDtype> parse_npy_dtype(const InTensor& where, std::string_view descr) {
   const std::string_view name = descr.substr(0, descr.empty() ? 0 : 1);
   const std::string_view type = descr.substr(name.size());
   const bool has_order = name == "<" || name == ">" || name == "|";
@@ -75,30 +75,27 @@ NpyDtype parse_npy_dtype(const InTensor& where, std::string_view descr) {
   const auto row = std::find_if(kTable.begin(), kTable.end(),
                                 [&](const Row& r) { return r.descr.substr(1) == type; });
   const bool is_raw = type == "V2";
-  if (row == kTable.end() || (is_raw && name == ">")) {
-    where.fail(ErrorCode::kUnsupported, fmt::format("dtype '{}' ({}) is no supported element type",
-                                                    for_message(descr), kind_name(type[0])));
-  }
+  if (row == kTable.end() || (is_raw && name == ">")) return std::nullopt;
   if (name == "|" && size_in_bytes(row->dtype) > 1 && !is_raw) {
     where.fail(ErrorCode::kFormat,
                fmt::format("descr '{}' has no byte order, expected '<' or '>'", descr));
   }
-  return {row->dtype, name == ">"};
+  return NpyDtype{row->dtype, name == ">"};
 }
 
-std::optional<std::string_view> npy_text_kind(std::string_view descr) {
-  constexpr std::string_view kText = "USaMm";
-  const bool is_type = descr.size() > 2 && (descr[0] == '<' || descr[0] == '>' || descr[0] == '|');
-  if (!is_type || kText.find(descr[1]) == kText.npos) return std::nullopt;
-  return kind_name(descr[1]);
+Skipped describe_npy_dtype(const std::string& name, std::string_view descr) {
+  constexpr std::string_view kNoNumbers = "USaMm";
+  const bool has_numbers = kNoNumbers.find(descr[1]) == kNoNumbers.npos;
+  return {name,
+          fmt::format("holds {} (dtype '{}')", kind_name(descr[1]), for_message(descr)),
+          has_numbers};
 }
 
-std::string_view format_npy_dtype(const InTensor& where, DType dtype) {
-  const auto row =
-      std::find_if(kTable.begin(), kTable.end(), [&](const Row& r) { return r.dtype == dtype; });
+std::string_view format_npy_dtype(const InTensor& where, const TensorInfo& info) {
+  const auto row = std::ranges::find(kTable, info.dtype, &Row::dtype);
   if (row == kTable.end()) {
     where.fail(ErrorCode::kUnsupported,
-               fmt::format("numpy files cannot hold {}; use .safetensors", to_string(dtype)));
+               fmt::format("numpy files cannot hold {}; use .safetensors", dtype_name(info)));
   }
   return row->descr;
 }

@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "formats/where.h"
-#include "pqw/core/dtype.h"
+#include "pqw/core/tensor.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 
@@ -15,16 +16,15 @@ struct NpyDtype {
   bool big_endian = false;
 };
 
-// "<f4" and the like; a raw "<V2" or "|V2" is BF16, as the ml_dtypes package writes it.
-// Errors: kFormat (no type string), kUnsupported (a type that no tensor here can have).
-NpyDtype parse_npy_dtype(const InTensor& where, std::string_view descr);
+// "<f4" and the like; a raw "<V2" or "|V2" is BF16, as the ml_dtypes package writes it. Empty for a
+// type that no tensor here can have. Errors: kFormat (no type string).
+std::optional<NpyDtype> parse_npy_dtype(const InTensor& where, std::string_view descr);
 
-// "unicode text", "byte strings" or "dates or time spans", which are no numbers; empty for the
-// rest.
-std::optional<std::string_view> npy_text_kind(std::string_view descr);
+// What an array of such a type is: unicode text, complex numbers, ... REQUIRES: parse_npy_dtype
+// gives nothing.
+Skipped describe_npy_dtype(const std::string& name, std::string_view descr);
 
-// The inverse of parse_npy_dtype. Errors: kUnsupported (numpy has no type string for the 8-bit
-// floats).
-std::string_view format_npy_dtype(const InTensor& where, DType dtype);
+// The inverse of parse_npy_dtype. Errors: kUnsupported (a type for which numpy has no type string).
+std::string_view format_npy_dtype(const InTensor& where, const TensorInfo& info);
 
 }  // namespace pqw

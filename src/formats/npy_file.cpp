@@ -20,22 +20,22 @@ class NpyReader : public BasicReader {
   explicit NpyReader(InputFile file)
       : file_(std::move(file)),
         header_(parse_npy_header({file_.path(), name_}, file_.read_start(kNpyMaxHeaderBytes),
-                                 file_.size())) {
-    tensors_.push_back(header_.info);
+                                 file_.size(), skipped_)) {
+    if (header_) tensors_.push_back(header_->info);
   }
 
   TensorBytes read(std::size_t index) const override {
     const TensorInfo& info = tensors_.at(index);
-    std::vector<std::byte> bytes = file_.read(header_.header_bytes, header_.data_bytes);
+    std::vector<std::byte> bytes = file_.read(header_->header_bytes, header_->data_bytes);
     file_.require_unchanged();
-    if (needs_conversion(header_)) bytes = convert_npy({file_.path(), info.name}, header_, bytes);
+    if (needs_conversion(*header_)) bytes = convert_npy({file_.path(), info.name}, *header_, bytes);
     return TensorBytes(std::move(bytes));
   }
 
  private:
   std::string name_ = kNpyTensorName;
   InputFile file_;
-  NpyHeader header_;
+  std::optional<NpyHeader> header_;  // of the tensor, when it is one
 };
 
 class NpyWriter : public WeightWriter {

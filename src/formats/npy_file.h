@@ -12,7 +12,7 @@ namespace pqw {
 
 constexpr const char* kNpyTensorName = "arr_0";
 
-// Errors: kFormat, kUnsupported (element types, versions).
+// Errors: kFormat, kUnsupported (versions).
 std::unique_ptr<WeightReader> open_npy(InputFile file);
 
 // Errors: kExists, kIo, kUnsupported (not exactly one tensor, an element type).

@@ -66,33 +66,36 @@ std::string shape_tuple(const Shape& shape) {
 
 }  // namespace
 
-NpyHeader parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
-                           std::size_t file_bytes) {
+std::optional<NpyHeader> parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
+                                          std::size_t file_bytes, std::vector<Skipped>& skipped) {
   const Span literal = find_literal(where, prefix);
   const NpyLiteral parsed = literal_in(where, prefix, literal);
-  const NpyDtype type = parse_npy_dtype(where, parsed.descr);
-  const auto needed = checked_byte_count(parsed.shape, type.dtype);
+  if (parsed.is_structured) {
+    skipped.push_back({where.name, "holds structures", true});
+    return std::nullopt;
+  }
+  const auto type = parse_npy_dtype(where, parsed.descr);
+  if (!type) {
+    skipped.push_back(describe_npy_dtype(where.name, parsed.descr));
+    return std::nullopt;
+  }
+  const auto needed = checked_byte_count(parsed.shape, type->dtype);
   const std::string shape = for_message(to_string(parsed.shape));
   if (!needed) {
     where.fail(ErrorCode::kFormat, fmt::format("shape {} of {} exceeds 63 bits of bytes", shape,
-                                               to_string(type.dtype)));
+                                               to_string(type->dtype)));
   }
-  NpyHeader header{.info = {where.name, type.dtype, parsed.shape},
-                   .big_endian = type.big_endian,
+  NpyHeader header{.info = {where.name, type->dtype, parsed.shape},
+                   .big_endian = type->big_endian,
                    .fortran_order = parsed.fortran_order,
                    .header_bytes = literal.begin + literal.size,
                    .data_bytes = *needed};
   const std::size_t stored = file_bytes - header.header_bytes;
   if (stored != *needed) {
     where.fail(ErrorCode::kFormat, fmt::format("{} bytes stored, shape {} of {} needs {}", stored,
-                                               shape, to_string(type.dtype), *needed));
+                                               shape, to_string(type->dtype), *needed));
   }
   return header;
-}
-
-std::optional<std::string_view> npy_kind_without_numbers(const InTensor& where,
-                                                         std::span<const std::byte> prefix) {
-  return npy_text_kind(literal_in(where, prefix, find_literal(where, prefix)).descr);
 }
 
 std::string format_npy_header(const InTensor& where, const TensorInfo& info) {
@@ -101,7 +104,7 @@ std::string format_npy_header(const InTensor& where, const TensorInfo& info) {
                fmt::format("{} dimensions, numpy has at most {}", info.shape.size(), kMaxRank));
   }
   std::string literal = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
-                                    format_npy_dtype(where, info.dtype), shape_tuple(info.shape));
+                                    format_npy_dtype(where, info), shape_tuple(info.shape));
   if (!info.shape.empty()) {
     literal.append(kGrowthDigits - std::to_string(info.shape[0]).size(), ' ');
   }

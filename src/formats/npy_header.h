@@ -10,9 +10,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/where.h"
 #include "pqw/core/tensor.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 
@@ -32,15 +34,11 @@ struct NpyHeader {
 };
 
 // `prefix` is the start of a .npy file of `file_bytes` bytes: all of it, or at least
-// kNpyMaxHeaderBytes. The file has to have exactly the size that the header asks for.
-// Errors: kFormat, kUnsupported (an element type, a version).
-NpyHeader parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
-                           std::size_t file_bytes);
-
-// What a .npy file holds if that is text or dates, which are no tensor: "unicode text". Empty for
-// every other type. Errors: kFormat and kUnsupported before the type is known.
-std::optional<std::string_view> npy_kind_without_numbers(const InTensor& where,
-                                                         std::span<const std::byte> prefix);
+// kNpyMaxHeaderBytes. The file has to have exactly the size that the header asks for. Nothing, and
+// a line in `skipped`, when its elements are of a type that no tensor has.
+// Errors: kFormat, kUnsupported (a version).
+std::optional<NpyHeader> parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
+                                          std::size_t file_bytes, std::vector<Skipped>& skipped);
 
 // The header numpy would write, padded to a multiple of 64 bytes.
 // Errors: kUnsupported (an element type or rank that numpy does not have).

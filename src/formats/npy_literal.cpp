@@ -22,7 +22,12 @@ class Parser {
       expect(':');
       if (key == "descr") {
         once(key, has_descr);
-        literal.descr = descr();
+        literal.is_structured = peek() == '[' || peek() == '(';
+        if (literal.is_structured) {
+          pass_over();
+        } else {
+          literal.descr = string();
+        }
       } else if (key == "fortran_order") {
         once(key, has_order);
         literal.fortran_order = boolean();
@@ -83,12 +88,20 @@ class Parser {
     seen = true;
   }
 
-  std::string descr() {
-    const char next = peek();
-    if (next == '[' || next == '(') {
-      where_.fail(ErrorCode::kUnsupported, "a structured dtype is no supported element type");
-    }
-    return string();
+  // A list or tuple, up to the bracket that ends it.
+  void pass_over() {
+    std::size_t depth = 0;
+    do {
+      const char next = peek();
+      if (next == '\'' || next == '"') {
+        string();
+        continue;
+      }
+      if (next == '\0') expected("the end of a type");
+      if (next == '[' || next == '(') ++depth;
+      if (next == ']' || next == ')') --depth;
+      ++at_;
+    } while (depth > 0);
   }
 
   // Without escapes and prefixes: numpy has no use for them here.

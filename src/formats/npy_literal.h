@@ -10,14 +10,15 @@
 namespace pqw {
 
 struct NpyLiteral {
-  std::string descr;
+  std::string descr;  // empty for a structured type
+  bool is_structured = false;
   bool fortran_order = false;
   Shape shape;
 };
 
 // Accepts what numpy writes and nothing wider: a dict of exactly those three keys in any order,
-// plain strings, True or False, a tuple of non-negative integers (with the L of Python 2).
-// Errors: kFormat; kUnsupported when descr is a list or tuple (a structured type).
+// plain strings, True or False, a tuple of non-negative integers (with the L of Python 2). A
+// structured type (descr is a list or a tuple) is passed over. Errors: kFormat.
 NpyLiteral parse_npy_literal(const InTensor& where, std::string_view text);
 
 }  // namespace pqw

@@ -45,7 +45,7 @@ class NpzReader : public BasicReader {
         add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
       } else {
         others.push_back(name);
-        skipped_.push_back(fmt::format("member '{}' is no .npy", for_message(name)));
+        skipped_.push_back({name, "is no .npy"});
       }
     }
     if (n_entries > 0 && others.size() == n_entries) {
@@ -101,13 +101,10 @@ class NpzReader : public BasicReader {
     std::vector<std::byte> prefix(std::min<std::uint64_t>(stat.size, kNpyMaxHeaderBytes));
     const ZipFilePtr input = open_member(where, zip_index);
     require_bytes(where, *input, prefix);
-    if (const auto kind = npy_kind_without_numbers(where, prefix)) {
-      skipped_.push_back(fmt::format("'{}' holds {}", for_message(name), *kind));
-      return;
-    }
-    NpyHeader header = parse_npy_header(where, prefix, stat.size);
-    tensors_.push_back(header.info);
-    members_.push_back({zip_index, std::move(header)});
+    auto header = parse_npy_header(where, prefix, stat.size, skipped_);
+    if (!header) return;
+    tensors_.push_back(header->info);
+    members_.push_back({zip_index, std::move(*header)});
   }
 
   void check_stat(const InTensor& where, const zip_stat_t& stat) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <utility>
 
@@ -68,13 +69,23 @@ class SafetensorsReader : public BasicReader {
   std::vector<std::size_t> begins_;
 };
 
+// What its offset has to be a multiple of: the size of an element, where that is a power of two, and
+// 1 for elements that are packed.
+std::size_t alignment_of(const TensorInfo& info) {
+  const std::size_t count = element_count(info.shape);
+  const std::size_t bytes = byte_count(info);
+  if (info.dtype != DType::kUnknown) return std::max<std::size_t>(size_in_bits(info.dtype) / 8, 1);
+  const bool is_whole = count > 0 && bytes % count == 0 && std::has_single_bit(bytes / count);
+  return is_whole ? bytes / count : 1;
+}
+
 // Gives every tensor its range, in the order of `order`; false if one is not aligned.
 bool place(std::vector<SafetensorsEntry>& entries, const std::vector<std::size_t>& order) {
   bool aligned = true;
   std::size_t offset = 0;
   for (const std::size_t i : order) {
     SafetensorsEntry& entry = entries[i];
-    aligned = aligned && offset % size_in_bytes(entry.info.dtype) == 0;
+    aligned = aligned && offset % alignment_of(entry.info) == 0;
     entry.begin = offset;
     entry.end = offset += byte_count(entry.info);
   }
@@ -92,7 +103,7 @@ class SafetensorsWriter : public WeightWriter {
     std::iota(order.begin(), order.end(), std::size_t{0});
     if (!place(header.entries, order)) {
       std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return size_in_bytes(order_.tensors()[a].dtype) > size_in_bytes(order_.tensors()[b].dtype);
+        return alignment_of(order_.tensors()[a]) > alignment_of(order_.tensors()[b]);
       });
       place(header.entries, order);
     }

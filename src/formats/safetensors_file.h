@@ -10,7 +10,7 @@
 
 namespace pqw {
 
-// Tensors come in the order of their data. Errors: kFormat, kUnsupported (a dtype).
+// Tensors come in the order of their data. Errors: kFormat.
 std::unique_ptr<WeightReader> open_safetensors(InputFile file);
 
 // The data is in the order of `tensors` if that leaves every tensor aligned to its element size,

@@ -1,6 +1,7 @@
 // Writes the JSON header of a safetensors file.
 #include <fmt/format.h>
 
+#include <cassert>
 #include <nlohmann/json.hpp>
 
 #include "formats/little_endian.h"
@@ -34,8 +35,9 @@ std::string format_entry(const std::string& path, const SafetensorsEntry& entry)
   if (entry.info.name == kSafetensorsMetadataKey) {
     where.fail(ErrorCode::kUnsupported, "safetensors reserves the name");
   }
+  assert(is_dtype_name(dtype_name(entry.info)));
   return fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                     quoted(entry.info.name), to_string(entry.info.dtype),
+                     quoted(entry.info.name), dtype_name(entry.info),
                      fmt::join(entry.info.shape, ","), entry.begin, entry.end);
 }
 

@@ -149,14 +149,16 @@ class HeaderHandler {
                                         : !has_shape_ ? "shape"
                                                       : "data_offsets"));
     }
-    const auto dtype = dtype_from_string(*dtype_);
-    if (!dtype) {
-      InTensor{path_, name_}.fail(ErrorCode::kUnsupported,
-                                  fmt::format("dtype '{}' is unknown", for_message(*dtype_)));
-    }
-    entry_.info.dtype = *dtype;
     std::tie(entry_.begin, entry_.end) = *offsets_;
-    check_size();
+    if (entry_.begin > entry_.end) {
+      fail(fmt::format("data_offsets [{}, {}] run backwards", entry_.begin, entry_.end));
+    }
+    if (const auto dtype = dtype_from_string(*dtype_)) {
+      entry_.info.dtype = *dtype;
+      check_size();
+    } else {
+      take_unknown_type();
+    }
     header_.entries.push_back(std::move(entry_));
     dtype_.reset();
     offsets_.reset();
@@ -164,17 +166,33 @@ class HeaderHandler {
   }
 
   void check_size() const {
-    if (entry_.begin > entry_.end) {
-      fail(fmt::format("data_offsets [{}, {}] run backwards", entry_.begin, entry_.end));
-    }
-    const auto needed = checked_byte_count(entry_.info.shape, entry_.info.dtype);
+    const auto count = checked_element_count(entry_.info.shape);
+    const auto needed = checked_byte_count(entry_.info);
     const std::string shape = for_message(to_string(entry_.info.shape));
+    if (!needed && count && *count % 8 * size_in_bits(entry_.info.dtype) % 8 != 0) {
+      fail(fmt::format("shape {} of {} does not fill whole bytes", shape, *dtype_));
+    }
     if (!needed) fail(fmt::format("shape {} of {} exceeds 63 bits of bytes", shape, *dtype_));
     const std::size_t stored = entry_.end - entry_.begin;
     if (stored != *needed) {
       fail(
           fmt::format("{} bytes stored, shape {} of {} needs {}", stored, shape, *dtype_, *needed));
     }
+  }
+
+  // Its offsets say where it is; a type of less than a bit an element does not exist.
+  void take_unknown_type() {
+    if (!is_dtype_name(*dtype_)) {
+      fail(fmt::format("dtype '{}' is no name of a type", for_message(*dtype_)));
+    }
+    const std::size_t stored = entry_.end - entry_.begin;
+    const auto count = checked_element_count(entry_.info.shape);
+    if (!count || (*count + 7) / 8 > stored) {
+      fail(fmt::format("{} bytes stored, shape {} of {} needs a bit an element at least", stored,
+                       for_message(to_string(entry_.info.shape)), *dtype_));
+    }
+    entry_.info.dtype = DType::kUnknown;
+    entry_.info.unknown = {*dtype_, stored};
   }
 
   const std::string& path_;

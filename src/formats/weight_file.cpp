@@ -29,6 +29,10 @@ void require_distinct_names(const std::string& path, const std::vector<TensorInf
 
 }  // namespace
 
+std::string to_string(const Skipped& skipped) {
+  return fmt::format("'{}' {}", for_message(skipped.name), skipped.what);
+}
+
 std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOptions& options) {
   InputFile file(path);
   switch (detect_format(file)) {

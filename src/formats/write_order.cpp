@@ -15,12 +15,12 @@ WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
   constexpr std::size_t kMax = std::numeric_limits<std::ptrdiff_t>::max();
   std::size_t total = 0;
   for (const TensorInfo& info : tensors_) {
-    const auto bytes = checked_byte_count(info.shape, info.dtype);
+    const auto bytes = checked_byte_count(info);
     if (!bytes || *bytes > kMax - total) {
       InTensor{path_, info.name}.fail(
           ErrorCode::kInvalidArgument,
-          fmt::format("shape {} of {} takes the file beyond 63 bits of bytes",
-                      for_message(to_string(info.shape)), to_string(info.dtype)));
+          fmt::format("shape {} of {} takes the file beyond 63 bits of whole bytes",
+                      for_message(to_string(info.shape)), dtype_name(info)));
     }
     total += *bytes;
   }
@@ -36,9 +36,19 @@ std::size_t WriteOrder::next(std::size_t bytes) {
     InTensor{path_, info.name}.fail(
         ErrorCode::kInvalidArgument,
         fmt::format("{} bytes given, shape {} of {} needs {}", bytes, to_string(info.shape),
-                    to_string(info.dtype), byte_count(info)));
+                    dtype_name(info), byte_count(info)));
   }
   return n_added_++;
+}
+
+std::size_t WriteOrder::next_as(std::size_t added) {
+  const bool is_there = added < n_added_ && n_added_ < tensors_.size();
+  if (!is_there || tensors_[added].dtype != tensors_[n_added_].dtype ||
+      tensors_[added].shape != tensors_[n_added_].shape) {
+    InFile{path_}.fail(ErrorCode::kInvalidArgument,
+                       fmt::format("tensor {} cannot be the same as tensor {}", n_added_, added));
+  }
+  return next(byte_count(tensors_[added]));
 }
 
 void WriteOrder::require_complete() const {

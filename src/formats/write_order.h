@@ -16,9 +16,15 @@ class WriteOrder {
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
 
+  std::size_t n_added() const { return n_added_; }
+
   // The index of the tensor that these bytes are. Errors: kInvalidArgument when all tensors were
   // added before or this one has another size.
   std::size_t next(std::size_t bytes);
+
+  // The same for a tensor that equals one that was added. Errors: kInvalidArgument, also when that
+  // was not added or has another type or shape.
+  std::size_t next_as(std::size_t added);
 
   // Errors: kInvalidArgument when tensors are missing.
   void require_complete() const;

@@ -1,4 +1,4 @@
-// HDF5 groups: creating, listing links, opening what hard links point to.
+// HDF5 groups: creating, linking, listing links, opening what hard links point to.
 #include "h5/group.h"
 
 #include <hdf5.h>
@@ -65,13 +65,26 @@ LinkKind kind_of(H5L_type_t type) {
   }
 }
 
-herr_t append_link(hid_t, const char* name, const H5L_info_t* info, void* data) {
+// The path in a soft link. It is only read, not followed.
+std::string soft_target(Id group, const char* name, std::size_t size) {
+  std::vector<char> path(size + 1);
+  if (H5Lget_val(group, name, path.data(), size, H5P_DEFAULT) < 0) return "";
+  return path.data();
+}
+
+Link link_of(Id group, const char* name, const H5L_info_t& info) {
+  Link link{name, kind_of(info.type)};
+  if (link.kind == LinkKind::kHard) link.address = info.u.address;
+  if (link.kind == LinkKind::kSoft) link.target = soft_target(group, name, info.u.val_size);
+  return link;
+}
+
+herr_t append_link(hid_t group, const char* name, const H5L_info_t* info, void* data) {
   auto& listing = *static_cast<Listing*>(data);
   listing.too_many = listing.links.size() >= listing.max_links;
   if (listing.too_many) return 1;
   try {
-    const LinkKind kind = kind_of(info->type);
-    listing.links.push_back({name, kind, kind == LinkKind::kHard ? info->u.address : 0});
+    listing.links.push_back(link_of(group, name, *info));
     return 0;
   } catch (...) {
     listing.failure = std::current_exception();
@@ -109,6 +122,22 @@ std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
     throw context.error("more than " + std::to_string(max_links) + " links in a group");
   }
   return std::move(listing.links);
+}
+
+std::optional<Link> find_link(Id group, const std::string& name, const Context& context) {
+  const htri_t is_there = H5Lexists(group, name.c_str(), H5P_DEFAULT);
+  check(is_there, context, "look for a link");
+  if (is_there == 0) return std::nullopt;
+  H5L_info_t info;
+  check(H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT), context, "look at a link");
+  return link_of(group, name.c_str(), info);
+}
+
+void create_hard_link(Id file, const std::string& existing, const std::string& name,
+                      const Context& context) {
+  const Handle links = link_list(context);
+  check(H5Lcreate_hard(file, existing.c_str(), file, name.c_str(), links.id(), H5P_DEFAULT),
+        context, "create a link");
 }
 
 Object open_object(Id file, std::uint64_t address, const Context& context) {

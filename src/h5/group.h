@@ -1,8 +1,9 @@
-// HDF5 groups: creating, listing links, opening what hard links point to.
+// HDF5 groups: creating, linking, listing links, opening what hard links point to.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,12 @@ struct Link {
   std::string name;
   LinkKind kind = LinkKind::kOther;
   std::uint64_t address = 0;  // of the object, for hard links
+  std::string target = {};    // the path that a soft link holds
 };
+
+// Gives an object another name. Both are paths from the root group; the groups of `name` exist.
+void create_hard_link(Id file, const std::string& existing, const std::string& name,
+                      const Context& context);
 
 enum class LinkOrder { kByName, kByCreation };
 
@@ -35,6 +41,10 @@ enum class LinkOrder { kByName, kByCreation };
 // the group does not remember the order of creation; more than max_links is one too.
 std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
                              const Context& context);
+
+// The link of that name; empty when there is none. REQUIRES: a name without '/', not empty and not
+// ".".
+std::optional<Link> find_link(Id group, const std::string& name, const Context& context);
 
 enum class ObjectKind { kGroup, kDataset, kOther };
 

@@ -8,7 +8,7 @@
 
 namespace pqw::h5 {
 
-// Little-endian. F16, BF16, F8_E4M3 and F8_E5M2 are floats with their own fields; BOOL is the
+// Little-endian. REQUIRES: is_basic(dtype). F16, BF16, F8_E4M3 and F8_E5M2 are floats with their own fields; BOOL is the
 // enumeration of int8 {FALSE = 0, TRUE = 1} that h5py uses. Valid for the life of the process.
 Id type_of(DType dtype);
 
@@ -17,7 +17,8 @@ struct FoundType {
   bool big_endian;
 };
 
-// The element type that equals an HDF5 datatype in either byte order; empty for every other.
+// The element type that equals an HDF5 datatype in either byte order; empty for every other. What
+// means the same under another name: h5/content.h.
 std::optional<FoundType> dtype_of(Id type, const Context& context);
 
 // A UTF-8 string type of that many bytes, padded with zero bytes. REQUIRES: bytes > 0.

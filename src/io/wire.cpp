@@ -1,6 +1,7 @@
 // Numbers and texts as bytes between processes.
 #include "io/wire.h"
 
+#include <cassert>
 #include <cstring>
 
 #include "pqw/core/error.h"
@@ -34,6 +35,7 @@ void WireWriter::bytes(std::span<const std::byte> value) {
 }
 
 void WireWriter::tensor(const TensorInfo& info) {
+  assert(is_basic(info.dtype));
   text(info.name);
   number(static_cast<std::uint64_t>(info.dtype));
   number(info.shape.size());
@@ -92,7 +94,7 @@ TensorInfo WireReader::tensor() {
   TensorInfo info;
   info.name = text();
   const std::uint64_t dtype = number();
-  require(dtype <= static_cast<std::uint64_t>(DType::kBool));
+  require(dtype <= static_cast<std::uint64_t>(DType::kBool));  // is_basic
   info.dtype = static_cast<DType>(dtype);
   const std::size_t rank = count(sizeof(std::uint64_t));
   require(rank <= kMaxRank);

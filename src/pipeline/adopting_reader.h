@@ -21,7 +21,7 @@ class AdoptingReader : public WeightReader {
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const Metadata& metadata() const override { return file_->metadata(); }
-  const std::vector<std::string>& skipped() const override { return file_->skipped(); }
+  const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
   TensorBytes read(std::size_t index) const override;
 
   // The index in the file.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "pipeline/adopting_reader.h"
+#include "pipeline/aliases.h"
 #include "pipeline/archive_output.h"
 #include "pipeline/candidate.h"
 #include "pipeline/encode_batch.h"
@@ -16,6 +17,8 @@
 #include "pipeline/joint_layers.h"
 #include "pipeline/kept_tensors.h"
 #include "pqw/archive/archive.h"
+#include "pqw/codecs/alias.h"
+#include "pqw/codecs/carried.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/evaluate.h"
@@ -46,6 +49,34 @@ std::vector<PlanEntry> plan_of(const AdoptingReader& reader, const std::vector<P
   return plan;
 }
 
+// Throws unless all numbers of the file are in its tensors, or may be left out, and there are any.
+void require_all(const std::string& path, const WeightReader& file, bool skip_unsupported) {
+  std::vector<Skipped> lost = file.skipped();
+  std::erase_if(lost, [](const Skipped& skipped) { return !skipped.has_numbers; });
+  if (!lost.empty() && !skip_unsupported) {
+    throw Error(ErrorCode::kNotCarried,
+                fmt::format("{}: {}, which cannot be carried{}", path, to_string(lost.front()),
+                            lost.size() == 1 ? "" : fmt::format("; {} more", lost.size() - 1)));
+  }
+  if (file.tensors().empty()) {
+    throw Error(
+        ErrorCode::kNotFound,
+        fmt::format("{}: holds no tensor{}", path,
+                    file.skipped().empty() ? "" : ": " + to_string(file.skipped().front())));
+  }
+}
+
+// Makes those entries aliases that equal another one.
+void take_aliases(const WeightReader& reader, std::span<PlanEntry> plan) {
+  const auto aliases = find_aliases(reader, plan);
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    if (!aliases[i]) continue;
+    plan[i].same_as = aliases[i];
+    plan[i].compress = false;
+    plan[i].reason = same_as(plan[*aliases[i]].info.name);
+  }
+}
+
 Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
                  const ReadOptions& options) {
   if (is_archive(path)) {
@@ -54,6 +85,7 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
   }
   Input input;
   auto file = open_weights(path, options);
+  require_all(path, *file, recipe.skip_unsupported);
   const std::vector<PlanEntry> plan = make_plan(file->tensors(), recipe);
   std::vector<Int8Reference> references;
   for (const PlanEntry& entry : plan) {
@@ -61,6 +93,7 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
   }
   input.reader = std::make_unique<AdoptingReader>(std::move(file), std::move(references));
   input.plan = plan_of(*input.reader, plan);
+  take_aliases(*input.reader, input.plan);
   input.archive_options.overwrite = overwrite;
   input.archive_options.metadata = input.reader->metadata();
   input.archive_options.n_tensors = input.plan.size();
@@ -74,8 +107,22 @@ TensorReport plain_report(const TensorInfo& info, std::string reason) {
   TensorReport report;
   report.info = info;
   report.note = std::move(reason);
+  report.exact = !is_basic(info.dtype);
+  if (report.exact) report.codec = kCarriedCodec;
   report.bytes = byte_count(info);
   report.n_parameters = element_count(info.shape);
+  return report;
+}
+
+// `target` is the report of the tensor that it equals.
+TensorReport alias_report(const PlanEntry& entry, const TensorReport& target) {
+  TensorReport report;
+  report.info = entry.info;
+  report.codec = kAliasCodec;
+  report.exact = !target.compressed();
+  report.note = entry.reason;
+  report.bytes = target.info.name.size();
+  report.distortion = target.distortion;
   return report;
 }
 
@@ -110,7 +157,11 @@ TensorReport add_layer(const PlanEntry& entry, std::size_t index, const JointGro
 
 TensorReport add_plain(ArchiveWriter& writer, const TensorInfo& info, const TensorBytes& bytes,
                        std::string reason) {
-  writer.add_plain(info, bytes.view());
+  if (is_basic(info.dtype)) {
+    writer.add_plain(info, bytes.view());
+  } else {
+    writer.add(carried_record(info, bytes.view()));
+  }
   TensorReport report = plain_report(info, std::move(reason));
   report.distortion.emplace();
   return report;
@@ -147,8 +198,12 @@ TensorReport write_layer(const Job& job, const JointGroups& groups, ArchiveWrite
 }
 
 TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups& groups,
-                       ArchiveWriter& writer) {
+                       std::span<const TensorReport> done, ArchiveWriter& writer) {
   const PlanEntry& entry = *job.entry;
+  if (entry.same_as) {
+    writer.add(alias_record(entry.info, done[*entry.same_as].info.name));
+    return alias_report(entry, done[*entry.same_as]);
+  }
   if (groups.shares(job.index)) return write_layer(job, groups, writer);
   if (entry.reference) {
     job.compressed = adopt(reader, job.index, entry);
@@ -176,7 +231,11 @@ TensorReport size_compressed(const PlanEntry& entry, const Compressed& plan, Arc
 }
 
 TensorReport size_plain(const TensorInfo& info, std::string reason, ArchiveSizer& sizer) {
-  sizer.add_plain(info);
+  if (is_basic(info.dtype)) {
+    sizer.add_plain(info);
+  } else {
+    sizer.add(carried_record(info, {}));
+  }
   return plain_report(info, std::move(reason));
 }
 
@@ -214,7 +273,12 @@ void preview_layers(const WeightReader& reader, std::size_t index, const PlanEnt
 }
 
 TensorReport size_tensor(const AdoptingReader& reader, std::size_t index, const PlanEntry& entry,
-                         JointGroups& groups, ArchiveSizer& sizer) {
+                         JointGroups& groups, std::span<const TensorReport> done,
+                         ArchiveSizer& sizer) {
+  if (entry.same_as) {
+    sizer.add(alias_record(entry.info, done[*entry.same_as].info.name));
+    return alias_report(entry, done[*entry.same_as]);
+  }
   if (entry.reference) {
     TensorReport report = size_compressed(entry, adopt(reader, index, entry), sizer);
     report.note = kAdopted;
@@ -253,7 +317,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
     if (observer != nullptr) observer->on_tensor(batch.front().entry->info);
     finish_batch(*input.reader, input.plan, kept, resume, groups, batch, observer);
     for (Job& job : batch) {
-      report.tensors.push_back(write_job(*input.reader, job, groups, writer));
+      report.tensors.push_back(write_job(*input.reader, job, groups, report.tensors, writer));
       groups.close(job.index);
       if (observer != nullptr) observer->on_tensor_done(report.tensors.back());
     }
@@ -274,7 +338,8 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
   ArchiveSizer sizer(input.archive_options);
   JointGroups groups(input.plan);
   for (std::size_t i = 0; i < input.plan.size(); ++i) {
-    report.tensors.push_back(size_tensor(*input.reader, i, input.plan[i], groups, sizer));
+    report.tensors.push_back(
+        size_tensor(*input.reader, i, input.plan[i], groups, report.tensors, sizer));
     groups.close(i);
   }
   report.file_bytes = sizer.finish();

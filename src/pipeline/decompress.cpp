@@ -1,6 +1,7 @@
 // Whole files: archive in, weights out.
 #include "pqw/pipeline/decompress.h"
 
+#include <map>
 #include <span>
 
 #include "formats/extension.h"
@@ -21,7 +22,12 @@ std::size_t decompress(const std::string& archive, const std::string& output,
   std::vector<TensorInfo> infos;
   for (const std::size_t i : indices) infos.push_back(reader->tensors()[i]);
   const auto writer = create_weights(output, infos, reader->metadata(), overwrite);
-  for (const std::size_t i : indices) writer->add(reader->read(i).view());
+  std::map<std::size_t, std::size_t> places;  // in the output, by where the values are stored
+  for (std::size_t place = 0; place < indices.size(); ++place) {
+    const std::size_t i = indices[place];
+    const auto [first, is_new] = places.emplace(reader->stored_as(i), place);
+    if (is_new || !writer->add_name_of(first->second)) writer->add(reader->read(i).view());
+  }
   writer->commit();
   return indices.size();
 }

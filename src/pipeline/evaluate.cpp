@@ -20,14 +20,20 @@ namespace {
 TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   const ArchiveEntry& entry = archive.entries()[index];
   TensorReport report;
-  report.info = entry.info;
+  report.info = original_info(archive, index);
   report.codec = entry.codec;
   report.bytes = entry.data_bytes;
   report.n_parameters = element_count(entry.info.shape);
-  if (!report.compressed()) return report;
   try {
-    describe(read_compressed(archive, index), report);
-    report.note = entry.options;
+    const std::size_t stored = stored_index(archive, index);
+    report.exact = is_exact(archive, stored);
+    if (stored != index) {
+      report.note = same_as(archive.entries()[stored].info.name);
+      report.n_parameters = 0;
+    } else if (!report.exact) {
+      describe(read_compressed(archive, index), report);
+      report.note = entry.options;
+    }
   } catch (const Error& error) {  // of a later version: it can be listed, not read
     if (error.code() != ErrorCode::kUnsupported) throw;
     report.note = error.what();
@@ -84,17 +90,17 @@ std::unique_ptr<WeightReader> adopted_as(std::unique_ptr<WeightReader> source,
 void compare(const TensorInfo& original_info, std::span<const std::byte> original,
              std::span<const std::byte> reconstruction, bool from_archive, TensorReport& report) {
   const bool equal =
-      original_info.dtype == report.info.dtype &&
+      dtype_name(original_info) == dtype_name(report.info) &&
       std::equal(original.begin(), original.end(), reconstruction.begin(), reconstruction.end());
   if (equal && !report.compressed()) {
     report.distortion.emplace();
     return;
   }
   if (!is_compressible(original_info.dtype) || !is_compressible(report.info.dtype)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("tensor '{}': {} and {} data differ, only float types are measured",
-                            original_info.name, to_string(original_info.dtype),
-                            to_string(report.info.dtype)));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("tensor '{}': {} and {} data differ, only float types are measured",
+                    original_info.name, dtype_name(original_info), dtype_name(report.info)));
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
   if (!from_archive) report.codec = "decoded";
@@ -124,6 +130,7 @@ Report evaluate(const std::string& original, const std::string& compressed,
   require_same_names(compressed, decoded_index, original, source_index);
   const bool from_archive = is_archive(compressed);
   Report report = describe_compressed(compressed, *decoded, options);
+  report.skipped = source->skipped();
   for (std::size_t i = 0; i < report.tensors.size(); ++i) {
     TensorReport& tensor = report.tensors[i];
     const std::size_t j = source_index.at(tensor.info.name);
@@ -144,8 +151,9 @@ std::size_t verify(const std::string& archive, const ReadOptions& options) {
   verify_digest(archive);
   const ArchiveReader reader(archive, options);
   for (std::size_t i = 0; i < reader.entries().size(); ++i) {
-    if (reader.entries()[i].codec == "plain") {
-      reader.read_plain(i);
+    if (stored_index(reader, i) != i) continue;
+    if (is_exact(reader, i)) {
+      read_exact(reader, i);
     } else {
       read_compressed(reader, i);
     }

@@ -17,6 +17,8 @@ double TensorReport::bits_per_weight() const {
   return divide(8 * static_cast<double>(bytes), static_cast<double>(element_count(info.shape)));
 }
 
+std::string same_as(const std::string& tensor) { return "same as '" + tensor + "'"; }
+
 void describe(const Weight& weight, TensorReport& report) {
   report.settings = summary(weight);
   report.n_parameters = parameter_count(weight);

@@ -17,9 +17,11 @@ std::vector<std::size_t> select_tensors(const std::string& path,
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (filter.matches(tensors[i].name)) indices.push_back(i);
   }
-  if (indices.empty() && !pattern.empty()) {
+  if (indices.empty()) {
     throw Error(ErrorCode::kNotFound,
-                fmt::format("{}: {} matches no tensor", path, quoted("pattern", pattern)));
+                tensors.empty()
+                    ? fmt::format("{}: holds no tensor", path)
+                    : fmt::format("{}: {} matches no tensor", path, quoted("pattern", pattern)));
   }
   return indices;
 }

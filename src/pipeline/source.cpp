@@ -4,8 +4,11 @@
 #include <algorithm>
 
 #include "formats/detect.h"
+#include "pqw/codecs/alias.h"
+#include "pqw/codecs/carried.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -14,17 +17,21 @@ namespace {
 class DecodedArchive : public WeightReader {
  public:
   DecodedArchive(const std::string& path, const ReadOptions& options) : archive_(path, options) {
-    for (const ArchiveEntry& entry : archive_.entries()) tensors_.push_back(entry.info);
+    for (std::size_t i = 0; i < archive_.entries().size(); ++i) {
+      tensors_.push_back(original_info(archive_, i));
+    }
   }
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const Metadata& metadata() const override { return archive_.metadata(); }
-  const std::vector<std::string>& skipped() const override { return skipped_; }
+  const std::vector<Skipped>& skipped() const override { return skipped_; }
+  std::size_t stored_as(std::size_t index) const override { return stored_index(archive_, index); }
 
   TensorBytes read(std::size_t index) const override {
+    const std::size_t stored = stored_as(index);
+    if (is_exact(archive_, stored)) return TensorBytes(read_exact(archive_, stored));
     const TensorInfo& info = tensors_[index];
-    if (archive_.entries()[index].codec == "plain") return TensorBytes(archive_.read_plain(index));
-    const Weight weight = read_compressed(archive_, index);
+    const Weight weight = read_compressed(archive_, stored);
     std::vector<std::byte> bytes(byte_count(info));
     decode_rows_to(weight, info.dtype, 0, info.shape[0], bytes);
     return TensorBytes(std::move(bytes));
@@ -33,31 +40,33 @@ class DecodedArchive : public WeightReader {
  private:
   ArchiveReader archive_;
   std::vector<TensorInfo> tensors_;
-  std::vector<std::string> skipped_;
+  std::vector<Skipped> skipped_;
 };
+
+[[noreturn]] void fail(const ArchiveReader& archive, const std::string& tensor, ErrorCode code,
+                       const std::string& what) {
+  throw Error(code, archive.path() + ": " + quoted("tensor", tensor) + ": " + what);
+}
 
 // Where a tensor is said to have its factors.
 TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& tensor,
                             const std::string& owner) {
-  const auto& entries = archive.entries();
-  const auto entry = std::find_if(entries.begin(), entries.end(),
-                                  [&](const ArchiveEntry& e) { return e.info.name == owner; });
-  if (entry == entries.end() || entry->codec != TensorizedWeight::kCodec) {
-    throw Error(ErrorCode::kCorrupt, archive.path() + ": tensor '" + tensor +
-                                         "': its factors are said to be those of '" + owner +
-                                         "', which is no tensorized weight of this archive");
+  const auto index = archive.find(owner);
+  if (!index || archive.entries()[*index].codec != TensorizedWeight::kCodec) {
+    fail(archive, tensor, ErrorCode::kCorrupt,
+         "its factors are said to be those of '" + owner +
+             "', which is no tensorized weight of this archive");
   }
-  return tensorized_from_record(archive.read(static_cast<std::size_t>(entry - entries.begin())));
+  return tensorized_from_record(archive.read(*index));
 }
 
+// Where the values of the tensor of that name are stored.
 std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
-  const auto& entries = archive.entries();
-  const auto entry = std::find_if(entries.begin(), entries.end(),
-                                  [&](const ArchiveEntry& e) { return e.info.name == name; });
-  if (entry == entries.end()) {
+  const auto index = archive.find(name);
+  if (!index) {
     throw Error(ErrorCode::kNotFound, archive.path() + ": no tensor is named '" + name + "'");
   }
-  return static_cast<std::size_t>(entry - entries.begin());
+  return stored_index(archive, *index);
 }
 
 }  // namespace
@@ -75,6 +84,47 @@ std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOp
   return open_weights(path, options);
 }
 
+TensorInfo original_info(const ArchiveReader& archive, std::size_t index) {
+  const ArchiveEntry& entry = archive.entries()[index];
+  const bool has_description = entry.codec == kCarriedCodec || entry.codec == kAliasCodec;
+  // Of a tensor with features, which cannot be read, the options may say anything.
+  return has_description && entry.features.empty() ? info_from({entry.info, entry.options})
+                                                   : entry.info;
+}
+
+std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
+  const ArchiveEntry& entry = archive.entries()[index];
+  if (entry.codec != kAliasCodec) return index;
+  const std::string name = alias_target(archive.read(index));
+  const auto found = archive.find(name);
+  const std::string subject = "is said to equal " + quoted("tensor", name);
+  if (!found) {
+    fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is not there");
+  }
+  if (archive.entries()[*found].codec == kAliasCodec) {
+    fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is an alias itself");
+  }
+  TensorInfo target = original_info(archive, *found);
+  target.name = entry.info.name;
+  if (target != original_info(archive, index)) {
+    fail(archive, entry.info.name, ErrorCode::kCorrupt,
+         subject + ", which has another type or shape");
+  }
+  return *found;
+}
+
+bool is_exact(const ArchiveReader& archive, std::size_t index) {
+  const std::string& codec = archive.entries()[index].codec;
+  return codec == "plain" || codec == kCarriedCodec;
+}
+
+std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t index) {
+  if (archive.entries()[index].codec == "plain") return archive.read_plain(index);
+  const Record record = archive.read(index);
+  const auto bytes = carried_bytes(record);
+  return {bytes.begin(), bytes.end()};
+}
+
 Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
   const Record record = archive.read(index);
   const auto owner = shared_with(record);
@@ -84,24 +134,27 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
 
 Weight load_weight(const ArchiveReader& archive, const std::string& name) {
   const std::size_t index = index_of(archive, name);
-  const ArchiveEntry& entry = archive.entries()[index];
-  if (entry.codec != "plain") return read_compressed(archive, index);
-  return PlainWeight{entry.info.shape, entry.info.dtype, archive.read_plain(index)};
+  if (!is_exact(archive, index)) return read_compressed(archive, index);
+  const TensorInfo info = original_info(archive, index);
+  if (!is_basic(info.dtype)) {
+    fail(archive, name, ErrorCode::kInvalidArgument,
+         "type " + std::string(dtype_name(info)) + " cannot be computed with");
+  }
+  return PlainWeight{info.shape, info.dtype, archive.read_plain(index)};
 }
 
 std::vector<float> load_floats(const ArchiveReader& archive, const std::string& name) {
   const std::size_t index = index_of(archive, name);
-  const ArchiveEntry& entry = archive.entries()[index];
-  if (!is_compressible(entry.info.dtype)) {
-    throw Error(ErrorCode::kInvalidArgument, archive.path() + ": tensor '" + name + "': type " +
-                                                 std::string(to_string(entry.info.dtype)) +
-                                                 " is no float type");
+  const TensorInfo info = original_info(archive, index);
+  if (!is_compressible(info.dtype)) {
+    fail(archive, name, ErrorCode::kInvalidArgument,
+         "type " + std::string(dtype_name(info)) + " is no float type");
   }
-  std::vector<float> values(element_count(entry.info.shape));
-  if (entry.codec == "plain") {
-    to_float(archive.read_plain(index), entry.info.dtype, values);
+  std::vector<float> values(element_count(info.shape));
+  if (is_exact(archive, index)) {
+    to_float(read_exact(archive, index), info.dtype, values);
   } else {
-    const MatrixShape matrix = matrix_shape(entry.info.shape);
+    const MatrixShape matrix = matrix_shape(info.shape);
     decode_rows(read_compressed(archive, index), 0, {values.data(), matrix.rows, matrix.cols});
   }
   return values;

@@ -263,6 +263,36 @@ TEST_F(Archive, RefusesShapesThatItCannotHold) {
             ErrorCode::kInvalidArgument);
 }
 
+TEST_F(Archive, RefusesTypesThatItDoesNotHave) {
+  ArchiveWriter writer(path_, {});
+  for (const TensorInfo& info : {TensorInfo{"x", DType::kF4, {2}}, {"y", DType::kC64, {1}},
+                                 {"z", DType::kUnknown, {2}, UnknownType{"I4", 1}}}) {
+    Record record = pq_record(info.name);
+    record.info = info;
+    for (const Error& error :
+         {error_of([&] { writer.add_plain(info, counting_bytes(byte_count(info))); }),
+          error_of([&] { writer.add(record); })}) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_THAT(error.what(), HasSubstr("which archives do not have"));
+    }
+  }
+  Record record = pq_record("w");
+  record.sections[1].dtype = DType::kF6E2M3;
+  EXPECT_THAT(error_of([&] { writer.add(record); }).what(),
+              HasSubstr("section 'codes': a type that archives do not have"));
+}
+
+TEST_F(Archive, FindsTensorsByName) {
+  ArchiveWriter writer(path_, {});
+  writer.add(pq_record("b"));
+  writer.add_plain({"a/c", DType::kU8, {1}}, counting_bytes(1));
+  writer.commit();
+  const ArchiveReader reader(path_);
+  EXPECT_EQ(reader.find("b"), 0u);
+  EXPECT_EQ(reader.find("a/c"), 1u);
+  EXPECT_EQ(reader.find("a"), std::nullopt);
+}
+
 TEST_F(Archive, RefusesRecordsOutsideTheFormat) {
   const auto code_of = [&](const std::function<void(Record&)>& spoil) {
     Record record = pq_record("w");

@@ -112,9 +112,22 @@ inline Tensor counting(const std::string& name, DType dtype, const Shape& shape)
   return tensor;
 }
 
+// Of the basic types, and of the others.
 inline const std::vector<DType> kAllDtypes{DType::kF16,    DType::kBF16,   DType::kF32, DType::kF64,
                                            DType::kF8E4M3, DType::kF8E5M2, DType::kI8,  DType::kI16,
                                            DType::kI32,    DType::kI64,    DType::kU8,  DType::kU16,
                                            DType::kU32,    DType::kU64,    DType::kBool};
+inline const std::vector<DType> kOtherDtypes{
+    DType::kF8E8M0,     DType::kF4,         DType::kF6E2M3, DType::kF6E3M2,
+    DType::kF8E4M3Fnuz, DType::kF8E5M2Fnuz, DType::kC64};
+
+// A line for everything that a file holds beside tensors; "LOST " before those with numbers.
+inline std::vector<std::string> skipped_in(const WeightReader& reader) {
+  std::vector<std::string> lines;
+  for (const Skipped& skipped : reader.skipped()) {
+    lines.push_back((skipped.has_numbers ? "LOST " : "") + to_string(skipped));
+  }
+  return lines;
+}
 
 }  // namespace pqw::test

@@ -26,6 +26,26 @@ TEST(Npy, ReadsWhatNumpyWrites) {
                                  little_endian<float>({0, 1, 2, 3, 4, 5})}));
 }
 
+TEST(Npy, NamesATypeThatNoTensorHas) {
+  const test::TempDir dir;
+  const auto skipped = [&](const std::string& descr) {
+    test::set_content(dir / "f", file_of("{'descr': " + descr +
+                                             ", 'fortran_order': False, 'shape': (1,)}",
+                                         std::string(16, '\0')));
+    const auto reader = open_weights(dir / "f");
+    EXPECT_TRUE(reader->tensors().empty());
+    return test::skipped_in(*reader);
+  };
+  EXPECT_THAT(skipped("'<U4'"), ElementsAre("'arr_0' holds unicode text (dtype '<U4')"));
+  EXPECT_THAT(skipped("'<m8[s]'"),
+              ElementsAre("'arr_0' holds dates or time spans (dtype '<m8[s]')"));
+  EXPECT_THAT(skipped("'<c16'"), ElementsAre("LOST 'arr_0' holds complex numbers (dtype '<c16')"));
+  EXPECT_THAT(skipped("'|O'"), ElementsAre("LOST 'arr_0' holds Python objects (dtype '|O')"));
+  EXPECT_THAT(skipped("[('a', '<f8'), ('b]', '<f8', (1,))]"),
+              ElementsAre("LOST 'arr_0' holds structures"));
+  EXPECT_THAT(skipped("('<f8', (2,))"), ElementsAre("LOST 'arr_0' holds structures"));
+}
+
 TEST(Npy, ReadsVersions2And3) {
   EXPECT_THAT(read_all(kData + "/version2_u1_3.npy"),
               ElementsAre(Tensor{{"arr_0", DType::kU8, {3}}, "\1\2\3"}));

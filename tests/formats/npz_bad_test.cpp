@@ -171,8 +171,6 @@ const BadFile kBadFiles[] = {
      "unpack to 200 times that"},
     {"TextOfAMalformedType", zip_of({{"w.npy", npy_of("xU1", "(1,)", "a")}}), kFormat,
      "tensor 'w': descr 'xU1'"},
-    {"MemberOfObjects", zip_of({{"w.npy", npy_of("|O", "(1,)", "\x80\2N.")}}), kUnsupported,
-     "tensor 'w': dtype '|O' (Python objects)"},
     {"SecondMemberBad", zip_of({kGood, {"v/k.npy", npy_of("<f4", "(2,)", "abcd")}}), kFormat,
      "tensor 'v/k': 4 bytes stored, shape [2] of F32 needs 8"},
 };

@@ -11,6 +11,7 @@ using test::counting;
 using test::little_endian;
 using test::npy_of;
 using test::read_all;
+using test::skipped_in;
 using test::Tensor;
 using test::zip_of;
 using testing::ElementsAre;
@@ -43,9 +44,35 @@ TEST(Npz, SkipsTextAndDates) {
                                        {"bytes.npy", npy_of("|S4", "(1,)", text)},
                                        {"when.npy", npy_of("<M8[ns]", "(1,)", date)}}));
   const auto reader = open_weights(dir / "f");
-  EXPECT_THAT(reader->skipped(),
-              ElementsAre("'names' holds unicode text", "'bytes' holds byte strings",
-                          "'when' holds dates or time spans"));
+  EXPECT_THAT(skipped_in(*reader),
+              ElementsAre("'names' holds unicode text (dtype '<U1')",
+                          "'bytes' holds byte strings (dtype '|S4')",
+                          "'when' holds dates or time spans (dtype '<M8[ns]')"));
+  EXPECT_EQ(read_all(dir / "f"), (std::vector{Tensor{{"w", DType::kU8, {1}}, "x"}}));
+}
+
+TEST(Npz, NamesMembersOfNumbersThatNoTensorHas) {
+  const test::TempDir dir;
+  const std::string bytes(16, '\0');
+  test::set_content(
+      dir / "f",
+      zip_of({{"c.npy", npy_of("<c16", "(1,)", bytes)},
+              {"o.npy", npy_of("|O", "(1,)", "\x80\2N.")},
+              {"s.npy", test::npy_literal("{'descr': [('x[', '<f4'), ('y', [('z', '<i4')])], "
+                                          "'fortran_order': False, 'shape': (2,), }\n",
+                                          bytes)},
+              {"w.npy", npy_of("|u1", "(1,)", "x")},
+              {"g.npy", npy_of("<f16", "(1,)", bytes)},
+              {"v.npy", npy_of("|V1", "(16,)", bytes)},
+              {"b.npy", npy_of(">V2", "(8,)", bytes)}}));
+  const auto reader = open_weights(dir / "f");
+  EXPECT_THAT(
+      skipped_in(*reader),
+      ElementsAre("LOST 'c' holds complex numbers (dtype '<c16')",
+                  "LOST 'o' holds Python objects (dtype '|O')", "LOST 's' holds structures",
+                  "LOST 'g' holds numbers of a size that tensors do not have (dtype '<f16')",
+                  "LOST 'v' holds raw bytes (dtype '|V1')",
+                  "LOST 'b' holds raw bytes (dtype '>V2')"));
   EXPECT_EQ(read_all(dir / "f"), (std::vector{Tensor{{"w", DType::kU8, {1}}, "x"}}));
 }
 
@@ -83,7 +110,7 @@ TEST(Npz, OtherMembersAreSkippedAndListed) {
   ASSERT_EQ(reader->tensors().size(), 1u);
   EXPECT_EQ(reader->tensors()[0].name, "w");
   EXPECT_EQ(reader->skipped().size(), 3u);
-  EXPECT_THAT(reader->skipped(), testing::Contains("member 'folder/' is no .npy"));
+  EXPECT_THAT(skipped_in(*reader), testing::Contains("'folder/' is no .npy"));
 }
 
 TEST(Npz, NamesOfMembersAreUtf8OrCodePage437) {

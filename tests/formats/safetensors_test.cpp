@@ -92,6 +92,52 @@ TEST(Safetensors, LargeElementsComeFirstWhenATensorWouldBeMisaligned) {
   EXPECT_THAT(read_all(dir / "f.safetensors"), ElementsAre(step, half, odd, mask));
 }
 
+TEST(Safetensors, PackedAndOtherNewTypesAreReadAndWrittenBitByBit) {
+  const test::TempDir dir;
+  std::vector<Tensor> tensors;
+  for (const DType dtype : {DType::kC64, DType::kF8E8M0, DType::kF4, DType::kF6E2M3,
+                            DType::kF6E3M2, DType::kF8E4M3Fnuz, DType::kF8E5M2Fnuz}) {
+    tensors.push_back(counting(std::string(to_string(dtype)), dtype, {3, 4}));
+  }
+  write_all(dir / "f.safetensors", tensors);
+  EXPECT_EQ(read_all(dir / "f.safetensors"), tensors);
+}
+
+// 4 and 6 bits an element: 5 x 2 elements are 5 bytes, 4 are 3.
+TEST(Safetensors, PackedTypesHaveTheOffsetsOfTheirBytes) {
+  const test::TempDir dir;
+  write_all(dir / "f.safetensors",
+            {{{"four", DType::kF4, {5, 2}}, "abcde"}, {{"six", DType::kF6E3M2, {4}}, "xyz"}});
+  const std::string json = R"({"four":{"dtype":"F4","shape":[5,2],"data_offsets":[0,5]},)"
+                           R"("six":{"dtype":"F6_E3M2","shape":[4],"data_offsets":[5,8]}})";
+  const std::string spaces((8 - json.size() % 8) % 8, ' ');
+  EXPECT_EQ(test::content(dir / "f.safetensors"), file_of(json + spaces, "abcdexyz"));
+}
+
+TEST(Safetensors, PackedTensorsDoNotMisalignOthers) {
+  const test::TempDir dir;
+  const Tensor packed = counting("packed", DType::kF4, {6}), half = counting("h", DType::kF16, {1}),
+               pair = counting("pair", DType::kC64, {2});
+  write_all(dir / "f.safetensors", {packed, half, pair});
+  EXPECT_THAT(read_all(dir / "f.safetensors"), ElementsAre(pair, half, packed));
+}
+
+TEST(Safetensors, AnUnknownTypeKeepsItsNameAndItsBytes) {
+  const test::TempDir dir;
+  const std::string json = R"({"w":{"dtype":"I4","shape":[5],"data_offsets":[0,3]},)"
+                           R"("wide":{"dtype":"F128","shape":[2],"data_offsets":[3,35]},)"
+                           R"("none":{"dtype":"F3","shape":[0],"data_offsets":[35,35]}})";
+  const std::string data = "abc" + std::string(32, 'w');
+  test::set_content(dir / "f", file_of(json, data));
+  const std::vector<Tensor> tensors = read_all(dir / "f");
+  ASSERT_EQ(tensors.size(), 3u);
+  EXPECT_EQ(tensors[0].info, (TensorInfo{"w", DType::kUnknown, {5}, UnknownType{"I4", 3}}));
+  EXPECT_EQ(tensors[0].bytes, "abc");
+  // Elements of 16 bytes are aligned, those of 4.8 bits are packed.
+  write_all(dir / "g.safetensors", tensors);
+  EXPECT_THAT(read_all(dir / "g.safetensors"), ElementsAre(tensors[1], tensors[0], tensors[2]));
+}
+
 TEST(Safetensors, ATensorCalledLikeTheMetadataCannotBeWritten) {
   const test::TempDir dir;
   try {

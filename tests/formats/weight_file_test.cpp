@@ -188,6 +188,26 @@ TEST(WeightFile, ShapesThatOverflowAreRefused) {
   EXPECT_EQ(sum.code(), ErrorCode::kInvalidArgument);
 }
 
+TEST(WeightFile, TypesThatAFormatDoesNotHaveAreRefusedByName) {
+  const test::TempDir dir;
+  for (const DType dtype : test::kOtherDtypes) {
+    for (const char* name : {"f.npz", "f.npy", "f.h5"}) {
+      const Error error = error_of_creating(dir / name, {{"w", dtype, {4}}});
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_THAT(error.what(), testing::HasSubstr("tensor 'w': "));
+      EXPECT_THAT(error.what(),
+                  testing::HasSubstr("cannot hold " + std::string(to_string(dtype)) +
+                                     "; use .safetensors"));
+    }
+  }
+  const Error error =
+      error_of_creating(dir / "f.h5", {{"w", DType::kUnknown, {4}, UnknownType{"I4", 2}}});
+  EXPECT_THAT(error.what(), testing::HasSubstr("tensor 'w': HDF5 files cannot hold I4"));
+  EXPECT_EQ(error_of_creating(dir / "f.safetensors", {{"w", DType::kF4, {3}}}).code(),
+            ErrorCode::kInvalidArgument)
+      << "half a byte";
+}
+
 class WriterOf : public testing::TestWithParam<const char*> {};
 
 TEST_P(WriterOf, LeavesNothingBehindWithoutCommit) {

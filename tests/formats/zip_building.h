@@ -91,12 +91,14 @@ inline std::string zip_of(const std::vector<ZipMember>& members, const ZipEnd& e
          u32(directory.size()) + u32(end.directory_offset.value_or(archive.size())) + u16(0);
 }
 
-// A .npy file, version 1.0.
+// A .npy file, version 1.0, around a literal or of a type and shape.
+inline std::string npy_literal(const std::string& literal, const std::string& data) {
+  return std::string("\x93NUMPY\1\0", 8) + u16(literal.size()) + literal + data;
+}
 inline std::string npy_of(const std::string& descr, const std::string& shape,
                           const std::string& data) {
-  const std::string literal =
-      "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }\n";
-  return std::string("\x93NUMPY\1\0", 8) + u16(literal.size()) + literal + data;
+  return npy_literal(
+      "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }\n", data);
 }
 
 }  // namespace pqw::test

@@ -58,6 +58,33 @@ TEST_F(Groups, TellKindsOfLinksWithoutFollowingThem) {
   EXPECT_EQ(links[0].kind, LinkKind::kExternal);
   EXPECT_EQ(links[1].kind, LinkKind::kHard);
   EXPECT_EQ(links[2].kind, LinkKind::kSoft);
+  EXPECT_EQ(links[2].target, "nowhere");
+}
+
+TEST_F(Groups, FindALinkByName) {
+  const Handle group = create_group(file_.id(), "g", {}, context_);
+  add(group, "hard");
+  H5Lcreate_soft("/a/path of it", group.id(), "soft", H5P_DEFAULT, H5P_DEFAULT);
+  const auto hard = find_link(group.id(), "hard", context_);
+  ASSERT_TRUE(hard);
+  EXPECT_EQ(hard->kind, LinkKind::kHard);
+  EXPECT_EQ(hard->address, list_links(group.id(), LinkOrder::kByName, 9, context_)[0].address);
+  const auto soft = find_link(group.id(), "soft", context_);
+  ASSERT_TRUE(soft);
+  EXPECT_EQ(soft->kind, LinkKind::kSoft);
+  EXPECT_EQ(soft->target, "/a/path of it");
+  EXPECT_FALSE(find_link(group.id(), "none", context_));
+}
+
+TEST_F(Groups, HardLinksAreSecondNames) {
+  const Handle group = create_group(file_.id(), "g", {}, context_);
+  add(group, "a");
+  create_hard_link(file_.id(), "g/a", "b", context_);
+  const auto link = find_link(file_.id(), "b", context_);
+  ASSERT_TRUE(link);
+  EXPECT_EQ(open_object(file_.id(), link->address, context_).n_names, 2u);
+  EXPECT_THAT(message_of([&] { create_hard_link(file_.id(), "none", "c", context_); }),
+              testing::StartsWith("shown: object: cannot create a link: "));
 }
 
 TEST_F(Groups, OpenObjectsByAddress) {

@@ -9,7 +9,7 @@ namespace pqw::test {
 
 enum class Outcome {
   kRefused,   // one error
-  kSkipped,   // no tensor but 'good', and the harmful object is named among the skipped
+  kSkipped,   // no tensor but 'good' and its other names; the harmful object is named as skipped
   kHarmless,  // read as if nothing was wrong
 };
 

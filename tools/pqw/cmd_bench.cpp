@@ -47,12 +47,12 @@ struct Arguments {
   bool quiet = false;
 };
 
-// The compressed tensors that are asked for.
+// The compressed tensors that are asked for, by their own name or that of an alias.
 std::vector<std::size_t> select(const ArchiveReader& archive, const std::string& pattern) {
   std::vector<TensorInfo> infos;
   for (const ArchiveEntry& entry : archive.entries()) infos.push_back(entry.info);
   std::vector<std::size_t> indices = select_tensors(archive.path(), infos, pattern);
-  std::erase_if(indices, [&](std::size_t i) { return archive.entries()[i].codec == "plain"; });
+  std::erase_if(indices, [&](std::size_t i) { return is_exact(archive, stored_index(archive, i)); });
   if (!indices.empty()) return indices;
   throw Error(ErrorCode::kNotFound,
               fmt::format("{}: no compressed tensor{}", archive.path(),

@@ -41,6 +41,7 @@ void add_eval(CLI::App& app) {
     Report report = evaluate(arguments->original, arguments->compressed, arguments->reading);
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    print_skipped(report.skipped);
     print_result(arguments->json ? to_json(report) : to_table(report));
   });
 }

@@ -34,8 +34,8 @@ void print_error(std::string_view message) noexcept {
 
 void print_note(std::string_view message) { print_talk(printable(message) + "\n"); }
 
-void print_skipped(const std::vector<std::string>& skipped) {
-  for (const std::string& line : skipped) print_note("skipped: " + line);
+void print_skipped(const std::vector<Skipped>& skipped) {
+  for (const Skipped& item : skipped) print_note("skipped: " + to_string(item));
 }
 
 void print_result(std::string_view text) {

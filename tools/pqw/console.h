@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pqw/formats/weight_file.h"
+
 namespace CLI {
 class App;
 }
@@ -25,7 +27,7 @@ void print_error(std::string_view message) noexcept;
 void print_note(std::string_view message);
 
 // What an input holds beside tensors, a line each on stderr.
-void print_skipped(const std::vector<std::string>& skipped);
+void print_skipped(const std::vector<Skipped>& skipped);
 
 // Results. Errors: kIo when stdout cannot be written.
 void print_result(std::string_view text);

@@ -19,6 +19,7 @@ bool leaves_output_open(ErrorCode code) {
     case ErrorCode::kCorrupt:
     case ErrorCode::kUnsupported:
     case ErrorCode::kNonFinite:
+    case ErrorCode::kNotCarried:
       return true;
     default:
       return false;

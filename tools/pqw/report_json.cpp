@@ -32,7 +32,7 @@ Json to_json(const TensorReport& tensor) {
   const auto& distortion = tensor.distortion;
   Json json = {{"name", tensor.info.name},
                {"shape", tensor.info.shape},
-               {"dtype", to_string(tensor.info.dtype)},
+               {"dtype", dtype_name(tensor.info)},
                {"codec", tensor.codec},
                {"bits_per_weight", tensor.bits_per_weight()},
                {"relative_error", measured(distortion, &Distortion::relative_error)},
@@ -52,8 +52,13 @@ Json to_json(const TensorReport& tensor) {
 std::string to_json(const Report& report) {
   Json tensors = Json::array();
   for (const TensorReport& tensor : report.tensors) tensors.push_back(to_json(tensor));
+  Json skipped = Json::array();
+  for (const Skipped& item : report.skipped) {
+    skipped.push_back({{"name", item.name}, {"what", item.what}});
+  }
   const auto distortion = report.distortion();
   const Json json = {{"tensors", std::move(tensors)},
+                     {"skipped", std::move(skipped)},
                      {"total",
                       {{"original_bytes", report.original_bytes()},
                        {"file_bytes", report.file_bytes},

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,8 +33,8 @@ std::size_t archive_name_bytes(std::string_view name);
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
 // equal bytes. Not safe for use from several threads at once.
 // Errors of every call: kIo; kExists when the target is there and overwriting was not asked for;
-// kInvalidArgument for a name that was added before, for bytes that do not fit their shape and for
-// names beyond the limits of the format; kUnsupported for more than 32 dimensions. After an error
+// kInvalidArgument for a name that was added before, for types that are not basic, for bytes that do
+// not fit their shape and for names beyond the limits of the format; kUnsupported for more than 32 dimensions. After an error
 // the writer can only be destroyed.
 class ArchiveWriter {
  public:
@@ -96,6 +97,9 @@ class ArchiveReader {
   std::uint64_t file_bytes() const;
   const std::vector<ArchiveEntry>& entries() const;  // in the order of writing
   const std::map<std::string, std::string>& metadata() const;
+
+  // The index of the tensor of that name; empty when there is none.
+  std::optional<std::size_t> find(std::string_view name) const;
 
   // The record of a compressed tensor, sections and parts in the order of their names. Errors: as
   // above, and kUnsupported for a feature that this reader does not know. REQUIRES:

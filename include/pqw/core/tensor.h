@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pqw/core/dtype.h"
@@ -13,10 +14,19 @@ namespace pqw {
 
 using Shape = std::vector<std::size_t>;
 
+// An element type that pqw does not know. Such a tensor can only be carried.
+struct UnknownType {
+  std::string name;         // in its file; is_dtype_name
+  std::size_t n_bytes = 0;  // of the whole tensor
+
+  bool operator==(const UnknownType&) const = default;
+};
+
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;
-  Shape shape;  // empty: a scalar
+  Shape shape;                               // empty: a scalar
+  std::optional<UnknownType> unknown = {};  // there exactly when dtype is kUnknown
 
   bool operator==(const TensorInfo&) const = default;
 };
@@ -24,12 +34,20 @@ struct TensorInfo {
 // Product of the dimensions (1 for a scalar); empty when it does not fit in 63 bits.
 std::optional<std::size_t> checked_element_count(std::span<const std::size_t> shape);
 
-// Bytes of a tensor of that shape and type; empty when they do not fit in 63 bits.
+// Bytes of a tensor of that shape and type; empty when they do not fit in 63 bits, or elements of 4
+// or 6 bits do not fill whole bytes. REQUIRES: not kUnknown.
 std::optional<std::size_t> checked_byte_count(std::span<const std::size_t> shape, DType dtype);
 
-// As above for shapes that were validated before. Throws Error(kInvalidArgument) on overflow.
+// The same of any tensor.
+std::optional<std::size_t> checked_byte_count(const TensorInfo& info);
+
+// As above for shapes that were validated before. Throws Error(kInvalidArgument) where those are
+// empty.
 std::size_t element_count(std::span<const std::size_t> shape);
 std::size_t byte_count(const TensorInfo& info);
+
+// The name of the element type in files: that of safetensors, or of the unknown type.
+std::string_view dtype_name(const TensorInfo& info);
 
 // "[64, 3, 7, 7]"
 std::string to_string(std::span<const std::size_t> shape);

@@ -18,6 +18,18 @@ namespace pqw {
 // an HDF5 file that is written. .npy and .npz have no place for it.
 using Metadata = std::map<std::string, std::string>;
 
+// What a file holds that is no tensor.
+struct Skipped {
+  std::string name;
+  std::string what;          // "holds text", "is a link to another file"
+  bool has_numbers = false;  // weights may be lost with it
+
+  bool operator==(const Skipped&) const = default;
+};
+
+// "'NAME' holds text", fit for a message.
+std::string to_string(const Skipped& skipped);
+
 // The bytes of one tensor, row-major and little-endian. Move-only.
 class TensorBytes {
  public:
@@ -43,9 +55,12 @@ class WeightReader {
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual const Metadata& metadata() const = 0;
 
-  // What was left out, one line each (datasets or zip members that are no tensors), for the user to
-  // be told.
-  virtual const std::vector<std::string>& skipped() const = 0;
+  // What was left out (datasets or zip members that are no tensors), for the user to be told.
+  virtual const std::vector<Skipped>& skipped() const = 0;
+
+  // The tensor that has the values of this one, where the file itself has them once only; else the
+  // index itself.
+  virtual std::size_t stored_as(std::size_t index) const { return index; }
 
   // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory.
   // Errors: kIo (also too little memory, and a file that was changed since it was opened), kFormat
@@ -54,8 +69,8 @@ class WeightReader {
 };
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
-// Errors: kNotFound, kIo, kFormat (broken, or of no known format), kUnsupported (element types;
-// weight formats that are recognised, but not read, such as PyTorch's or ONNX).
+// Errors: kNotFound, kIo, kFormat (broken, or of no known format), kUnsupported (weight formats that
+// are recognised, but not read, such as PyTorch's or ONNX).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
                                            const ReadOptions& options = {});
 
@@ -67,6 +82,14 @@ class WeightWriter {
   // The bytes of the next tensor of the list given to create_weights, row-major, little-endian.
   // Errors: kInvalidArgument (not the size of that tensor, or one tensor too many), kIo.
   virtual void add(std::span<const std::byte> bytes) = 0;
+
+  // Instead of add: the next tensor equals one that was added before, of that index. False, and
+  // nothing done, when the format cannot say so. REQUIRES: equal types and shapes.
+  // Errors: kInvalidArgument (no such tensors), kIo.
+  virtual bool add_name_of(std::size_t added) {
+    (void)added;
+    return false;
+  }
 
   // Called once, at the end. Errors: kInvalidArgument (tensors are missing), kIo, kExists.
   virtual void commit() = 0;

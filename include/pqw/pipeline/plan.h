@@ -25,6 +25,9 @@ struct PlanEntry {
   // Where this one is among tensors to be encoded as layers of one: all of them, as indices of the
   // plan, rising. The first one stores the factors. Empty for a tensor by itself.
   std::vector<std::size_t> layers = {};
+  // The entry of the equal tensor that this one is stored as an alias of; make_plan, which sees no
+  // bytes, leaves it empty.
+  std::optional<std::size_t> same_as = {};
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or

@@ -33,6 +33,8 @@ struct Recipe {
   std::vector<Pattern> include = {};  // when not empty: tensors that match none of these stay plain
   std::vector<Pattern> exclude = {};  // tensors that match one of these stay plain
   std::string file = {};              // which it was read from
+  // Whether numbers that no tensor can be made of are left out; else they are an error.
+  bool skip_unsupported = false;
 };
 
 // "PATTERN:key=value,..."; the pattern ends at the last colon. Errors: kInvalidArgument.

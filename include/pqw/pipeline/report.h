@@ -10,33 +10,39 @@
 #include "pqw/codecs/weight.h"
 #include "pqw/core/distortion.h"
 #include "pqw/core/tensor.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 
 struct TensorReport {
   TensorInfo info;
-  std::string codec = "plain";
+  std::string codec = "plain";   // or that of its record
   std::string settings;          // of the codec, as stored: summary() of codecs/weight.h
   std::string note;              // why it is plain, or what turned out otherwise than asked
   std::uint64_t bytes = 0;       // what the codec stores, or plain data
   std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
   std::size_t inner_width = 0;   // the rank of low_rank: outputs of the first of its two layers
 
+  bool exact = false;  // decodes to the bytes of the original, although it is no dataset
+
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion;
 
-  bool compressed() const { return codec != "plain"; }
+  bool compressed() const { return codec != "plain" && !exact; }
   std::uint64_t original_bytes() const { return byte_count(info); }
   double bits_per_weight() const;  // 0 for a tensor without elements
 };
+
+// The note of an alias of that tensor.
+std::string same_as(const std::string& tensor);
 
 // Fills in what can be told from the weight: settings, parameters.
 void describe(const Weight& weight, TensorReport& report);
 
 struct Report {
   std::vector<TensorReport> tensors;
-  std::vector<std::string> skipped;  // what the input holds beside tensors, one line each
-  std::uint64_t file_bytes = 0;      // on disk
+  std::vector<Skipped> skipped;  // what the input holds beside tensors
+  std::uint64_t file_bytes = 0;  // on disk
   double seconds = 0;
 
   std::uint64_t original_bytes() const;     // of all tensors, without file headers

@@ -12,7 +12,7 @@ namespace pqw {
 
 // The indices of the tensors of a file whose name matches `pattern` (RE2 syntax, anywhere in the
 // name; empty: all). Errors: kInvalidArgument for a pattern that is none, kNotFound, naming the
-// file, when it is not empty and matches no tensor.
+// file, when it matches no tensor or there is none.
 std::vector<std::size_t> select_tensors(const std::string& path,
                                         std::span<const TensorInfo> tensors,
                                         const std::string& pattern);

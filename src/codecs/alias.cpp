@@ -1,0 +1,37 @@
+// Tensors that equal another one of their archive.
+#include "pqw/codecs/alias.h"
+
+#include <span>
+
+#include "codecs/record_checks.h"
+#include "pqw/codecs/carried.h"
+
+namespace pqw {
+namespace {
+
+constexpr char kSection[] = "tensor";
+
+}  // namespace
+
+Record alias_record(const TensorInfo& info, const std::string& tensor) {
+  Description description = describe_for_archive(info);
+  const auto name = std::as_bytes(std::span(tensor));
+  return {std::move(description.info),
+          kAliasCodec,
+          {},
+          std::move(description.options),
+          {{kSection, DType::kU8, {name.size()}, {name.begin(), name.end()}}}};
+}
+
+std::string alias_target(const Record& record) {
+  require_no_features(record);
+  const Section& section = required_section(record, kSection);
+  if (section.dtype != DType::kU8 || section.shape.size() != 1) {
+    corrupt_record(record, "section 'tensor' of type " + std::string(to_string(section.dtype)) +
+                               " and shape " + to_string(section.shape) +
+                               ", expected the bytes of a name");
+  }
+  return {reinterpret_cast<const char*>(section.bytes.data()), section.bytes.size()};
+}
+
+}  // namespace pqw

@@ -1,0 +1,196 @@
+// What the elements of an HDF5 dataset are.
+#include "h5/content.h"
+
+#include <fmt/format.h>
+#include <hdf5.h>
+
+#include <array>
+#include <string_view>
+
+#include "pqw/core/text.h"
+
+namespace pqw::h5 {
+namespace {
+
+constexpr std::size_t kMaxDepth = 8;
+constexpr unsigned kMaxMembers = 256;
+
+Content numbers(std::string what) { return {std::nullopt, std::move(what), true}; }
+Content found(DType dtype, bool big_endian) {
+  return {FoundType{dtype, big_endian}, std::string(to_string(dtype)), true};
+}
+Content no_numbers(std::string what) { return {std::nullopt, std::move(what), false}; }
+
+// A text that HDF5 allocated.
+std::string take_text(char* text) {
+  const std::string copy = text == nullptr ? "" : text;
+  H5free_memory(text);
+  return copy;
+}
+
+// Whether every bit of an element counts.
+bool is_full(Id type) {
+  return H5Tget_precision(type) == 8 * H5Tget_size(type) && H5Tget_offset(type) == 0;
+}
+
+// Whether the highest byte comes first; empty for the order of a VAX and the like.
+std::optional<bool> is_big_endian(Id type) {
+  switch (H5Tget_order(type)) {
+    case H5T_ORDER_LE:
+      return false;
+    case H5T_ORDER_BE:
+      return true;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<DType> integer_dtype(Id type) {
+  const bool has_sign = H5Tget_sign(type) == H5T_SGN_2;
+  switch (H5Tget_size(type)) {
+    case 1:
+      return has_sign ? DType::kI8 : DType::kU8;
+    case 2:
+      return has_sign ? DType::kI16 : DType::kU16;
+    case 4:
+      return has_sign ? DType::kI32 : DType::kU32;
+    case 8:
+      return has_sign ? DType::kI64 : DType::kU64;
+    default:
+      return std::nullopt;
+  }
+}
+
+struct FloatLayout {
+  DType dtype;
+  std::size_t exponent_bits;
+  std::size_t bias;
+};
+
+// Sign, exponent, mantissa from the highest bit down, the first bit of the mantissa implied.
+constexpr std::array<FloatLayout, 6> kFloats{{{DType::kF16, 5, 15},
+                                              {DType::kBF16, 8, 127},
+                                              {DType::kF32, 8, 127},
+                                              {DType::kF64, 11, 1023},
+                                              {DType::kF8E4M3, 4, 7},
+                                              {DType::kF8E5M2, 5, 15}}};
+
+std::optional<DType> float_dtype(Id type, const Context& context) {
+  std::size_t sign_at = 0, exponent_at = 0, exponent = 0, mantissa_at = 0, mantissa = 0;
+  check(H5Tget_fields(type, &sign_at, &exponent_at, &exponent, &mantissa_at, &mantissa), context,
+        "read a type");
+  const std::size_t top = 8 * H5Tget_size(type) - 1;
+  if (H5Tget_norm(type) != H5T_NORM_IMPLIED || sign_at != top || exponent_at != top - exponent ||
+      mantissa != top - exponent || mantissa_at != 0) {
+    return std::nullopt;
+  }
+  for (const FloatLayout& layout : kFloats) {
+    if (size_in_bytes(layout.dtype) == H5Tget_size(type) && layout.exponent_bits == exponent &&
+        layout.bias == H5Tget_ebias(type)) {
+      return layout.dtype;
+    }
+  }
+  return std::nullopt;
+}
+
+// Integers and floats.
+Content simple_number(Id type, bool is_float, const Context& context) {
+  const auto order = is_big_endian(type);
+  if (order && is_full(type)) {
+    const auto dtype = is_float ? float_dtype(type, context) : integer_dtype(type);
+    if (dtype) return found(*dtype, *order);
+  }
+  const std::size_t size = H5Tget_size(type);
+  return numbers(fmt::format("{} of {} bits in {} byte{}{}", is_float ? "floats" : "integers",
+                             H5Tget_precision(type), size, size == 1 ? "" : "s",
+                             is_float && size > 8 ? " (long double)" : ""));
+}
+
+// h5py names numpy's type, as in "NUMPY:<M8[ns]".
+Content opaque(Id type) {
+  const std::string tag = take_text(H5Tget_tag(type));
+  constexpr std::string_view kNumpy = "NUMPY:";
+  const char kind = tag.starts_with(kNumpy) && tag.size() > 7 ? tag[7] : '\0';
+  if (kind == 'M' || kind == 'm') return no_numbers("dates or time spans");
+  const std::size_t size = H5Tget_size(type);
+  if (size == 2) return found(DType::kBF16, false);
+  return numbers(fmt::format("opaque data of {} byte{}{}", size, size == 1 ? "" : "s",
+                             tag.empty() ? "" : ", " + quoted("tagged", tag)));
+}
+
+Content content_of_type(Id type, std::size_t depth, const Context& context);
+
+// Two floats called r and i, or real and imaginary.
+bool is_complex(Id type, const Context& context) {
+  if (H5Tget_nmembers(type) != 2) return false;
+  std::array<std::size_t, 2> sizes{};
+  for (const unsigned i : {0u, 1u}) {
+    const Handle member = own(H5Tget_member_type(type, i), H5Tclose, context, "open a type");
+    sizes[i] = H5Tget_size(member.id());
+    const std::string name = take_text(H5Tget_member_name(type, i));
+    if (H5Tget_class(member.id()) != H5T_FLOAT || !name.starts_with("ri"[i])) return false;
+  }
+  return sizes[0] == sizes[1];
+}
+
+Content compound(Id type, std::size_t depth, const Context& context) {
+  if (is_complex(type, context)) {
+    return numbers(fmt::format("complex numbers of {} bytes", H5Tget_size(type)));
+  }
+  const int n_members = H5Tget_nmembers(type);
+  check(n_members, context, "read a type");
+  for (unsigned i = 0; i < static_cast<unsigned>(n_members); ++i) {
+    if (i == kMaxMembers) return numbers(fmt::format("structures of {} members", n_members));
+    const Handle member = own(H5Tget_member_type(type, i), H5Tclose, context, "open a type");
+    const Content content = content_of_type(member.id(), depth + 1, context);
+    if (content.has_numbers) return numbers("structures with " + content.what);
+  }
+  return no_numbers("structures without numbers");
+}
+
+// Arrays and lists.
+Content repeated(Id type, const char* kind, std::size_t depth, const Context& context) {
+  const Handle base = own(H5Tget_super(type), H5Tclose, context, "open a type");
+  const Content content = content_of_type(base.id(), depth + 1, context);
+  return {std::nullopt, fmt::format("{} of {}", kind, content.what), content.has_numbers};
+}
+
+Content content_of_type(Id type, std::size_t depth, const Context& context) {
+  if (depth > kMaxDepth) return numbers("something nested deep");
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      return simple_number(type, false, context);
+    case H5T_FLOAT:
+      return simple_number(type, true, context);
+    case H5T_STRING:
+      return no_numbers("text");
+    case H5T_TIME:
+      return no_numbers("dates");
+    case H5T_REFERENCE:
+      return no_numbers("references");
+    case H5T_BITFIELD:
+      return numbers(fmt::format("bit fields of {} bits", H5Tget_precision(type)));
+    case H5T_OPAQUE:
+      return opaque(type);
+    case H5T_ENUM:
+      if (dtype_of(type, context)) return found(DType::kBool, false);
+      return numbers("values of an enumeration");
+    case H5T_COMPOUND:
+      return compound(type, depth, context);
+    case H5T_ARRAY:
+      return repeated(type, "arrays", depth, context);
+    case H5T_VLEN:
+      return repeated(type, "lists", depth, context);
+    default:
+      return numbers("elements of a class that is not known");
+  }
+}
+
+}  // namespace
+
+Content content_of(Id dataset, const Context& context) {
+  const Handle type = own(H5Dget_type(dataset), H5Tclose, context, "open a type");
+  return content_of_type(type.id(), 1, context);
+}
+
+}  // namespace pqw::h5
