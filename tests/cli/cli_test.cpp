@@ -421,6 +421,11 @@ TEST_F(Cli, TalkThatCannotBeWrittenChangesNothing) {
 }
 
 TEST_F(Cli, OutputThatCannotBeWrittenIsAnError) {
+  for (const char* flag : {"--version", "--help"}) {
+    const Outcome outcome =
+        run({flag}, [] { ::dup2(::open("/dev/full", O_WRONLY), STDOUT_FILENO); });
+    expect_failure(outcome, "cannot write to standard output");
+  }
   run({"quantize", "model.safetensors", "-o", "m.h5"});
   const pid_t child = ::fork();
   if (child == 0) {

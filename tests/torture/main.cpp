@@ -12,8 +12,10 @@
 #include "tests/torture/faults.h"
 #include "tests/torture/hostile.h"
 #include "tests/torture/large.h"
+#include "tests/torture/limits.h"
 #include "tests/torture/memory.h"
 #include "tests/torture/resume.h"
+#include "tests/torture/signals.h"
 
 namespace {
 
@@ -29,7 +31,8 @@ const Part kParts[] = {
     {"mutants", pqw::torture::read_hdf5_mutants}, {"faults", pqw::torture::fail_writes},
     {"kills", pqw::torture::kill_at_writes},      {"random-kills", pqw::torture::kill_at_random},
     {"memory", pqw::torture::fail_allocations},   {"readers", pqw::torture::read_while_writing},
-    {"resume", pqw::torture::kill_and_resume},    {"large", pqw::torture::pass_large_tensors}};
+    {"resume", pqw::torture::kill_and_resume},    {"large", pqw::torture::pass_large_tensors},
+    {"limits", pqw::torture::lower_limits},       {"signals", pqw::torture::send_signals}};
 
 int usage() {
   fmt::print(stderr, "usage: pqw_torture [--long] [PART...]; parts:");

@@ -9,7 +9,8 @@
 namespace pqw::torture {
 
 pid_t start(const std::vector<std::string>& command, const std::vector<std::string>& variables,
-            const std::string& folder, unsigned most_seconds) {
+            const std::string& folder, unsigned most_seconds,
+            const std::function<void()>& prepare) {
   const pid_t child = ::fork();
   if (child != 0) return child;
   ::alarm(most_seconds);
@@ -22,6 +23,7 @@ pid_t start(const std::vector<std::string>& command, const std::vector<std::stri
   std::vector<char*> argv;
   for (const std::string& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  prepare();
   ::execv(argv[0], argv.data());
   ::_exit(127);
 }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstring>
+#include <iostream>
 #include <new>
 
 #include "pqw/cmd_bench.h"
@@ -12,6 +13,7 @@
 #include "pqw/cmd_quantize.h"
 #include "pqw/cmd_verify.h"
 #include "pqw/console.h"
+#include "pqw/core/error.h"
 #include "pqw/environment.h"
 #include "pqw/limits.h"
 #include "pqw/signals.h"
@@ -37,7 +39,11 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      const int status = app.exit(error);
+      if (!std::cout) throw pqw::Error(pqw::ErrorCode::kIo, "cannot write to standard output");
+      return status;
+    }
     pqw::tool::print_error(pqw::tool::usage_message(app, {argv, argv + argc}, error));
     return kUsage;
   }
