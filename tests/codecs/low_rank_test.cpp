@@ -5,9 +5,11 @@
 #include <omp.h>
 
 #include <cmath>
+#include <limits>
 
 #include "codecs/low_rank/truncated_svd.h"
 #include "pqw/codecs/encode.h"
+#include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "tests/random_matrix.h"
 
@@ -125,6 +127,32 @@ TEST(LowRank, ZerosAndTinyAndHugeWeightsAreFine) {
   }
 }
 
+LowRankWeight of_factors(std::vector<float> outer, std::vector<float> inner, std::size_t rank) {
+  const auto plain = [](std::size_t rows, const std::vector<float>& values) {
+    PlainWeight weight{{rows, values.size() / rows}, DType::kF32, {}};
+    weight.bytes.resize(values.size() * sizeof(float));
+    from_float(values, DType::kF32, weight.bytes);
+    return std::make_shared<const Weight>(std::move(weight));
+  };
+  LowRankWeight weight;
+  weight.shape = {outer.size() / rank, inner.size() / rank};
+  weight.outer = plain(weight.shape[0], outer);
+  weight.inner = plain(rank, inner);
+  return weight;
+}
+
+TEST(LowRank, SumsThatLeaveTheRangeOfFloatOnTheWayDecode) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  constexpr float kLeast = std::numeric_limits<float>::denorm_min();
+  EXPECT_THAT(decoded(of_factors({1, 1, 1}, {3e38f, 3e38f, -3e38f}, 3)),
+              testing::ElementsAre(3e38f));
+  EXPECT_THAT(decoded(of_factors({1, 1, 2, -2}, {3e38f, 3e38f}, 2)), testing::ElementsAre(kMax, 0));
+  EXPECT_THAT(decoded(of_factors({-1e30f}, {1e30f}, 1)), testing::ElementsAre(-kMax));
+  // Four quarters, each of which is rounded to 0 as a float.
+  EXPECT_THAT(decoded(of_factors({.25f, .25f, .25f, .25f}, {kLeast, kLeast, kLeast, kLeast}, 4)),
+              testing::ElementsAre(kLeast));
+}
+
 class RandomizedSvd : public testing::TestWithParam<Shape> {};
 
 TEST_P(RandomizedSvd, IsWithinOnePercentOfTheBest) {
@@ -236,6 +264,8 @@ TEST(LowRank, ZerosArePlaceholdersOfTheRightShape) {
   EXPECT_EQ(shape_of(*low_rank(weight).outer), (Shape{20, 4}));
   EXPECT_EQ(shape_of(*low_rank(weight).inner), (Shape{4, 30}));
   EXPECT_EQ(decoded(weight), std::vector<float>(600));
+  EXPECT_EQ(remarks_on(weight, LowRankOptions{.init = LowRankInit::kZeros}),
+            "init=zeros: factors of zeros, to be trained");
 }
 
 TEST(LowRank, ThePlanHasTheFinalSize) {

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <limits>
 #include <ostream>
 
 #include "pqw/codecs/tensorized.h"
@@ -41,6 +42,47 @@ std::vector<float> multiplied(TensorizedWeight weight, TensorForward forward,
   std::vector<float> y(batch * matrix.rows, NAN);
   multiply(weight, {x.data(), batch, matrix.cols}, {y.data(), batch, matrix.rows});
   return y;
+}
+
+// One weight, the sum of three products of a factor of a row and a factor of a column.
+float sum_of_products(TensorForm form, const std::vector<float>& row,
+                      const std::vector<float>& column) {
+  TensorizedWeight weight;
+  weight.shape = {1, 1};
+  std::vector<Weight> factors{test::plain_matrix({1, 3}, row)};
+  switch (form) {
+    case kCp:
+      weight.layout = {form, {1}, {1}, 1, {3}};
+      factors.push_back(test::plain_matrix({1, 3}, column));
+      break;
+    case kTucker:
+      weight.layout = {form, {1}, {1}, 1, {3, 1}};
+      factors.push_back(test::plain_matrix({1, 1}, {1}));
+      factors.push_back(test::plain_matrix({3, 1}, column));
+      break;
+    case kTt:
+      weight.layout = {form, {1}, {1}, 1, {3}};
+      factors.push_back(test::plain_matrix({3, 1}, column));
+      break;
+    case kTtm:
+      weight.layout = {form, {1, 1}, {1, 1}, 1, {3}};
+      factors.push_back(test::plain_matrix({3, 1}, column));
+  }
+  weight.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
+  float value = NAN;
+  decode(weight, {&value, 1, 1});
+  return value;
+}
+
+TEST(TensorizedDecode, SumsThatLeaveTheRangeOfFloatOnTheWayDecode) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  constexpr float kLeast = std::numeric_limits<float>::denorm_min();
+  for (const TensorForm form : {kCp, kTucker, kTt, kTtm}) {
+    EXPECT_EQ(sum_of_products(form, {1, 1, 1}, {3e38f, 3e38f, -3e38f}), 3e38f);
+    EXPECT_EQ(sum_of_products(form, {1, 1, 0}, {-3e38f, -3e38f, 0}), -kMax);
+    // Two halves, each of which is rounded to 0 as a float.
+    EXPECT_EQ(sum_of_products(form, {.5f, .5f, 0}, {kLeast, kLeast, 0}), kLeast);
+  }
 }
 
 class TensorizedMultiply : public testing::TestWithParam<Case> {};

@@ -21,6 +21,14 @@ TEST(Distortion, MeasuresByHand) {
   EXPECT_DOUBLE_EQ(d.cosine(), 17 / (5 * std::sqrt(14.0)));
 }
 
+TEST(Distortion, SeesWhatOnlyDoublesTell) {
+  const std::vector<double> w{1, 1}, v{1 + 0x1p-40, 1};
+  Distortion d;
+  d.add(w, v);
+  EXPECT_DOUBLE_EQ(d.squared_error(), 0x1p-80);
+  EXPECT_DOUBLE_EQ(d.relative_error(), 0x1p-81);
+}
+
 TEST(Distortion, PartsAddUpToTheWhole) {
   const std::vector<float> w{1, 2, 3, 4};
   const std::vector<float> v{1, 1, 4, 4};

@@ -364,6 +364,32 @@ TEST_F(JointResume, GivesTheSameBytesAndTakesTheFactorsThatWereKept) {
   }
 }
 
+// Factors of noise by four centroids of 8 values are farther from it than zeros are.
+constexpr const char* kBad =
+    ",rank=8,factors.codec=pq,factors.centroids=4,factors.iterations=2,factors.restarts=1";
+
+TEST_F(JointResume, AGroupThatWasNotTakenIsNotTakenAgain) {
+  const Recipe falling = recipe(std::string(kBad) +
+                                ",fallback.codec=pq,fallback.centroids=4,fallback.iterations=12,"
+                                "fallback.restarts=1");
+  for (const Recipe& of : {recipe(kBad), falling}) {
+    const std::string expected = uninterrupted(of);
+    for (const std::size_t most_done : {0, 3}) {
+      interrupt(of, most_done);
+      resume(of);
+      EXPECT_TRUE(content(archive_) == expected) << most_done;
+    }
+  }
+  const Report report = compress(input_, archive_, falling, true);
+  const Report plan = plan_compression(input_, falling);
+  EXPECT_EQ(plan.file_bytes, report.file_bytes);
+  EXPECT_EQ(report.tensors[0].codec, "pq");
+  const Report plain = compress(input_, archive_, recipe(kBad), true);
+  EXPECT_EQ(plain.tensors[0].codec, "plain");
+  EXPECT_THAT(plain.tensors[0].note, HasSubstr("a joint layer: tensorized: relative error 1"));
+  EXPECT_EQ(plan_compression(input_, recipe(kBad)).file_bytes, plain.file_bytes);
+}
+
 TEST_F(JointResume, FactorsOfOtherLayersAreNotTaken) {
   interrupt(recipe(kQuantized), 1);
   std::fstream file(input_, std::ios::in | std::ios::out | std::ios::binary);

@@ -91,6 +91,22 @@ TEST_F(ResumeTest, GivesTheSameBytesAndLearnsOnlyWhatIsMissing) {
   }
 }
 
+// Centroids that are blocks are farther from noise than zeros are.
+TEST_F(ResumeTest, TensorsThatWereNotTakenAreNotTakenAgain) {
+  const Recipe recipe{.defaults = {{"centroids", "2"},
+                                   {"block_size", "32"},
+                                   {"iterations", "0"},
+                                   {"init", "random"},
+                                   {"fallback.codec", "int8"}}};
+  const std::string whole = uninterrupted(recipe);
+  for (const std::size_t most_done : {0, 4, 7}) {
+    interrupt(recipe, most_done);
+    resume(recipe);
+    EXPECT_TRUE(content(output_) == whole) << most_done;
+    std::filesystem::remove(output_);
+  }
+}
+
 TEST_F(ResumeTest, OnAnotherNumberOfThreadsGivesTheSameBytes) {
   omp_set_num_threads(1);
   const std::string whole = uninterrupted(kRecipe);

@@ -74,6 +74,17 @@ TEST(Conv2d, DepthwiseIsDirectUnlessAMethodIsAskedFor) {
   expect_definition({weight.shape, images, options, {6, 6}}, weight, lookup, 2e-6);
 }
 
+TEST(Conv2d, SumsThatLeaveTheRangeOfFloatOnTheWayAreFinite) {
+  // Two channels of their own, kernels of three weights; the bias brings the second sum back.
+  const PlainWeight weight =
+      test::plain_weight({2, 1, 1, 3}, {3e38f, 3e38f, -3e38f, 3e38f, 3e38f, 0});
+  const std::vector<float> x(6, 1.0f);
+  std::vector<float> y(2);
+  Conv2d(weight, {0, -3e38f}, {.groups = 2}).forward(x, {1, 2, 1, 3}, y);
+  EXPECT_NEAR(y[0] / 3e38f, 1, 1e-6);
+  EXPECT_NEAR(y[1] / 3e38f, 1, 1e-6);
+}
+
 TEST(Conv2d, WorksOnThreads) {  // enough work for all of its loops to share
   const Case c{{64, 16, 3, 3}, {2, 16, 20, 20}, {.padding = {1, 1}}, {20, 20}};
   expect_definition(c, test::random_pq_weight(c.weight, 9, 256), {}, 1e-4);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <thread>
 
 #include "pqw/core/error.h"
@@ -49,6 +51,62 @@ TEST(ServedWeight, EveryCodecMultipliesAsPreciselyAsDocumented) {
           EXPECT_FALSE(served.describe(batch).empty());
         }
       }
+    }
+  }
+}
+
+// Weights of one row, 3e38, 3e38 and -3e38, in every codec.
+std::vector<NamedWeight> huge_weights() {
+  const std::vector<float> row{3e38f, 3e38f, -3e38f};
+  PqWeight pq;
+  pq.shape = {1, 3};
+  pq.block_size = 1;
+  pq.n_centroids = 2;
+  pq.codebooks = {3e38f, -3e38f};
+  pq.codes = {0, 0, 1};
+  Int8Weight int8;
+  int8.shape = {1, 3};
+  int8.values = {100, 100, -100};
+  int8.scales = {3e36f};
+  LowRankWeight low_rank;
+  low_rank.shape = {1, 3};
+  low_rank.outer = std::make_shared<const Weight>(test::plain_weight({1, 1}, {2e19f}));
+  low_rank.inner =
+      std::make_shared<const Weight>(test::plain_weight({1, 3}, {1.5e19f, 1.5e19f, -1.5e19f}));
+  TensorizedWeight tensorized;
+  tensorized.shape = {1, 3};
+  tensorized.layout = {TensorForm::kTt, {1}, {3}, 1, {1}};
+  tensorized.factors = std::make_shared<const std::vector<Weight>>(
+      std::vector<Weight>{test::plain_weight({1, 1}, {2e19f}),
+                          test::plain_weight({1, 3}, {1.5e19f, 1.5e19f, -1.5e19f})});
+  return {{"plain", test::plain_weight({1, 3}, row)},
+          {"pq", pq},
+          {"int8", int8},
+          {"low_rank", low_rank},
+          {"tensorized", tensorized}};
+}
+
+TEST(ServedWeight, SumsThatLeaveTheRangeOfFloatOnTheWayAreFinite) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const NamedWeight& named : huge_weights()) {
+    for (const NamedPrecision& precision : kPrecisions) {
+      SCOPED_TRACE(named.name + " " + precision.name);
+      const ServedWeight served(named.weight, {.precision = precision.precision});
+      // 3e38, 1.5e38 and 6e38, which is infinite; a row that is not finite itself.
+      const std::vector<float> x{1, 1, 1, 0.5f, 0.5f, 0.5f, 1, 1, 0, kInfinity, 0, 0};
+      for (const std::size_t batch : {1, 4}) {
+        std::vector<float> y(4);
+        for (std::size_t b = 0; b < 4; b += batch) {
+          served.multiply({x.data() + b * 3, batch, 3}, {y.data() + b, batch, 1});
+        }
+        EXPECT_NEAR(y[0] / 3e38f, 1, precision.bound);
+        EXPECT_NEAR(y[1] / 1.5e38f, 1, precision.bound);
+        EXPECT_EQ(y[2], kInfinity);
+        EXPECT_FALSE(std::isfinite(y[3]));
+      }
+      float y = 0;
+      served.multiply_rows(0, {x.data(), 1, 3}, {&y, 1, 1});
+      EXPECT_NEAR(y / 3e38f, 1, precision.bound);
     }
   }
 }

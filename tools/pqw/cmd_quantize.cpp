@@ -38,8 +38,8 @@ A recipe file says the same in YAML; of its rules and those of --set the first t
 Patterns are regular expressions that match anywhere in a name, and each has to match some tensor; in
 recipes {pattern: 'head', optional: true} may match none. Settings of --set and of recipes:
 codec (pq, int8, low_rank, tensorized, plain), the options of that codec, factors.KEY for the codec
-of its factors, and fallback.KEY for the codec of tensors that it would not make smaller. In YAML
-they are nested:
+of its factors, and fallback.KEY for the codec of tensors that it would not make smaller or would
+lose (a relative error of 1 or more). In YAML they are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 pq: block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, tolerance,
@@ -168,7 +168,8 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--codec", "codec", "NAME",
       "how to represent the weights: pq, int8, low_rank, tensorized or plain (default pq)");
   add_part("--fallback", "fallback",
-           "codec and options for tensors that the codec would not make smaller (default plain)");
+           "codec and options for tensors that the codec would not make smaller or would lose "
+           "(default plain)");
   add_part("--factors", "factors",
            "codec and options of the factors of low_rank and tensorized (default plain)");
   add("--form", "form", "NAME", "tensorized: tt, ttm, tucker or cp (default tt)");
@@ -247,9 +248,15 @@ void add_quantize(CLI::App& app) {
   add_pattern_options(verb, *arguments);
   verb.add_option("--recipe", arguments->recipe, "the same in a YAML file")->type_name("FILE");
   add_threads_option(verb);
+<<<<<<< HEAD
   add_trusted_option(verb, arguments->reading);
   verb.add_flag("--dry-run", arguments->dry_run,
                 "print the plan and the exact size, write nothing");
+=======
+  verb.add_flag(
+      "--dry-run", arguments->dry_run,
+      "print the plan and the exact size, write nothing (fast unless factors are quantized)");
+>>>>>>> 2434fec (Tests and documents: weights at the limits of their types, exact dry runs)
   verb.add_flag("--force", arguments->force, "replace an existing output");
   verb.add_flag("--resume", arguments->resume,
                 "go on where an interrupted run with the same output stopped (finished tensors "

@@ -87,7 +87,7 @@ LowRankWeight plan_weight(const LowRankFactors& factors, const LowRankOptions& o
 LowRankWeight encode(const LowRankFactors& factors, const LowRankOptions& options,
                      EmObserver* observer = nullptr);
 
-// The shares of the singular values that are kept.
+// The shares of the singular values that are kept, or that the factors are zeros.
 std::string remarks(const LowRankWeight& weight, const LowRankOptions& options);
 
 }  // namespace pqw

@@ -41,7 +41,7 @@ void check_pattern(const Pattern& pattern);
 // its scale and zero point. Tensors that are to be compressed are layers of one where their options
 // have the same label (TensorizedOptions::joint) and nothing else tells them apart: shape, type,
 // options, fallback, policy. Decides by name, type and shape;
-// whether a tensor would shrink is known only when it is looked at (compress.h). Errors:
+// whether a tensor would shrink or be lost is known only when it is looked at (compress.h). Errors:
 // kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor though
 // it is not optional, naming where it stands, and for ranks that do not fit as many layers.
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);

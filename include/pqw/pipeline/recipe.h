@@ -10,7 +10,7 @@
 namespace pqw {
 
 // Settings are those of options_from (codecs/encode.h), and `fallback.KEY` for those of the codec
-// that is to take a tensor which the chosen one would not make smaller.
+// that is to take a tensor which the chosen one would not make smaller, or would lose (compress.h).
 
 // A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
 struct Pattern {

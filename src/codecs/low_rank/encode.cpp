@@ -174,7 +174,8 @@ LowRankWeight encode(const LowRankFactors& factors, const LowRankOptions& option
   return make_weight(factors, options, std::move(outer), std::move(inner));
 }
 
-std::string remarks(const LowRankWeight& weight, const LowRankOptions&) {
+std::string remarks(const LowRankWeight& weight, const LowRankOptions& options) {
+  if (options.init == LowRankInit::kZeros) return "init=zeros: factors of zeros, to be trained";
   const std::size_t shares = weight.options.find(kShares);
   return shares == std::string::npos ? "" : weight.options.substr(shares);
 }
