@@ -185,6 +185,7 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
       {{"--blocksize", "4"}, "unknown flag '--blocksize'; did you mean '--block-size'?"},
       {{"--block_size=4"}, "unknown flag '--block_size'; did you mean '--block-size'?"},
       {{"--centroid", "4"}, "did you mean '--centroids'?"},
+      {{"\u2013centroids", "4"}, "did you mean '--centroids'?"},
       {{"--tolerance", "-1"}, "tolerance=-1"},
       {{"--block-size"}, "--block-size: a value is missing; see"},
       {{"--seed", "1", "--seed", "2"}, "--seed is given more than once; see"},

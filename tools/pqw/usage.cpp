@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "pqw/pipeline/plan.h"
 
@@ -35,11 +36,17 @@ Words flags_of(const CLI::App& app) {
   return flags;
 }
 
+// Word processors make these of hyphens.
+bool starts_with_dash(std::string_view text) {
+  return text.starts_with("\u2013") || text.starts_with("\u2014");
+}
+
 // What looks like a flag, but is none of those. Negative numbers do not, nor what follows "--".
 std::optional<std::string> unknown_flag(const std::vector<std::string>& arguments,
                                         const Words& flags) {
   for (const std::string& argument : arguments) {
     if (argument == "--") break;
+    if (starts_with_dash(argument)) return argument;
     if (argument.size() < 2 || argument[0] != '-') continue;
     if (argument.find_first_of(".0123456789") == 1) continue;
     const std::string flag = argument.substr(0, argument.find('='));
@@ -53,7 +60,8 @@ std::optional<std::string> unknown_flag(const std::vector<std::string>& argument
 }
 
 std::string without_hyphens(const std::string& flag) {
-  return flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
+  const std::size_t begin = starts_with_dash(flag) ? std::string_view("\u2013").size() : 0;
+  return flag.substr(std::min(flag.find_first_not_of('-', begin), flag.size()));
 }
 
 // "; did you mean '--block-size'?": hyphens in front say nothing about how near two flags are.

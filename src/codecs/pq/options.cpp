@@ -12,7 +12,8 @@ namespace {
 
 std::size_t parse_block_size(std::string_view key, std::string_view value) {
   if (value == "auto") return kAutoBlockSize;
-  const auto block_size = parse_number<std::size_t>(key, value, "a whole number or auto");
+  const auto block_size = parse_number<std::size_t>(
+      key, value, "a whole number or auto" + did_you_mean(value, {"auto"}));
   if (block_size == 0) bad_value(key, value, "1 to 1048576 or auto");
   return block_size;
 }

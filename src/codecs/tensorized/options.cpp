@@ -40,17 +40,18 @@ std::vector<std::size_t> parse_sizes(std::string_view key, std::string_view valu
 
 Shape parse_modes(std::string_view key, std::string_view value) {
   if (value == "auto") return {};
-  return parse_sizes(key, value, "sizes like 8x8x12, or auto");
+  return parse_sizes(key, value, "sizes like 8x8x12, or auto" + did_you_mean(value, {"auto"}));
 }
 
 TensorRank parse_rank(std::string_view key, std::string_view value) {
-  constexpr const char* kExpected =
-      "a rank like 16, ranks like 4x8x8, a fraction of the parameters like 0.1, or same";
+  const std::string expected =
+      "a rank like 16, ranks like 4x8x8, a fraction of the parameters like 0.1, or same" +
+      did_you_mean(value, {"same"});
   if (value == "same") return {.fraction = 1};
   if (value.find_first_of(".e") == std::string_view::npos) {
-    return {.sizes = parse_sizes(key, value, kExpected)};
+    return {.sizes = parse_sizes(key, value, expected)};
   }
-  const auto fraction = parse_number<double>(key, value, kExpected);
+  const auto fraction = parse_number<double>(key, value, expected);
   if (!(fraction > 0 && fraction <= 1)) bad_value(key, value, "a fraction above 0, 1 at most");
   return {.fraction = fraction};
 }
