@@ -248,15 +248,10 @@ void add_quantize(CLI::App& app) {
   add_pattern_options(verb, *arguments);
   verb.add_option("--recipe", arguments->recipe, "the same in a YAML file")->type_name("FILE");
   add_threads_option(verb);
-<<<<<<< HEAD
   add_trusted_option(verb, arguments->reading);
-  verb.add_flag("--dry-run", arguments->dry_run,
-                "print the plan and the exact size, write nothing");
-=======
   verb.add_flag(
       "--dry-run", arguments->dry_run,
       "print the plan and the exact size, write nothing (fast unless factors are quantized)");
->>>>>>> 2434fec (Tests and documents: weights at the limits of their types, exact dry runs)
   verb.add_flag("--force", arguments->force, "replace an existing output");
   verb.add_flag("--resume", arguments->resume,
                 "go on where an interrupted run with the same output stopped (finished tensors "
