@@ -66,22 +66,46 @@ std::string codec_name(const CodecOptions& options) {
   return std::visit([](const auto& o) -> std::string { return o.kCodec; }, options);
 }
 
-CodecOptions options_from(const Settings& settings, const std::string& default_codec) {
-  const auto [factors, others] = split(settings, "factors");
+CodecOptions parse_options(const Settings& settings, const std::string& default_codec) {
   std::string codec = default_codec;
-  for (const auto& [key, value] : others) {
+  for (const auto& [key, value] : settings) {
     if (key == "codec") codec = value;
   }
   CodecOptions options = default_options(codec);
   std::visit(
-      [&factors = factors, &others = others](auto& o) {
-        for (const auto& [key, value] : others) {
+      [&](auto& o) {
+        for (const auto& [key, value] : settings) {
           if (key != "codec") set_option(o, key, value);
         }
+      },
+      options);
+  return options;
+}
+
+std::string why_unused(const CodecOptions& options, std::string_view key) {
+  return std::visit(
+      [&](const auto& o) -> std::string {
+        if constexpr (requires { unused(o, key); }) {
+          return unused(o, key);
+        } else {
+          return "";
+        }
+      },
+      options);
+}
+
+CodecOptions options_from(const Settings& settings, const std::string& default_codec) {
+  const auto [factors, others] = split(settings, "factors");
+  CodecOptions options = parse_options(others, default_codec);
+  std::visit(
+      [&factors = factors](auto& o) {
         set_factors(o, factors);
         if constexpr (requires { check(o); }) check(o);
       },
       options);
+  for (const UnusedSetting& unused : unused_settings(others, default_codec)) {
+    throw Error(ErrorCode::kInvalidArgument, unused.why);
+  }
   return options;
 }
 

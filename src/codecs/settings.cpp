@@ -59,6 +59,14 @@ Settings layered(Settings base, const Settings& over) {
   return base;
 }
 
+Settings used_settings(Settings settings, const Settings& own) {
+  for (const UnusedSetting& unused : unused_settings(settings)) {
+    const auto has_key = [&](const auto& setting) { return setting.first == unused.key; };
+    if (std::ranges::none_of(own, has_key)) std::erase_if(settings, has_key);
+  }
+  return settings;
+}
+
 PartSettings split(const Settings& settings, std::string_view part) {
   const std::string prefix = std::string(part) + ".";
   PartSettings result;

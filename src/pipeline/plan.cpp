@@ -95,6 +95,9 @@ CodecOptions fallback_from(const Settings& settings) {
 }
 
 Choice choice_from(const Settings& settings) {
+  for (const UnusedSetting& unused : unused_settings(settings)) {
+    throw Error(ErrorCode::kInvalidArgument, unused.why);
+  }
   auto [fallback, others] = split(settings, "fallback");
   Choice choice;
   choice.plain_if_not_finite = plain_if_not_finite(take(others, kNonFinite));
@@ -102,11 +105,6 @@ Choice choice_from(const Settings& settings) {
   if (!fallback.empty()) choice.fallback = fallback_from(fallback);
   for (const auto& [key, value] : settings) choice.settings += fmt::format("{}={},", key, value);
   return choice;
-}
-
-// The settings of a rule, on top of the defaults.
-Choice choice_from(const Settings& defaults, const Rule& rule) {
-  return located(rule.pattern, [&] { return choice_from(layered(defaults, rule.settings)); });
 }
 
 bool is_plain(const CodecOptions& options) { return std::holds_alternative<PlainOptions>(options); }
@@ -143,18 +141,45 @@ std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {
   return patterns;
 }
 
+bool has_key(const Settings& settings, const std::string& key) {
+  return std::ranges::find(settings, key, &Settings::value_type::first) != settings.end();
+}
+
+// Settings without effect that only some rules use, or that a rule inherits, are left out.
+Choice choice_of_defaults(const Recipe& recipe) {
+  Settings own;
+  for (const UnusedSetting& unused : unused_defaults(recipe)) own.emplace_back(unused.key, "");
+  return choice_from(used_settings(recipe.defaults, own));
+}
+
+// The settings of a rule, on top of the defaults.
+Choice choice_of_rule(const Recipe& recipe, const Rule& rule) {
+  return located(rule.pattern, [&] {
+    return choice_from(used_settings(layered(recipe.defaults, rule.settings), rule.settings));
+  });
+}
+
 }  // namespace
 
 void check_settings(const Settings& settings) { (void)choice_from(settings); }
 
 void check_pattern(const Pattern& pattern) { (void)compile(pattern); }
 
+std::vector<UnusedSetting> unused_defaults(const Recipe& recipe) {
+  std::vector<UnusedSetting> unused = unused_settings(recipe.defaults);
+  for (const Rule& rule : recipe.rules) {
+    const Settings used = used_settings(layered(recipe.defaults, rule.settings), {});
+    std::erase_if(unused, [&](const UnusedSetting& setting) { return has_key(used, setting.key); });
+  }
+  return unused;
+}
+
 void check_recipe(const Recipe& recipe) {
   compile(recipe.include);
   compile(recipe.exclude);
   compile(patterns_of(recipe.rules));
-  check_settings(recipe.defaults);
-  for (const Rule& rule : recipe.rules) (void)choice_from(recipe.defaults, rule);
+  (void)choice_of_defaults(recipe);
+  for (const Rule& rule : recipe.rules) (void)choice_of_rule(recipe, rule);
 }
 
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
@@ -165,11 +190,9 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
   require_matches(recipe.include, include, tensors);
   require_matches(recipe.exclude, exclude, tensors);
   require_matches(rule_patterns, rules, tensors);
-  const Choice defaults = choice_from(recipe.defaults);
+  const Choice defaults = choice_of_defaults(recipe);
   std::vector<Choice> choices;  // one per rule, so that every rule is checked
-  for (const Rule& rule : recipe.rules) {
-    choices.push_back(choice_from(recipe.defaults, rule));
-  }
+  for (const Rule& rule : recipe.rules) choices.push_back(choice_of_rule(recipe, rule));
 
   std::map<std::size_t, Int8Reference> references;
   for (const Int8Reference& reference : find_int8_references(tensors)) {

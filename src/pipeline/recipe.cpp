@@ -117,10 +117,22 @@ const Words kPatternKeys = {"pattern", "optional"};
       fmt::format("unknown key '{}': expected {}{}", key, listed(known), did_you_mean(key, known)));
 }
 
+// Stops at the first of these settings that is there.
+void refuse_unused(RecipeFile& file, const Located& located,
+                   const std::vector<UnusedSetting>& unused) {
+  for (const auto& [key, why] : unused) {
+    const auto found = std::ranges::find(located.settings, key, &Settings::value_type::first);
+    if (found == located.settings.end()) continue;
+    const auto at = static_cast<std::size_t>(found - located.settings.begin());
+    bad_recipe(file, located.nodes[at], why);
+  }
+}
+
 // Checks all settings, then each beside the codecs that all of them name, so that messages can tell
-// the line.
+// the line. Whether settings have an effect is left to refuse_unused.
 void check(RecipeFile& file, const Located& located, const Settings& defaults) {
-  const std::string mistake = mistake_in(layered(defaults, located.settings));
+  const auto used = [&](const Settings& own) { return used_settings(layered(defaults, own), {}); };
+  const std::string mistake = mistake_in(used(located.settings));
   if (mistake.empty()) return;
   Settings codecs;
   for (const auto& setting : located.settings) {
@@ -129,17 +141,17 @@ void check(RecipeFile& file, const Located& located, const Settings& defaults) {
   for (std::size_t i = 0; i < located.settings.size(); ++i) {
     Settings settings = codecs;
     settings.push_back(located.settings[i]);
-    const std::string one = mistake_in(layered(defaults, settings));
+    const std::string one = mistake_in(used(settings));
     if (!one.empty()) bad_recipe(file, located.nodes[i], one);
   }
   bad_recipe(file, located.nodes.front(), mistake);
 }
 
-Settings read_defaults(RecipeFile& file, const YAML::Node& node) {
+Located read_defaults(RecipeFile& file, const YAML::Node& node) {
   Located located;
   collect(file, node, "", located);
   check(file, located, {});
-  return located.settings;
+  return located;
 }
 
 // Takes the keys of patterns off the settings of a rule. One that was mistyped is no setting.
@@ -204,6 +216,7 @@ std::vector<Rule> read_rules(RecipeFile& file, const YAML::Node& node, const Set
     take_pattern_keys(file, located);
     rules.push_back({read_pattern(file, item), located.settings});
     check(file, located, defaults);
+    refuse_unused(file, located, unused_settings(layered(defaults, located.settings)));
   }
   return rules;
 }
@@ -214,10 +227,12 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
   }
   Recipe recipe;
   recipe.file = file.path;
+  Located defaults;
   std::set<std::string> keys;
   for (const auto& item : root) {  // defaults first, as the rules come on top of them
     if (next_key(file, item.first, keys) != "defaults") continue;
-    recipe.defaults = read_defaults(file, item.second);
+    defaults = read_defaults(file, item.second);
+    recipe.defaults = defaults.settings;
   }
   for (const auto& item : root) {
     const std::string key = scalar(file, item.first);
@@ -233,6 +248,7 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
       unknown_key(file, item.first, key, {"defaults", "include", "exclude", "tensors"});
     }
   }
+  refuse_unused(file, defaults, unused_defaults(recipe));
   return recipe;
 }
 

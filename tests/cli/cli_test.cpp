@@ -96,6 +96,32 @@ TEST_F(Cli, EnginesAreAChoice) {
   EXPECT_THAT(run({"inspect", "m.h5"}).out, HasSubstr("engine=faiss"));
 }
 
+TEST_F(Cli, OptionsWithoutEffectAreErrorsOfUsage) {
+  const std::vector<std::string> quantize{"quantize", "model.safetensors", "-o", "m.h5", "--force"};
+  const auto with = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), quantize.begin(), quantize.end());
+    return run(flags);
+  };
+  const Outcome faiss = with({"--engine", "faiss", "--reassign", "split"});
+  EXPECT_EQ(faiss.status, 2);
+  EXPECT_THAT(faiss.err,
+              HasSubstr("reassign=split: engine=faiss does not support it; use engine=native"));
+  EXPECT_EQ(with({"--codec", "tensorized", "--seed", "1"}).status, 2);
+  EXPECT_FALSE(exists("m.h5"));
+  EXPECT_EQ(with({"--engine", "faiss", "--restarts", "2", "--init", "random"}).status, 0);
+  EXPECT_EQ(with({"--reassign", "split", "--set", "fc:engine=faiss"}).status, 0);
+  // A flag that chooses otherwise than the recipe leaves behind what that had for its own choice.
+  std::ofstream(dir_ / "cp.yaml") << "defaults: {codec: tensorized, form: cp, rank: 4, seed: 1}\n"
+                                     "tensors: [{pattern: fc, form: cp}]\n";
+  EXPECT_EQ(with({"--recipe", "cp.yaml", "--form", "tt"}).status, 0);
+  const std::string stored = run({"inspect", "m.h5"}).out;
+  EXPECT_THAT(stored, HasSubstr("seed=1")) << "the rule of fc uses it";
+  EXPECT_THAT(stored, HasSubstr("seed=0")) << "conv is a train";
+  std::ofstream(dir_ / "cp.yaml") << "defaults: {codec: tensorized, form: cp, rank: 4, seed: 1}\n";
+  EXPECT_EQ(with({"--recipe", "cp.yaml", "--form", "tt"}).status, 0);
+  EXPECT_EQ(with({"--recipe", "cp.yaml", "--form", "tt", "--seed", "2"}).status, 2);
+}
+
 TEST_F(Cli, Int8IsACodec) {
   const auto plan = nlohmann::json::parse(
       run({"quantize", "model.safetensors", "--codec", "int8", "--dry-run", "--json"}).out);

@@ -58,10 +58,40 @@ TEST(FaissTrainer, ReportsItsIterations) {
   } observer;
   const auto values = test::normal_values(64 * 64, 7);
   encode(ConstMatrix(values.data(), 64, 64),
-         {.block_size = 4, .n_centroids = 16, .iterations = 5, .engine = Engine::kFaiss},
+         {.block_size = 4,
+          .n_centroids = 16,
+          .iterations = 5,
+          .restarts = 1,
+          .engine = Engine::kFaiss},
          &observer);
   ASSERT_EQ(observer.objectives.size(), 5u);
   EXPECT_LT(observer.objectives.back(), observer.objectives.front());
+}
+
+// Four far clusters, which one start in four or so finds all of.
+TEST(FaissTrainer, TheBestOfSeveralRunsCounts) {
+  struct Observer : EmObserver {
+    void on_iteration(const EmIteration& iteration) override { last_run = iteration.restart; }
+    std::size_t last_run = 0;
+  } observer;
+  std::vector<float> values = test::normal_values(4096, 1);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t cluster = i / 8 % 4;
+    const bool first_half = i % 8 < 4;
+    values[i] += first_half == (cluster % 2 == 0) ? 100.0f : -100.0f;
+    values[i] += cluster < 2 ? 200.0f : -200.0f;
+  }
+  PqOptions options{.block_size = 8, .n_centroids = 4, .engine = Engine::kFaiss};
+  double worst = 0;
+  for (options.seed = 0, options.restarts = 1; options.seed < 20; ++options.seed) {
+    worst = std::max(worst, squared_error(values, 64, options));
+  }
+  EXPECT_GT(worst, 4096 * 100) << "a single run ends in a local optimum at times";
+  for (options.seed = 0, options.restarts = 20; options.seed < 20; options.seed += 5) {
+    EXPECT_LT(squared_error(values, 64, options), 4096 * 1.2);
+  }
+  encode(ConstMatrix(values.data(), 64, 64), options, &observer);
+  EXPECT_EQ(observer.last_run, 19u);
 }
 
 }  // namespace

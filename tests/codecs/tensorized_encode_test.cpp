@@ -268,7 +268,7 @@ TEST(TensorizedRank, OneNumberIsClippedTuplesAreChecked) {
 
 TEST(TensorizedOptions, TextsComeBackAndNonsenseDoesNot) {
   const std::string text =
-      "form=tucker,modes=2,out=4x6,in=auto,rank=3x4x5,iterations=7,restarts=2,tolerance=0.01,"
+      "form=cp,modes=2,out=4x6,in=auto,rank=3x4x5,iterations=7,restarts=2,tolerance=0.01,"
       "seed=9";
   EXPECT_EQ(to_string(options_of(text)), text);
   EXPECT_THAT(to_string(options_of("rank=0.25")), HasSubstr("rank=0.25"));

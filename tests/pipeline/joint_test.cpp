@@ -114,10 +114,10 @@ TEST_F(JointFiles, PlanGroupsWhatIsAlike) {
 }
 
 TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
-  for (const char* form : {"tt", "tucker", "cp"}) {
+  for (const char* form : {"tt", "tucker,iterations=3", "cp,iterations=3"}) {
     for (const char* factors :
          {"", ",factors.codec=pq,factors.block_size=1,factors.centroids=16"}) {
-      const std::string more = std::string(",iterations=3,form=") + form + factors;
+      const std::string more = std::string(",form=") + form + factors;
       const Report report = compress(input_, archive_, recipe(more), true);
       EXPECT_EQ(verify(archive_), infos_.size());
       const ArchiveReader reader(archive_);
@@ -245,7 +245,7 @@ TEST_F(JointFiles, ATensorLikeNoOtherIsEncodedByItself) {
 
 TEST_F(JointFiles, RanksOneByOneCountThoseOfTheLayersToo) {
   // Modes 3 layers, 6 x 8, 5 x 8: four ranks between them.
-  const std::string more = ",modes=2,out=6x8,in=5x8,rank=3x8x10x8";
+  const std::string more = ",out=6x8,in=5x8,rank=3x8x10x8";
   Recipe of_a = recipe(more);
   of_a.rules[0].pattern = "^a";
   const Report report = compress(input_, archive_, of_a, true);

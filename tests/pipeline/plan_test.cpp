@@ -85,6 +85,51 @@ TEST(CheckRecipe, NeedsNoTensors) {
   EXPECT_THROW(check_settings({{"seed", "x"}}), Error);
 }
 
+TEST(CheckRecipe, SettingsWithoutEffectAreRefusedWhereTheyAreAskedFor) {
+  const auto refused = [](const Recipe& recipe) {
+    try {
+      check_recipe(recipe);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string no_seed = "seed=1: form=tt draws nothing at random; use form=cp";
+  const Settings tt = {{"codec", "tensorized"}, {"seed", "1"}};
+  EXPECT_EQ(refused({.defaults = tt}), no_seed);
+  EXPECT_EQ(refused({.rules = {{"fc", tt}}}), no_seed);
+  EXPECT_EQ(refused({.defaults = {{"codec", "tensorized"}}, .rules = {{"fc", {{"seed", "1"}}}}}),
+            no_seed);
+  EXPECT_EQ(refused({.defaults = tt, .rules = {{"fc", {{"rank", "4"}}}}}), no_seed)
+      << "no rule uses it either";
+  EXPECT_EQ(refused({.defaults = tt, .rules = {{"fc", {{"form", "cp"}}}, {"b", {{"rank", "4"}}}}}),
+            "")
+      << "a rule uses it";
+  EXPECT_EQ(
+      refused({.defaults = {{"reassign", "split"}}, .rules = {{"fc", {{"engine", "faiss"}}}}}), "")
+      << "inherited";
+  EXPECT_EQ(refused({.defaults = {{"engine", "faiss"}}, .rules = {{"fc", {{"explore", "9"}}}}}),
+            "explore=9: engine=faiss does not support it; use engine=native");
+  EXPECT_EQ(refused({.defaults = {{"fallback.codec", "pq"}, {"non_finite", "error"}},
+                     .rules = {{"fc", {{"codec", "plain"}}}}}),
+            "");
+  EXPECT_EQ(refused({.defaults = {{"codec", "plain"}, {"fallback.codec", "pq"}}}),
+            "fallback.codec=pq: codec=plain needs no fallback");
+  EXPECT_EQ(refused({.defaults = {{"codec", "low_rank"},
+                                  {"factors.codec", "tensorized"},
+                                  {"factors.iterations", "4"}}}),
+            "factors.iterations=4: form=tt is found without iterations; use form=cp or tucker");
+}
+
+TEST(MakePlan, SettingsThatOnlySomeRulesUseReachThese) {
+  const Recipe recipe{.defaults = {{"codec", "tensorized"}, {"seed", "7"}, {"rank", "3"}},
+                      .rules = {{"conv", {{"form", "cp"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(std::get<TensorizedOptions>(plan[0].options).seed, 7u);
+  EXPECT_EQ(std::get<TensorizedOptions>(plan[2].options).seed, 0u);
+}
+
 TEST(MakePlan, PatternsThatMatchNothingOrMeanNothingAreErrors) {
   EXPECT_THROW(make_plan(kTensors, {.include = {"decoder"}}), Error);
   EXPECT_THROW(make_plan(kTensors, {.exclude = {"decoder"}}), Error);

@@ -120,6 +120,10 @@ TEST(ReadRecipe, MistakesNameTheLine) {
       {"tensors:\n  - {pattern: a, block_size: [1, 2]}\n", "line 2: block_size=1x2"},
       {"defaults: &d {seed: 1, fallback: *d}\n", "r.yaml"},
       {"include: x\n", "list of patterns"},
+      {"tensors:\n  - pattern: a\n    engine: faiss\n    reassign: split\n",
+       "line 4: reassign=split: engine=faiss does not support it"},
+      {"defaults:\n  codec: tensorized\n  seed: 1\ntensors:\n  - {pattern: a, rank: 4}\n",
+       "line 3: seed=1: form=tt draws nothing at random"},
       {"defaults: {seed: 1}\ndefaults: {seed: 2}\n", "line 2: 'defaults' is there twice"},
       {"defaults:\n  seed: 1\n  seed: 2\n", "line 3: 'seed' is there twice"},
       {"defaults: {factors: {codec: pq}, factors: {seed: 1}}\n", "'factors' is there twice"},
@@ -163,6 +167,15 @@ TEST(ReadRecipe, SizeAndDepthAreBounded) {
   expect_refused("defaults: " + nested + "1" + std::string(150, '}'), "nested too deep");
   expect_refused(std::string(100'000, '['), "r.yaml");
   expect_refused(std::string(100'000, '-') + " a", "r.yaml");
+}
+
+TEST(ReadRecipe, DefaultsMayHoldWhatOnlySomeRulesUse) {
+  const test::TempDir dir;
+  std::ofstream(dir / "r.yaml") << "defaults: {codec: tensorized, seed: 1, engine: faiss}\n";
+  EXPECT_THROW(read_recipe(dir / "r.yaml"), Error) << "tensorized has no engine";
+  std::ofstream(dir / "r.yaml") << "defaults: {codec: tensorized, seed: 1}\n"
+                                   "tensors: [{pattern: a, form: cp}, {pattern: b, rank: 4}]\n";
+  EXPECT_EQ(read_recipe(dir / "r.yaml").rules.size(), 2u);
 }
 
 // Short texts that stand for long ones, of settings and of patterns.

@@ -48,6 +48,8 @@ per, scheme, activations. tensorized: form (tt, ttm, tucker, cp), rank (16, 4x8x
 parameters, same), modes, out, in, iterations, restarts, tolerance, seed, joint (a label: alike
 tensors of the same label are decomposed together and share their factors).
 
+A setting that has no effect beside the others is refused where it is asked for.
+
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
 --restarts 1.
 
@@ -72,6 +74,18 @@ struct Arguments {
   bool quiet = false;
 };
 
+// Leaves out what the file has for choices that the flags make otherwise, as the seed of form cp
+// with
+// --form tt; what the flags themselves ask for stays.
+Settings without_unused(const Recipe& recipe, const Settings& flags) {
+  Settings defaults = recipe.defaults;
+  for (const UnusedSetting& unused : unused_defaults(recipe)) {
+    const auto has_key = [&](const auto& setting) { return setting.first == unused.key; };
+    if (std::ranges::none_of(flags, has_key)) std::erase_if(defaults, has_key);
+  }
+  return defaults;
+}
+
 // The flags on top of what the file says; the file is right in itself.
 Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   const auto append = [](auto& to, const auto& from) {
@@ -82,6 +96,7 @@ Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   append(recipe.exclude, arguments.exclude);
   recipe.rules.insert(recipe.rules.begin(), arguments.rules.begin(), arguments.rules.end());
   recipe.skip_unsupported = arguments.skip_unsupported;
+  recipe.defaults = without_unused(recipe, arguments.defaults);
   return recipe;
 }
 
@@ -210,7 +225,9 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--activations", "activations", "row|batch",
       "int8: what inputs are quantized by when multiplying, the range of each row or of all "
       "(default row)");
-  add("--engine", "engine", "native|faiss", "what learns the codebooks (default native)");
+  add("--engine", "engine", "native|faiss",
+      "what learns the codebooks (default native; faiss has iterations, seed, restarts and init "
+      "random)");
 }
 
 void add_pattern_options(CLI::App& verb, Arguments& arguments) {

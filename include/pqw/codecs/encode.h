@@ -7,8 +7,9 @@
 //   plan_weight(const P&, const XOptions&) -> XWeight  of the final size, but not learned
 //   encode(const P&, const XOptions&, EmObserver*) -> XWeight
 // and, where there is something to say, remarks(const XWeight&, const XOptions&),
-// obstacle(const XOptions&, shape) and check(const XOptions&), which throws what is wrong with
-// options together.
+// obstacle(const XOptions&, shape), check(const XOptions&), which throws what is wrong with options
+// together, and unused(const XOptions&, key), which says why an option has no effect beside the
+// others (empty when it has one).
 #pragma once
 
 #include <functional>
@@ -35,8 +36,15 @@ std::string codec_name(const CodecOptions& options);
 // The options that settings mean: `codec` (else `default_codec`), then the options of that codec;
 // `factors.KEY` are those of its factors, which are plain unless `factors.codec` says otherwise.
 // The block size of pq is automatic unless given.
-// Errors: kInvalidArgument, naming the codec, the key and what is known.
+// Errors: kInvalidArgument, naming the codec, the key and what is known; for a setting without
+// effect, naming the one that takes it.
 CodecOptions options_from(const Settings& settings, const std::string& default_codec = "pq");
+
+// As options_from, but takes settings without effect and leaves the options of factors alone.
+CodecOptions parse_options(const Settings& settings, const std::string& default_codec);
+
+// Why an option of that name has no effect beside the others; empty when it has one.
+std::string why_unused(const CodecOptions& options, std::string_view key);
 
 // With what depends on the shape settled. Encoding does so itself.
 CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape);

@@ -61,6 +61,10 @@ std::string to_string(const LowRankOptions& options);
 // full, randomized), seed. Errors: kInvalidArgument.
 void set_option(LowRankOptions& options, std::string_view key, std::string_view value);
 
+// Why an option has no effect beside the others: svd and seed where nothing is decomposed or drawn,
+// energy_of without energy. Empty when it has one.
+std::string unused(const LowRankOptions& options, std::string_view key);
+
 // Settles the rank unless it follows from the energy.
 void resolve(LowRankOptions& options, std::span<const std::size_t> shape);
 

@@ -19,7 +19,8 @@ namespace pqw {
 
 enum class Engine {
   kNative,  // our own EM
-  kFaiss,   // the k-means of FAISS on all blocks, then our final E-step
+  kFaiss,   // the k-means of FAISS on all blocks, from random ones, then our final E-step; of
+            // several runs the best by our objective
 };
 
 enum class Init {
@@ -77,6 +78,10 @@ std::string to_string(const PqOptions& options);
 // Errors: kInvalidArgument.
 void set_option(PqOptions& options, std::string_view key, std::string_view value);
 
+// Why an option has no effect beside the others: those that engine=faiss does not have, of init=++
+// with init=random, of iterations where there are none. Empty when it has one.
+std::string unused(const PqOptions& options, std::string_view key);
+
 // One EM iteration as it was: the objective is Σ‖x - c(x)‖² over the blocks after the E-step, with
 // the weights of PqImportance where there are any.
 struct EmIteration {
@@ -120,8 +125,8 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options);
 // too small for it. Errors: kInvalidArgument.
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options);
 
-// What turned out otherwise than the options say: fewer centroids, another codebook type, a
-// codebook that was not explored on all blocks; empty when nothing did.
+// What turned out otherwise than the options say: fewer centroids or groups, another codebook type
+// or init, a codebook that was not explored on all blocks; empty when nothing did.
 std::string remarks(const PqWeight& weight, const PqOptions& options);
 
 // How much the weights of a row or a column matter: the objective becomes

@@ -15,6 +15,21 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 // "key=value,key=value". Errors: kInvalidArgument.
 Settings parse_settings(const std::string& text);
 
+// A setting without effect beside the others, as of `seed` where nothing is random, and why:
+// "reassign=farthest: engine=faiss does not support it; use engine=native".
+struct UnusedSetting {
+  std::string key;
+  std::string why;
+};
+
+// Those of a codec, its factors and its fallback. Empty where settings are wrong, which
+// options_from (encode.h) tells.
+std::vector<UnusedSetting> unused_settings(const Settings& settings,
+                                           const std::string& default_codec = "pq");
+
+// The settings without those that have no effect, except where `own` has their key.
+Settings used_settings(Settings settings, const Settings& own);
+
 // `base` with `over` on top. Where `over` names another codec, the options of the codec of `base`
 // at that place mean nothing and go; `fallback` and `non_finite` (pipeline/plan.h) are no
 // options of a codec and stay.

@@ -83,6 +83,9 @@ TensorizedWeight plan_joint(const TensorInfo& layer, std::size_t n_layers,
 void set_option(TensorizedOptions& options, std::string_view key, std::string_view value);
 std::string to_string(const TensorizedOptions& options);
 void check(const TensorizedOptions& options);  // kInvalidArgument for a label with form ttm
+// Why an option has no effect beside the others: of forms that iterate or draw at random with
+// others, modes where all are given. Empty when it has one.
+std::string unused(const TensorizedOptions& options, std::string_view key);
 void resolve(TensorizedOptions& options, std::span<const std::size_t> shape);
 FloatTensor prepare(FloatTensor tensor, const TensorizedOptions& options);
 TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions& options);

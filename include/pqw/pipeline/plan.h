@@ -31,10 +31,14 @@ struct PlanEntry {
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or
-// setting.
+// setting, and for a setting without effect (codecs/settings.h): of a rule where the rule itself
+// has it, of the defaults where no rule uses it either.
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 void check_pattern(const Pattern& pattern);
+
+// The settings of the defaults that have no effect, neither there nor in a rule on top of them.
+std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
 
 // One entry per tensor, in the same order, its options resolved. Where codec int8 is chosen for a
 // tensor that find_int8_references knows, it is to be adopted, whatever becomes of the entries of

@@ -82,6 +82,18 @@ void set_option(LowRankOptions& options, std::string_view key, std::string_view 
   }
 }
 
+std::string unused(const LowRankOptions& options, std::string_view key) {
+  if (key == "energy_of" && options.energy == 0) return "it needs energy";
+  if (key != "svd" && key != "seed") return "";
+  if (options.energy > 0) {
+    const bool used = key == "svd" && options.svd != SvdMethod::kRandomized;
+    return used ? "" : "energy needs all singular values, by svd=full";
+  }
+  if (options.init == LowRankInit::kZeros) return "init=zeros decomposes nothing";
+  if (key == "seed" && options.svd == SvdMethod::kFull) return "svd=full draws nothing at random";
+  return "";
+}
+
 void resolve(LowRankOptions& options, std::span<const std::size_t> shape) {
   validate(options);
   const MatrixShape matrix = matrix_shape(shape);

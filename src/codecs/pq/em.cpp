@@ -29,7 +29,6 @@ std::vector<float> gather(BlockSpan blocks, std::span<const std::size_t> indices
 
 std::vector<std::size_t> initial_blocks(BlockSpan blocks, const BlockWeights& weights,
                                         const PqOptions& options, std::uint64_t seed) {
-  constexpr std::size_t kMostForPlusPlus = 4096;
   return options.init == Init::kPlusPlus && options.n_centroids <= kMostForPlusPlus
              ? plus_plus_blocks(blocks, options.n_centroids, seed, weights)
              : random_blocks(blocks, options.n_centroids, seed);
@@ -100,6 +99,11 @@ void iterate(const Problem& problem, std::size_t restart, std::size_t first, std
   }
 }
 
+// Seeds of neighbouring groups and restarts must not meet.
+std::uint64_t seed_of(const PqOptions& options, std::size_t restart) {
+  return options.seed + restart * 0x9e3779b97f4a7c15u;
+}
+
 // Starting from k-means++ EM explores and then settles; from uniform draws it is plain EM.
 std::size_t exploring_iterations(const PqOptions& options) {
   if (options.init != Init::kPlusPlus) return 0;
@@ -111,12 +115,27 @@ Run best_run(const Problem& problem, std::size_t iterations) {
   const PqOptions& options = problem.options;
   Run best;
   for (std::size_t restart = 0; restart < run_count(problem.blocks, options); ++restart) {
-    // Seeds of neighbouring groups and restarts must not meet.
-    const std::uint64_t seed = options.seed + restart * 0x9e3779b97f4a7c15u;
     Run run;
-    run.codebook =
-        gather(problem.blocks, initial_blocks(problem.blocks, problem.weights, options, seed));
+    run.codebook = gather(problem.blocks, initial_blocks(problem.blocks, problem.weights, options,
+                                                         seed_of(options, restart)));
     iterate(problem, restart, 0, exploring_iterations(options), iterations, run);
+    if (restart == 0 || run.objective < best.objective) best = std::move(run);
+  }
+  return best;
+}
+
+// The same by FAISS, judged by an E-step of our own.
+Run best_run_of_faiss(const Problem& problem) {
+  Run best;
+  for (std::size_t restart = 0; restart < run_count(problem.blocks, problem.options); ++restart) {
+    PqOptions options = problem.options;
+    options.seed = seed_of(options, restart);
+    Run run;
+    run.codebook = train_with_faiss(problem.blocks, options, [&](EmIteration iteration) {
+      iteration.restart = restart;
+      problem.on_iteration(iteration);
+    });
+    run.objective = assign(problem.blocks, run.codebook, problem.codes, problem.weights);
     if (restart == 0 || run.objective < best.objective) best = std::move(run);
   }
   return best;
@@ -129,8 +148,8 @@ std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
                                   const OnIteration& on_iteration) {
   const auto distinct = distinct_blocks(blocks, options.n_centroids + 1);
   if (distinct.size() <= options.n_centroids) return gather(blocks, distinct);
-  if (options.engine == Engine::kFaiss) return train_with_faiss(blocks, options, on_iteration);
   const Problem problem{blocks, weights, options, codes, on_iteration};
+  if (options.engine == Engine::kFaiss) return best_run_of_faiss(problem).codebook;
   const bool weighted = !weights.rows.empty() || !weights.columns.empty();
   if (weighted || sample_size(blocks.count(), options) == blocks.count()) {
     return best_run(problem, options.iterations).codebook;

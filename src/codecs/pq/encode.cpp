@@ -69,7 +69,8 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
   const auto check = [&](std::span<const float> values, std::size_t expected, const char* name) {
     if (values.empty()) return;
     if (options.engine == Engine::kFaiss) {
-      throw Error(ErrorCode::kInvalidArgument, "the faiss engine knows no importances");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "engine=faiss does not support importances; use engine=native");
     }
     if (values.size() != expected) {
       throw Error(ErrorCode::kInvalidArgument, std::to_string(values.size()) + " importances of " +

@@ -21,6 +21,7 @@ std::vector<std::size_t> random_blocks(BlockSpan blocks, std::size_t n, std::uin
 // is taken. Distances are weighted. Works on a random subsample of kSamplePerCentroid blocks per
 // centroid.
 inline constexpr std::size_t kSamplePerCentroid = 32;
+inline constexpr std::size_t kMostForPlusPlus = 4096;  // more centroids take too long
 std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed,
                                           const BlockWeights& weights = {});
 

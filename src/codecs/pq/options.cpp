@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "codecs/option_text.h"
+#include "codecs/pq/initial_centroids.h"
 #include "codecs/pq/sample.h"
 #include "pqw/codecs/pq_encode.h"
 
@@ -111,6 +112,22 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
   validate(options);
 }
 
+std::string unused(const PqOptions& options, std::string_view key) {
+  if (options.engine == Engine::kFaiss) {
+    constexpr const char* kNoSuch = "engine=faiss does not support it; use engine=native";
+    if (key == "reassign" || (key == "explore" && options.explore > 0)) return kNoSuch;
+    if (key == "init" && options.init == Init::kPlusPlus) return kNoSuch;
+    if (key == "tolerance" && options.tolerance > 0) return kNoSuch;
+  }
+  if (key == "explore" && options.explore > 0 && options.init == Init::kRandom) {
+    return "init=random does not explore; use init=++";
+  }
+  const bool improves =
+      key == "tolerance" || key == "reassign" || (key == "restarts" && options.restarts > 1);
+  if (improves && options.iterations == 0) return "iterations=0 keeps the first centroids";
+  return "";
+}
+
 std::string remarks(const PqWeight& weight, const PqOptions& options) {
   std::vector<std::string> found;
   const std::size_t n_blocks = weight.codes.size() / weight.n_groups;
@@ -122,6 +139,13 @@ std::string remarks(const PqWeight& weight, const PqOptions& options) {
   }
   if (weight.codebook_dtype != options.codebook_dtype) {
     found.push_back("float32 codebook: beyond the range of float16");
+  }
+  if (weight.n_groups < options.n_groups) {
+    found.push_back(fmt::format("{} groups: one per position", weight.n_groups));
+  }
+  if (options.init == Init::kPlusPlus && options.engine == Engine::kNative &&
+      weight.n_centroids > kMostForPlusPlus) {
+    found.push_back(fmt::format("init=random: above {} centroids", kMostForPlusPlus));
   }
   return fmt::format("{}", fmt::join(found, "; "));
 }

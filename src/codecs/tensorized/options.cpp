@@ -121,6 +121,25 @@ std::string to_string(const TensorizedOptions& options) {
       options.tolerance, options.seed, options.joint.empty() ? "" : ",joint=", options.joint);
 }
 
+std::string unused(const TensorizedOptions& options, std::string_view key) {
+  const bool iterates = options.form == TensorForm::kCp || options.form == TensorForm::kTucker;
+  if (key == "modes" && !options.out_modes.empty() && !options.in_modes.empty()) {
+    return "out and in give all modes";
+  }
+  if ((key == "iterations" || key == "tolerance") && !iterates) {
+    return fmt::format("form={} is found without iterations; use form=cp or tucker",
+                       to_string(options.form));
+  }
+  if ((key == "restarts" || key == "seed") && options.form != TensorForm::kCp) {
+    return fmt::format("form={} draws nothing at random; use form=cp", to_string(options.form));
+  }
+  if ((key == "tolerance" || (key == "restarts" && options.restarts > 1)) &&
+      options.iterations == 0) {
+    return "iterations=0 keeps the start";
+  }
+  return "";
+}
+
 void check(const TensorizedOptions& options) {
   if (options.joint.empty() || options.form != TensorForm::kTtm) return;
   bad_value("joint", options.joint, "form cp, tucker or tt: that of ttm has no place for layers");
