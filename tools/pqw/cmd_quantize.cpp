@@ -74,9 +74,8 @@ struct Arguments {
   bool quiet = false;
 };
 
-// Leaves out what the file has for choices that the flags make otherwise, as the seed of form cp
-// with
-// --form tt; what the flags themselves ask for stays.
+// Leaves out settings of the file that the flags make useless, such as the seed of form cp with
+// --form tt. Settings of the flags stay.
 Settings without_unused(const Recipe& recipe, const Settings& flags) {
   Settings defaults = recipe.defaults;
   for (const UnusedSetting& unused : unused_defaults(recipe)) {
