@@ -37,8 +37,7 @@ test::Prepare with_variable(const char* name, const std::string& value) {
 class Limits : public test::CliTest {
  protected:
   Verb quantize(Verb options = {}) const {
-    Verb verb = {"quantize", "model.safetensors", "-o", "m.h5",       "--force",
-                 "--quiet",  "--centroids",       "16", "--restarts", "1"};
+    Verb verb = {"quantize", "model.safetensors", "-o", "m.h5", "--force", "--quiet"};
     verb.insert(verb.end(), options.begin(), options.end());
     return verb;
   }
@@ -145,7 +144,7 @@ TEST_F(Limits, FileThatOutgrowsItsLimitIsAnError) {
       EXPECT_THAT(files(output), ElementsAre(output));
     }
   }
-  for (const rlim_t limit : {rlim_t{600}, rlim_t{1000}, 8 * kKibi}) {
+  for (const rlim_t limit : {rlim_t{600}, rlim_t{1000}, 2 * kKibi}) {
     expect_failure(run(quantize(), limited(RLIMIT_FSIZE, limit)),
                    "File too large; m.h5 was not written");
     EXPECT_THAT(files("m.h5"), IsEmpty());

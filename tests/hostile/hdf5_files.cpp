@@ -426,7 +426,7 @@ const std::vector<HostileFile>& hostile_files() {
       {"HardLinkCycle", kSkipped, "'bad' leads back to group '/'", hard_link_cycle},
       {"GroupsThatMultiply", kRefused, "more than 16384 groups have a second name",
        groups_that_multiply},
-      {"LongNamesThatMultiply", kRefused, "67108864 bytes of their paths", long_names_that_multiply},
+      {"LongNamesThatMultiply", kRefused, "more than 67108864 bytes", long_names_that_multiply},
       {"ExternalRawStorage", kRefused, "'bad': its data is in other files", external_raw},
       {"VirtualDataset", kRefused, "'bad': its data is in other files", virtual_dataset},
       {"UnknownFilter", kRefused, "'bad': packed with HDF5 filter 32042", unknown_filter},

@@ -48,17 +48,18 @@ TEST_P(ReportedBytes, AreThoseThatTheTensorStores) {
 
 INSTANTIATE_TEST_SUITE_P(
     , ReportedBytes,
-    testing::Values("centroids=8", "centroids=5,block_size=7,codebook=f32", "centroids=4,groups=3",
-                    "codec=int8,per=tensor", "codec=int8,scheme=affine", "codec=low_rank,rank=3",
-                    "codec=low_rank,rank=16,factors.codec=pq,factors.centroids=4",
-                    "codec=low_rank,rank=16,factors.codec=int8",
-                    "codec=low_rank,rank=16,factors.codec=low_rank,factors.rank=4",
-                    "codec=tensorized,form=tt", "codec=tensorized,form=ttm",
-                    "codec=tensorized,form=tucker,modes=2", "codec=tensorized,form=cp,rank=4",
-                    "codec=tensorized,rank=0.3,factors.codec=pq,factors.centroids=4",
-                    "codec=tensorized,rank=0.2,joint=x", "codec=tensorized,rank=3,form=cp,joint=x",
-                    "codec=tensorized,rank=0.5,form=tucker,modes=2,joint=x,factors.codec=pq,"
-                    "factors.centroids=4"));
+    testing::Values(
+        "centroids=8", "centroids=5,block_size=7,codebook=f32", "centroids=4,groups=3",
+        "codec=int8,per=tensor", "codec=int8,scheme=affine", "codec=low_rank,rank=3",
+        "codec=low_rank,rank=16,factors.codec=pq,factors.block_size=2,factors.centroids=16",
+        "codec=low_rank,rank=16,factors.codec=int8",
+        "codec=low_rank,rank=16,factors.codec=low_rank,factors.rank=12", "codec=tensorized,form=tt",
+        "codec=tensorized,form=ttm", "codec=tensorized,form=tucker,modes=2",
+        "codec=tensorized,form=cp,rank=4",
+        "codec=tensorized,rank=0.3,factors.codec=pq,factors.centroids=4",
+        "codec=tensorized,rank=0.2,joint=x", "codec=tensorized,rank=3,form=cp,joint=x",
+        "codec=tensorized,rank=0.5,form=tucker,modes=2,joint=x,factors.codec=pq,"
+        "factors.centroids=4"));
 
 }  // namespace
 }  // namespace pqw
