@@ -24,7 +24,7 @@ constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxLinks = std::size_t{1} << 20;
 constexpr std::size_t kMaxNameBytes = std::size_t{1} << 26;
 constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of groups
-constexpr std::size_t kMaxSteps = std::size_t{1} << 18;        // along soft links
+constexpr std::size_t kMaxSteps = std::size_t{1} << 16;        // along soft links
 
 constexpr std::array kKnownFilters{1, 2, 3};  // deflate, shuffle, fletcher32
 
@@ -153,10 +153,10 @@ class Walk {
       return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
     }
     check(info, content.number->dtype, context);
-    return {Hdf5Tensor{{"", content.number->dtype, info.shape},
-                       object.address,
-                       content.number->big_endian},
-            {}};
+    return {
+        Hdf5Tensor{
+            {"", content.number->dtype, info.shape}, object.address, content.number->big_endian},
+        {}};
   }
 
   void add(const Dataset& dataset, const std::string& name) {
@@ -170,9 +170,10 @@ class Walk {
     info.name = name;
     if (expansion_.take(byte_count(info))) return;
     throw context_.about(h5::quoted("tensor", name))
-        .error(fmt::format("its {} bytes are too many: all tensors of a file of {} bytes may unpack "
-                           "to {} times that",
-                           byte_count(info), file_bytes_, kMaxExpansion));
+        .error(
+            fmt::format("its {} bytes are too many: all tensors of a file of {} bytes may unpack "
+                        "to {} times that",
+                        byte_count(info), file_bytes_, kMaxExpansion));
   }
 
   void check(const h5::DatasetInfo& info, DType dtype, const h5::Context& context) const {
@@ -213,8 +214,8 @@ class Walk {
   std::size_t n_name_bytes_ = 0;
   std::size_t n_second_names_ = 0;
   std::size_t n_steps_ = 0;
-  std::vector<Level> levels_;       // from the root
-  std::set<std::uint64_t> groups_;  // by address
+  std::vector<Level> levels_;                  // from the root
+  std::set<std::uint64_t> groups_;             // by address
   std::map<std::uint64_t, Dataset> datasets_;  // by address
   Hdf5Content content_;
 };

@@ -22,11 +22,11 @@ struct Hdf5Content {
   std::vector<Skipped> skipped;     // one for each link that leads to no tensor
 };
 
-// Follows hard links, and soft links within the file, under every name that they make; not back into
-// a group that it is in. Checks of every tensor that its data lies in this file, unpacks with known
-// filters and to no more than its stored size can hold, each name counted.
-// Errors: kFormat, kUnsupported (a tensor that cannot be read; more groups, links or bytes of names
-// than any file of weights has).
+// Follows hard links, and soft links within the file, under every name that they make; not back
+// into a group that it is in. Checks of every tensor that its data lies in this file, unpacks with
+// known filters and to no more than its stored size can hold, each name counted. Errors: kFormat,
+// kUnsupported (a tensor that cannot be read; more groups, links or bytes of names than any file of
+// weights has).
 Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path);
 
 }  // namespace pqw

@@ -57,9 +57,10 @@ void require_all(const std::string& path, const WeightReader& file, bool skip_un
                             lost.size() == 1 ? "" : fmt::format("; {} more", lost.size() - 1)));
   }
   if (file.tensors().empty()) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("{}: holds no tensor{}", path,
-                            file.skipped().empty() ? "" : ": " + to_string(file.skipped().front())));
+    throw Error(
+        ErrorCode::kNotFound,
+        fmt::format("{}: holds no tensor{}", path,
+                    file.skipped().empty() ? "" : ": " + to_string(file.skipped().front())));
   }
 }
 

@@ -18,9 +18,8 @@ std::vector<std::size_t> select_tensors(const std::string& path,
   }
   if (indices.empty()) {
     throw Error(ErrorCode::kNotFound,
-                tensors.empty()
-                    ? fmt::format("{}: holds no tensor", path)
-                    : fmt::format("{}: pattern '{}' matches no tensor", path, pattern));
+                tensors.empty() ? fmt::format("{}: holds no tensor", path)
+                                : fmt::format("{}: pattern '{}' matches no tensor", path, pattern));
   }
   return indices;
 }

@@ -111,8 +111,8 @@ Report make_report(const Arguments& arguments) try {
                   std::string(error.what()) +
                       " (--exclude keeps a tensor as it is, --non-finite plain every such one)");
     case ErrorCode::kNotCarried:
-      throw Error(error.code(),
-                  std::string(error.what()) + " (--skip-unsupported leaves out what cannot be carried)");
+      throw Error(error.code(), std::string(error.what()) +
+                                    " (--skip-unsupported leaves out what cannot be carried)");
     default:
       throw;
   }

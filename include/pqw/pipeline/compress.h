@@ -23,16 +23,15 @@ class CompressObserver : public EmObserver {
 
 enum class Resume { kNo, kYes };
 
-// Compresses the tensors that the recipe selects and that shrink, stores the others as they are, and
-// those that equal another one once.
-// Large tensors are in memory one at a time, small ones are encoded side by side. Equal input,
-// recipe and seeds give equal bytes.
-// While there is more to do, finished tensors are kept in `<output>.pqw.parts`, which goes when the
-// output is complete. A run that is to resume takes those that an interrupted one has kept, where
-// input, settings and program are the same; the output is then what it would have been. Errors:
-// those of open_weights, make_plan, read_floats, encode and ArchiveWriter; kInvalidArgument when
-// the input is an archive already; kNotCarried when it holds numbers that no tensor can be made of
-// and the recipe does not say to skip them; kNotFound when it holds no tensor.
+// Compresses the tensors that the recipe selects and that shrink, stores the others as they are,
+// and those that equal another one once. Large tensors are in memory one at a time, small ones are
+// encoded side by side. Equal input, recipe and seeds give equal bytes. While there is more to do,
+// finished tensors are kept in `<output>.pqw.parts`, which goes when the output is complete. A run
+// that is to resume takes those that an interrupted one has kept, where input, settings and program
+// are the same; the output is then what it would have been. Errors: those of open_weights,
+// make_plan, read_floats, encode and ArchiveWriter; kInvalidArgument when the input is an archive
+// already; kNotCarried when it holds numbers that no tensor can be made of and the recipe does not
+// say to skip them; kNotFound when it holds no tensor.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
                 bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo);
 

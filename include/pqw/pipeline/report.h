@@ -23,7 +23,7 @@ struct TensorReport {
   std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
   std::size_t inner_width = 0;   // the rank of low_rank: outputs of the first of its two layers
 
-  bool exact = false;            // decodes to the bytes of the original, although it is no dataset
+  bool exact = false;  // decodes to the bytes of the original, although it is no dataset
 
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion;
@@ -42,7 +42,7 @@ void describe(const Weight& weight, TensorReport& report);
 struct Report {
   std::vector<TensorReport> tensors;
   std::vector<Skipped> skipped;  // what the input holds beside tensors
-  std::uint64_t file_bytes = 0;      // on disk
+  std::uint64_t file_bytes = 0;  // on disk
   double seconds = 0;
 
   std::uint64_t original_bytes() const;     // of all tensors, without file headers

@@ -22,8 +22,8 @@ std::unique_ptr<WeightReader> open_decoded(const std::string& path);
 TensorInfo original_info(const ArchiveReader& archive, std::size_t index);
 
 // The index of the tensor whose values a tensor has: of an alias (codecs/alias.h) the one that it
-// equals, else the index itself. Errors: those of ArchiveReader; kCorrupt when that one is not there,
-// an alias or of another type or shape.
+// equals, else the index itself. Errors: those of ArchiveReader; kCorrupt when that one is not
+// there, an alias or of another type or shape.
 std::size_t stored_index(const ArchiveReader& archive, std::size_t index);
 
 // Whether a tensor is stored byte for byte, and those bytes. Errors: those of ArchiveReader and
@@ -36,9 +36,9 @@ std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t inde
 // REQUIRES: no alias, and not is_exact.
 Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 
-// A tensor of an archive, or what it is an alias of, to compute with: compressed as it is, or plain.
-// Errors: kNotFound, kInvalidArgument when it is of a type that archives do not have, and those of
-// ArchiveReader.
+// A tensor of an archive, or what it is an alias of, to compute with: compressed as it is, or
+// plain. Errors: kNotFound, kInvalidArgument when it is of a type that archives do not have, and
+// those of ArchiveReader.
 Weight load_weight(const ArchiveReader& archive, const std::string& name);
 
 // A tensor of any float type as floats, decoded: biases, norms. Errors: as above;
