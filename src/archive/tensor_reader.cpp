@@ -87,7 +87,8 @@ void read_attributes(h5::Id group, ArchiveEntry& entry, const h5::Context& conte
   if (entry.codec == kPlainCodec) throw context.error("a group that claims to be plain");
   const std::string dtype = h5::read_text(group, kDtypeAttribute, kMaxIdentifierBytes, context);
   const auto known = dtype_from_string(dtype);
-  if (!known || !is_basic(*known)) throw context.error(h5::quoted("dtype", dtype) + ", which is no element type");
+  if (!known || !is_basic(*known))
+    throw context.error(h5::quoted("dtype", dtype) + ", which is no element type");
   entry.info.dtype = *known;
   const auto shape = h5::read_numbers(group, kShapeAttribute, h5::kMaxRank, context);
   entry.info.shape.assign(shape.begin(), shape.end());

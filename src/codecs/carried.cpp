@@ -22,8 +22,7 @@ std::optional<std::size_t> parse_size(std::string_view text) {
   std::size_t value = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
   constexpr std::size_t kMax = std::numeric_limits<std::ptrdiff_t>::max();
-  const bool is_exact =
-      status == std::errc() && value <= kMax && std::to_string(value) == text;
+  const bool is_exact = status == std::errc() && value <= kMax && std::to_string(value) == text;
   return is_exact ? std::optional(value) : std::nullopt;
 }
 
@@ -68,12 +67,11 @@ TensorInfo info_from(const Description& description) {
   if (description.options.empty()) return description.info;
   const auto info = parse(description);
   if (info && description.info.dtype == DType::kU8) return *info;
-  throw Error(ErrorCode::kCorrupt, quoted("tensor", description.info.name) + ": " +
-                                       quoted("options", description.options) +
-                                       " of a tensor of type " +
-                                       std::string(to_string(description.info.dtype)) +
-                                       " and shape " + to_string(description.info.shape) +
-                                       ", expected the type that it stands for");
+  throw Error(ErrorCode::kCorrupt,
+              quoted("tensor", description.info.name) + ": " +
+                  quoted("options", description.options) + " of a tensor of type " +
+                  std::string(to_string(description.info.dtype)) + " and shape " +
+                  to_string(description.info.shape) + ", expected the type that it stands for");
 }
 
 Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes) {

@@ -10,14 +10,14 @@
 
 namespace pqw {
 
-// Tensors are the datasets of numbers (h5/content.h) reached from the root group by hard links and by
-// soft links within the file, each under every path that leads to it, without the leading '/', group
-// by group in the order of names. Either byte order is read, as are chunks packed with deflate,
-// shuffle and fletcher32. Other datasets (text, compounds, references, ...), links that lead nowhere
-// or back to a group that they are in and links to other files are listed in skipped(). Metadata are
-// the fixed-length UTF-8 attributes of the root group.
-// Errors: kNotFound, kIo, kFormat (no HDF5 file, or a broken one), kUnsupported (a tensor whose
-// data is in other files or packed with another filter).
+// Tensors are the datasets of numbers (h5/content.h) reached from the root group by hard links and
+// by soft links within the file, each under every path that leads to it, without the leading '/',
+// group by group in the order of names. Either byte order is read, as are chunks packed with
+// deflate, shuffle and fletcher32. Other datasets (text, compounds, references, ...), links that
+// lead nowhere or back to a group that they are in and links to other files are listed in
+// skipped(). Metadata are the fixed-length UTF-8 attributes of the root group. Errors: kNotFound,
+// kIo, kFormat (no HDF5 file, or a broken one), kUnsupported (a tensor whose data is in other files
+// or packed with another filter).
 std::unique_ptr<WeightReader> open_hdf5(InputFile file);
 
 // As open_hdf5, in a process of its own (io/worker.h): whatever the file does to the HDF5 library

@@ -35,9 +35,9 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
                    "a zero byte");
     }
     if (!is_basic(info.dtype)) {
-      subject.fail(ErrorCode::kUnsupported, "HDF5 files cannot hold " +
-                                                std::string(dtype_name(info)) +
-                                                "; use .safetensors");
+      subject.fail(
+          ErrorCode::kUnsupported,
+          "HDF5 files cannot hold " + std::string(dtype_name(info)) + "; use .safetensors");
     }
     if (info.shape.size() > h5::kMaxRank) {
       subject.fail(ErrorCode::kUnsupported,

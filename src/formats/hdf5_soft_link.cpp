@@ -61,7 +61,7 @@ SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string
         names.prepend(link->target);
         break;
       default:
-        return {std::nullopt, "is in another file", true};
+        return {std::nullopt, "leads through a link that is not followed", true};
     }
   }
   return {at};

@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxNameBytes = std::size_t{1} << 26;
 constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of groups
-constexpr std::size_t kMaxSteps = std::size_t{1} << 18;        // along soft links
+constexpr std::size_t kMaxSteps = std::size_t{1} << 16;        // along soft links
 
 class Walk {
  public:

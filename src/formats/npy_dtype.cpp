@@ -86,8 +86,7 @@ std::optional<NpyDtype> parse_npy_dtype(const InTensor& where, std::string_view 
 Skipped describe_npy_dtype(const std::string& name, std::string_view descr) {
   constexpr std::string_view kNoNumbers = "USaMm";
   const bool has_numbers = kNoNumbers.find(descr[1]) == kNoNumbers.npos;
-  return {name,
-          fmt::format("holds {} (dtype '{}')", kind_name(descr[1]), for_message(descr)),
+  return {name, fmt::format("holds {} (dtype '{}')", kind_name(descr[1]), for_message(descr)),
           has_numbers};
 }
 

@@ -8,8 +8,9 @@
 
 namespace pqw::h5 {
 
-// Little-endian. REQUIRES: is_basic(dtype). F16, BF16, F8_E4M3 and F8_E5M2 are floats with their own fields; BOOL is the
-// enumeration of int8 {FALSE = 0, TRUE = 1} that h5py uses. Valid for the life of the process.
+// Little-endian. REQUIRES: is_basic(dtype). F16, BF16, F8_E4M3 and F8_E5M2 are floats with their
+// own fields; BOOL is the enumeration of int8 {FALSE = 0, TRUE = 1} that h5py uses. Valid for the
+// life of the process.
 Id type_of(DType dtype);
 
 struct FoundType {

@@ -265,7 +265,8 @@ TEST_F(Archive, RefusesShapesThatItCannotHold) {
 
 TEST_F(Archive, RefusesTypesThatItDoesNotHave) {
   ArchiveWriter writer(path_, {});
-  for (const TensorInfo& info : {TensorInfo{"x", DType::kF4, {2}}, {"y", DType::kC64, {1}},
+  for (const TensorInfo& info : {TensorInfo{"x", DType::kF4, {2}},
+                                 {"y", DType::kC64, {1}},
                                  {"z", DType::kUnknown, {2}, UnknownType{"I4", 1}}}) {
     Record record = pq_record(info.name);
     record.info = info;

@@ -12,6 +12,7 @@
 #include "pqw/formats/weight_file.h"
 #include "tests/cli/cli_testing.h"
 #include "tests/file_content.h"
+#include "tests/formats/zip_building.h"
 
 namespace pqw {
 namespace {
@@ -471,6 +472,59 @@ TEST_F(Cli, OutputOfQuantizeThatCannotBeWrittenLeavesACompleteArchive) {
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
   EXPECT_THAT(content(dir_ / "message"), HasSubstr("; m.h5 is complete"));
   EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
+}
+
+TEST_F(Cli, NumbersThatCannotBeCarriedStopItUnlessTheyAreToBeSkipped) {
+  const std::string zeros(16, '\0');
+  test::set_content(dir_ / "in.npz",
+                    test::zip_of({{"w.npy", test::npy_of("<f4", "(2, 2)", zeros)},
+                                  {"text.npy", test::npy_of("|S4", "(4,)", zeros)},
+                                  {"phase.npy", test::npy_of("<c8", "(2,)", zeros)}}));
+  const Outcome stopped = run({"quantize", "in.npz", "-o", "m.h5", "--quiet"});
+  expect_failure(stopped, "in.npz: 'phase' holds complex numbers");
+  EXPECT_THAT(stopped.err, HasSubstr("--skip-unsupported"));
+  EXPECT_THAT(stopped.err, HasSubstr("; m.h5 was not written"));
+  EXPECT_FALSE(exists("m.h5"));
+  expect_failure(run({"quantize", "in.npz", "--dry-run"}), "'phase' holds complex numbers");
+  const Outcome skipped =
+      run({"quantize", "in.npz", "-o", "m.h5", "--quiet", "--json", "--skip-unsupported"});
+  EXPECT_EQ(skipped.status, 0);
+  EXPECT_EQ(skipped.err,
+            "skipped: 'text' holds byte strings (dtype '|S4')\n"
+            "skipped: 'phase' holds complex numbers (dtype '<c8')\n");
+  const auto report = nlohmann::json::parse(skipped.out);
+  EXPECT_EQ(report["tensors"].size(), 1u);
+  ASSERT_EQ(report["skipped"].size(), 2u);
+  EXPECT_EQ(report["skipped"][1]["name"], "phase");
+  EXPECT_THAT(report["skipped"][1]["what"], HasSubstr("complex numbers"));
+  EXPECT_THAT(run({"eval", "in.npz", "m.h5"}).err, HasSubstr("skipped: 'phase'"));
+}
+
+TEST_F(Cli, AFileWithoutTensorsIsAnError) {
+  write_model("none.safetensors", {});
+  expect_failure(run({"quantize", "none.safetensors", "-o", "m.h5"}),
+                 "none.safetensors: holds no tensor");
+  EXPECT_FALSE(exists("m.h5"));
+}
+
+TEST_F(Cli, TiedWeightsAreStoredOnceUnderBothNames) {
+  const auto weights = test::normal_values(64 * 64, 1);
+  const auto bytes = std::as_bytes(std::span(weights));
+  const auto writer =
+      create_weights(dir_ / "tied.npz",
+                     {{"embed", DType::kF32, {64, 64}}, {"head", DType::kF32, {64, 64}}}, {}, true);
+  writer->add(bytes);
+  writer->add(bytes);
+  writer->commit();
+  const Outcome quantize = run({"quantize", "tied.npz", "-o", "m.h5"});
+  EXPECT_EQ(quantize.status, 0) << quantize.err;
+  EXPECT_THAT(quantize.out, HasSubstr("same as 'embed'"));
+  EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
+  EXPECT_THAT(run({"inspect", "m.h5"}).out, HasSubstr("same as 'embed'"));
+  EXPECT_EQ(run({"decode", "m.h5", "-o", "head.npy", "--tensor", "head"}).status, 0);
+  const Outcome bench = run({"bench", "m.h5", "--tensor", "head", "--batch", "1", "--quiet"});
+  EXPECT_EQ(bench.status, 0) << bench.err;
+  EXPECT_THAT(bench.out, HasSubstr("block_size=8"));
 }
 
 TEST_F(Cli, TensorizedByFlagsAndByRecipe) {

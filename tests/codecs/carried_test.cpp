@@ -64,9 +64,13 @@ TEST(Carried, OptionsThatSayNoTypeAreRefused) {
     EXPECT_EQ(error.code(), ErrorCode::kCorrupt) << options;
     EXPECT_THAT(error.what(), HasSubstr("tensor 'fc': options '"));
   }
-  EXPECT_EQ(error_of([] { info_from({{"fc", DType::kI8, {3, 2}}, "dtype=F4"}); }).code(),
+  EXPECT_EQ(error_of([] {
+              info_from({{"fc", DType::kI8, {3, 2}}, "dtype=F4"});
+            }).code(),
             ErrorCode::kCorrupt);
-  EXPECT_EQ(error_of([] { info_from({{"fc", DType::kU8, {3}}, "dtype=F4"}); }).code(),
+  EXPECT_EQ(error_of([] {
+              info_from({{"fc", DType::kU8, {3}}, "dtype=F4"});
+            }).code(),
             ErrorCode::kCorrupt)
       << "half a byte";
 }

@@ -22,9 +22,10 @@ TEST(Tensor, OverflowIsNoticed) {
 }
 
 TEST(Tensor, DtypeNamesRoundTrip) {
-  for (const char* name : {"F16", "BF16", "F32", "F64", "F8_E4M3", "F8_E5M2", "I8", "I16", "I32",
-                           "I64", "U8", "U16", "U32", "U64", "BOOL", "F8_E8M0", "F4", "F6_E2M3",
-                           "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"}) {
+  for (const char* name :
+       {"F16", "BF16",    "F32",     "F64",         "F8_E4M3",     "F8_E5M2", "I8",   "I16",
+        "I32", "I64",     "U8",      "U16",         "U32",         "U64",     "BOOL", "F8_E8M0",
+        "F4",  "F6_E2M3", "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"}) {
     const auto dtype = dtype_from_string(name);
     ASSERT_TRUE(dtype) << name;
     EXPECT_EQ(to_string(*dtype), name);

@@ -117,9 +117,9 @@ inline const std::vector<DType> kAllDtypes{DType::kF16,    DType::kBF16,   DType
                                            DType::kF8E4M3, DType::kF8E5M2, DType::kI8,  DType::kI16,
                                            DType::kI32,    DType::kI64,    DType::kU8,  DType::kU16,
                                            DType::kU32,    DType::kU64,    DType::kBool};
-inline const std::vector<DType> kOtherDtypes{
-    DType::kF8E8M0,     DType::kF4,         DType::kF6E2M3, DType::kF6E3M2,
-    DType::kF8E4M3Fnuz, DType::kF8E5M2Fnuz, DType::kC64};
+inline const std::vector<DType> kOtherDtypes{DType::kF8E8M0, DType::kF4,         DType::kF6E2M3,
+                                             DType::kF6E3M2, DType::kF8E4M3Fnuz, DType::kF8E5M2Fnuz,
+                                             DType::kC64};
 
 // A line for everything that a file holds beside tensors; "LOST " before those with numbers.
 inline std::vector<std::string> skipped_in(const WeightReader& reader) {

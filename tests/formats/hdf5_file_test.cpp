@@ -192,12 +192,12 @@ TEST_F(Hdf5File, ReadsWhatH5pyWrites) {
 
 TEST_F(Hdf5File, ListsWhatIsNoTensor) {
   const auto reader = open_weights(PQW_FORMATS_DATA "/h5py.h5");
-  EXPECT_THAT(skipped_in(*reader),
-              ElementsAre("LOST 'complex' holds complex numbers of 8 bytes",
-                          "LOST 'external' is a link to another file, which is not followed",
-                          "'layer/root' leads back to group '/', which it is in",
-                          "'nothing' holds nothing", "LOST 'pairs' holds structures with F32",
-                          "'text' holds text"));
+  EXPECT_THAT(
+      skipped_in(*reader),
+      ElementsAre("LOST 'complex' holds complex numbers of 8 bytes",
+                  "LOST 'external' is a link to another file, which is not followed",
+                  "'layer/root' leads back to group '/', which it is in", "'nothing' holds nothing",
+                  "LOST 'pairs' holds structures with F32", "'text' holds text"));
   EXPECT_EQ(reader->metadata(), (Metadata{{"author", "somebody"}}));
 }
 
@@ -226,8 +226,8 @@ TEST_F(Hdf5File, EveryNameOfADatasetIsATensor) {
   const auto byte = [&](const char* name) { return Tensor{{name, DType::kU8, {3}}, "\1\2\3"}; };
   EXPECT_THAT(read_all(path_),
               ElementsAre(named("a/beside"), byte("a/up2"), named("a/w"), byte("b"), byte("chain"),
-                          named("group/beside"), byte("group/up2"), named("group/w"),
-                          named("hard"), named("soft")));
+                          named("group/beside"), byte("group/up2"), named("group/w"), named("hard"),
+                          named("soft")));
   // ".." is a name like others in HDF5.
   EXPECT_THAT(skipped_in(*open_weights(path_)),
               ElementsAre("'a/up' is a soft link to '../b', which does not exist",
@@ -249,13 +249,15 @@ TEST_F(Hdf5File, SoftLinksThatLeadNowhereAreNamed) {
   EXPECT_THAT(names_of(*reader), ElementsAre("w"));
   EXPECT_THAT(
       skipped_in(*reader),
-      ElementsAre("'below' is a soft link to 'w/below', which does not exist",
-                  "'circle1' is a soft link to 'circle2', which leads over more than 16 other links",
-                  "'circle2' is a soft link to 'circle1', which leads over more than 16 other links",
-                  "'dangling' is a soft link to 'none', which does not exist",
-                  "LOST 'outside' is a link to another file, which is not followed",
-                  "'root' leads back to group '/', which it is in",
-                  "LOST 'through' is a soft link to 'outside/y', which is in another file"));
+      ElementsAre(
+          "'below' is a soft link to 'w/below', which does not exist",
+          "'circle1' is a soft link to 'circle2', which leads over more than 16 other links",
+          "'circle2' is a soft link to 'circle1', which leads over more than 16 other links",
+          "'dangling' is a soft link to 'none', which does not exist",
+          "LOST 'outside' is a link to another file, which is not followed",
+          "'root' leads back to group '/', which it is in",
+          "LOST 'through' is a soft link to 'outside/y', which leads through a link that is "
+          "not followed"));
 }
 
 TEST_F(Hdf5File, ASoftLinkMayLeadOverFifteenOthers) {
@@ -280,6 +282,18 @@ TEST_F(Hdf5File, NamesThatMultiplyAreRefused) {
     }
   });
   expect_error(ErrorCode::kUnsupported, "more than 16384 groups have a second name");
+}
+
+// 1025 names of a group of 1024 links.
+TEST_F(Hdf5File, LinksBeyondAMillionAreRefused) {
+  make([](hid_t file) {
+    H5Gclose(H5Gcreate2(file, "g", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    for (int i = 0; i < 1024; ++i) {
+      H5Lcreate_hard(file, "/", file, ("g/" + std::to_string(i)).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+      H5Lcreate_hard(file, "g", file, std::to_string(i).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+    }
+  });
+  expect_error(ErrorCode::kUnsupported, "more than 1048576 links or ");
 }
 
 // 60 names of 4 MiB in a file of little more than that: the 64 MiB that are free are soon taken.
@@ -327,9 +341,8 @@ TEST_F(Hdf5File, ATensorCanBeWrittenAsANameOfAnother) {
   writer->add(test::bytes_of(std::string(12, 'c')));
   EXPECT_THROW(writer->add_name_of(0), Error) << "all were added";
   writer->commit();
-  EXPECT_THAT(read_all(path_),
-              ElementsAre(w, Tensor{{"b/tied", DType::kF32, {2}}, w.bytes},
-                          Tensor{{"c", DType::kF32, {3}}, std::string(12, 'c')}));
+  EXPECT_THAT(read_all(path_), ElementsAre(w, Tensor{{"b/tied", DType::kF32, {2}}, w.bytes},
+                                           Tensor{{"c", DType::kF32, {3}}, std::string(12, 'c')}));
   const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   H5O_info_t info;
   H5Oget_info_by_name2(file, "b/tied", &info, H5O_INFO_BASIC, H5P_DEFAULT);

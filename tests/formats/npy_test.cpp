@@ -29,9 +29,9 @@ TEST(Npy, ReadsWhatNumpyWrites) {
 TEST(Npy, NamesATypeThatNoTensorHas) {
   const test::TempDir dir;
   const auto skipped = [&](const std::string& descr) {
-    test::set_content(dir / "f", file_of("{'descr': " + descr +
-                                             ", 'fortran_order': False, 'shape': (1,)}",
-                                         std::string(16, '\0')));
+    test::set_content(dir / "f",
+                      file_of("{'descr': " + descr + ", 'fortran_order': False, 'shape': (1,)}",
+                              std::string(16, '\0')));
     const auto reader = open_weights(dir / "f");
     EXPECT_TRUE(reader->tensors().empty());
     return test::skipped_in(*reader);

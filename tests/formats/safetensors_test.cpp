@@ -95,8 +95,8 @@ TEST(Safetensors, LargeElementsComeFirstWhenATensorWouldBeMisaligned) {
 TEST(Safetensors, PackedAndOtherNewTypesAreReadAndWrittenBitByBit) {
   const test::TempDir dir;
   std::vector<Tensor> tensors;
-  for (const DType dtype : {DType::kC64, DType::kF8E8M0, DType::kF4, DType::kF6E2M3,
-                            DType::kF6E3M2, DType::kF8E4M3Fnuz, DType::kF8E5M2Fnuz}) {
+  for (const DType dtype : {DType::kC64, DType::kF8E8M0, DType::kF4, DType::kF6E2M3, DType::kF6E3M2,
+                            DType::kF8E4M3Fnuz, DType::kF8E5M2Fnuz}) {
     tensors.push_back(counting(std::string(to_string(dtype)), dtype, {3, 4}));
   }
   write_all(dir / "f.safetensors", tensors);

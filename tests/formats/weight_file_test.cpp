@@ -195,9 +195,8 @@ TEST(WeightFile, TypesThatAFormatDoesNotHaveAreRefusedByName) {
       const Error error = error_of_creating(dir / name, {{"w", dtype, {4}}});
       EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
       EXPECT_THAT(error.what(), testing::HasSubstr("tensor 'w': "));
-      EXPECT_THAT(error.what(),
-                  testing::HasSubstr("cannot hold " + std::string(to_string(dtype)) +
-                                     "; use .safetensors"));
+      EXPECT_THAT(error.what(), testing::HasSubstr("cannot hold " + std::string(to_string(dtype)) +
+                                                   "; use .safetensors"));
     }
   }
   const Error error =

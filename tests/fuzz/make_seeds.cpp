@@ -6,6 +6,8 @@
 
 #include "io/wire.h"
 #include "pqw/archive/archive.h"
+#include "pqw/codecs/alias.h"
+#include "pqw/codecs/carried.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
 
@@ -36,7 +38,7 @@ void write_weights(const std::string& path, const std::vector<TensorInfo>& tenso
 
 void write_text(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
-// A small weight of each codec.
+// A small tensor of each codec.
 std::vector<Record> records() {
   const std::vector<pqw::Settings> settings{
       {{"codec", "pq"}, {"block_size", "3"}, {"centroids", "4"}},
@@ -60,6 +62,12 @@ std::vector<Record> records() {
     const pqw::Weight weight = pqw::encode(std::move(tensor), pqw::options_from(item));
     result.push_back(pqw::to_record(weight, "w"));
   }
+  const TensorInfo packed{"w", DType::kF4, {6, 9}};
+  const TensorInfo unknown{"w", DType::kUnknown, {5}, pqw::UnknownType{"I4", 3}};
+  for (const TensorInfo& info : {packed, unknown}) {
+    result.push_back(pqw::carried_record(info, counting(info)));
+  }
+  result.push_back(pqw::alias_record({"w", DType::kF32, {6, 9}}, "w0"));
   return result;
 }
 
@@ -87,6 +95,15 @@ void write_records(const std::string& folder) {
   }
 }
 
+// Of a type that tensors do not have.
+void write_structure(const std::string& path) {
+  const std::string literal =
+      "{'descr': [('a', '<f4'), ('b', '|S2', (2,))], 'fortran_order': False, 'shape': (1,)}";
+  const std::string head{'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(literal.size()),
+                         0};
+  write_text(path, head + literal + "12345678");
+}
+
 void write_recipes(const std::string& folder) {
   write_text(folder + "all",
              "defaults: {block_size: auto, centroids: 256}\ninclude: ['weight$']\n"
@@ -107,8 +124,14 @@ int main(int argc, char** argv) {
                                      {"d", DType::kI64, {0, 4}}};
   write_weights(folder_of(root, "safetensors") + "some.safetensors", some, {{"key", "value"}});
   write_weights(folder_of(root, "safetensors") + "none.safetensors", {});
+  write_weights(folder_of(root, "safetensors") + "packed.safetensors",
+                {{"c", DType::kC64, {2}},
+                 {"f", DType::kF4, {2, 3}},
+                 {"s", DType::kF6E3M2, {4}},
+                 {"u", DType::kUnknown, {5}, pqw::UnknownType{"I4", 3}}});
   write_weights(folder_of(root, "npy") + "matrix.npy", {{"w", DType::kF32, {2, 3}}});
   write_weights(folder_of(root, "npy") + "scalar.npy", {{"w", DType::kU8, {}}});
+  write_structure(folder_of(root, "npy") + "structure.npy");
   write_weights(folder_of(root, "npz") + "some.npz", some);
   write_weights(folder_of(root, "hdf5") + "some.h5", some, {{"key", "value"}});
   write_archive(folder_of(root, "hdf5") + "archive.h5");

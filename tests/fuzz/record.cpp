@@ -1,5 +1,7 @@
 // Fuzz target: records of compressed tensors, as an archive gives them to the codecs.
 #include "io/wire.h"
+#include "pqw/codecs/alias.h"
+#include "pqw/codecs/carried.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
 #include "tests/fuzz/target.h"
@@ -23,7 +25,16 @@ void decode_all(const pqw::Weight& weight) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   pqw::fuzz::expect_result_or_error([&] {
     pqw::WireReader in(std::as_bytes(std::span(data, size)));
-    decode_all(pqw::weight_from_record(in.record(kMaxLevels)));
+    const pqw::Record record = in.record(kMaxLevels);
+    if (record.codec == pqw::kAliasCodec) {
+      (void)pqw::alias_target(record);
+      (void)pqw::info_from({record.info, record.options});
+    } else if (record.codec == pqw::kCarriedCodec) {
+      const pqw::TensorInfo info = pqw::info_from({record.info, record.options});
+      pqw::fuzz::require(pqw::carried_bytes(record).size() == byte_count(info));
+    } else {
+      decode_all(pqw::weight_from_record(record));
+    }
   });
   return 0;
 }

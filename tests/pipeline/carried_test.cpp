@@ -183,8 +183,9 @@ TEST_F(LostNumbers, AreAnErrorThatNamesTheFirst) {
                              error_of([&] { plan_compression(input_, {}); })}) {
     EXPECT_EQ(error.code(), ErrorCode::kNotCarried);
     EXPECT_EQ(std::string(error.what()),
-              input_ + ": 'c' holds complex numbers (dtype '<c16'), which cannot be carried; 1 "
-                       "more");
+              input_ +
+                  ": 'c' holds complex numbers (dtype '<c16'), which cannot be carried; 1 "
+                  "more");
   }
   EXPECT_FALSE(std::filesystem::exists(archive_));
 }

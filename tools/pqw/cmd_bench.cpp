@@ -52,7 +52,8 @@ std::vector<std::size_t> select(const ArchiveReader& archive, const std::string&
   std::vector<TensorInfo> infos;
   for (const ArchiveEntry& entry : archive.entries()) infos.push_back(entry.info);
   std::vector<std::size_t> indices = select_tensors(archive.path(), infos, pattern);
-  std::erase_if(indices, [&](std::size_t i) { return is_exact(archive, stored_index(archive, i)); });
+  std::erase_if(indices,
+                [&](std::size_t i) { return is_exact(archive, stored_index(archive, i)); });
   if (!indices.empty()) return indices;
   throw Error(ErrorCode::kNotFound,
               fmt::format("{}: no compressed tensor{}", archive.path(),

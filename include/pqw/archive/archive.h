@@ -33,9 +33,9 @@ std::size_t archive_name_bytes(std::string_view name);
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
 // equal bytes. Not safe for use from several threads at once.
 // Errors of every call: kIo; kExists when the target is there and overwriting was not asked for;
-// kInvalidArgument for a name that was added before, for types that are not basic, for bytes that do
-// not fit their shape and for names beyond the limits of the format; kUnsupported for more than 32 dimensions. After an error
-// the writer can only be destroyed.
+// kInvalidArgument for a name that was added before, for types that are not basic, for bytes that
+// do not fit their shape and for names beyond the limits of the format; kUnsupported for more than
+// 32 dimensions. After an error the writer can only be destroyed.
 class ArchiveWriter {
  public:
   ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options);

@@ -25,7 +25,7 @@ struct UnknownType {
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;
-  Shape shape;                               // empty: a scalar
+  Shape shape;                              // empty: a scalar
   std::optional<UnknownType> unknown = {};  // there exactly when dtype is kUnknown
 
   bool operator==(const TensorInfo&) const = default;
