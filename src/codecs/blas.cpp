@@ -7,13 +7,19 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <semaphore>
 #include <string>
-#include <vector>
+#include <system_error>
+#include <thread>
+#include <utility>
 
 #include "codecs/blas_function.h"
 #include "pqw/core/error.h"
@@ -70,16 +76,20 @@ bool fits(std::size_t n_bytes) {
   return memory != MAP_FAILED && ::munmap(memory, n_bytes) == 0;
 }
 
+Error too_little_memory() {
+  return {ErrorCode::kIo, "OpenBLAS needs " +
+                              std::to_string((kLibraryBytes + kBufferBytes) / kMebi) +
+                              " MiB of address space, more than the limits of this process "
+                              "(ulimit -v, -d) leave"};
+}
+
 // One for each thread; more than one only where as much memory again is left for everything else.
 std::size_t count_buffers() {
   const int threads = std::max(omp_get_max_threads(), omp_get_num_procs());
   std::size_t n = std::min(static_cast<std::size_t>(threads), kMostBuffers);
   while (n > 1 && !fits(kLibraryBytes + 2 * n * kBufferBytes)) --n;
   if (n > 1 || fits(kLibraryBytes + kBufferBytes)) return n;
-  throw Error(ErrorCode::kIo, "OpenBLAS needs " +
-                                  std::to_string((kLibraryBytes + kBufferBytes) / kMebi) +
-                                  " MiB of address space, more than the limits of this process "
-                                  "(ulimit -v, -d) leave");
+  throw too_little_memory();
 }
 
 void* open_library() {
@@ -124,15 +134,39 @@ Blas find_functions(void* library) {
   return found;
 }
 
-// OpenBLAS keeps what it has once allocated.
+// Waits until the promise is kept; throws when memory has been missing for a second meanwhile.
+void wait_unless_memory_is_missing(std::future<void> done) {
+  constexpr std::chrono::milliseconds kPause(10);
+  int n_missing = 0;
+  while (done.wait_for(kPause) != std::future_status::ready) {
+    n_missing = fits(kBufferBytes) ? 0 : n_missing + 1;
+    if (n_missing == 100) throw too_little_memory();
+  }
+}
+
+// OpenBLAS keeps what it has once allocated. It tries for ever, and another thread may have taken
+// what was there a moment ago: hence in a thread of its own, which is then left to itself.
 void allocate_buffers(void* library, std::size_t n) {
   void* (*allocate)(int) = nullptr;
   void (*free)(void*) = nullptr;
   find(library, "blas_memory_alloc", allocate);
   find(library, "blas_memory_free", free);
-  std::vector<void*> buffers(n);
-  for (void*& buffer : buffers) buffer = allocate(0);
-  for (void* buffer : buffers) free(buffer);
+  const auto allocate_all = [=] {
+    std::array<void*, kMostBuffers> buffers{};
+    for (std::size_t i = 0; i < n; ++i) buffers[i] = allocate(0);
+    for (std::size_t i = 0; i < n; ++i) free(buffers[i]);
+  };
+  const auto done = std::make_shared<std::promise<void>>();
+  std::future<void> is_done = done->get_future();
+  try {
+    std::thread([=] {
+      allocate_all();
+      done->set_value();
+    }).detach();
+  } catch (const std::system_error&) {
+    return allocate_all();  // no thread can be created
+  }
+  wait_unless_memory_is_missing(std::move(is_done));
 }
 
 struct Library {
