@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "codecs/option_text.h"
+#include "codecs/pq/gain.h"
 #include "codecs/pq/sample.h"
 #include "pqw/codecs/pq_encode.h"
 
@@ -12,8 +13,21 @@ namespace {
 
 constexpr const char* kKnown =
     "block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, "
-    "tolerance, "
-    "codebook or engine";
+    "tolerance, codebook, engine or gain";
+
+constexpr const char* kGains = "unbiased, energy or least_squares";
+
+Gain parse_gain(std::string_view key, std::string_view value) {
+  if (value == "unbiased") return Gain::kUnbiased;
+  if (value == "energy") return Gain::kEnergy;
+  if (value == "least_squares") return Gain::kLeastSquares;
+  bad_value(key, value, kGains);
+}
+
+std::string_view to_string(Gain gain) {
+  if (gain == Gain::kUnbiased) return "unbiased";
+  return gain == Gain::kEnergy ? "energy" : "least_squares";
+}
 
 std::size_t parse_block_size(std::string_view key, std::string_view value) {
   if (value == "auto") return kAutoBlockSize;
@@ -70,12 +84,12 @@ void validate(const PqOptions& options) {
 std::string to_string(const PqOptions& options) {
   return fmt::format(
       "block_size={},centroids={},groups={},iterations={},seed={},init={},restarts={},explore={},"
-      "reassign={},tolerance={},codebook={},engine={}",
+      "reassign={},tolerance={},codebook={},engine={},gain={}",
       options.block_size, options.n_centroids, options.n_groups, options.iterations, options.seed,
       options.init == Init::kPlusPlus ? "++" : "random", options.restarts, options.explore,
       options.reassign == Reassign::kSplit ? "split" : "farthest", options.tolerance,
       options.codebook_dtype == DType::kF16 ? "f16" : "f32",
-      options.engine == Engine::kNative ? "native" : "faiss");
+      options.engine == Engine::kNative ? "native" : "faiss", to_string(options.gain));
 }
 
 void set_option(PqOptions& options, std::string_view key, std::string_view value) {
@@ -107,6 +121,8 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
   } else if (key == "engine") {
     if (value != "native" && value != "faiss") bad_value(key, value, "native or faiss");
     options.engine = value == "native" ? Engine::kNative : Engine::kFaiss;
+  } else if (key == "gain") {
+    options.gain = parse_gain(key, value);
   } else {
     unknown_option(PqOptions::kCodec, key, kKnown);
   }
@@ -124,6 +140,9 @@ std::string remarks(const PqWeight& weight, const PqOptions& options) {
   }
   if (weight.codebook_dtype != options.codebook_dtype) {
     found.push_back("float32 codebook: beyond the range of float16");
+  }
+  if (const std::string limited = remark_on_gain(weight.options); !limited.empty()) {
+    found.push_back(limited);
   }
   return fmt::format("{}", fmt::join(found, "; "));
 }
