@@ -86,6 +86,15 @@ TensorReport codec_report(const TensorInfo& info, const Weight& weight,
   return report;
 }
 
+// What the plan says of the options comes first, where it was they that made the weight.
+TensorReport codec_report(const PlanEntry& entry, const Weight& weight,
+                          const CodecOptions& options) {
+  TensorReport report = codec_report(entry.info, weight, options);
+  if (&options != &entry.options || entry.note.empty()) return report;
+  report.note = entry.note + (report.note.empty() ? "" : "; " + report.note);
+  return report;
+}
+
 // Joint layers are reported with a share of what their owner stores; it has the remainder.
 TensorReport layer_report(const PlanEntry& entry, std::size_t index, const JointGroups& groups) {
   TensorReport report = codec_report(entry.info, groups.weight(index), entry.options);
@@ -146,7 +155,7 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups
   }
   const auto& [weight, options] = *job.compressed;
   writer.add(job.record ? *job.record : to_record(weight, entry.info.name));
-  TensorReport report = codec_report(entry.info, weight, *options);
+  TensorReport report = codec_report(entry, weight, *options);
   if (entry.reference) report.note = kAdopted;
   report.distortion = measure_against(original, entry.info, weight);
   job.compressed.reset();
@@ -156,7 +165,7 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups
 
 TensorReport size_compressed(const PlanEntry& entry, const Compressed& plan, ArchiveSizer& sizer) {
   sizer.add(to_record(plan.weight, entry.info.name));
-  return codec_report(entry.info, plan.weight, *plan.options);
+  return codec_report(entry, plan.weight, *plan.options);
 }
 
 TensorReport size_plain(const TensorInfo& info, std::string reason, ArchiveSizer& sizer) {

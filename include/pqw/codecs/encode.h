@@ -34,7 +34,6 @@ std::string codec_name(const CodecOptions& options);
 
 // The options that settings mean: `codec` (else `default_codec`), then the options of that codec;
 // `factors.KEY` are those of its factors, which are plain unless `factors.codec` says otherwise.
-// The block size of pq is automatic unless given.
 // Errors: kInvalidArgument, naming the codec, the key and what is known.
 CodecOptions options_from(const Settings& settings, const std::string& default_codec = "pq");
 

@@ -53,7 +53,7 @@ inline constexpr std::size_t kAutoBlockSize = 0;
 struct PqOptions {
   static constexpr const char* kCodec = "pq";
 
-  std::size_t block_size = 8;     // columns per block, or kAutoBlockSize
+  std::size_t block_size = 4;     // columns per block, or kAutoBlockSize
   std::size_t n_centroids = 256;  // per codebook, 2..65536; fewer are made of fewer distinct blocks
   std::size_t n_groups = 1;       // codebooks, each for a run of positions; at most one a position
   std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
@@ -81,7 +81,7 @@ std::size_t auto_block_size(std::span<const std::size_t> shape);
 // the second time.
 void resolve(PqOptions& options, std::span<const std::size_t> shape);
 
-// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
+// "block_size=4,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
 // reassign=split,tolerance=0.0001,codebook=f16,engine=native,gain=unbiased" (in one line)
 std::string to_string(const PqOptions& options);
 

@@ -16,7 +16,7 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 Settings parse_settings(const std::string& text);
 
 // `base` with `over` on top. Where `over` names another codec, the options of the codec of `base`
-// at that place mean nothing and go; `fallback` and `non_finite` (pipeline/plan.h) are no
+// at that place mean nothing and go; `fallback`, `non_finite` and `thin` (pipeline/recipe.h) are no
 // options of a codec and stay.
 Settings layered(Settings base, const Settings& over);
 

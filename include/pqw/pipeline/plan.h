@@ -25,6 +25,7 @@ struct PlanEntry {
   // Where this one is among tensors to be encoded as layers of one: all of them, as indices of the
   // plan, rising. The first one stores the factors. Empty for a tensor by itself.
   std::vector<std::size_t> layers = {};
+  std::string note = {};  // why `options` are others than the settings say; mostly empty
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or
@@ -36,7 +37,8 @@ void check_settings(const Settings& settings);
 // tensor that find_int8_references knows, it is to be adopted, whatever becomes of the entries of
 // its scale and zero point. Tensors that are to be compressed are layers of one where their options
 // have the same label (TensorizedOptions::joint) and nothing else tells them apart: shape, type,
-// options, fallback, policy. Decides by name, type and shape;
+// options, fallback, policy. Thin tensors get codec int8 where the recipe leaves the codec open
+// (recipe.h). Decides by name, type and shape;
 // whether a tensor would shrink is known only when it is looked at (compress.h). Errors:
 // kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor and for
 // ranks that do not fit as many layers.
