@@ -11,8 +11,8 @@ namespace {
 
 // The options of each codec as settings start from them.
 CodecOptions default_options(const std::string& codec) {
-  const CodecOptions all[] = {PqOptions{.block_size = kAutoBlockSize}, Int8Options{},
-                              LowRankOptions{}, PlainOptions{}, TensorizedOptions()};
+  const CodecOptions all[] = {PqOptions{}, Int8Options{}, LowRankOptions{}, PlainOptions{},
+                              TensorizedOptions()};
   Words known;
   for (const CodecOptions& options : all) {
     if (codec_name(options) == codec) return options;

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kCodec = "codec";
 constexpr std::string_view kFallback = "fallback.";
 constexpr std::string_view kNonFinite = "non_finite";  // as well
+constexpr std::string_view kThin = "thin";             // as well
 
 bool names_codec(const std::string& key) { return key == kCodec || key.ends_with(".codec"); }
 
@@ -50,8 +51,9 @@ Settings layered(Settings base, const Settings& over) {
     const bool unchanged = before.empty() ? place.empty() && value == "pq" : before == value;
     if (unchanged) continue;
     std::erase_if(base, [&](const auto& setting) {
-      const bool kept =
-          place.empty() && (setting.first.starts_with(kFallback) || setting.first == kNonFinite);
+      const bool of_no_codec = setting.first.starts_with(kFallback) ||
+                               setting.first == kNonFinite || setting.first == kThin;
+      const bool kept = place.empty() && of_no_codec;
       return setting.first.starts_with(place) && !kept;
     });
   }

@@ -8,6 +8,7 @@ namespace pqw {
 namespace {
 
 constexpr std::string_view kNonFinite = "non_finite";
+constexpr std::string_view kThin = "thin";
 
 void add(const std::string& key, const std::string& value, const std::string& why,
          std::vector<UnusedSetting>& unused) {
@@ -39,7 +40,8 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings,
   Settings codec;
   Settings policies;
   for (const auto& setting : own) {
-    (setting.first == kNonFinite ? policies : codec).push_back(setting);
+    const bool policy = setting.first == kNonFinite || setting.first == kThin;
+    (policy ? policies : codec).push_back(setting);
   }
   std::vector<UnusedSetting> unused;
   const CodecOptions options = parse_options(codec, default_codec);

@@ -52,6 +52,8 @@ double Distortion::sqnr_db() const {
   return 10 * std::log10(squared_norm_ / squared_error_);
 }
 
+double Distortion::amplitude() const { return squared_norm_ == 0 ? 1 : dot_ / squared_norm_; }
+
 double Distortion::cosine() const {
   const double norms = std::sqrt(squared_norm_) * std::sqrt(reconstruction_squared_norm_);
   if (norms > 0) return dot_ / norms;

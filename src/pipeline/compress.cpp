@@ -138,6 +138,15 @@ TensorReport codec_report(const TensorInfo& info, const Weight& weight, const Co
   return report;
 }
 
+// What the plan says of the options comes first, where it was they that made the weight.
+TensorReport codec_report(const PlanEntry& entry, const Weight& weight, const CodecOptions& options,
+                          std::uint64_t bytes) {
+  TensorReport report = codec_report(entry.info, weight, options, bytes);
+  if (&options != &entry.options || entry.note.empty()) return report;
+  report.note = entry.note + (report.note.empty() ? "" : "; " + report.note);
+  return report;
+}
+
 // Adds a record to a writer or a sizer and returns what it takes.
 template <class To>
 std::uint64_t add(const Record& record, To& to) {
@@ -216,7 +225,7 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups
   const auto& [weight, options] = *job.compressed;
   const std::uint64_t bytes =
       job.record ? add(*job.record, writer) : add(to_record(weight, entry.info.name), writer);
-  TensorReport report = codec_report(entry.info, weight, *options, bytes);
+  TensorReport report = codec_report(entry, weight, *options, bytes);
   if (entry.reference) report.note = kAdopted;
   note_faults(job.faults, report);
   report.distortion = job.distortion;
@@ -227,7 +236,7 @@ TensorReport write_job(const AdoptingReader& reader, Job& job, const JointGroups
 
 TensorReport size_compressed(const PlanEntry& entry, const Compressed& plan, ArchiveSizer& sizer) {
   const std::uint64_t bytes = add(to_record(plan.weight, entry.info.name), sizer);
-  return codec_report(entry.info, plan.weight, *plan.options, bytes);
+  return codec_report(entry, plan.weight, *plan.options, bytes);
 }
 
 TensorReport size_plain(const TensorInfo& info, std::string reason, ArchiveSizer& sizer) {

@@ -35,8 +35,10 @@ std::vector<NamePattern> compile(const std::vector<Pattern>& patterns) {
   return compiled;
 }
 
-// The setting that no codec has: what to do with a tensor that holds NaN or infinity.
+// The settings that no codec has: what to do with a tensor that holds NaN or infinity, and with a
+// thin one.
 constexpr char kNonFinite[] = "non_finite";
+constexpr char kThin[] = "thin";
 
 bool matches_any(const std::vector<NamePattern>& patterns, const std::string& name) {
   return std::any_of(patterns.begin(), patterns.end(),
@@ -68,6 +70,7 @@ struct Choice {
   std::optional<CodecOptions> fallback;
   std::string settings;
   bool plain_if_not_finite = false;
+  bool thin_is_int8 = false;
 };
 
 // Takes the settings of that key off the others and returns the last value; empty without any.
@@ -86,6 +89,14 @@ bool plain_if_not_finite(const std::string& policy) {
   bad_word(kNonFinite, policy, {"error", "plain"});
 }
 
+// `others` are the settings without that one.
+bool thin_is_int8(const std::string& policy, const Settings& others) {
+  if (policy == "int8") return true;
+  if (policy == "same") return false;
+  if (!policy.empty()) bad_word(kThin, policy, {"int8", "same"});
+  return std::ranges::find(others, "codec", &Settings::value_type::first) == others.end();
+}
+
 CodecOptions fallback_from(const Settings& settings) {
   CodecOptions options = options_from(settings);
   if (joint_label(options).empty()) return options;
@@ -101,6 +112,8 @@ Choice choice_from(const Settings& settings) {
   auto [fallback, others] = split(settings, "fallback");
   Choice choice;
   choice.plain_if_not_finite = plain_if_not_finite(take(others, kNonFinite));
+  const std::string thin = take(others, kThin);
+  choice.thin_is_int8 = thin_is_int8(thin, others);
   choice.options = options_from(others);
   if (!fallback.empty()) choice.fallback = fallback_from(fallback);
   for (const auto& [key, value] : settings) choice.settings += fmt::format("{}={},", key, value);
@@ -116,6 +129,22 @@ std::string obstacle(const TensorInfo& info) {
   if (info.shape.size() < 2) return "rank below 2";
   if (element_count(info.shape) == 0) return "no elements";
   return "";
+}
+
+// Every output of a depthwise convolution has a few weights of its own, and nothing averages their
+// errors out. So it is with many small tensors, and 8 bits of them make little of a file.
+bool is_thin(const TensorInfo& info) {
+  constexpr std::size_t kThinWeights = 8192;
+  const bool depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
+  return depthwise || element_count(info.shape) < kThinWeights;
+}
+
+// A thin tensor gets int8 or stays plain; a codec that is int8 already keeps its options.
+void protect(PlanEntry& entry) {
+  if (!is_thin(entry.info) || std::holds_alternative<Int8Options>(entry.options)) return;
+  entry.options = Int8Options();
+  entry.fallback.reset();
+  entry.note = "thin: int8";
 }
 
 // Where the codec has nothing to gain, its fallback takes its place, or none.
@@ -231,6 +260,7 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     }
     entry.compress = entry.reason.empty() && !entry.reference;
     if (entry.compress) {
+      if (choice.thin_is_int8) protect(entry);
       entry.options = resolved_for(info, std::move(entry.options));
       if (entry.fallback && is_plain(*entry.fallback)) entry.fallback.reset();
       if (entry.fallback) entry.fallback = resolved_for(info, std::move(*entry.fallback));

@@ -66,6 +66,17 @@ double Report::bits_per_weight() const {
   return divide(8 * static_cast<double>(file_bytes), n_weights);
 }
 
+std::optional<double> Report::bits_per_compressed_weight() const {
+  double bytes = 0, n_weights = 0;
+  for (const TensorReport& tensor : tensors) {
+    if (!tensor.compressed()) continue;
+    bytes += static_cast<double>(tensor.bytes);
+    n_weights += static_cast<double>(element_count(tensor.info.shape));
+  }
+  if (n_weights == 0) return std::nullopt;
+  return 8 * bytes / n_weights;
+}
+
 std::optional<Distortion> Report::distortion() const {
   std::optional<Distortion> sum;
   for (const TensorReport& tensor : tensors) {

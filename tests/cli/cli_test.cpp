@@ -31,7 +31,7 @@ TEST_F(Cli, QuantizeVerifyDecodeEval) {
   const Outcome quantize = run({"quantize", "model.safetensors", "-o", "model.h5"});
   EXPECT_EQ(quantize.status, 0) << quantize.err;
   EXPECT_THAT(quantize.out,
-              HasSubstr("conv.weight  [64, 16, 3, 3]  pq     block_size=9,centroids=256"));
+              HasSubstr("conv.weight  [64, 16, 3, 3]  pq     block_size=4,centroids=256"));
   EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
   EXPECT_THAT(quantize.err, HasSubstr("[3/3] "));
   EXPECT_THAT(quantize.err, HasSubstr(" M weights/s"));
@@ -52,19 +52,86 @@ TEST_F(Cli, JsonHasTheDocumentedFields) {
   const auto report = nlohmann::json::parse(quantize.out);
   const auto eval = nlohmann::json::parse(run({"eval", "model.safetensors", "m.h5", "--json"}).out);
   const auto inspect = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out);
-  for (const char* key : {"name", "shape", "codec", "bits_per_weight", "relative_error", "sqnr_db",
-                          "max_abs_error", "cosine", "bytes"}) {
+  for (const char* key : {"name", "shape", "codec", "bits_per_weight", "relative_error",
+                          "amplitude", "sqnr_db", "max_abs_error", "cosine", "bytes"}) {
     EXPECT_TRUE(report["tensors"][0].contains(key)) << key;
     EXPECT_EQ(report["tensors"][0][key], eval["tensors"][0][key]) << key;
   }
   for (const char* key : {"original_bytes", "file_bytes", "ratio", "bits_per_weight",
-                          "relative_error", "sqnr_db", "seconds"}) {
+                          "relative_error", "amplitude", "sqnr_db", "seconds"}) {
     EXPECT_TRUE(report["total"].contains(key)) << key;
   }
   EXPECT_EQ(report["total"]["file_bytes"], std::filesystem::file_size(dir_ / "m.h5"));
   EXPECT_EQ(report["total"]["relative_error"], eval["total"]["relative_error"]);
   EXPECT_EQ(inspect["tensors"][0]["settings"]["centroids"], 16);
   EXPECT_TRUE(inspect["total"]["relative_error"].is_null());
+}
+
+TEST_F(Cli, TheAmplitudeStandsBesideTheError) {
+  const Outcome quantize = run({"quantize", "model.safetensors", "-o", "m.h5"});
+  const Outcome eval = run({"eval", "model.safetensors", "m.h5"});
+  for (const Outcome& outcome : {quantize, eval}) {
+    EXPECT_THAT(outcome.out, HasSubstr("rel.error  amplitude  SQNR dB"));
+    EXPECT_THAT(outcome.out, HasSubstr("1.0000"));
+    EXPECT_THAT(outcome.out, HasSubstr("\namplitude: how much of a layer's signal survives"));
+  }
+  EXPECT_THAT(run({"inspect", "m.h5"}).out, Not(HasSubstr("amplitude")));
+  const auto amplitude = [&](const std::string& gain) {
+    const auto report = nlohmann::json::parse(
+        run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--json", "--gain", gain})
+            .out);
+    return report["total"]["amplitude"].get<double>();
+  };
+  EXPECT_NEAR(amplitude("unbiased"), 1, 1e-3);  // codebooks are rounded to 2^-11
+  EXPECT_LT(amplitude("energy"), 0.99);
+  EXPECT_LT(amplitude("least_squares"), amplitude("energy"));
+}
+
+TEST_F(Cli, FewBitsAreSaidToBeARisk) {
+  const Outcome safe = run({"quantize", "model.safetensors", "-o", "m.h5"});
+  EXPECT_THAT(safe.err, Not(HasSubstr("bits a compressed weight")));
+  // 64 * 36 * 8 bits and a codebook of 256 * 4 * 16 of 9216 weights, and of 9600 64 * 38 * 8 and
+  // the same: 70784 bits of 18816 weights are 3.76. With 16 centroids: 64 * (36 + 38) * 4 + 2 *
+  // 1024 = 20992 bits are 1.12.
+  const Outcome few =
+      run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16"});
+  EXPECT_EQ(few.status, 0);
+  EXPECT_THAT(few.err, HasSubstr("1.12 bits a compressed weight: below about 2 bits"));
+  EXPECT_THAT(few.err, HasSubstr("--block-size 2 or --codec int8 is finer"));
+  const Outcome dry =
+      run({"quantize", "model.safetensors", "--dry-run", "--centroids", "16", "--json"});
+  EXPECT_THAT(dry.err, HasSubstr("1.12 bits a compressed weight"));
+  EXPECT_THAT(run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16",
+                   "--quiet"})
+                  .err,
+              IsEmpty());
+}
+
+TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {
+  write_model("thin.safetensors", {"depthwise", "small", "large"},
+              {{512, 1, 3, 3}, {64, 64}, {64, 150}});
+  const auto codecs = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"quantize", "thin.safetensors", "--dry-run", "--json"});
+    const auto report = nlohmann::json::parse(run(options).out);
+    std::string all;
+    for (const auto& tensor : report["tensors"]) {
+      all += tensor["codec"].get<std::string>() + (tensor.contains("note") ? "! " : " ");
+    }
+    return all;
+  };
+  EXPECT_EQ(codecs({}), "int8! int8! pq ");
+  EXPECT_EQ(codecs({"--thin", "same"}), "pq pq pq ");
+  EXPECT_EQ(codecs({"--codec", "pq"}), "pq pq pq ");
+  EXPECT_EQ(codecs({"--codec", "pq", "--thin", "int8"}), "int8! int8! pq ");
+  EXPECT_EQ(codecs({"--set", "depth:codec=pq"}), "pq int8! pq ");
+  EXPECT_EQ(codecs({"--exclude", "small"}), "int8! plain! pq ");
+  EXPECT_THAT(run({"quantize", "thin.safetensors", "--dry-run"}).out, HasSubstr("thin: int8"));
+  EXPECT_EQ(run({"quantize", "thin.safetensors", "--dry-run", "--thin", "plain"}).status, 2);
+  const Outcome written = run({"quantize", "thin.safetensors", "-o", "t.h5", "--json"});
+  const auto plan =
+      nlohmann::json::parse(run({"quantize", "thin.safetensors", "--dry-run", "--json"}).out);
+  EXPECT_EQ(plan["total"]["file_bytes"], std::filesystem::file_size(dir_ / "t.h5"));
+  EXPECT_EQ(nlohmann::json::parse(written.out)["tensors"][0]["note"], "thin: int8");
 }
 
 TEST_F(Cli, DryRunTellsTheExactSizeAndWritesNothing) {
@@ -174,8 +241,9 @@ TEST_F(Cli, UsageErrorsExitTwo) {
   EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--threads", "0"}).status, 2);
   EXPECT_EQ(run({"eval", "model.safetensors"}).status, 2);
   const std::pair<std::string, std::string> mistakes[] = {
-      {"--block-size", "0"},     {"--centroids", "1"}, {"--iterations", "-1"}, {"--set", "fc"},
-      {"--set", "fc:codec=zip"}, {"--include", "("},   {"--engine", "none"}};
+      {"--block-size", "0"},  {"--gain", "none"},  {"--centroids", "1"},
+      {"--iterations", "-1"}, {"--set", "fc"},     {"--set", "fc:codec=zip"},
+      {"--include", "("},     {"--engine", "none"}};
   for (const auto& [flag, value] : mistakes) {
     const Outcome outcome = run({"quantize", "model.safetensors", "-o", "m.h5", flag, value});
     EXPECT_EQ(outcome.status, 2) << flag;
@@ -336,7 +404,7 @@ TEST_F(Cli, BenchTimesEveryCompressedTensor) {
   EXPECT_EQ(report["precision"], "high");
   ASSERT_EQ(report["tensors"].size(), 2u);
   EXPECT_EQ(report["tensors"][1]["name"], "fc.weight");
-  EXPECT_EQ(report["tensors"][1]["code_bytes"], 64 * 19 / 2);  // 4 bits for each of 19 blocks
+  EXPECT_EQ(report["tensors"][1]["code_bytes"], 64 * 38 / 2);  // 4 bits for each of 38 blocks
   for (const auto& tensor : report["tensors"]) {
     ASSERT_EQ(tensor["batches"].size(), 2u);
     EXPECT_EQ(tensor["batches"][1]["batch"], 3);

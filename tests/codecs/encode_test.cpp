@@ -46,8 +46,9 @@ TEST(Encode, FourSeparateClustersAreFoundExactly) {
       }
     }
   }
-  const PqWeight weight =
-      encode_matrix(w, 4, {.block_size = 2, .n_centroids = 4, .seed = 1, .tolerance = 0});
+  const PqWeight weight = encode_matrix(
+      w, 4,
+      {.block_size = 2, .n_centroids = 4, .seed = 1, .tolerance = 0, .gain = Gain::kLeastSquares});
   EXPECT_EQ(weight.n_centroids, 4u);
   Distortion distortion;
   distortion.add(w, decoded(weight));
@@ -79,7 +80,8 @@ TEST(Encode, ErrorOfNormalWeightsIsWhatRateAllows) {
   // K = 256, d = 4 is 2 bits a weight: no code is below 2^-4 = 0.0625 (Shannon), and a good vector
   // quantizer of dimension 4 reaches less than the scalar Lloyd-Max quantizer's 0.1175.
   const auto w = test::normal_values(256 * 256, 3);
-  const double error = relative_error(w, encode_matrix(w, 256, {.block_size = 4, .restarts = 1}));
+  const double error = relative_error(
+      w, encode_matrix(w, 256, {.block_size = 4, .restarts = 1, .gain = Gain::kLeastSquares}));
   EXPECT_GT(error, 0.0625);
   EXPECT_LT(error, 0.1);
 }
@@ -177,14 +179,20 @@ TEST(Encode, CodebookValuesAreExactInTheirType) {
   for (const float value : weight.codebooks) EXPECT_EQ(f16_to_float(float_to_f16(value)), value);
 }
 
-TEST(Encode, CodesAreNearestToTheStoredCodebook) {
+TEST(Encode, CodesAreNearestToTheCodebookWithoutItsGain) {
   const auto w = test::normal_values(64 * 64, 1);
-  const PqWeight weight = encode_matrix(w, 64, {.block_size = 1, .n_centroids = 16});
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const std::size_t row = i / 64, column = i % 64;
-    const float chosen = weight.codebooks[weight.codes[column * 64 + row]];
-    for (const float centroid : weight.codebooks) {
-      EXPECT_LE(std::abs(w[i] - chosen), std::abs(w[i] - centroid) * (1 + 1e-6f));
+  for (const Gain gain : {Gain::kUnbiased, Gain::kEnergy, Gain::kLeastSquares}) {
+    const PqWeight weight = encode_matrix(
+        w, 64, {.block_size = 1, .n_centroids = 16, .iterations = 5, .restarts = 1, .gain = gain});
+    const std::string key = "gain_factor=";
+    const float factor = std::stof(weight.options.substr(weight.options.find(key) + key.size()));
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      const std::size_t row = i / 64, column = i % 64;
+      const float chosen = weight.codebooks[weight.codes[column * 64 + row]] / factor;
+      for (const float centroid : weight.codebooks) {
+        // The factor is known to 5e-5, codebooks are rounded to 2^-11 of their values.
+        EXPECT_LE(std::abs(w[i] - chosen), std::abs(w[i] - centroid / factor) + 6e-3f);
+      }
     }
   }
 }

@@ -8,7 +8,8 @@
 namespace pqw {
 namespace {
 
-double squared_error(const std::vector<float>& values, std::size_t rows, const PqOptions& options) {
+double squared_error(const std::vector<float>& values, std::size_t rows, PqOptions options) {
+  options.gain = Gain::kLeastSquares;
   const ConstMatrix w(values.data(), rows, values.size() / rows);
   const PqWeight weight = encode(w, options);
   std::vector<float> decoded(values.size());

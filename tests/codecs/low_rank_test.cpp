@@ -285,10 +285,10 @@ TEST(LowRank, CountsTheParametersOfItsFactors) {
   const Weight weight = encode(normal_tensor({40, 64}, 3),
                                LowRankOptions{.rank = 8, .factors = CodecOptions{PqOptions{}}});
   EXPECT_EQ(parameter_count(weight), 8u * (40 + 64));
-  // 40 and 64 blocks of 8, all different.
+  // 2 * 40 and 16 * 8 blocks of 4, all different.
   EXPECT_EQ(summary(weight),
-            "rank=8,outer.codec=pq,outer.block_size=8,outer.centroids=40,"
-            "inner.codec=pq,inner.block_size=8,inner.centroids=64");
+            "rank=8,outer.codec=pq,outer.block_size=4,outer.centroids=80,"
+            "inner.codec=pq,inner.block_size=4,inner.centroids=128");
 }
 
 TEST(LowRankOptions, AreSetByNameAndTheLastRankCounts) {

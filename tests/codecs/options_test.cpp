@@ -18,10 +18,12 @@ TEST(PqOptions, TextHoldsEveryField) {
                           .reassign = Reassign::kFarthest,
                           .tolerance = 0,
                           .codebook_dtype = DType::kF32,
-                          .engine = Engine::kFaiss};
-  EXPECT_EQ(to_string(options),
-            "block_size=4,centroids=64,groups=2,iterations=7,seed=11,init=random,"
-            "restarts=2,explore=64,reassign=farthest,tolerance=0,codebook=f32,engine=faiss");
+                          .engine = Engine::kFaiss,
+                          .gain = Gain::kEnergy};
+  EXPECT_EQ(
+      to_string(options),
+      "block_size=4,centroids=64,groups=2,iterations=7,seed=11,init=random,"
+      "restarts=2,explore=64,reassign=farthest,tolerance=0,codebook=f32,engine=faiss,gain=energy");
 }
 
 TEST(PqOptions, AreSetByName) {
@@ -32,6 +34,13 @@ TEST(PqOptions, AreSetByName) {
   set_option(options, "tolerance", "1e-3");
   set_option(options, "codebook", "f32");
   set_option(options, "engine", "faiss");
+  EXPECT_EQ(options.gain, Gain::kUnbiased);
+  for (const auto& [text, gain] :
+       {std::pair("energy", Gain::kEnergy), std::pair("least_squares", Gain::kLeastSquares),
+        std::pair("unbiased", Gain::kUnbiased)}) {
+    set_option(options, "gain", text);
+    EXPECT_EQ(options.gain, gain);
+  }
   EXPECT_EQ(options.block_size, 9u);
   EXPECT_EQ(options.n_centroids, 65536u);
   EXPECT_EQ(options.seed, ~std::uint64_t{0});
@@ -56,7 +65,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Pair{"groups", "0"}, Pair{"iterations", "1e3"}, Pair{"tolerance", "1"},
                     Pair{"tolerance", "nan"}, Pair{"codebook", "f8"}, Pair{"init", "kmeans"},
                     Pair{"restarts", "1001"}, Pair{"explore", "-1"}, Pair{"reassign", "none"},
-                    Pair{"engine", "gpu"}, Pair{"blocksize", "8"}));
+                    Pair{"engine", "gpu"}, Pair{"gain", "none"}, Pair{"gain", "1.1"},
+                    Pair{"blocksize", "8"}));
 
 }  // namespace
 }  // namespace pqw

@@ -30,8 +30,10 @@ TEST(Settings, LaterOnesComeOnTop) {
 }
 
 TEST(Settings, AnotherCodecDropsTheOptionsOfTheFirst) {
-  EXPECT_THAT(layered({{"block_size", "4"}, {"fallback.seed", "1"}}, {{"codec", "plain"}}),
-              ElementsAre(Pair("fallback.seed", "1"), Pair("codec", "plain")));
+  EXPECT_THAT(
+      layered({{"block_size", "4"}, {"fallback.seed", "1"}, {"thin", "int8"}},
+              {{"codec", "plain"}}),
+      ElementsAre(Pair("fallback.seed", "1"), Pair("thin", "int8"), Pair("codec", "plain")));
   EXPECT_THAT(layered({{"block_size", "4"}}, {{"codec", "pq"}}),
               ElementsAre(Pair("block_size", "4"), Pair("codec", "pq")));
   EXPECT_THAT(layered({{"rank", "4"}, {"factors.codec", "pq"}, {"factors.seed", "1"}},
@@ -50,7 +52,8 @@ TEST(Settings, PartsAreSplitOffAndPutBack) {
 }
 
 TEST(OptionsFrom, TheCodecIsPqUnlessSaidOtherwise) {
-  EXPECT_EQ(std::get<PqOptions>(options_from({})).block_size, kAutoBlockSize);
+  EXPECT_EQ(std::get<PqOptions>(options_from({})).block_size, 4u);
+  EXPECT_EQ(std::get<PqOptions>(options_from({})).gain, Gain::kUnbiased);
   EXPECT_EQ(codec_name(options_from({{"codec", "plain"}})), "plain");
   EXPECT_EQ(codec_name(options_from({}, "plain")), "plain");
 }

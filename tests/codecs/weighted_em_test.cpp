@@ -89,7 +89,8 @@ TEST(WeightedEncode, LowersTheWeightedErrorAndReportsIt) {
                           .n_centroids = 64,
                           .iterations = 40,
                           .tolerance = 0,
-                          .codebook_dtype = DType::kF32};
+                          .codebook_dtype = DType::kF32,
+                          .gain = Gain::kLeastSquares};
   const double unaware = weighted_error(w, encode(matrix, options), rows, columns);
   LastObjective last;
   PqOptions once = options;

@@ -18,6 +18,7 @@ TEST(Distortion, MeasuresByHand) {
   EXPECT_DOUBLE_EQ(d.relative_error(), 0.2);
   EXPECT_DOUBLE_EQ(d.sqnr_db(), 10 * std::log10(5.0));
   EXPECT_DOUBLE_EQ(d.max_abs_error(), 2);
+  EXPECT_DOUBLE_EQ(d.amplitude(), 0.68);  // (9 + 8) / 25
   EXPECT_DOUBLE_EQ(d.cosine(), 17 / (5 * std::sqrt(14.0)));
 }
 
@@ -40,6 +41,7 @@ TEST(Distortion, PartsAddUpToTheWhole) {
   EXPECT_EQ(first.count(), whole.count());
   EXPECT_DOUBLE_EQ(first.relative_error(), whole.relative_error());
   EXPECT_DOUBLE_EQ(first.cosine(), whole.cosine());
+  EXPECT_DOUBLE_EQ(first.amplitude(), 31.0 / 30);
   EXPECT_DOUBLE_EQ(first.max_abs_error(), whole.max_abs_error());
 }
 
@@ -55,6 +57,9 @@ TEST(Distortion, ZerosAreDefined) {
   EXPECT_TRUE(std::isinf(exact.sqnr_db()));
   EXPECT_TRUE(std::isinf(worst.relative_error()));
   EXPECT_EQ(worst.cosine(), 0);
+  EXPECT_EQ(nothing.amplitude(), 1);
+  EXPECT_EQ(exact.amplitude(), 1);
+  EXPECT_EQ(worst.amplitude(), 1) << "there was nothing to lose";
 }
 
 }  // namespace

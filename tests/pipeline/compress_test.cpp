@@ -65,7 +65,7 @@ void write(const std::string& path, const std::vector<TestTensor>& tensors) {
   writer->commit();
 }
 
-const Recipe kRecipe{.defaults = {{"centroids", "32"}}};
+const Recipe kRecipe{.defaults = {{"codec", "pq"}, {"centroids", "32"}}};
 
 class CompressTest : public testing::Test {
  protected:
@@ -121,10 +121,10 @@ TEST_F(CompressTest, TableSaysWhyTensorsArePlainOrSmaller) {
   EXPECT_EQ(find(report, "conv.bias").note, "rank below 2");
   EXPECT_EQ(find(report, "tiny.weight").note, "would not shrink");
   EXPECT_EQ(find(report, "empty").note, "no elements");
-  EXPECT_EQ(find(report, "zero").settings, "block_size=8,centroids=1");
+  EXPECT_EQ(find(report, "zero").settings, "block_size=4,centroids=1");
   EXPECT_EQ(find(report, "zero").note, "only 1 distinct blocks");
   EXPECT_EQ(find(report, "zero").distortion->relative_error(), 0);
-  EXPECT_EQ(find(report, "conv1d/w").settings, "block_size=8,centroids=32");
+  EXPECT_EQ(find(report, "conv1d/w").settings, "block_size=4,centroids=32");
 }
 
 TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
@@ -147,9 +147,11 @@ TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
                 normal_tensor("depthwise.weight", DType::kF32, {64, 1, 3, 3}, 2),
                 normal_tensor("tiny.weight", DType::kF32, {4, 4}, 3),
                 {{"zero", DType::kF32, {300, 40}}, std::vector<std::byte>(300 * 40 * 4)}});
-  const Recipe recipe{.defaults = {{"centroids", "512"},
+  const Recipe recipe{.defaults = {{"codec", "pq"},
+                                   {"centroids", "512"},
                                    {"block_size", "1"},
                                    {"codebook", "f32"},
+                                   {"fallback.block_size", "9"},
                                    {"fallback.centroids", "16"}}};
   const Report report = compress(input, archive_, recipe, false);
   EXPECT_EQ(find(report, "gains").settings, "block_size=1,centroids=512");
@@ -348,7 +350,7 @@ TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
                                      {"factors.centroids", "32"},
                                      {"fallback.centroids", "16"}}};
   const Report quantized = compress(dir_ / "head.safetensors", archive_, fallback, true);
-  EXPECT_EQ(find(quantized, "head.weight").settings, "block_size=8,centroids=16");
+  EXPECT_EQ(find(quantized, "head.weight").settings, "block_size=4,centroids=16");
   EXPECT_EQ(find(quantized, "fc1.weight").codec, "low_rank");
   EXPECT_EQ(plan_compression(dir_ / "head.safetensors", fallback).file_bytes, quantized.file_bytes);
   EXPECT_EQ(verify(archive_), 5u);

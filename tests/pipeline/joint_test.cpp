@@ -64,7 +64,7 @@ class JointFiles : public testing::Test {
 
   Recipe recipe(const std::string& more = "") const {
     return {.rules = {{"^[ab]", parse_settings("codec=tensorized,rank=0.3,joint=x" + more)},
-                      {".", parse_settings("centroids=16,iterations=1")}}};
+                      {".", parse_settings("codec=pq,block_size=8,centroids=16,iterations=1")}}};
   }
 
   std::vector<FloatTensor> layers_of(const std::string& prefix) const {

@@ -19,7 +19,7 @@ using Setting = Settings::value_type;
 struct Interrupted {
   std::vector<TensorInfo> infos{{"a", DType::kF32, {64, 32}}, {"b", DType::kF32, {64, 32}}};
   std::vector<float> values = test::normal_values(2 * 64 * 32, 1);
-  Settings settings{{"centroids", "16"}, {"fallback.centroids", "8"}};
+  Settings settings{{"codec", "pq"}, {"centroids", "16"}, {"fallback.centroids", "8"}};
   Encoder encoder = this_encoder();
 };
 

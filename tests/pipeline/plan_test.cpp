@@ -19,13 +19,13 @@ const std::vector<TensorInfo> kTensors{
 const PqOptions& pq_of(const PlanEntry& entry) { return std::get<PqOptions>(entry.options); }
 
 TEST(MakePlan, SaysWhyATensorStaysPlain) {
-  const auto plan = make_plan(kTensors, {});
+  const auto plan = make_plan(kTensors, {.defaults = {{"codec", "pq"}}});
   ASSERT_EQ(plan.size(), kTensors.size());
   EXPECT_TRUE(plan[0].compress);
-  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
   EXPECT_EQ(plan[1].reason, "rank below 2");
   EXPECT_TRUE(plan[2].compress);
-  EXPECT_EQ(pq_of(plan[2]).block_size, 8u);
+  EXPECT_EQ(pq_of(plan[2]).block_size, 4u);
   EXPECT_EQ(plan[3].reason, "not a float tensor");
   EXPECT_EQ(plan[4].reason, "no elements");
 }
@@ -52,10 +52,11 @@ TEST(MakePlan, FirstMatchingRuleCountsOnTopOfTheDefaults) {
 TEST(MakePlan, BlocksAreNoLongerThanARow) {
   const std::vector<TensorInfo> tensors{{"thin", DType::kF32, {5000, 3}},
                                         {"kernel", DType::kF32, {500, 2, 1, 1}}};
-  const auto automatic = make_plan(tensors, {});
+  const auto automatic =
+      make_plan(tensors, {.defaults = {{"codec", "pq"}, {"block_size", "auto"}}});
   EXPECT_EQ(pq_of(automatic[0]).block_size, 3u);
   EXPECT_EQ(pq_of(automatic[1]).block_size, 2u);
-  const auto asked = make_plan(tensors, {.defaults = {{"block_size", "1048576"}}});
+  const auto asked = make_plan(tensors, {.defaults = {{"codec", "pq"}, {"block_size", "1048576"}}});
   EXPECT_EQ(pq_of(asked[0]).block_size, 3u);
 }
 
@@ -72,7 +73,7 @@ TEST(MakePlan, FallbacksAreOptionsOfTheirOwn) {
                       .rules = {{"fc", {{"fallback.codec", "plain"}}}}};
   const auto plan = make_plan(kTensors, recipe);
   EXPECT_EQ(std::get<PqOptions>(plan[0].fallback.value()).block_size, 2u);
-  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
   EXPECT_FALSE(plan[2].fallback.has_value()) << "plain is what remains anyway";
 }
 
@@ -83,6 +84,71 @@ TEST(CheckRecipe, NeedsNoTensors) {
   EXPECT_THROW(check_recipe({.rules = {{"*", {}}}}), Error);
   EXPECT_THROW(check_recipe({.rules = {{"a", {{"codec", "zip"}}}}}), Error);
   EXPECT_THROW(check_settings({{"seed", "x"}}), Error);
+  EXPECT_THROW(check_settings({{"thin", "plain"}}), Error);
+  EXPECT_NO_THROW(check_settings({{"thin", "same"}}));
+}
+
+// What the plan has in mind for one tensor of floats, other than to leave it plain.
+std::string planned(const Shape& shape, const Recipe& recipe = {}) {
+  const std::vector<TensorInfo> tensors{{"w", DType::kF32, shape}};
+  const auto plan = make_plan(tensors, recipe);
+  EXPECT_TRUE(plan[0].compress);
+  return codec_name(plan[0].options) + (plan[0].note.empty() ? "" : " " + plan[0].note);
+}
+
+TEST(MakePlan, ThinTensorsAreInt8) {
+  EXPECT_EQ(planned({512, 1, 3, 3}), "int8 thin: int8") << "depthwise";
+  EXPECT_EQ(planned({4096, 1, 9}), "int8 thin: int8") << "in one dimension";
+  EXPECT_EQ(planned({16384, 1}), "pq") << "a matrix of one column";
+  EXPECT_EQ(planned({512, 2, 3, 3}), "pq") << "2 channels a group";
+  EXPECT_EQ(planned({1, 1024, 3, 3}), "pq") << "one output";
+  EXPECT_EQ(planned({64, 128}), "pq") << "8192 weights";
+  EXPECT_EQ(planned({8191, 1}), "int8 thin: int8");
+}
+
+TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
+  const Shape thin{512, 1, 3, 3};
+  EXPECT_EQ(planned(thin, {.defaults = {{"codec", "pq"}}}), "pq");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"codec", "pq"}}}}}), "pq");
+  EXPECT_EQ(planned(thin, {.defaults = {{"codec", "low_rank"}, {"rank", "1"}}}), "low_rank");
+  EXPECT_EQ(planned(thin, {.defaults = {{"block_size", "9"}}}), "int8 thin: int8") << "no codec";
+  EXPECT_EQ(planned(thin, {.defaults = {{"fallback.codec", "pq"}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"seed", "1"}}}}}), "int8 thin: int8");
+  const std::vector<TensorInfo> two{{"a", DType::kF32, thin}, {"b", DType::kF32, thin}};
+  const auto plan = make_plan(two, {.rules = {{"a", {{"codec", "pq"}}}}});
+  EXPECT_EQ(codec_name(plan[0].options), "pq");
+  EXPECT_EQ(codec_name(plan[1].options), "int8") << "the rule is not for this one";
+}
+
+TEST(MakePlan, ThinCanBeSaidOfAnyCodec) {
+  const Shape thin{512, 1, 3, 3};
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "same"}}}), "pq");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}, {"codec", "pq"}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}}, .rules = {{"w", {{"codec", "pq"}}}}}),
+            "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}}, .rules = {{"w", {{"thin", "same"}}}}}),
+            "pq");
+  EXPECT_EQ(planned({512, 2, 3, 3}, {.defaults = {{"thin", "int8"}}}), "pq") << "not thin";
+  const Recipe affine{.defaults = {{"thin", "int8"}, {"codec", "int8"}, {"scheme", "affine"}}};
+  EXPECT_EQ(planned(thin, affine), "int8") << "keeps its options";
+}
+
+TEST(MakePlan, ThinTensorsStayPlainWhereOthersWould) {
+  const std::vector<TensorInfo> tensors{{"a.weight", DType::kF32, {8, 8}},
+                                        {"b.weight", DType::kF32, {8, 8}},
+                                        {"b.bias", DType::kF32, {8}},
+                                        {"b.table", DType::kI8, {8, 8}}};
+  auto plan = make_plan(tensors, {.include = {"^b"}});
+  EXPECT_EQ(plan[0].reason, "not included");
+  EXPECT_EQ(codec_name(plan[1].options), "int8");
+  EXPECT_EQ(plan[2].reason, "rank below 2");
+  EXPECT_EQ(plan[3].reason, "not a float tensor");
+  plan = make_plan(tensors,
+                   {.rules = {{"a", {{"codec", "plain"}, {"thin", "int8"}}}}, .exclude = {"^b"}});
+  EXPECT_EQ(plan[0].reason, "codec plain");
+  EXPECT_EQ(plan[1].reason, "excluded");
+  EXPECT_FALSE(make_plan(tensors, {.defaults = {{"fallback.codec", "pq"}}})[0].fallback)
+      << "int8 or plain";
 }
 
 TEST(CheckRecipe, SettingsWithoutEffectAreRefusedWhereTheyAreAskedFor) {

@@ -16,8 +16,12 @@
 namespace pqw {
 namespace {
 
-const Recipe kRecipe{
-    .defaults = {{"centroids", "8"}, {"iterations", "1"}, {"restarts", "1"}, {"init", "random"}}};
+const Recipe kRecipe{.defaults = {{"codec", "pq"},
+                                  {"block_size", "8"},
+                                  {"centroids", "8"},
+                                  {"iterations", "1"},
+                                  {"restarts", "1"},
+                                  {"init", "random"}}};
 
 using Observer = test::CountingObserver;
 using test::content;

@@ -68,7 +68,7 @@ class Bench {
     for (const char* name : {"one.npy", "one.h5"}) {
       test::write_normal_weights(dir_ / name, {{"arr_0", DType::kF32, {16, 16}}});
     }
-    quantize("w.safetensors", "a.h5", {"--centroids", "16", "--restarts", "1"});
+    quantize("w.safetensors", "a.h5", {"--codec", "pq", "--centroids", "16", "--restarts", "1"});
     quantize("w.safetensors", "t.h5", {"--codec", "tensorized"});
     n_files_ = count_files() + (command.output.empty() ? 0 : 1);
     if (run({"PQW_MEMORY_LOG=" + log_ / "count"}) != 0) std::abort();

@@ -37,7 +37,7 @@ Times now() {
           std::chrono::duration<double>(wall).count()};
 }
 
-// The defaults of the library, but for the early end.
+// The defaults of the library, but for the early end and the gain: sums of squares are compared.
 Answer train_pqw(const Job& job, const Blocks& blocks) {
   PqOptions options;
   options.block_size = job.block_size;
@@ -45,6 +45,7 @@ Answer train_pqw(const Job& job, const Blocks& blocks) {
   options.iterations = job.iterations;
   options.seed = job.seed;
   options.tolerance = 0;
+  options.gain = Gain::kLeastSquares;
   if (job.contender == "pqw-all") options.explore = 0;
   PqWeight weight = encode(blocks, options);
   return {std::move(weight.codebooks), std::move(weight.codes)};

@@ -26,29 +26,33 @@ namespace pqw::tool {
 namespace {
 
 constexpr const char* kFooter = R"(Example:
-  pqw quantize model.safetensors -o model.h5 --block-size 4 --exclude 'embed' \
-      --set 'head\.weight:block_size=2,centroids=1024'
+  pqw quantize model.safetensors -o model.h5 --exclude 'embed' \
+      --set 'head\.weight:codec=pq,block_size=2,centroids=1024'
 
 A recipe file says the same in YAML; of its rules and those of --set the first that matches counts:
-  defaults: {block_size: auto, centroids: 256}
+  defaults: {block_size: 4, centroids: 256}
   exclude: ['embed']
   tensors:
-    - {pattern: 'head\.weight', block_size: 2, centroids: 1024}
+    - {pattern: 'head\.weight', codec: pq, block_size: 2, centroids: 1024}
 
 Patterns are regular expressions that match anywhere in a name, and each has to match some tensor; in
 recipes {pattern: 'head', optional: true} may match none. Settings of --set and of recipes:
 codec (pq, int8, low_rank, tensorized, plain), the options of that codec, factors.KEY for the codec
 of its factors, and fallback.KEY for the codec of tensors that it would not make smaller or would
-lose (a relative error of 1 or more). In YAML they are nested:
+lose (a relative error of 1 or more); non_finite and thin, as the flags of these names. In YAML they
+are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 pq: block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign, tolerance,
-codebook, engine. low_rank: rank, dim_ratio, energy, energy_of, init, svd, seed. int8:
+codebook, engine, gain. low_rank: rank, dim_ratio, energy, energy_of, init, svd, seed. int8:
 per, scheme, activations. tensorized: form (tt, ttm, tucker, cp), rank (16, 4x8x8, 0.1 of the
 parameters, same), modes, out, in, iterations, restarts, tolerance, seed, joint (a label: alike
 tensors of the same label are decomposed together and share their factors).
 
 A setting that has no effect beside the others is refused where it is asked for.
+Thin tensors are int8 unless a codec is named: by --codec, by the defaults of a recipe, or by the
+rule that matches. They are the weights of depthwise convolutions (rank 3 or more, shape[1] = 1) and
+tensors of fewer than 8192 weights: they are few bytes, and errors in them do most harm.
 
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
 --restarts 1.
@@ -144,6 +148,17 @@ std::string throughput(const Report& report) {
                      report.seconds, n_weights / 1e6 / report.seconds);
 }
 
+// What a run risks that leaves few bits; empty for the others.
+std::string risk(const Report& report) {
+  constexpr double kSafeBits = 2;
+  const auto bits = report.bits_per_compressed_weight();
+  if (!bits || *bits >= kSafeBits) return "";
+  return fmt::format(
+      "{:.2f} bits a compressed weight: below about 2 bits no setting without calibration was safe "
+      "on all networks; check yours on its task (--block-size 2 or --codec int8 is finer)",
+      *bits);
+}
+
 void run(const Arguments& arguments) {
   Report report;
   const auto write = [&] { report = make_report(arguments); };
@@ -152,6 +167,7 @@ void run(const Arguments& arguments) {
     print_result(arguments.json ? to_json(report) : to_table(report));
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
+    if (const std::string text = risk(report); !text.empty()) print_note(text);
   });
 }
 
@@ -179,6 +195,9 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--non-finite", "non_finite", "error|plain",
       "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is (default "
       "error)");
+  add("--thin", "thin", "int8|same",
+      "codec of thin tensors: int8, or the same as of the others (default int8, but same where a "
+      "codec is named)");
   add("--codec", "codec", "NAME",
       "how to represent the weights: pq, int8, low_rank, tensorized or plain (default pq)");
   add_part("--fallback", "fallback",
@@ -198,9 +217,8 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
       "low_rank: the smallest rank that keeps this share of the squared singular values (--set "
       "energy_of=values: of the values)");
   add("--block-size", "block_size", "N|auto",
-      "columns per block, at most a row (default auto: 3x3 conv 9, 1x1 conv 4, other kernels the "
-      "divisor nearest "
-      "to 8, matrices 8)");
+      "columns per block, at most a row (default 4; auto: 3x3 conv 9, 1x1 conv 4, other kernels "
+      "the divisor nearest to 8, matrices 8: half the size, and no longer safe)");
   add("--centroids", "centroids", "K", "centroids per codebook, 2..65536 (default 256)");
   add("--groups", "groups", "G", "codebooks per tensor, each for a run of columns (default 1)");
   add("--iterations", "iterations", "N", "EM iterations at most (default 20)");
@@ -218,6 +236,9 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   add("--tolerance", "tolerance", "X",
       "stop when the objective falls by less than this share (default 1e-4; 0: never)");
   add("--codebook", "codebook", "f16|f32", "type of the stored codebooks (default f16)");
+  add("--gain", "gain", "unbiased|energy|least_squares",
+      "factor on all codebooks of a tensor: the layer answers as strongly as before, its weights "
+      "are as long, or their error is least (default unbiased)");
   add("--per", "per", "row|tensor", "int8: a scale for each output, or one for all (default row)");
   add("--scheme", "scheme", "symmetric|affine",
       "int8: zero point 0, or where the range of the weights has it (default symmetric)");

@@ -36,6 +36,7 @@ Json to_json(const TensorReport& tensor) {
                {"codec", tensor.codec},
                {"bits_per_weight", tensor.bits_per_weight()},
                {"relative_error", measured(distortion, &Distortion::relative_error)},
+               {"amplitude", measured(distortion, &Distortion::amplitude)},
                {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
                {"max_abs_error", measured(distortion, &Distortion::max_abs_error)},
                {"cosine", measured(distortion, &Distortion::cosine)},
@@ -67,6 +68,7 @@ std::string to_json(const Report& report) {
                        {"parameters", report.parameters()},
                        {"bits_per_weight", report.bits_per_weight()},
                        {"relative_error", measured(distortion, &Distortion::relative_error)},
+                       {"amplitude", measured(distortion, &Distortion::amplitude)},
                        {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
                        {"seconds", report.seconds}}}};
   // Names are bytes; what is not UTF-8 is replaced rather than refused.

@@ -12,15 +12,32 @@
 namespace pqw::tool {
 namespace {
 
-enum Cell { kName, kShape, kCodec, kSettings, kBits, kError, kSqnr, kMax, kRatio, kNote };
+enum Cell {
+  kName,
+  kShape,
+  kCodec,
+  kSettings,
+  kBits,
+  kError,
+  kAmplitude,
+  kSqnr,
+  kMax,
+  kRatio,
+  kNote
+};
 using Row = std::vector<std::string>;
 
-const std::vector<Column> kColumns = {
-    {"tensor", true}, {"shape", true}, {"codec", true}, {"settings", true}, {"bits/w"},
-    {"rel.error"},    {"SQNR dB"},     {"max err"},     {"ratio"},          {"note", true}};
+const std::vector<Column> kColumns = {{"tensor", true},   {"shape", true}, {"codec", true},
+                                      {"settings", true}, {"bits/w"},      {"rel.error"},
+                                      {"amplitude"},      {"SQNR dB"},     {"max err"},
+                                      {"ratio"},          {"note", true}};
+
+constexpr const char* kLegend =
+    "amplitude: how much of a layer's signal survives compression; 1 is unbiased\n";
 
 void set_errors(const Distortion& distortion, Row& row) {
   row[kError] = fmt::format("{:.5f}", distortion.relative_error());
+  row[kAmplitude] = fmt::format("{:.4f}", distortion.amplitude());
   row[kSqnr] = fmt::format("{:.2f}", distortion.sqnr_db());
   row[kMax] = fmt::format("{:.4g}", distortion.max_abs_error());
 }
@@ -69,14 +86,15 @@ std::string to_table(const Report& report) {
   for (const TensorReport& tensor : report.tensors) rows.push_back(row_of(tensor));
   rows.push_back(total_row(report));
   std::vector<Column> columns = kColumns;
-  if (!report.distortion()) {
+  const bool measured = report.distortion().has_value();
+  if (!measured) {
     const auto drop_errors = [](auto& cells) {
       cells.erase(cells.begin() + kError, cells.begin() + kMax + 1);
     };
     drop_errors(columns);
     for (Row& row : rows) drop_errors(row);
   }
-  return text_table(columns, rows) + parameters_line(report);
+  return text_table(columns, rows) + parameters_line(report) + (measured ? kLegend : "");
 }
 
 }  // namespace pqw::tool

@@ -35,7 +35,6 @@ std::string codec_name(const CodecOptions& options);
 
 // The options that settings mean: `codec` (else `default_codec`), then the options of that codec;
 // `factors.KEY` are those of its factors, which are plain unless `factors.codec` says otherwise.
-// The block size of pq is automatic unless given.
 // Errors: kInvalidArgument, naming the codec, the key and what is known; for a setting without
 // effect, naming the one that takes it.
 CodecOptions options_from(const Settings& settings, const std::string& default_codec = "pq");
@@ -58,10 +57,10 @@ std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t
 Weight plan_weight(FloatTensor tensor, const CodecOptions& options);
 
 // Deterministic: the result depends on the arguments, not on the number of threads.
-// The first low_rank or tensorized weight loads OpenBLAS (libopenblas.so.0), unless the program has,
-// with one thread; meanwhile OPENBLAS_NUM_THREADS and OPENBLAS_CORETYPE are other ones, so no other
-// thread of the program should read the environment.
-// Errors: those of the codec; kIo when OpenBLAS cannot be loaded or limits leave it no memory.
+// The first low_rank or tensorized weight loads OpenBLAS (libopenblas.so.0), unless the program
+// has, with one thread; meanwhile OPENBLAS_NUM_THREADS and OPENBLAS_CORETYPE are other ones, so no
+// other thread of the program should read the environment. Errors: those of the codec; kIo when
+// OpenBLAS cannot be loaded or limits leave it no memory.
 Weight encode(FloatTensor tensor, const CodecOptions& options, EmObserver* observer = nullptr);
 
 // As encode, unless `accepts` refuses the weight for its size. It is asked with plan_weight, before

@@ -91,7 +91,8 @@ LowRankWeight plan_weight(const LowRankFactors& factors, const LowRankOptions& o
 LowRankWeight encode(const LowRankFactors& factors, const LowRankOptions& options,
                      EmObserver* observer = nullptr);
 
-// The shares of the singular values that are kept, or that the factors are zeros.
+// The shares of the singular values that are kept, or that the factors are zeros; a gain of the
+// factors that is less than asked.
 std::string remarks(const LowRankWeight& weight, const LowRankOptions& options);
 
 }  // namespace pqw

@@ -37,13 +37,24 @@ enum class Reassign {
   kFarthest,  // it gets the block that is farthest from its centroid
 };
 
+// A factor for all codebooks of a tensor. With ŵ the weights that the codes stand for: k-means
+// makes means, and means are shorter than what they stand for, so that a layer of ŵ answers with
+// less than the layer of w would, by the factor <w,ŵ> / ‖w‖² (the amplitude), and a deep network
+// multiplies these factors. The first restores the amplitude and not the length, the last gives the
+// smallest error. Of one tensor they never rise in this order.
+enum class Gain {
+  kUnbiased,      // ‖w‖² / <w,ŵ>: <w,ŵ> becomes ‖w‖²
+  kEnergy,        // ‖w‖ / ‖ŵ‖: ‖ŵ‖ becomes ‖w‖
+  kLeastSquares,  // <w,ŵ> / ‖ŵ‖²: the least ‖w - ŵ‖; of means this is 1, but for rounding
+};
+
 // A block size that resolve() chooses by the shape.
 inline constexpr std::size_t kAutoBlockSize = 0;
 
 struct PqOptions {
   static constexpr const char* kCodec = "pq";
 
-  std::size_t block_size = 8;     // columns per block, or kAutoBlockSize
+  std::size_t block_size = 4;     // columns per block, or kAutoBlockSize
   std::size_t n_centroids = 256;  // per codebook, 2..65536; fewer are made of fewer distinct blocks
   std::size_t n_groups = 1;       // codebooks, each for a run of positions; at most one a position
   std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
@@ -57,6 +68,7 @@ struct PqOptions {
   double tolerance = 1e-4;             // stop when the objective falls by less than this share
   DType codebook_dtype = DType::kF16;  // F16 or F32; F16 gives way to F32 where it would not hold
   Engine engine = Engine::kNative;
+  Gain gain = Gain::kUnbiased;  // less, where it would leave a relative error of 1 or more
 };
 
 // Throws Error(kInvalidArgument) unless every field is in its range.
@@ -70,8 +82,8 @@ std::size_t auto_block_size(std::span<const std::size_t> shape);
 // the second time.
 void resolve(PqOptions& options, std::span<const std::size_t> shape);
 
-// "block_size=8,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
-// reassign=split,tolerance=0.0001,codebook=f16,engine=native" (in one line)
+// "block_size=4,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
+// reassign=split,tolerance=0.0001,codebook=f16,engine=native,gain=unbiased" (in one line)
 std::string to_string(const PqOptions& options);
 
 // Sets one of the options above by its name and text; block_size may be "auto".
@@ -121,12 +133,12 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options);
 
 // The weight that encode will make of these blocks, with codebooks and codes of zeros: it tells the
 // size without the learning. n_centroids is options.n_centroids, or less when no group has that
-// many distinct blocks; the codebook type is F32 in place of F16 when the weights are too large or
-// too small for it. Errors: kInvalidArgument.
+// many distinct blocks; the codebook type is F32 in place of F16 when the weights are too large
+// (with room for the gain) or too small for it. Errors: kInvalidArgument.
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options);
 
 // What turned out otherwise than the options say: fewer centroids or groups, another codebook type
-// or init, a codebook that was not explored on all blocks; empty when nothing did.
+// or init, a codebook that was not explored on all blocks, a smaller gain; empty when nothing did.
 std::string remarks(const PqWeight& weight, const PqOptions& options);
 
 // How much the weights of a row or a column matter: the objective becomes
@@ -138,6 +150,8 @@ struct PqImportance {
 };
 
 // Learns the codebooks and assigns the codes: exact k-means EM, weighted if `importance` says so.
+// Then the gain multiplies the codebooks, and the codes stay; its sums have the same weights. The
+// options of the weight end with what came of it: ",gain_factor=1.1034,gain_limit=none".
 // Deterministic: the result depends on the arguments, not on the number of threads nor on the
 // instruction set beyond float rounding. Always ends within options.iterations iterations a run.
 // REQUIRES: blocks.block_size == options.block_size, as prepare has it.

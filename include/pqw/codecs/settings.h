@@ -31,7 +31,7 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings,
 Settings used_settings(Settings settings, const Settings& own);
 
 // `base` with `over` on top. Where `over` names another codec, the options of the codec of `base`
-// at that place mean nothing and go; `fallback` and `non_finite` (pipeline/plan.h) are no
+// at that place mean nothing and go; `fallback`, `non_finite` and `thin` (pipeline/recipe.h) are no
 // options of a codec and stay.
 Settings layered(Settings base, const Settings& over);
 

@@ -92,7 +92,8 @@ TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions&
 TensorizedWeight encode(const FloatTensor& tensor, const TensorizedOptions& options,
                         EmObserver* observer = nullptr);
 
-// Where not even ranks of 1 have as few parameters as asked; else empty.
+// Where not even ranks of 1 have as few parameters as asked, or a gain of the factors is less than
+// asked; else empty.
 std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& options);
 
 }  // namespace pqw

@@ -28,6 +28,7 @@ struct PlanEntry {
   // The entry of the equal tensor that this one is stored as an alias of; make_plan, which sees no
   // bytes, leaves it empty.
   std::optional<std::size_t> same_as = {};
+  std::string note = {};  // why `options` are others than the settings say; mostly empty
 };
 
 // What can be told of a recipe without tensors. Errors: kInvalidArgument for a malformed pattern or
@@ -44,10 +45,11 @@ std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
 // tensor that find_int8_references knows, it is to be adopted, whatever becomes of the entries of
 // its scale and zero point. Tensors that are to be compressed are layers of one where their options
 // have the same label (TensorizedOptions::joint) and nothing else tells them apart: shape, type,
-// options, fallback, policy. Decides by name, type and shape;
-// whether a tensor would shrink or be lost is known only when it is looked at (compress.h). Errors:
-// kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor though
-// it is not optional, naming where it stands, and for ranks that do not fit as many layers.
+// options, fallback, policy. Thin tensors get codec int8 where the recipe leaves the codec open
+// (recipe.h). Decides by name, type and shape; whether a tensor would shrink or be lost is known
+// only when it is looked at (compress.h). Errors: kInvalidArgument for a malformed pattern or
+// setting, for a pattern that matches no tensor though it is not optional, naming where it stands,
+// and for ranks that do not fit as many layers.
 std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
 
 }  // namespace pqw

@@ -9,8 +9,16 @@
 
 namespace pqw {
 
-// Settings are those of options_from (codecs/encode.h), and `fallback.KEY` for those of the codec
-// that is to take a tensor which the chosen one would not make smaller, or would lose (compress.h).
+// Settings are those of options_from (codecs/encode.h), and
+// - `fallback.KEY`: those of the codec that takes a tensor which the chosen one would not make
+//   smaller, or would lose (compress.h);
+// - `non_finite`: what to do with a tensor that holds NaN or infinity: `error` (the default), or
+//   `plain`: keep it as it is;
+// - `thin`: what to do with thin tensors, which are the weights of depthwise convolutions (rank 3
+//   or more, shape[1] == 1) and tensors of fewer than 8192 weights. `int8`: they get codec int8, or
+//   stay plain where it would not make them smaller. `same`: they get the codec of the others.
+//   Without this setting they get int8 where no codec is named, and the codec that is named where
+//   one is.
 
 // A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
 struct Pattern {
@@ -42,7 +50,7 @@ Rule parse_rule(const std::string& text);
 
 // A recipe file in YAML:
 //
-//   defaults: {block_size: auto, centroids: 256}
+//   defaults: {block_size: 4, centroids: 256}
 //   include: ['weight$']
 //   exclude: ['embed']
 //   tensors:

@@ -53,6 +53,8 @@ struct Report {
   // inner bias is zero and not stored.
   std::size_t parameters() const;
   double bits_per_weight() const;  // of the whole file, over all elements
+  // What codecs store, over the elements of the compressed tensors; empty without any.
+  std::optional<double> bits_per_compressed_weight() const;
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;
 };

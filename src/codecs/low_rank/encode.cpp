@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codecs/factor_gain.h"
 #include "codecs/low_rank/truncated_svd.h"
 #include "pqw/core/error.h"
 
@@ -135,6 +136,16 @@ std::vector<float> refitted(const LowRankFactors& factors, const Weight& encoded
   return finite ? result : factors.outer;
 }
 
+// The outer factor alone has a gain that counts: it is fitted to the inner one, gain and all.
+void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
+  if (factors.weight.empty() || !std::holds_alternative<PqWeight>(*weight.outer)) return;
+  GainSums sums;
+  add_product(
+      {factors.weight.data(), weight.rows(), weight.cols()},
+      [&](std::size_t first, MutableMatrix rows) { decode_rows(weight, first, rows); }, sums);
+  weight.outer = std::make_shared<const Weight>(with_gain(*weight.outer, product_gain(sums)));
+}
+
 }  // namespace
 
 LowRankFactors prepare(FloatTensor tensor, const LowRankOptions& options) {
@@ -171,13 +182,18 @@ LowRankWeight encode(const LowRankFactors& factors, const LowRankOptions& option
   Weight outer = encode(
       outer_tensor(factors, factors.weight.empty() ? factors.outer : refitted(factors, inner)),
       *options.factors, observer);
-  return make_weight(factors, options, std::move(outer), std::move(inner));
+  LowRankWeight weight = make_weight(factors, options, std::move(outer), std::move(inner));
+  limit_gain(factors, weight);
+  return weight;
 }
 
 std::string remarks(const LowRankWeight& weight, const LowRankOptions& options) {
   if (options.init == LowRankInit::kZeros) return "init=zeros: factors of zeros, to be trained";
   const std::size_t shares = weight.options.find(kShares);
-  return shares == std::string::npos ? "" : weight.options.substr(shares);
+  std::string text = shares == std::string::npos ? "" : weight.options.substr(shares);
+  const Weight* factors[] = {weight.outer.get(), weight.inner.get()};
+  const std::string gains = remark_on_gains(factors);
+  return text + (text.empty() || gains.empty() ? "" : "; ") + gains;
 }
 
 }  // namespace pqw

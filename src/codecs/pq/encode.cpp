@@ -7,8 +7,8 @@
 #include "codecs/pq/assign.h"
 #include "codecs/pq/distinct.h"
 #include "codecs/pq/em.h"
+#include "codecs/pq/gain.h"
 #include "pqw/codecs/pq_encode.h"
-#include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -31,10 +31,11 @@ BlockSpan group_blocks(const Blocks& blocks, std::size_t group, std::size_t n_gr
   return {std::span(blocks.values).subspan(begin, end - begin), blocks.block_size};
 }
 
-// binary16 keeps 11 bits between 2^-14 and 65504. Weights beyond it would become infinite; weights
-// that are mostly below it would lose the bits that tell them apart.
+// binary16 keeps 11 bits between 2^-14 and 65504. Weights beyond it would become infinite, also by
+// the gain, which is not known yet; weights that are mostly below it would lose the bits that tell
+// them apart.
 bool fits_f16(std::span<const float> values) {
-  constexpr double kMax = 65504;
+  constexpr double kMax = 65504 / kMostGainOfMeans;
   constexpr double kSmallestNormal = 0x1p-14;
   double squares = 0;
   std::size_t n_nonzero = 0;
@@ -45,11 +46,6 @@ bool fits_f16(std::span<const float> values) {
   }
   return n_nonzero == 0 ||
          squares >= kSmallestNormal * kSmallestNormal * static_cast<double>(n_nonzero);
-}
-
-void round_to(DType dtype, std::span<float> values) {
-  if (dtype != DType::kF16) return;
-  for (float& value : values) value = f16_to_float(float_to_f16(value));
 }
 
 Blocks scaled(const Blocks& blocks, int exponent) {
@@ -104,7 +100,7 @@ PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   const int exponent = safe_exponent(blocks.values);
   if (exponent < 0) {  // values far below the largest may become zeros in the units of encode
     PqWeight weight = plan_weight(scaled(blocks, exponent), float32(options));
-    weight.options = to_string(options);
+    weight.options = to_string(options) + gain_text({});
     return weight;
   }
   PqWeight weight;
@@ -120,21 +116,23 @@ PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   }
   const bool narrow = options.codebook_dtype == DType::kF16 && fits_f16(blocks.values);
   weight.codebook_dtype = narrow ? DType::kF16 : DType::kF32;
-  weight.options = to_string(options);
+  weight.options = to_string(options) + gain_text({});
   weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
   weight.codes.resize(blocks.count());
   return weight;
 }
 
-PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
-                const PqImportance& importance) {
-  assert(blocks.block_size == options.block_size);
+namespace {
+
+// Codebooks without gain, and their codes.
+PqWeight learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
+               const PqImportance& importance) {
   PqWeight weight = plan_weight(blocks, options);
   validate(importance, blocks, options);
   if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
-    weight = encode(scaled(blocks, exponent), float32(options), observer, importance);
+    weight = learn(scaled(blocks, exponent), float32(options), observer, importance);
     for (float& value : weight.codebooks) value = saturated(std::ldexp(double{value}, -exponent));
-    weight.options = to_string(options);
+    weight.options = to_string(options) + gain_text({});
     return weight;
   }
   const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
@@ -163,6 +161,16 @@ PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* obse
               weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
     first_code += span.count();
   }
+  return weight;
+}
+
+}  // namespace
+
+PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
+                const PqImportance& importance) {
+  assert(blocks.block_size == options.block_size);
+  PqWeight weight = learn(blocks, options, observer, importance);
+  apply_gain(blocks, importance, options.gain, weight);
   return weight;
 }
 

@@ -4,12 +4,18 @@
 #include <algorithm>
 
 #include "codecs/option_text.h"
+#include "codecs/pq/gain.h"
 #include "codecs/pq/initial_centroids.h"
 #include "codecs/pq/sample.h"
 #include "pqw/codecs/pq_encode.h"
 
 namespace pqw {
 namespace {
+
+std::string_view to_string(Gain gain) {
+  if (gain == Gain::kUnbiased) return "unbiased";
+  return gain == Gain::kEnergy ? "energy" : "least_squares";
+}
 
 std::size_t parse_block_size(std::string_view key, std::string_view value) {
   if (value == "auto") return kAutoBlockSize;
@@ -67,12 +73,12 @@ void validate(const PqOptions& options) {
 std::string to_string(const PqOptions& options) {
   return fmt::format(
       "block_size={},centroids={},groups={},iterations={},seed={},init={},restarts={},explore={},"
-      "reassign={},tolerance={},codebook={},engine={}",
+      "reassign={},tolerance={},codebook={},engine={},gain={}",
       options.block_size, options.n_centroids, options.n_groups, options.iterations, options.seed,
       options.init == Init::kPlusPlus ? "++" : "random", options.restarts, options.explore,
       options.reassign == Reassign::kSplit ? "split" : "farthest", options.tolerance,
       options.codebook_dtype == DType::kF16 ? "f16" : "f32",
-      options.engine == Engine::kNative ? "native" : "faiss");
+      options.engine == Engine::kNative ? "native" : "faiss", to_string(options.gain));
 }
 
 void set_option(PqOptions& options, std::string_view key, std::string_view value) {
@@ -104,10 +110,15 @@ void set_option(PqOptions& options, std::string_view key, std::string_view value
   } else if (key == "engine") {
     options.engine =
         parse_word<Engine>(key, value, {{"native", Engine::kNative}, {"faiss", Engine::kFaiss}});
+  } else if (key == "gain") {
+    options.gain = parse_word<Gain>(key, value,
+                                    {{"unbiased", Gain::kUnbiased},
+                                     {"energy", Gain::kEnergy},
+                                     {"least_squares", Gain::kLeastSquares}});
   } else {
     unknown_option(PqOptions::kCodec, key,
                    {"block_size", "centroids", "groups", "iterations", "seed", "init", "restarts",
-                    "explore", "reassign", "tolerance", "codebook", "engine"});
+                    "explore", "reassign", "tolerance", "codebook", "engine", "gain"});
   }
   validate(options);
 }
@@ -146,6 +157,9 @@ std::string remarks(const PqWeight& weight, const PqOptions& options) {
   if (options.init == Init::kPlusPlus && options.engine == Engine::kNative &&
       weight.n_centroids > kMostForPlusPlus) {
     found.push_back(fmt::format("init=random: above {} centroids", kMostForPlusPlus));
+  }
+  if (const std::string limited = remark_on_gain(weight.options); !limited.empty()) {
+    found.push_back(limited);
   }
   return fmt::format("{}", fmt::join(found, "; "));
 }

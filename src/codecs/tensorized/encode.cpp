@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "codecs/factor_gain.h"
 #include "codecs/float_range.h"
 #include "codecs/tensorized/decompose.h"
 #include "codecs/tensorized/layout.h"
@@ -145,6 +146,23 @@ TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
   return weight;
 }
 
+// One of the factors has the gain that their product needs.
+void limit_gain(std::span<const FloatTensor> layers, std::vector<TensorizedWeight>& weights) {
+  std::vector<Weight> factors = *weights[0].factors;
+  const auto quantized = std::ranges::find_if(
+      factors, [](const Weight& factor) { return std::holds_alternative<PqWeight>(factor); });
+  if (quantized == factors.end()) return;
+  GainSums sums;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    add_product(
+        layers[l].matrix(),
+        [&](std::size_t first, MutableMatrix rows) { decode_rows(weights[l], first, rows); }, sums);
+  }
+  *quantized = with_gain(std::move(*quantized), product_gain(sums));
+  const auto shared = std::make_shared<const std::vector<Weight>>(std::move(factors));
+  for (TensorizedWeight& weight : weights) weight.factors = shared;
+}
+
 }  // namespace
 
 std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
@@ -165,6 +183,7 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
   std::vector<TensorizedWeight> weights(
       layers.size(), weight_of(layers[0].info, layout, options, std::move(factors)));
   for (std::size_t l = 0; l < layers.size(); ++l) weights[l].layer = l;
+  limit_gain(layers, weights);
   return weights;
 }
 
@@ -207,8 +226,11 @@ std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& opt
   const double dense = static_cast<double>(element_count(weight.shape)) *
                        static_cast<double>(weight.layout.n_layers);
   const bool fits = static_cast<double>(parameter_count(weight)) <= options.rank.fraction * dense;
-  if (!options.rank.sizes.empty() || fits) return "";
-  return "rank 1 has more parameters than asked";
+  std::vector<const Weight*> factors;
+  for (const Weight& factor : *weight.factors) factors.push_back(&factor);
+  const std::string gains = remark_on_gains(factors);
+  if (!options.rank.sizes.empty() || fits) return gains;
+  return "rank 1 has more parameters than asked" + (gains.empty() ? "" : "; " + gains);
 }
 
 }  // namespace pqw
