@@ -68,7 +68,7 @@ class Walk {
       throw context.error(ErrorCode::kUnsupported, fmt::format("deeper than {} groups", kMaxDepth));
     }
     const std::vector<h5::Link> links =
-        h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_ - n_links_, context);
+        h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_, context);
     n_links_ += links.size();
     levels_.push_back({group.address, prefix});
     for (const h5::Link& link : links) {
@@ -81,10 +81,10 @@ class Walk {
   // The links of a group count under each of its names.
   void count_name(const h5::Link& link, const std::string& prefix, const h5::Context& context) {
     n_name_bytes_ += prefix.size() + link.name.size();
-    if (n_name_bytes_ <= kMaxNameBytes) return;
-    throw context.error(
-        ErrorCode::kUnsupported,
-        fmt::format("the paths of the links up to here have more than {} bytes", kMaxNameBytes));
+    if (n_links_ <= max_links_ && n_name_bytes_ <= kMaxNameBytes) return;
+    throw context.error(ErrorCode::kUnsupported,
+                        fmt::format("more than {} links or {} bytes of their paths in the file",
+                                    max_links_, kMaxNameBytes));
   }
 
   void follow(const h5::Link& link, const std::string& name) {

@@ -59,11 +59,12 @@ class CarriedFiles : public testing::Test {
   const test::TempDir dir_;
   const std::string input_ = dir_ / "in.safetensors", archive_ = dir_ / "a.h5";
   const std::vector<Tensor> tensors_ = tensors_of_every_type();
+  const Recipe recipe_{.defaults = {{"codec", "pq"}}};
 };
 
 TEST_F(CarriedFiles, ComeBackBitByBitInTheirTypes) {
-  const Report report = compress(input_, archive_, {}, false);
-  EXPECT_EQ(plan_compression(input_, {}).file_bytes, report.file_bytes);
+  const Report report = compress(input_, archive_, recipe_, false);
+  EXPECT_EQ(plan_compression(input_, recipe_).file_bytes, report.file_bytes);
   EXPECT_EQ(decompress(archive_, dir_ / "d.safetensors", "", false), tensors_.size());
   const std::vector<Tensor> decoded = read_all(dir_ / "d.safetensors");
   ASSERT_EQ(decoded.size(), tensors_.size());
@@ -77,7 +78,7 @@ TEST_F(CarriedFiles, ComeBackBitByBitInTheirTypes) {
 }
 
 TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
-  const Report report = compress(input_, archive_, {}, false);
+  const Report report = compress(input_, archive_, recipe_, false);
   const Report inspected = inspect(archive_), evaluated = evaluate(input_, archive_);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     for (const Report* other : {&report, &inspected, &evaluated}) {
@@ -96,7 +97,7 @@ TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
 }
 
 TEST_F(CarriedFiles, OfAnotherFormatAreAnErrorThatNamesThem) {
-  compress(input_, archive_, {}, false);
+  compress(input_, archive_, recipe_, false);
   for (const char* name : {"d.npz", "d.h5"}) {
     const Error error = error_of([&] { decompress(archive_, dir_ / name, "", false); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
@@ -125,7 +126,7 @@ TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
 }
 
 TEST_F(CarriedFiles, CannotBeComputedWith) {
-  compress(input_, archive_, {}, false);
+  compress(input_, archive_, recipe_, false);
   const ArchiveReader archive(archive_);
   const Error weight = error_of([&] { load_linear(archive, "F4"); });
   EXPECT_EQ(weight.code(), ErrorCode::kInvalidArgument);
@@ -136,7 +137,7 @@ TEST_F(CarriedFiles, CannotBeComputedWith) {
 
 // What readers of before see: a tensor of U8 in a codec that they do not know.
 TEST_F(CarriedFiles, ClaimToBeBytesInTheArchive) {
-  compress(input_, archive_, {}, false);
+  compress(input_, archive_, recipe_, false);
   const ArchiveReader archive(archive_);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     if (tensors_[i].info.name == "w") continue;

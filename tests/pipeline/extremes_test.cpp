@@ -178,7 +178,7 @@ TEST_F(OneTensor, OfDoublesIsMeasuredInDoubles) {
   // Two blocks, which are centroids: as floats they are exact.
   std::vector<double> values;
   for (std::size_t i = 0; i < 40 * 40; ++i) values.push_back(i / 8 % 2 == 0 ? 1 + 0x1p-30 : -1);
-  const TensorReport report = compressed(DType::kF64, {40, 40}, values, "centroids=4");
+  const TensorReport report = compressed(DType::kF64, {40, 40}, values, "codec=pq,centroids=4");
   EXPECT_EQ(report.codec, "pq");
   EXPECT_DOUBLE_EQ(report.distortion->max_abs_error(), 0x1p-30);
 }
@@ -195,10 +195,10 @@ TEST_F(OneTensor, OfDoublesThatFloatsDoNotReachStaysPlainOrIsAnError) {
 }
 
 TEST_F(OneTensor, WhoseEncodingIsNoCloserThanZerosFallsBackOrStaysPlain) {
-  // Rows of noise: two of them in the place of all are about twice as far away as zeros.
+  // Factors of noise by factors of a quarter of their rank: what they lose multiplies.
   const auto values = test::normal_values(100 * 50, 1);
-  const std::string settings = "centroids=2,block_size=50,iterations=0";
-  const auto note = testing::MatchesRegex("pq: relative error 1\\.[0-9]*");
+  const std::string settings = "codec=low_rank,rank=16,factors.codec=low_rank,factors.rank=4";
+  const auto note = testing::MatchesRegex("low_rank: relative error 3\\.[0-9]*");
   TensorReport report = compressed(DType::kF32, {100, 50}, values, settings);
   EXPECT_EQ(report.codec, "plain");
   EXPECT_THAT(report.note, note);
@@ -209,10 +209,10 @@ TEST_F(OneTensor, WhoseEncodingIsNoCloserThanZerosFallsBackOrStaysPlain) {
   EXPECT_LT(report.distortion->relative_error(), 1e-3);
   report = compressed(DType::kF32, {100, 50}, values,
                       settings +
-                          ",fallback.centroids=2,fallback.block_size=50,"
-                          "fallback.iterations=0,fallback.seed=1");
+                          ",fallback.codec=low_rank,fallback.rank=16,"
+                          "fallback.factors.codec=low_rank,fallback.factors.rank=4");
   EXPECT_EQ(report.codec, "plain");
-  EXPECT_THAT(report.note, testing::MatchesRegex("pq: .*; pq: relative error 1.*"));
+  EXPECT_THAT(report.note, testing::MatchesRegex("low_rank: .*; low_rank: relative error 3.*"));
 }
 
 TEST_F(OneTensor, OfPlaceholdersIsTakenAlthoughItIsZeros) {

@@ -143,8 +143,7 @@ TEST(MakePlan, ThinTensorsStayPlainWhereOthersWould) {
   EXPECT_EQ(codec_name(plan[1].options), "int8");
   EXPECT_EQ(plan[2].reason, "rank below 2");
   EXPECT_EQ(plan[3].reason, "not a float tensor");
-  plan = make_plan(tensors,
-                   {.rules = {{"a", {{"codec", "plain"}, {"thin", "int8"}}}}, .exclude = {"^b"}});
+  plan = make_plan(tensors, {.rules = {{"a", {{"codec", "plain"}}}}, .exclude = {"^b"}});
   EXPECT_EQ(plan[0].reason, "codec plain");
   EXPECT_EQ(plan[1].reason, "excluded");
   EXPECT_FALSE(make_plan(tensors, {.defaults = {{"fallback.codec", "pq"}}})[0].fallback)
@@ -239,7 +238,7 @@ TEST(MakePlan, OptionalPatternsMayMatchNothing) {
   const auto plan =
       make_plan(kTensors, {.rules = {{decoder, {{"codec", "int8"}}}}, .exclude = {decoder, "^fc"}});
   EXPECT_EQ(plan[2].reason, "excluded");
-  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
   // Nothing is included where nothing matches.
   EXPECT_EQ(make_plan(kTensors, {.include = {decoder}})[0].reason, "not included");
 }
