@@ -41,7 +41,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // --help, --version
       const int status = app.exit(error);
-      if (!std::cout.flush()) throw pqw::Error(pqw::ErrorCode::kIo, "cannot write to standard output");
+      if (!std::cout.flush())
+        throw pqw::Error(pqw::ErrorCode::kIo, "cannot write to standard output");
       return status;
     }
     pqw::tool::print_error(pqw::tool::usage_message(app, {argv, argv + argc}, error));
