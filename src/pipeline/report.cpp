@@ -66,10 +66,10 @@ double Report::bits_per_weight() const {
   return divide(8 * static_cast<double>(file_bytes), n_weights);
 }
 
-std::optional<double> Report::bits_per_compressed_weight() const {
+std::optional<double> Report::bits_per_coarse_weight() const {
   double bytes = 0, n_weights = 0;
   for (const TensorReport& tensor : tensors) {
-    if (!tensor.compressed()) continue;
+    if (!tensor.compressed() || tensor.codec == Int8Weight::kCodec) continue;
     bytes += static_cast<double>(tensor.bytes);
     n_weights += static_cast<double>(element_count(tensor.info.shape));
   }

@@ -89,18 +89,25 @@ TEST_F(Cli, TheAmplitudeStandsBesideTheError) {
 
 TEST_F(Cli, FewBitsAreSaidToBeARisk) {
   const Outcome safe = run({"quantize", "model.safetensors", "-o", "m.h5"});
-  EXPECT_THAT(safe.err, Not(HasSubstr("bits a compressed weight")));
+  EXPECT_THAT(safe.err, Not(HasSubstr("below about 2 bits")));
   // 64 * 36 * 8 bits and a codebook of 256 * 4 * 16 of 9216 weights, and of 9600 64 * 38 * 8 and
   // the same: 70784 bits of 18816 weights are 3.76. With 16 centroids: 64 * (36 + 38) * 4 + 2 *
   // 1024 = 20992 bits are 1.12.
   const Outcome few =
       run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16"});
   EXPECT_EQ(few.status, 0);
-  EXPECT_THAT(few.err, HasSubstr("1.12 bits a compressed weight: below about 2 bits"));
+  EXPECT_THAT(few.err, HasSubstr("1.12 bits a weight, int8 and plain tensors left out: below"));
   EXPECT_THAT(few.err, HasSubstr("--block-size 2 or --codec int8 is finer"));
+  // 64 * 38 * 4 + 1024 bits of 9600 weights; nor do 8 bits of the other hide it.
+  const Outcome mixed = run({"quantize", "model.safetensors", "-o", "m.h5", "--force",
+                             "--centroids", "16", "--set", "conv:codec=int8"});
+  EXPECT_THAT(mixed.err, HasSubstr("1.12 bits a weight,"));
+  const Outcome fine =
+      run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--codec", "int8"});
+  EXPECT_THAT(fine.err, Not(HasSubstr("below about 2 bits")));
   const Outcome dry =
       run({"quantize", "model.safetensors", "--dry-run", "--centroids", "16", "--json"});
-  EXPECT_THAT(dry.err, HasSubstr("1.12 bits a compressed weight"));
+  EXPECT_THAT(dry.err, HasSubstr("1.12 bits a weight,"));
   EXPECT_THAT(run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16",
                    "--quiet"})
                   .err,

@@ -156,15 +156,15 @@ std::string percent_equal(const std::vector<int>& a, const std::vector<int>& b) 
                      100 * static_cast<double>(n_equal(a, b)) / static_cast<double>(a.size()));
 }
 
-constexpr const char* kLine = "{:<10} {:>7} {:>6} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}  {}\n";
+constexpr const char* kLine = "{:<18} {:>7} {:>6} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}  {}\n";
 
 void run(const std::vector<std::string>& paths) {
   const TestSet set = read_test_set(paths[0]);
   const auto original = pqw::open_weights(paths[1]);
   const auto expected = DigitNet(decoded_weights(*original)).classify(set.images);
-  fmt::print(kLine, "", "", "", "", "", "", "served", "", "", "served otherwise");
-  fmt::print(kLine, "archive", "bytes", "ratio", "rel. error", "original", "decoded", "exact",
-             "high", "fast", "than decoded");
+  fmt::print(kLine, "", "", "", "", "", "", "", "served", "", "", "served otherwise");
+  fmt::print(kLine, "archive", "bytes", "ratio", "rel. error", "amplitude", "original", "decoded",
+             "exact", "high", "fast", "than decoded");
   for (std::size_t i = 2; i + 1 < paths.size(); i += 2) {
     const pqw::Report report = pqw::evaluate(paths[1], paths[i]);
     const pqw::ArchiveReader archive(paths[i]);
@@ -181,6 +181,7 @@ void run(const std::vector<std::string>& paths) {
     fmt::print(kLine, std::filesystem::path(paths[i]).stem().string(), report.file_bytes,
                fmt::format("{:.2f}", report.ratio()),
                fmt::format("{:.5f}", report.distortion()->relative_error()),
+               fmt::format("{:.4f}", report.distortion()->amplitude()),
                percent_equal(expected, set.labels), percent_equal(decoded, set.labels),
                accuracies[0], accuracies[1], accuracies[2],
                fmt::format("{} images", fmt::join(differences, ", ")));

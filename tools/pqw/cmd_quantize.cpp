@@ -151,11 +151,14 @@ std::string throughput(const Report& report) {
 // What a run risks that leaves few bits; empty for the others.
 std::string risk(const Report& report) {
   constexpr double kSafeBits = 2;
-  const auto bits = report.bits_per_compressed_weight();
+  const auto bits = report.bits_per_coarse_weight();
   if (!bits || *bits >= kSafeBits) return "";
   return fmt::format(
-      "{:.2f} bits a compressed weight: below about 2 bits no setting without calibration was safe "
-      "on all networks; check yours on its task (--block-size 2 or --codec int8 is finer)",
+      "{:.2f} bits a weight, int8 and plain tensors left out: below about 2 bits no setting "
+      "without "
+      "calibration was safe on all networks; check yours on its task (--block-size 2 or --codec "
+      "int8 "
+      "is finer)",
       *bits);
 }
 
