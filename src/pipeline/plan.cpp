@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "codecs/option_text.h"
+#include "codecs/train/option_text.h"
 #include "pipeline/joint_layers.h"
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"

@@ -1,4 +1,4 @@
-#include "codecs/pq/assign.h"
+#include "codecs/pq/train/assign.h"
 
 #include <gtest/gtest.h>
 

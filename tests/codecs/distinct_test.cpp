@@ -1,4 +1,4 @@
-#include "codecs/pq/distinct.h"
+#include "codecs/pq/train/distinct.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

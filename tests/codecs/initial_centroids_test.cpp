@@ -1,4 +1,4 @@
-#include "codecs/pq/initial_centroids.h"
+#include "codecs/pq/train/initial_centroids.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "codecs/int8/activations.h"
+#include "codecs/int8/product/activations.h"
 #include "pqw/codecs/int8_product.h"
 #include "pqw/codecs/weight.h"
 #include "tests/random_int8_weight.h"

@@ -1,5 +1,5 @@
 // BLAS and LAPACK as they are loaded and called.
-#include "codecs/linear_algebra.h"
+#include "codecs/train/linear_algebra.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <limits>
 
-#include "codecs/blas.h"
+#include "codecs/train/blas.h"
 #include "pqw/core/error.h"
 #include "tests/random_matrix.h"
 

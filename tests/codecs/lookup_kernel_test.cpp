@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "codecs/active_kernels.h"
-#include "codecs/pq/batch_lookup_product.h"
-#include "codecs/pq/direct_product.h"
-#include "codecs/pq/float_product.h"
-#include "codecs/pq/lookup_product.h"
+#include "codecs/pq/product/batch_lookup_product.h"
+#include "codecs/pq/product/direct_product.h"
+#include "codecs/pq/product/float_product.h"
+#include "codecs/pq/product/lookup_product.h"
 #include "pqw/codecs/kernels.h"
 #include "tests/random_matrix.h"
 #include "tests/random_pq_weight.h"

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "codecs/low_rank/truncated_svd.h"
+#include "codecs/low_rank/train/truncated_svd.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"

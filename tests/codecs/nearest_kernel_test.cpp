@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "codecs/active_kernels.h"
-#include "codecs/pq/centroid_tiles.h"
+#include "codecs/pq/train/centroid_tiles.h"
 #include "pqw/codecs/kernels.h"
 #include "tests/random_matrix.h"
 

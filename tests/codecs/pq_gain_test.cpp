@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "codecs/factor_gain.h"
-#include "codecs/pq/gain.h"
+#include "codecs/pq/train/gain.h"
+#include "codecs/train/factor_gain.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/distortion.h"

@@ -1,4 +1,4 @@
-#include "codecs/pq/reassign.h"
+#include "codecs/pq/train/reassign.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

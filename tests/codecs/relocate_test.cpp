@@ -1,4 +1,4 @@
-#include "codecs/pq/relocate.h"
+#include "codecs/pq/train/relocate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

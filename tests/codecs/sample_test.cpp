@@ -1,4 +1,4 @@
-#include "codecs/pq/sample.h"
+#include "codecs/pq/train/sample.h"
 
 #include <gtest/gtest.h>
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <numeric>
 
-#include "codecs/tensorized/decompose.h"
-#include "codecs/tensorized/layout.h"
+#include "codecs/tensorized/train/decompose.h"
+#include "codecs/tensorized/value/layout.h"
 #include "tests/random_matrix.h"
 
 namespace pqw::tensorized {

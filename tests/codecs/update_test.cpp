@@ -1,4 +1,4 @@
-#include "codecs/pq/update.h"
+#include "codecs/pq/train/update.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/pq/assign.h"
-#include "codecs/pq/update.h"
+#include "codecs/pq/train/assign.h"
+#include "codecs/pq/train/update.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/core/error.h"
 #include "tests/random_matrix.h"

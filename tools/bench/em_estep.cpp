@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "codecs/pq/assign.h"
-#include "codecs/pq/update.h"
+#include "codecs/pq/train/assign.h"
+#include "codecs/pq/train/update.h"
 #include "em_median.h"
 #include "em_peak.h"
 

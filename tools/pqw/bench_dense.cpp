@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "codecs/blas.h"
+#include "codecs/train/blas.h"
 #include "pqw/core/error.h"
 #include "pqw/threads.h"
 

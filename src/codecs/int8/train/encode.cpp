@@ -1,0 +1,120 @@
+// Quantizing float weights to 8-bit integers.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "codecs/int8/value/fault.h"
+#include "pqw/codecs/int8_encode.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kParallelWork = 1 << 16;  // weights that pay for threads
+
+struct Range {
+  float lo = 0;
+  float hi = 0;
+};
+
+Range range_of(std::span<const float> row) {
+  Range range;
+  for (const float value : row) {
+    range.lo = std::min(range.lo, value);
+    range.hi = std::max(range.hi, value);
+  }
+  return range;
+}
+
+struct Scale {
+  float scale;
+  int zero_point;
+};
+
+// To the nearest float, but up among the subnormal ones, which are few: a scale below the one asked
+// for would not reach the ends of the range. 0, of rows of zeros, becomes the smallest float.
+float scale_from(double wanted) {
+  const auto scale = static_cast<float>(wanted);
+  if (scale >= std::numeric_limits<float>::min() || (scale >= wanted && scale > 0)) return scale;
+  return std::nextafter(scale, std::numeric_limits<float>::infinity());
+}
+
+Scale scale_of(Range range, Int8Scheme scheme) {
+  if (scheme == Int8Scheme::kSymmetric) {
+    return {scale_from(static_cast<double>(std::max(-range.lo, range.hi)) / 127), 0};
+  }
+  const double width = static_cast<double>(range.hi) - range.lo;
+  const float scale = scale_from(width / 255);
+  const double zero_point = std::nearbyint(-128 - range.lo / static_cast<double>(scale));
+  return {scale, static_cast<int>(std::clamp(zero_point, -128.0, 127.0))};
+}
+
+// A value next to the limit of its type must not be rounded to infinity.
+std::int8_t quantized(float weight, const Scale& s, DType dtype) {
+  const double nearest = std::nearbyint(weight / static_cast<double>(s.scale)) + s.zero_point;
+  int value = static_cast<int>(std::clamp(nearest, -128.0, 127.0));
+  while (overflows(s.scale * static_cast<float>(value - s.zero_point), dtype)) {
+    value += value > s.zero_point ? -1 : 1;
+  }
+  return static_cast<std::int8_t>(value);
+}
+
+std::vector<Range> ranges_of(ConstMatrix w, Granularity per) {
+  std::vector<Range> ranges(w.rows());
+#pragma omp parallel for if (w.rows() * w.cols() >= kParallelWork)
+  for (std::size_t r = 0; r < w.rows(); ++r) ranges[r] = range_of(w.row(r));
+  if (per == Granularity::kRow) return ranges;
+  Range all;
+  for (const Range& range : ranges) {
+    all = {std::min(all.lo, range.lo), std::max(all.hi, range.hi)};
+  }
+  return {all};
+}
+
+}  // namespace
+
+Int8Weight plan_weight(const FloatTensor& tensor, const Int8Options& options) {
+  Int8Weight weight;
+  weight.shape = tensor.info.shape;
+  weight.dtype = tensor.info.dtype;
+  weight.activations = options.activations;
+  weight.options = to_string(options);
+  const std::size_t n_scales = options.per == Granularity::kRow ? weight.rows() : 1;
+  weight.values.resize(weight.rows() * weight.cols());
+  weight.scales.assign(n_scales, 1.0f);
+  if (options.scheme == Int8Scheme::kAffine) weight.zero_points.resize(n_scales);
+  return weight;
+}
+
+Int8Weight encode(const FloatTensor& tensor, const Int8Options& options, EmObserver*) {
+  Int8Weight weight = plan_weight(tensor, options);
+  const ConstMatrix w = tensor.matrix();
+  const std::vector<Range> ranges = ranges_of(w, options.per);
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const Scale scale = scale_of(ranges[i], options.scheme);
+    weight.scales[i] = scale.scale;
+    if (!weight.zero_points.empty()) {
+      weight.zero_points[i] = static_cast<std::int8_t>(scale.zero_point);
+    }
+  }
+#pragma omp parallel for if (w.rows() * w.cols() >= kParallelWork)
+  for (std::size_t r = 0; r < w.rows(); ++r) {
+    const Scale scale{weight.scale(r), weight.zero_point(r)};
+    std::int8_t* to = weight.values.data() + r * w.cols();
+    for (std::size_t c = 0; c < w.cols(); ++c) to[c] = quantized(w(r, c), scale, weight.dtype);
+  }
+  return weight;
+}
+
+Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options) {
+  if (w.rows() == 0) throw Error(ErrorCode::kInvalidArgument, "int8: a matrix of no rows");
+  require_finite(w, "matrix");
+  FloatTensor tensor{{"", DType::kF32, {w.rows(), w.cols()}}, {}};
+  tensor.values.reserve(w.rows() * w.cols());
+  for (std::size_t r = 0; r < w.rows(); ++r) {
+    tensor.values.insert(tensor.values.end(), w.row(r).begin(), w.row(r).end());
+  }
+  return encode(tensor, options, nullptr);
+}
+
+}  // namespace pqw

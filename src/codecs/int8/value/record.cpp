@@ -1,0 +1,97 @@
+// Int8 weights to and from the sections that an archive stores.
+#include <cstring>
+
+#include "codecs/int8/value/fault.h"
+#include "codecs/record_checks.h"
+#include "pqw/core/convert.h"
+
+namespace pqw {
+namespace {
+
+constexpr const char* kCodec = "int8";
+constexpr const char* kValues = "values";
+constexpr const char* kScales = "scales";
+constexpr const char* kZeroPoints = "zero_points";
+constexpr const char* kActivations = "activations";
+
+template <class T>
+Section make_section(const char* name, DType dtype, Shape shape, const std::vector<T>& values) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  return {name, dtype, std::move(shape), {bytes, bytes + values.size()}};
+}
+
+std::vector<std::int8_t> read_bytes(const Record& record, const Section& section, Shape shape) {
+  if (section.dtype != DType::kI8 || section.shape != shape) {
+    corrupt_record(record, "section '" + section.name +
+                               "': " + std::string(to_string(section.dtype)) + " " +
+                               to_string(section.shape) + ", expected I8 " + to_string(shape));
+  }
+  std::vector<std::int8_t> values(section.bytes.size());
+  if (!values.empty()) std::memcpy(values.data(), section.bytes.data(), values.size());
+  return values;
+}
+
+std::vector<float> read_scales(const Record& record) {
+  const Section& section = required_section(record, kScales);
+  if (section.dtype != DType::kF32 || section.shape.size() != 1) {
+    corrupt_record(record, "section 'scales': " + std::string(to_string(section.dtype)) + " " +
+                               to_string(section.shape) + ", expected F32 of rank 1");
+  }
+  std::vector<float> scales(section.shape[0]);
+  to_float(section.bytes, DType::kF32, scales);
+  return scales;
+}
+
+ActivationRange read_activations(const Record& record) {
+  if (record.find(kActivations) == nullptr) return ActivationRange::kRow;
+  const Section& section = required_section(record, kActivations);
+  if (section.dtype != DType::kU8 || section.bytes.size() != 1 ||
+      section.bytes[0] != std::byte{1}) {
+    corrupt_record(record, "section 'activations': expected U8 [1] that holds 1");
+  }
+  return ActivationRange::kBatch;
+}
+
+}  // namespace
+
+Record to_record(const Int8Weight& weight, const std::string& name) {
+  Record record;
+  record.info = {name, weight.dtype, weight.shape};
+  record.codec = kCodec;
+  record.options = weight.options;
+  const Shape one_each = {weight.scales.size()};
+  record.sections.push_back(
+      make_section(kValues, DType::kI8, {weight.rows(), weight.cols()}, weight.values));
+  Section scales{kScales, DType::kF32, one_each, {}};
+  scales.bytes.resize(weight.scales.size() * sizeof(float));
+  from_float(weight.scales, DType::kF32, scales.bytes);
+  record.sections.push_back(std::move(scales));
+  if (!weight.zero_points.empty()) {
+    record.sections.push_back(make_section(kZeroPoints, DType::kI8, one_each, weight.zero_points));
+  }
+  if (weight.activations == ActivationRange::kBatch) {
+    record.sections.push_back({kActivations, DType::kU8, {1}, {std::byte{1}}});
+  }
+  return record;
+}
+
+Int8Weight int8_from_record(const Record& record) {
+  require_matrix_record(record);
+  Int8Weight weight;
+  weight.shape = record.info.shape;
+  weight.dtype = record.info.dtype;
+  weight.options = record.options;
+  weight.values =
+      read_bytes(record, required_section(record, kValues), {weight.rows(), weight.cols()});
+  weight.scales = read_scales(record);
+  if (record.find(kZeroPoints) != nullptr) {
+    weight.zero_points =
+        read_bytes(record, required_section(record, kZeroPoints), {weight.scales.size()});
+  }
+  weight.activations = read_activations(record);
+  const std::string fault = fault_of(weight);
+  if (!fault.empty()) corrupt_record(record, fault);
+  return weight;
+}
+
+}  // namespace pqw

@@ -1,0 +1,111 @@
+// Weights in 8-bit integers: checks, sizes, decoding.
+#include <cassert>
+#include <cmath>
+
+#include "codecs/int8/value/fault.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kParallelWork = 1 << 16;  // weights that pay for threads
+
+float decoded(const Int8Weight& weight, std::size_t row, std::int8_t value) {
+  return weight.scale(row) * static_cast<float>(value - weight.zero_point(row));
+}
+
+bool is_finite(const Int8Weight& weight) {
+  const std::size_t cols = weight.cols();
+  for (std::size_t r = 0; r < weight.rows(); ++r) {
+    if (std::isfinite(weight.scale(r) * 256)) continue;  // then any value is
+    for (std::size_t c = 0; c < cols; ++c) {
+      if (!std::isfinite(decoded(weight, r, weight.values[r * cols + c]))) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool overflows(float value, DType dtype) {
+  const float magnitude = std::abs(value);
+  switch (dtype) {
+    case DType::kF16:
+      return !(magnitude < 65520);
+    case DType::kBF16:
+      return !(magnitude < 0x1.ffp127f);
+    default:
+      return !std::isfinite(value);
+  }
+}
+
+std::string fault_of(const Int8Weight& weight) {
+  const auto [rows, cols] = matrix_shape(weight.shape);
+  const std::size_t n_scales = weight.scales.size();
+  if (weight.values.size() != rows * cols) {
+    return std::to_string(weight.values.size()) + " values for shape " + to_string(weight.shape);
+  }
+  if (n_scales != 1 && n_scales != rows) {
+    return std::to_string(n_scales) + " scales, expected 1 or " + std::to_string(rows);
+  }
+  if (!weight.zero_points.empty() && weight.zero_points.size() != n_scales) {
+    return std::to_string(weight.zero_points.size()) + " zero points for " +
+           std::to_string(n_scales) + " scales";
+  }
+  for (const float scale : weight.scales) {
+    if (!(scale > 0) || std::isinf(scale)) {
+      return "scale " + std::to_string(scale) + ", expected a finite number above 0";
+    }
+  }
+  return is_finite(weight) ? "" : "a scale times a value is beyond the range of float";
+}
+
+Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
+                               std::vector<float> scales, std::vector<std::int8_t> zero_points,
+                               DType dtype) {
+  Int8Weight weight;
+  weight.shape = std::move(shape);
+  weight.dtype = dtype;
+  weight.values = std::move(values);
+  weight.scales = std::move(scales);
+  weight.zero_points = std::move(zero_points);
+  weight.options = "source=reference";
+  const std::string fault =
+      is_compressible(dtype) ? fault_of(weight) : "no float type to decode to";
+  if (!fault.empty()) throw Error(ErrorCode::kInvalidArgument, "int8 reference: " + fault);
+  return weight;
+}
+
+std::size_t size_in_bits(const Int8Weight& weight) {
+  const std::size_t bytes = weight.values.size() + weight.scales.size() * sizeof(float) +
+                            weight.zero_points.size() +
+                            (weight.activations == ActivationRange::kBatch ? 1 : 0);
+  return bytes * 8;
+}
+
+std::size_t parameter_count(const Int8Weight& weight) { return weight.values.size(); }
+
+std::string summary(const Int8Weight& weight) {
+  return std::string(weight.scales.size() == 1 ? "per=tensor" : "per=row") +
+         (weight.zero_points.empty() ? ",scheme=symmetric" : ",scheme=affine") +
+         (weight.activations == ActivationRange::kRow ? ",activations=row" : ",activations=batch");
+}
+
+void decode(const Int8Weight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
+
+void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out) {
+  const std::size_t cols = weight.cols();
+  assert(first + out.rows() <= weight.rows() && out.cols() == cols);
+#pragma omp parallel for if (out.rows() * out.cols() >= kParallelWork)
+  for (std::size_t r = 0; r < out.rows(); ++r) {
+    const std::int8_t* from = weight.values.data() + (first + r) * cols;
+    const float scale = weight.scale(first + r);
+    const int zero_point = weight.zero_point(first + r);
+    float* to = out.row(r).data();
+    for (std::size_t c = 0; c < cols; ++c) {
+      to[c] = scale * static_cast<float>(from[c] - zero_point);
+    }
+  }
+}
+
+}  // namespace pqw

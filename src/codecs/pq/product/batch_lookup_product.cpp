@@ -1,0 +1,145 @@
+// y = x Wᵀ through integer tables, many rows of x side by side.
+#include "codecs/pq/product/batch_lookup_product.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "codecs/product/panel.h"
+
+namespace pqw {
+
+using kernels::kBlockBytes;
+using kernels::kGroupBlocks;
+using kernels::kTileRows;
+
+// Rows of x that are multiplied together.
+struct BatchLookupProduct::Panel {
+  const kernels::BatchLookupKernel& kernel;
+  std::size_t n_rows;
+  std::int16_t* integers;  // [padded positions][...], as the kernel wants those of a position
+  float* scales;           // [groups][kernel.rows]
+};
+
+BatchLookupProduct::BatchLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
+                                       const LongCentroids& long_centroids,
+                                       const kernels::LookupKernels& kernels)
+    : tiles_(tiles),
+      long_centroids_(long_centroids),
+      few_(kernels.few_fast),
+      many_(kernels.many_fast),
+      block_size_(weight.block_size),
+      n_columns_(weight.cols()),
+      n_centroids_(weight.n_centroids),
+      codebooks_(weight, long_centroids.others(), n_centroids_, IntegerCodebooks::kInOrder,
+                 tiles.n_padded_positions()) {
+  assert(tiles.width() == CodeWidth::kWide && block_size_ <= kLargestBlock);
+}
+
+std::size_t BatchLookupProduct::n_groups() const {
+  return (tiles_.n_blocks() + kGroupBlocks - 1) / kGroupBlocks;
+}
+
+// `row` has room for the integers of a row.
+bool BatchLookupProduct::quantize(const float* x, std::size_t lane, std::int16_t* row,
+                                  const Panel& panel) const {
+  const std::size_t n_pairs = codebooks_.n_pairs();
+  const std::size_t rows = panel.kernel.rows, words = panel.kernel.vector_words;
+  for (std::size_t group = 0; group < n_groups(); ++group) {
+    const std::size_t first = group * kGroupBlocks * kBlockBytes;
+    const std::size_t n = std::min(kGroupBlocks * kBlockBytes, tiles_.n_padded_positions() - first);
+    double factor;
+    if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n,
+                            kernels::kBatchHeadroom, row + first * 2 * n_pairs, &factor)) {
+      return false;
+    }
+    panel.scales[group * rows + lane] = static_cast<float>(factor * 0x1p16);
+  }
+  const std::size_t place = lane / words * words * 2 + lane % 2 * words + lane % words / 2 * 2;
+  for (std::size_t pair = 0; pair < tiles_.n_padded_positions() * n_pairs; ++pair) {
+    std::copy_n(row + 2 * pair, 2, panel.integers + pair * 2 * rows + place);
+  }
+  return true;
+}
+
+void BatchLookupProduct::multiply_panel(const Panel& panel, std::size_t first,
+                                        std::size_t first_row, MutableMatrix y,
+                                        bool parallel) const {
+  const kernels::BatchLookupKernel& kernel = panel.kernel;
+  const std::size_t first_tile = first / kTileRows;
+  const std::size_t end_tile = (first + y.cols() + kTileRows - 1) / kTileRows;
+  const std::size_t tile_values = kTileRows * kernel.rows;
+  const std::size_t position_integers = 2 * codebooks_.n_pairs() * kernel.rows;
+  const std::size_t table_words = kernels::kWideCentroids * kernel.rows;
+  const Scratch<std::uint16_t> tables(kGroupBlocks * kBlockBytes * table_words);
+  const Scratch<std::uint16_t> sums((end_tile - first_tile) * tile_values);
+  const Scratch<float> totals((end_tile - first_tile) * tile_values);
+#pragma omp parallel if (parallel)
+  {
+#pragma omp for schedule(static) nowait
+    for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
+      const std::size_t at = (tile - first_tile) * tile_values;
+      std::fill_n(sums.data() + at, tile_values, std::uint16_t{0});
+      std::fill_n(totals.data() + at, tile_values, 0.0f);
+    }
+    for (std::size_t group = 0; group < n_groups(); ++group) {
+      const std::size_t b0 = group * kGroupBlocks;
+      const std::size_t b1 = std::min(b0 + kGroupBlocks, tiles_.n_blocks());
+#pragma omp for schedule(static)
+      for (std::size_t p = b0 * kBlockBytes; p < b1 * kBlockBytes; ++p) {
+        kernel.build(panel.integers + p * position_integers, codebooks_.centroids()[p],
+                     codebooks_.n_pairs(), n_centroids_,
+                     tables.data() + (p - b0 * kBlockBytes) * table_words);
+      }
+      for (std::size_t block = b0; block < b1; ++block) {
+#pragma omp for schedule(static) nowait
+        for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
+          kernel.sweep(tiles_.bytes_of(tile, block),
+                       tables.data() + (block - b0) * kBlockBytes * table_words,
+                       sums.data() + (tile - first_tile) * tile_values);
+        }
+      }
+#pragma omp for schedule(static)
+      for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
+        const std::size_t at = (tile - first_tile) * tile_values;
+        kernel.flush(sums.data() + at, panel.scales + group * kernel.rows, totals.data() + at);
+      }
+    }
+#pragma omp for schedule(static)
+    for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
+      write_tile(totals.data() + (tile - first_tile) * tile_values, tile, first, first_row,
+                 panel.n_rows, kernel.rows, y);
+    }
+  }
+}
+
+std::vector<std::size_t> BatchLookupProduct::multiply(std::size_t first, ConstMatrix x,
+                                                      MutableMatrix y, bool parallel) const {
+  const std::size_t row_integers = tiles_.n_padded_positions() * 2 * codebooks_.n_pairs();
+  const std::size_t most_rows = kernel(x.rows()).rows;
+  const Scratch<std::int16_t> row(row_integers);
+  const Scratch<std::int16_t> integers(row_integers * most_rows);
+  const Scratch<float> scales(n_groups() * most_rows);
+  const Scratch<float> long_products(long_centroids_.n_products());
+  std::vector<std::size_t> left;
+  for (std::size_t r0 = 0; r0 < x.rows();) {
+    const kernels::BatchLookupKernel& kernel = this->kernel(x.rows() - r0);
+    const Panel panel{.kernel = kernel,
+                      .n_rows = std::min(kernel.rows, x.rows() - r0),
+                      .integers = integers.data(),
+                      .scales = scales.data()};
+    std::fill_n(panel.integers, row_integers * kernel.rows, std::int16_t{0});
+    std::fill_n(panel.scales, n_groups() * kernel.rows, 0.0f);
+    for (std::size_t lane = 0; lane < panel.n_rows; ++lane) {
+      if (!quantize(x.row(r0 + lane).data(), lane, row.data(), panel)) left.push_back(r0 + lane);
+    }
+    multiply_panel(panel, first, r0, y, parallel);
+    for (std::size_t lane = 0; lane < panel.n_rows && long_centroids_.n_codes() > 0; ++lane) {
+      long_centroids_.multiply(x.row(r0 + lane).data(), long_products.data());
+      long_centroids_.add(long_products.data(), first, y.row(r0 + lane));
+    }
+    r0 += panel.n_rows;
+  }
+  return left;
+}
+
+}  // namespace pqw

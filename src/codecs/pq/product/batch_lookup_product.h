@@ -1,0 +1,46 @@
+// y = x Wᵀ through integer tables, many rows of x side by side.
+#pragma once
+
+#include "codecs/pq/product/code_tiles.h"
+#include "codecs/pq/product/integer_tables.h"
+#include "codecs/pq/product/long_centroids.h"
+#include "pqw/core/matrix_view.h"
+
+namespace pqw {
+
+class BatchLookupProduct {
+ public:
+  static constexpr std::size_t kLargestBlock = 64;
+
+  // `tiles` and `long_centroids`, which are computed apart, must outlive the product.
+  // REQUIRES: wide codes, weight.cols() > 0, block_size <= kLargestBlock.
+  BatchLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
+                     const LongCentroids& long_centroids, const kernels::LookupKernels& kernels);
+
+  // As LookupProduct::multiply.
+  std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
+                                    bool parallel) const;
+
+  // The one for the next rows where so many are left.
+  const kernels::BatchLookupKernel& kernel(std::size_t n_rows) const {
+    return n_rows > few_.rows ? many_ : few_;
+  }
+
+ private:
+  struct Panel;
+  bool quantize(const float* x, std::size_t lane, std::int16_t* row, const Panel& panel) const;
+  void multiply_panel(const Panel& panel, std::size_t first, std::size_t first_row, MutableMatrix y,
+                      bool parallel) const;
+  std::size_t n_groups() const;
+
+  const CodeTiles& tiles_;
+  const LongCentroids& long_centroids_;
+  const kernels::BatchLookupKernel& few_;
+  const kernels::BatchLookupKernel& many_;
+  std::size_t block_size_;
+  std::size_t n_columns_;
+  std::size_t n_centroids_;
+  IntegerCodebooks codebooks_;
+};
+
+}  // namespace pqw

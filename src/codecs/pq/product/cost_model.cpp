@@ -1,0 +1,102 @@
+// What a product costs by each method.
+#include "codecs/pq/product/cost_model.h"
+
+#include <algorithm>
+
+namespace pqw {
+namespace {
+
+constexpr double kQuantizeCycles = 2;     // a value of x to an integer
+constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
+constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
+constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
+constexpr double kEntryCycles = 4;        // a vector of a table of floats, to the L2 cache
+constexpr double kUnpackCycles = 0.2;     // a code
+constexpr double kLongCodeCycles = 3;     // a code of a long centroid
+
+double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
+
+struct Counts {
+  explicit Counts(const ProductSize& size)
+      : batch(static_cast<double>(size.batch)),
+        tiles(up(size.n_rows, kernels::kTileRows)),
+        rows(tiles * kernels::kTileRows),
+        columns(static_cast<double>(size.n_columns)),
+        positions(up(size.n_columns, size.block_size)),
+        units(size.width == CodeWidth::kNarrow ? positions / 2 : positions),
+        centroids(static_cast<double>(size.n_centroids)) {}
+
+  double batch, tiles, rows, columns, positions, units, centroids;
+};
+
+double vectors(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  return up(size.batch, kernels.lanes);
+}
+
+// `row_cycles`: of a vector of x and a row of W. `value_cycles`: of bringing a value into the
+// panel.
+double panel_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
+                    double row_cycles, double value_cycles) {
+  const Counts n(size);
+  const double panels = up(size.batch, kernels.lanes * kernels.most_vectors);
+  return vectors(size, kernels) * n.rows * row_cycles +
+         panels * n.columns * n.rows * kColumnCycles +
+         panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * value_cycles;
+}
+
+}  // namespace
+
+double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
+                     const LongCentroids& long_centroids) {
+  const Counts n(size);
+  const double entries =
+      size.width == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
+  const double entry_cycles =
+      kernel.entry_cycles * (1 + static_cast<double>(size.block_size) / 8) / 2;
+  return n.batch * (n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
+                    n.units * n.tiles * kernel.sweep_cycles +
+                    static_cast<double>(long_centroids.n_products() * size.block_size) +
+                    static_cast<double>(long_centroids.n_codes()) * kLongCodeCycles);
+}
+
+double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product) {
+  const Counts n(size);
+  double cycles = n.batch * n.columns * (kQuantizeCycles + kTransposeCycles);
+  for (std::size_t left = size.batch; left > 0;) {
+    const kernels::BatchLookupKernel& kernel = product.kernel(left);
+    const auto vectors = static_cast<double>(kernel.rows / kernel.vector_words);
+    const double groups = up(size.n_columns, size.block_size * kernels::kBatchHeadroom);
+    cycles += n.columns / 2 * n.centroids * vectors * kernel.build_cycles +
+              n.units * n.rows * kernel.sweep_cycles + groups * n.rows * kernel.flush_cycles;
+    left -= std::min(left, kernel.rows);
+  }
+  return cycles;
+}
+
+double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  const Counts n(size);
+  // Of full vectors, and of a row that is left alone.
+  const bool alone = size.batch % kernels.lanes == 1;
+  const double full = vectors(size, kernels) - (alone ? 1 : 0);
+  const double build =
+      n.centroids * (n.columns * kernels.build_cycles + n.positions * kEntryCycles);
+  const double pairs = size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
+  const double lanes = static_cast<double>(kernels.lanes);
+  const double sweep = n.units * n.rows;
+  return full * (build + pairs + sweep * (kernels.sweep_cycles + kUnpackCycles)) +
+         (alone ? (build + pairs) / lanes + sweep * (kernels.sweep_row_cycles + kUnpackCycles)
+                : 0) +
+         n.batch * n.columns * kTransposeCycles;
+}
+
+double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  return panel_cycles(size, kernels, static_cast<double>(size.n_columns) * kernels.direct_cycles,
+                      kTransposeCycles);
+}
+
+double bfloat16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  const double pairs = Counts(size).positions * static_cast<double>((size.block_size + 1) / 2);
+  return panel_cycles(size, kernels, pairs * kernels.bfloat16_cycles, kPairCycles);
+}
+
+}  // namespace pqw

@@ -1,0 +1,28 @@
+// What a product costs by each method, to choose among them.
+#pragma once
+
+#include "codecs/pq/product/batch_lookup_product.h"
+#include "kernels/product.h"
+
+namespace pqw {
+
+// A product of `batch` rows of x with n_rows rows of a weight.
+struct ProductSize {
+  std::size_t batch;
+  std::size_t n_rows;
+  std::size_t n_columns;
+  std::size_t block_size;
+  std::size_t n_centroids;
+  CodeWidth width;
+};
+
+// Cycles of one thread, from the measured ones of the kernels' inner loops; good to about a third,
+// which is enough as the methods cross at flat angles. Each grows with every number of the size.
+double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
+                     const LongCentroids& long_centroids);
+double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);
+double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+double bfloat16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+
+}  // namespace pqw

@@ -1,0 +1,126 @@
+// Codebooks and rows of x as integers.
+#include "codecs/pq/product/integer_tables.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <span>
+
+#include "codecs/float_range.h"
+#include "kernels/lookup.h"
+
+namespace pqw {
+namespace {
+
+constexpr double kLargest = 32766;
+
+// The smallest unit in which the largest value and the largest squared norm are small enough; the
+// norm before rounding, which can add sqrt(d) / 2.
+double unit_of(double largest, double squared_norm, std::size_t block_size, double headroom) {
+  const double largest_norm = 46300 / headroom - 0.5 * std::sqrt(static_cast<double>(block_size));
+  return std::max(largest / kLargest, std::sqrt(squared_norm) / largest_norm);
+}
+
+// To the nearest integer, ties to even. REQUIRES: |value| < 2^22.
+std::int16_t round_to_int16(float value) {
+  constexpr float kShift = 0x1.8p23f;  // here floats are one apart
+  return static_cast<std::int16_t>(std::bit_cast<std::int32_t>(value + kShift) -
+                                   std::bit_cast<std::int32_t>(kShift));
+}
+
+double largest_squared_norm(std::span<const float> values, std::size_t block_size) {
+  double largest = 0;
+  for (std::size_t begin = 0; begin < values.size(); begin += block_size) {
+    double squares = 0;
+    const std::size_t end = std::min(begin + block_size, values.size());
+    for (std::size_t i = begin; i < end; ++i) squares += static_cast<double>(values[i]) * values[i];
+    largest = std::max(largest, squares);
+  }
+  return largest;
+}
+
+}  // namespace
+
+IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<float>& codebooks,
+                                   std::size_t n_entries, std::size_t lanes,
+                                   std::size_t n_padded_positions)
+    : n_pairs_((weight.block_size + 1) / 2) {
+  const std::size_t d = weight.block_size;
+  const std::size_t codebook_values = n_entries * 2 * n_pairs_;
+  const std::size_t n_bytes = weight.n_groups * codebook_values * sizeof(std::int16_t);
+  values_ = allocate_aligned(n_bytes);
+  std::fill_n(values_.get(), n_bytes, std::byte{0});
+  auto* values = reinterpret_cast<std::int16_t*>(values_.get());
+  for (std::size_t g = 0; g < weight.n_groups; ++g, values += codebook_values) {
+    const float* codebook = codebooks.data() + g * weight.n_centroids * d;
+    double largest = 0, squared_norm = 0;
+    for (std::size_t k = 0; k < weight.n_centroids; ++k) {
+      double squares = 0;
+      for (std::size_t j = 0; j < d; ++j) {
+        const double value = codebook[k * d + j];
+        largest = std::max(largest, std::abs(value));
+        squares += value * value;
+      }
+      squared_norm = std::max(squared_norm, squares);
+    }
+    const double unit = unit_of(largest, squared_norm, d, 1);
+    for (std::size_t k = 0; k < weight.n_centroids && unit > 0; ++k) {
+      for (std::size_t j = 0; j < d; ++j) {
+        const std::size_t place = lanes == kInOrder
+                                      ? k * 2 * n_pairs_ + j
+                                      : kernels::centroid_place(k, j, n_pairs_, lanes);
+        values[place] = static_cast<std::int16_t>(std::nearbyint(codebook[k * d + j] / unit));
+      }
+    }
+    const std::size_t end = g + 1 == weight.n_groups
+                                ? n_padded_positions
+                                : first_position(g + 1, weight.n_groups, weight.positions());
+    centroids_.resize(end, values);
+    units_.resize(end, unit);
+  }
+}
+
+bool quantize_positions(const float* x, std::size_t n_columns, std::size_t block_size,
+                        const IntegerCodebooks& codebooks, std::size_t first, std::size_t n,
+                        std::size_t headroom, std::int16_t* out, double* factor) {
+  const std::size_t d = block_size;
+  const std::size_t row_values = 2 * codebooks.n_pairs();
+  std::fill_n(out, n * row_values, std::int16_t{0});
+  const std::size_t end = std::min(first + n, (n_columns + d - 1) / d);
+  // The positions from p that share a codebook, up to `end`.
+  const auto run_end = [&](std::size_t p) {
+    const std::size_t begin = p;
+    while (p < end && codebooks.units()[p] == codebooks.units()[begin]) ++p;
+    return p;
+  };
+  double unit = 0;
+  for (std::size_t p = first; p < end;) {
+    const std::size_t next = run_end(p);
+    const std::span<const float> values(x + p * d, std::min(next * d, n_columns) - p * d);
+    const float largest = largest_magnitude(values);
+    if (!(largest <= std::numeric_limits<float>::max())) return false;
+    unit = std::max(unit, codebooks.units()[p] * unit_of(largest, largest_squared_norm(values, d),
+                                                         d, static_cast<double>(headroom)));
+    p = next;
+  }
+  *factor = unit;
+  if (unit == 0) return true;
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  if (!(unit * 0x1p16 >= kLeast) || unit * 0x1p32 > std::numeric_limits<float>::max()) return false;
+  for (std::size_t p = first; p < end;) {
+    const std::size_t next = row_values == d ? run_end(p) : p + 1;
+    const double scale = codebooks.units()[p] / unit;
+    if (scale > std::numeric_limits<float>::max()) return false;
+    const auto to_integer = static_cast<float>(scale);
+    const std::size_t n_values = std::min(next * d, n_columns) - p * d;
+    std::int16_t* integers = out + (p - first) * row_values;
+    for (std::size_t i = 0; i < n_values; ++i) {
+      integers[i] = round_to_int16(x[p * d + i] * to_integer);
+    }
+    p = next;
+  }
+  return true;
+}
+
+}  // namespace pqw

@@ -1,0 +1,47 @@
+// Codebooks and rows of x as integers, from which the integer tables are built.
+//
+// By the inequality of Cauchy and Schwarz no product of a block and a centroid exceeds that of
+// their norms. Scales that keep both norms below 46,340 keep all products in int32, without a look
+// at them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "codecs/product/scratch.h"
+#include "pqw/codecs/pq.h"
+
+namespace pqw {
+
+class IntegerCodebooks {
+ public:
+  static constexpr std::size_t kInOrder = 0;
+
+  // Of `codebooks` in the place of those of the weight, for tables of n_entries >=
+  // weight.n_centroids, built by kernels of that many lanes; kInOrder: int16[n_entries][2*n_pairs].
+  // `n_padded_positions` >= weight.positions().
+  IntegerCodebooks(const PqWeight& weight, const std::vector<float>& codebooks,
+                   std::size_t n_entries, std::size_t lanes, std::size_t n_padded_positions);
+
+  std::size_t n_pairs() const { return n_pairs_; }
+  // Of each padded position, in order or in the layout of kernels::centroid_place.
+  const std::int16_t* const* centroids() const { return centroids_.data(); }
+  // Real value of a unit of the centroids of each padded position.
+  const double* units() const { return units_.data(); }
+
+ private:
+  std::size_t n_pairs_;
+  AlignedBytes values_;
+  std::vector<const std::int16_t*> centroids_;
+  std::vector<double> units_;
+};
+
+// Writes positions first .. first+n-1 of a row of x as int16[n][2 * n_pairs] for the codebooks, and
+// what the products of these integers with those of the centroids are to be multiplied with; 0 when
+// the row is zero here. The products are `headroom` times smaller than int32 could hold. False when
+// a value is not finite or that factor, times 2^16, is no normal float.
+bool quantize_positions(const float* x, std::size_t n_columns, std::size_t block_size,
+                        const IntegerCodebooks& codebooks, std::size_t first, std::size_t n,
+                        std::size_t headroom, std::int16_t* out, double* factor);
+
+}  // namespace pqw

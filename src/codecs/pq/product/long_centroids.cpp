@@ -1,0 +1,103 @@
+// Centroids far longer than the others of their codebook.
+#include "codecs/pq/product/long_centroids.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace pqw {
+namespace {
+
+double squared_norm(std::span<const float> centroid) {
+  double squares = 0;
+  for (const float value : centroid) squares += static_cast<double>(value) * value;
+  return squares;
+}
+
+// Which centroids are long, [groups][n_centroids]. `counts`: their codes.
+std::vector<bool> find_long(const PqWeight& weight, const std::vector<std::size_t>& counts,
+                            double share) {
+  const std::size_t n = weight.n_centroids;
+  std::vector<bool> is_long(weight.n_groups * n, false);
+  std::vector<double> lengths(n);
+  std::vector<std::size_t> longest_first(n);
+  for (std::size_t g = 0; g < weight.n_groups; ++g) {
+    const std::size_t* group_counts = counts.data() + g * n;
+    for (std::size_t k = 0; k < n; ++k) {
+      lengths[k] = squared_norm(
+          std::span(weight.codebooks).subspan((g * n + k) * weight.block_size, weight.block_size));
+    }
+    std::iota(longest_first.begin(), longest_first.end(), std::size_t{0});
+    std::ranges::stable_sort(longest_first,
+                             [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
+    const std::size_t all = std::accumulate(group_counts, group_counts + n, std::size_t{0});
+    auto left = static_cast<std::size_t>(share * static_cast<double>(all));
+    for (const std::size_t k : longest_first) {
+      if (group_counts[k] > left) break;
+      left -= group_counts[k];
+      is_long[g * n + k] = true;
+    }
+  }
+  return is_long;
+}
+
+}  // namespace
+
+LongCentroids::LongCentroids(const PqWeight& weight, double share)
+    : centroids_(weight.codebooks), others_(weight.codebooks) {
+  const std::size_t n_rows = weight.rows(), n = weight.n_centroids, d = weight.block_size;
+  const std::size_t n_positions = weight.positions();
+  std::vector<std::size_t> group_of(n_positions);
+  for (std::size_t g = 0; g < weight.n_groups; ++g) {
+    std::fill(group_of.begin() +
+                  static_cast<std::ptrdiff_t>(first_position(g, weight.n_groups, n_positions)),
+              group_of.end(), g);
+  }
+  std::vector<std::size_t> counts(weight.n_groups * n);
+  for (std::size_t p = 0; p < n_positions; ++p) {
+    for (std::size_t r = 0; r < n_rows; ++r) {
+      ++counts[group_of[p] * n + weight.codes[p * n_rows + r]];
+    }
+  }
+  const std::vector<bool> is_long = find_long(weight, counts, share);
+  for (std::size_t i = 0; i < others_.size(); ++i) {
+    if (is_long[i / d]) others_[i] = 0;
+  }
+
+  constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+  std::vector<std::uint32_t> product_of(n);
+  for (std::size_t p = 0; p < n_positions; ++p) {
+    std::ranges::fill(product_of, kNone);
+    for (std::size_t r = 0; r < n_rows; ++r) {
+      const std::size_t k = weight.codes[p * n_rows + r];
+      if (!is_long[group_of[p] * n + k]) continue;
+      if (product_of[k] == kNone) {
+        product_of[k] = static_cast<std::uint32_t>(products_.size());
+        products_.push_back({.column = p * d,
+                             .n_columns = std::min(d, weight.cols() - p * d),
+                             .centroid = (group_of[p] * n + k) * d});
+      }
+      codes_.push_back({static_cast<std::uint32_t>(r), product_of[k]});
+    }
+  }
+  std::ranges::stable_sort(codes_, {}, &Code::row);
+}
+
+void LongCentroids::multiply(const float* x, float* products) const {
+  for (const Product& product : products_) {
+    float sum = 0;
+    for (std::size_t j = 0; j < product.n_columns; ++j) {
+      sum += x[product.column + j] * centroids_[product.centroid + j];
+    }
+    *products++ = sum;
+  }
+}
+
+void LongCentroids::add(const float* products, std::size_t first, std::span<float> y) const {
+  for (auto code = std::ranges::lower_bound(codes_, first, {}, &Code::row);
+       code != codes_.end() && code->row < first + y.size(); ++code) {
+    y[code->row - first] += products[code->product];
+  }
+}
+
+}  // namespace pqw

@@ -1,0 +1,213 @@
+// y = x Wᵀ through integer tables.
+#include "codecs/pq/product/lookup_product.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+namespace pqw {
+
+using kernels::kGroupBlocks;
+using kernels::kSweepTiles;
+using kernels::kTileRows;
+
+namespace {
+
+constexpr std::size_t kRowsAtOnce = 4;                     // that share the codes in the L2 cache
+constexpr std::size_t kTableBytes = std::size_t{1} << 20;  // tables at a time, for the L2 cache
+
+std::size_t entries_of(const CodeTiles& tiles) {
+  return tiles.width() == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
+}
+
+const kernels::LookupKernel& kernel_of(const kernels::LookupKernels& kernels, CodeWidth width,
+                                       bool high) {
+  if (width == CodeWidth::kNarrow) return high ? kernels.narrow_high : kernels.narrow_fast;
+  return high ? kernels.wide_high : kernels.wide_fast;
+}
+
+}  // namespace
+
+// Rows of x that are multiplied together, and the memory for it.
+struct LookupProduct::Batch {
+  std::size_t n_rows = 0;
+  std::array<std::size_t, kRowsAtOnce> y_rows = {};
+  std::size_t first_tile, end_tile;
+  std::size_t groups_at_once;
+  bool parallel;
+  std::int16_t* integers;  // [row][row_integers()]
+  double* factors;         // [row][n_groups()]
+  float* long_products;    // [row][long_centroids_.n_products()]
+  std::uint8_t* tables;    // [row][groups_at_once][group_table_bytes()]
+  float* scales;           // [row][groups_at_once]
+  float* sums;             // [row][tiles][64]
+  std::uint8_t* scratch;   // of each thread: of a sweep, and the words of a build
+  std::size_t scratch_bytes;
+};
+
+LookupProduct::LookupProduct(const PqWeight& weight, const CodeTiles& tiles, bool high,
+                             double long_share, const kernels::LookupKernels& kernels)
+    : tiles_(tiles),
+      kernel_(kernel_of(kernels, tiles.width(), high)),
+      block_size_(weight.block_size),
+      n_columns_(weight.cols()),
+      n_entries_(entries_of(tiles)),
+      long_centroids_(weight, long_share),
+      codebooks_(weight, long_centroids_.others(), n_entries_,
+                 tiles.width() == CodeWidth::kNarrow ? kernels.narrow_lanes : kernels.wide_lanes,
+                 tiles.n_padded_positions()) {
+  assert(tiles.width() != CodeWidth::kLarge);
+}
+
+std::size_t LookupProduct::n_groups() const {
+  return (tiles_.n_blocks() + kGroupBlocks - 1) / kGroupBlocks;
+}
+
+std::size_t LookupProduct::group_blocks(std::size_t group) const {
+  return std::min(kGroupBlocks, tiles_.n_blocks() - group * kGroupBlocks);
+}
+
+std::size_t LookupProduct::row_integers() const {
+  return tiles_.n_padded_positions() * 2 * codebooks_.n_pairs();
+}
+
+std::size_t LookupProduct::group_table_bytes() const {
+  return kGroupBlocks * kernel_.block_table_bytes;
+}
+
+bool LookupProduct::prepare(const float* x, std::int16_t* integers, double* factors) const {
+  const std::size_t group_positions = kGroupBlocks * tiles_.positions_per_block();
+  for (std::size_t group = 0; group < n_groups(); ++group) {
+    const std::size_t first = group * group_positions;
+    const std::size_t n = group_blocks(group) * tiles_.positions_per_block();
+    if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n, 1,
+                            integers + first * 2 * codebooks_.n_pairs(), factors + group)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// `group` counts from the first one of this round.
+void LookupProduct::build(const Batch& batch, std::size_t row, std::size_t group,
+                          std::uint16_t* words) const {
+  const std::size_t at = row * batch.groups_at_once + group % batch.groups_at_once;
+  const double factor = batch.factors[row * n_groups() + group];
+  batch.scales[at] = 0;
+  if (factor == 0) return;
+  const std::size_t first = group * kGroupBlocks * tiles_.positions_per_block();
+  const std::int32_t byte_factor =
+      kernel_.build({.x = batch.integers + row * row_integers() + first * 2 * codebooks_.n_pairs(),
+                     .centroids = codebooks_.centroids() + first,
+                     .n_positions = group_blocks(group) * tiles_.positions_per_block(),
+                     .n_pairs = codebooks_.n_pairs()},
+                    words, batch.tables + at * group_table_bytes());
+  batch.scales[at] = static_cast<float>(factor * 0x1p16 * (0x1p15 / byte_factor));
+}
+
+void LookupProduct::sweep(const Batch& batch, std::size_t first_tile, std::size_t n_tiles,
+                          std::size_t group, std::uint8_t* scratch) const {
+  for (std::size_t row = 0; row < batch.n_rows; ++row) {
+    const std::size_t at = row * batch.groups_at_once + group % batch.groups_at_once;
+    if (batch.scales[at] == 0) continue;
+    const std::size_t n_batch_tiles = batch.end_tile - batch.first_tile;
+    float* sums = batch.sums + (row * n_batch_tiles + first_tile - batch.first_tile) * kTileRows;
+    kernel_.sweep(tiles_.bytes_of(first_tile, group * kGroupBlocks),
+                  tiles_.block_stride(first_tile), group_blocks(group), n_tiles,
+                  batch.tables + at * group_table_bytes(), batch.scales[at], scratch, sums);
+  }
+}
+
+void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, MutableMatrix y) const {
+  const std::size_t n_tiles = batch.end_tile - batch.first_tile;
+  const std::size_t n_threads =
+      batch.parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
+  // A run of tiles that lie together, or an equal part of it where there are few.
+  std::size_t share = kSweepTiles;
+  while (share > 1 && n_tiles < share * n_threads) share /= 2;
+  const std::size_t aligned_tile = batch.first_tile - batch.first_tile % share;
+  std::fill_n(batch.sums, batch.n_rows * n_tiles * kTileRows, 0.0f);
+#pragma omp parallel if (batch.parallel)
+  {
+    std::uint8_t* scratch =
+        batch.scratch + static_cast<std::size_t>(omp_get_thread_num()) * batch.scratch_bytes;
+    auto* words = reinterpret_cast<std::uint16_t*>(scratch);
+    for (std::size_t g0 = 0; g0 < n_groups(); g0 += batch.groups_at_once) {
+      const std::size_t g1 = std::min(n_groups(), g0 + batch.groups_at_once);
+#pragma omp for collapse(2)
+      for (std::size_t row = 0; row < batch.n_rows; ++row) {
+        for (std::size_t group = g0; group < g1; ++group) build(batch, row, group, words);
+      }
+#pragma omp for
+      for (std::size_t tile = aligned_tile; tile < batch.end_tile; tile += share) {
+        const std::size_t from = std::max(tile, batch.first_tile);
+        const std::size_t n = std::min(tile + share, batch.end_tile) - from;
+        for (std::size_t group = g0; group < g1; ++group) sweep(batch, from, n, group, scratch);
+      }
+    }
+  }
+  for (std::size_t row = 0; row < batch.n_rows; ++row) {
+    float* out = y.row(batch.y_rows[row]).data();
+    for (std::size_t tile = 0; tile < n_tiles; ++tile) {
+      float rows[kTileRows];
+      kernel_.order(batch.sums + (row * n_tiles + tile) * kTileRows, rows);
+      const std::size_t begin = (batch.first_tile + tile) * kTileRows;
+      const std::size_t from = std::max(begin, first);
+      const std::size_t to = std::min(begin + kTileRows, first + y.cols());
+      std::copy(rows + (from - begin), rows + (to - begin), out + (from - first));
+    }
+    long_centroids_.add(batch.long_products + row * long_centroids_.n_products(), first,
+                        {out, y.cols()});
+  }
+}
+
+std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
+                                                 bool parallel) const {
+  Batch batch;
+  batch.first_tile = first / kTileRows;
+  batch.end_tile = (first + y.cols() + kTileRows - 1) / kTileRows;
+  batch.parallel = parallel;
+  const std::size_t most_rows = std::min(kRowsAtOnce, x.rows());
+  const std::size_t n_tiles = batch.end_tile - batch.first_tile;
+  batch.groups_at_once = std::clamp<std::size_t>(
+      kTableBytes / std::max<std::size_t>(1, most_rows * group_table_bytes()), 1, n_groups());
+  batch.scratch_bytes =
+      std::max(kSweepTiles * kernels::kScratchBytes,
+               kGroupBlocks * tiles_.positions_per_block() * n_entries_ * sizeof(std::uint16_t));
+  const std::size_t n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
+  const Scratch<std::int16_t> integers(most_rows * row_integers());
+  const Scratch<double> factors(most_rows * n_groups());
+  const Scratch<float> long_products(most_rows * long_centroids_.n_products());
+  const Scratch<std::uint8_t> tables(most_rows * batch.groups_at_once * group_table_bytes());
+  const Scratch<float> scales(most_rows * batch.groups_at_once);
+  const Scratch<float> sums(most_rows * n_tiles * kTileRows);
+  const Scratch<std::uint8_t> scratch(n_threads * batch.scratch_bytes);
+  batch.integers = integers.data();
+  batch.factors = factors.data();
+  batch.long_products = long_products.data();
+  batch.tables = tables.data();
+  batch.scales = scales.data();
+  batch.sums = sums.data();
+  batch.scratch = scratch.data();
+
+  std::vector<std::size_t> left;
+  for (std::size_t row = 0; row < x.rows(); ++row) {
+    if (prepare(x.row(row).data(), batch.integers + batch.n_rows * row_integers(),
+                batch.factors + batch.n_rows * n_groups())) {
+      long_centroids_.multiply(x.row(row).data(),
+                               batch.long_products + batch.n_rows * long_centroids_.n_products());
+      batch.y_rows[batch.n_rows++] = row;
+    } else {
+      left.push_back(row);
+    }
+    if (batch.n_rows == kRowsAtOnce || (row + 1 == x.rows() && batch.n_rows > 0)) {
+      multiply_batch(batch, first, y);
+      batch.n_rows = 0;
+    }
+  }
+  return left;
+}
+
+}  // namespace pqw

@@ -1,0 +1,48 @@
+// y = x Wᵀ through integer tables, a row of x at a time.
+#pragma once
+
+#include "codecs/pq/product/code_tiles.h"
+#include "codecs/pq/product/integer_tables.h"
+#include "codecs/pq/product/long_centroids.h"
+#include "pqw/core/matrix_view.h"
+
+namespace pqw {
+
+class LookupProduct {
+ public:
+  // The longest centroids, up to that share of the codes, are left out of the tables and computed
+  // with floats. `tiles` must outlive the product. REQUIRES: no large codes, weight.cols() > 0.
+  LookupProduct(const PqWeight& weight, const CodeTiles& tiles, bool high, double long_share,
+                const kernels::LookupKernels& kernels);
+
+  // Rows first .. first+y.cols()-1 of W. Rows of x that have no integer tables are left alone and
+  // returned.
+  std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
+                                    bool parallel) const;
+
+  const kernels::LookupKernel& kernel() const { return kernel_; }
+  const LongCentroids& long_centroids() const { return long_centroids_; }
+
+ private:
+  struct Batch;
+  bool prepare(const float* x, std::int16_t* integers, double* factors) const;
+  void build(const Batch& batch, std::size_t row, std::size_t group, std::uint16_t* words) const;
+  void sweep(const Batch& batch, std::size_t first_tile, std::size_t n_tiles, std::size_t group,
+             std::uint8_t* scratch) const;
+  void multiply_batch(const Batch& batch, std::size_t first, MutableMatrix y) const;
+
+  std::size_t n_groups() const;
+  std::size_t group_blocks(std::size_t group) const;
+  std::size_t row_integers() const;
+  std::size_t group_table_bytes() const;
+
+  const CodeTiles& tiles_;
+  const kernels::LookupKernel& kernel_;
+  std::size_t block_size_;
+  std::size_t n_columns_;
+  std::size_t n_entries_;
+  LongCentroids long_centroids_;
+  IntegerCodebooks codebooks_;
+};
+
+}  // namespace pqw

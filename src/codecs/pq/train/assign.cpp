@@ -1,0 +1,92 @@
+// The E-step, in parallel over fixed ranges of blocks.
+#include "codecs/pq/train/assign.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "codecs/active_kernels.h"
+#include "codecs/pq/train/centroid_tiles.h"
+
+namespace pqw {
+namespace {
+
+constexpr std::size_t kChunk = 1024;  // blocks per partial sum
+
+// The middle of the centroids, near which scores lose little to cancellation.
+std::vector<float> mean_of(std::span<const float> codebook, std::size_t d) {
+  std::vector<double> sums(d);
+  for (std::size_t i = 0; i < codebook.size(); ++i) sums[i % d] += codebook[i];
+  std::vector<float> mean(d);
+  for (std::size_t j = 0; j < d; ++j) {
+    mean[j] = static_cast<float>(sums[j] / static_cast<double>(codebook.size() / d));
+  }
+  return mean;
+}
+
+// row_weights: of the blocks i % size, or empty.
+double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
+                       std::span<std::uint16_t> codes, std::span<const float> row_weights) {
+  const kernels::Table& table = active_kernels();
+  const TiledCodebook tiled(codebook, mean_of(codebook, blocks.d));
+  const kernels::CentroidTiles tiles = tiled.view();
+  const std::size_t n_chunks = (blocks.count() + kChunk - 1) / kChunk;
+  const std::size_t scratch_floats = kernels::nearest_scratch_floats(blocks.d);
+  std::vector<double> partial(n_chunks);
+  std::vector<float> scratch(static_cast<std::size_t>(omp_get_max_threads()) * scratch_floats);
+#pragma omp parallel for schedule(dynamic, 4) if (n_chunks > 1)
+  for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    const std::size_t begin = chunk * kChunk;
+    const std::size_t n = std::min(kChunk, blocks.count() - begin);
+    std::array<float, kChunk> distances;
+    table.nearest(blocks[begin], n, tiles, scratch.data() + thread * scratch_floats,
+                  codes.data() + begin, distances.data());
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double distance = distances[i];
+      sum +=
+          row_weights.empty() ? distance : distance * row_weights[(begin + i) % row_weights.size()];
+    }
+    partial[chunk] = sum;
+  }
+  double objective = 0;
+  for (const double sum : partial) objective += sum;
+  return objective;
+}
+
+// The columns of a position share their weights h, and Σ h (x-c)² = Σ (√h x - √h c)²: scaling the
+// blocks of the position and the codebook by √h makes the weights disappear.
+double assign_by_position(BlockSpan blocks, std::span<const float> codebook,
+                          std::span<std::uint16_t> codes, const BlockWeights& weights) {
+  const std::size_t d = blocks.d;
+  std::vector<float> scaled_codebook(codebook.size());
+  std::vector<float> scaled_blocks(weights.n_rows * d);
+  double objective = 0;
+  for (std::size_t first = 0; first < blocks.count(); first += weights.n_rows) {
+    const float* columns = weights.of_columns(first, d);
+    std::vector<float> roots(d);
+    for (std::size_t j = 0; j < d; ++j) roots[j] = std::sqrt(columns[j]);
+    for (std::size_t i = 0; i < codebook.size(); ++i)
+      scaled_codebook[i] = roots[i % d] * codebook[i];
+    for (std::size_t i = 0; i < scaled_blocks.size(); ++i) {
+      scaled_blocks[i] = roots[i % d] * blocks[first][i];
+    }
+    objective += assign_unscaled({scaled_blocks, d}, scaled_codebook,
+                                 codes.subspan(first, weights.n_rows), weights.rows);
+  }
+  return objective;
+}
+
+}  // namespace
+
+double assign(BlockSpan blocks, std::span<const float> codebook, std::span<std::uint16_t> codes,
+              const BlockWeights& weights) {
+  return weights.columns.empty() ? assign_unscaled(blocks, codebook, codes, weights.rows)
+                                 : assign_by_position(blocks, codebook, codes, weights);
+}
+
+}  // namespace pqw

@@ -1,0 +1,18 @@
+// The E-step.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "codecs/pq/train/block_span.h"
+
+namespace pqw {
+
+// Gives every block the code of its nearest centroid (exhaustive, ties to the lowest index) and
+// returns the objective Σ‖x - c(x)‖², summed in an order that does not depend on the threads. With
+// weights, distances and objective are weighted.
+// Layout: codebook is float[K][d]. REQUIRES: codes.size() == blocks.count(), 1 <= K <= 65536.
+double assign(BlockSpan blocks, std::span<const float> codebook, std::span<std::uint16_t> codes,
+              const BlockWeights& weights = {});
+
+}  // namespace pqw

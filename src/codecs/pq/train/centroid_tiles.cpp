@@ -1,0 +1,31 @@
+// A codebook as the kernels want it: in tiles, shifted, with its norms.
+#include "codecs/pq/train/centroid_tiles.h"
+
+namespace pqw {
+
+using kernels::kTile;
+
+TiledCodebook::TiledCodebook(std::span<const float> codebook, std::span<const float> shift)
+    : d_(shift.size()),
+      n_centroids_(codebook.size() / d_),
+      centroids_(kernels::tile_count(n_centroids_) * d_ * kTile, kernels::kFarAway),
+      shifted_(centroids_.size()),
+      half_norms_(kernels::tile_count(n_centroids_) * kTile, kernels::kFarAway),
+      shift_(shift.begin(), shift.end()) {
+  for (std::size_t k = 0; k < n_centroids_; ++k) {
+    double norm = 0;
+    for (std::size_t j = 0; j < d_; ++j) {
+      const std::size_t at = (k / kTile * d_ + j) * kTile + k % kTile;
+      centroids_[at] = codebook[k * d_ + j];
+      shifted_[at] = codebook[k * d_ + j] - shift[j];
+      norm += static_cast<double>(shifted_[at]) * shifted_[at];
+    }
+    half_norms_[k] = static_cast<float>(norm / 2);
+  }
+}
+
+kernels::CentroidTiles TiledCodebook::view() const {
+  return {d_, n_centroids_, centroids_.data(), shifted_.data(), half_norms_.data(), shift_.data()};
+}
+
+}  // namespace pqw

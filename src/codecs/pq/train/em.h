@@ -1,0 +1,31 @@
+// Training of one codebook by EM.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "codecs/pq/train/block_span.h"
+#include "pqw/codecs/pq_encode.h"
+
+namespace pqw {
+
+using OnIteration = std::function<void(const EmIteration&)>;
+
+// The centroids that options.engine finds, float[K][d] with K = options.n_centroids, or the number
+// of distinct blocks when that is not larger: then every distinct block is a centroid. Of several
+// runs the one with the lowest last objective counts, the first of equals.
+// `codes` is room for the codes of the E-steps; what is left in it means nothing.
+// REQUIRES: options are valid, blocks.count() >= 1, codes.size() == blocks.count(); with weights
+// the engine is native.
+std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
+                                  const PqOptions& options, std::span<std::uint16_t> codes,
+                                  const OnIteration& on_iteration);
+
+// k-means of FAISS on all blocks. REQUIRES: more than options.n_centroids distinct blocks.
+std::vector<float> train_with_faiss(BlockSpan blocks, const PqOptions& options,
+                                    const OnIteration& on_iteration);
+
+}  // namespace pqw

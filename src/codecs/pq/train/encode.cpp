@@ -1,0 +1,184 @@
+// Encoding: codebooks per group of positions, then the codes.
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "codecs/float_range.h"
+#include "codecs/pq/train/assign.h"
+#include "codecs/pq/train/distinct.h"
+#include "codecs/pq/train/em.h"
+#include "codecs/pq/train/gain.h"
+#include "pqw/codecs/pq_encode.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+std::size_t positions_of(const Blocks& blocks) {
+  return (matrix_shape(blocks.shape).cols + blocks.block_size - 1) / blocks.block_size;
+}
+
+std::size_t groups_of(const Blocks& blocks, const PqOptions& options) {
+  return std::clamp<std::size_t>(options.n_groups, 1,
+                                 std::max<std::size_t>(1, positions_of(blocks)));
+}
+
+BlockSpan group_blocks(const Blocks& blocks, std::size_t group, std::size_t n_groups) {
+  const std::size_t positions = positions_of(blocks);
+  const std::size_t position_floats = matrix_shape(blocks.shape).rows * blocks.block_size;
+  const std::size_t begin = first_position(group, n_groups, positions) * position_floats;
+  const std::size_t end = first_position(group + 1, n_groups, positions) * position_floats;
+  return {std::span(blocks.values).subspan(begin, end - begin), blocks.block_size};
+}
+
+// binary16 keeps 11 bits between 2^-14 and 65504. Weights beyond it would become infinite, also by
+// the gain, which is not known yet; weights that are mostly below it would lose the bits that tell
+// them apart.
+bool fits_f16(std::span<const float> values) {
+  constexpr double kMax = 65504 / kMostGainOfMeans;
+  constexpr double kSmallestNormal = 0x1p-14;
+  double squares = 0;
+  std::size_t n_nonzero = 0;
+  for (const float value : values) {
+    if (std::abs(value) > kMax) return false;
+    squares += static_cast<double>(value) * value;
+    n_nonzero += value != 0;
+  }
+  return n_nonzero == 0 ||
+         squares >= kSmallestNormal * kSmallestNormal * static_cast<double>(n_nonzero);
+}
+
+Blocks scaled(const Blocks& blocks, int exponent) {
+  Blocks result = blocks;
+  for (float& value : result.values) value = std::ldexp(value, exponent);
+  return result;
+}
+
+// For blocks that are scaled: binary16 does not reach as far as their weights.
+PqOptions float32(PqOptions options) {
+  options.codebook_dtype = DType::kF32;
+  return options;
+}
+
+void validate(const PqImportance& importance, const Blocks& blocks, const PqOptions& options) {
+  const MatrixShape matrix = matrix_shape(blocks.shape);
+  const auto check = [&](std::span<const float> values, std::size_t expected, const char* name) {
+    if (values.empty()) return;
+    if (options.engine == Engine::kFaiss) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "engine=faiss does not support importances; use engine=native");
+    }
+    if (values.size() != expected) {
+      throw Error(ErrorCode::kInvalidArgument, std::to_string(values.size()) + " importances of " +
+                                                   name + ", expected " + std::to_string(expected));
+    }
+    for (const float value : values) {
+      if (value >= 0 && std::isfinite(value)) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string("importances of ") + name + ": expected finite values >= 0");
+    }
+  };
+  check(importance.rows, matrix.rows, "rows");
+  check(importance.columns, matrix.cols, "columns");
+}
+
+// [positions][block_size]: the padding of the last position has no importance.
+std::vector<float> padded_columns(const PqImportance& importance, const Blocks& blocks) {
+  std::vector<float> columns(importance.columns.begin(), importance.columns.end());
+  if (!columns.empty()) columns.resize(positions_of(blocks) * blocks.block_size);
+  return columns;
+}
+
+}  // namespace
+
+Blocks prepare(FloatTensor tensor, const PqOptions& options) {
+  return cut_blocks(tensor, options.block_size);
+}
+
+PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
+  validate(options);
+  const int exponent = safe_exponent(blocks.values);
+  if (exponent < 0) {  // values far below the largest may become zeros in the units of encode
+    PqWeight weight = plan_weight(scaled(blocks, exponent), float32(options));
+    weight.options = to_string(options) + gain_text({});
+    return weight;
+  }
+  PqWeight weight;
+  weight.shape = blocks.shape;
+  weight.dtype = blocks.dtype;
+  weight.block_size = blocks.block_size;
+  weight.n_groups = groups_of(blocks, options);
+  weight.n_centroids = 1;
+  for (std::size_t group = 0; group < weight.n_groups; ++group) {
+    const auto distinct =
+        distinct_blocks(group_blocks(blocks, group, weight.n_groups), options.n_centroids);
+    weight.n_centroids = std::max(weight.n_centroids, distinct.size());
+  }
+  const bool narrow = options.codebook_dtype == DType::kF16 && fits_f16(blocks.values);
+  weight.codebook_dtype = narrow ? DType::kF16 : DType::kF32;
+  weight.options = to_string(options) + gain_text({});
+  weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
+  weight.codes.resize(blocks.count());
+  return weight;
+}
+
+namespace {
+
+// Codebooks without gain, and their codes.
+PqWeight learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
+               const PqImportance& importance) {
+  PqWeight weight = plan_weight(blocks, options);
+  validate(importance, blocks, options);
+  if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
+    weight = learn(scaled(blocks, exponent), float32(options), observer, importance);
+    for (float& value : weight.codebooks) value = saturated(std::ldexp(double{value}, -exponent));
+    weight.options = to_string(options) + gain_text({});
+    return weight;
+  }
+  const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
+  const std::vector<float> columns = padded_columns(importance, blocks);
+  std::size_t first_code = 0;
+  for (std::size_t group = 0; group < weight.n_groups; ++group) {
+    const BlockSpan span = group_blocks(blocks, group, weight.n_groups);
+    if (span.count() == 0) continue;
+    const std::size_t n_rows = matrix_shape(blocks.shape).rows;
+    BlockWeights weights{n_rows, importance.rows, {}};
+    if (!columns.empty()) {
+      const std::size_t first = first_code / n_rows * blocks.block_size;
+      weights.columns = std::span(columns).subspan(first, span.count() / n_rows * span.d);
+    }
+    const auto codes = std::span(weight.codes).subspan(first_code, span.count());
+    PqOptions group_options = options;
+    group_options.seed += group;
+    std::vector<float> codebook =
+        train_codebook(span, weights, group_options, codes, [&](EmIteration iteration) {
+          iteration.group = group;
+          if (observer != nullptr) observer->on_iteration(iteration);
+        });
+    round_to(weight.codebook_dtype, codebook);
+    assign(span, codebook, codes, weights);
+    std::copy(codebook.begin(), codebook.end(),
+              weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
+    first_code += span.count();
+  }
+  return weight;
+}
+
+}  // namespace
+
+PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
+                const PqImportance& importance) {
+  assert(blocks.block_size == options.block_size);
+  PqWeight weight = learn(blocks, options, observer, importance);
+  apply_gain(blocks, importance, options.gain, weight);
+  return weight;
+}
+
+PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer,
+                const PqImportance& importance) {
+  PqOptions resolved = options;
+  resolve(resolved, Shape{w.rows(), w.cols()});
+  return encode(cut_blocks(w, resolved.block_size), resolved, observer, importance);
+}
+
+}  // namespace pqw

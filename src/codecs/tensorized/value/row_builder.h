@@ -1,0 +1,60 @@
+// Rows of a tensorized matrix, one after the other.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "codecs/tensorized/value/factors.h"
+
+namespace pqw::tensorized {
+
+// Fixing the digits of a row one by one leaves smaller and smaller tensors; those of the digits
+// that a row shares with the one before are kept.
+class RowBuilder {
+ public:
+  // Rows are multiplied by `scale`. `factors` must outlive the builder.
+  explicit RowBuilder(const Factors& factors, float scale = 1);
+
+  // Row `row` of the padded matrix; as long as its padded columns, valid until the next call.
+  const std::vector<float>& build(std::size_t row);
+
+ private:
+  void fix_digit(std::size_t mode, std::size_t digit);
+  void fix_cp(std::size_t mode, std::size_t digit);
+  void fix_tucker(std::size_t mode, std::size_t digit);
+  void expand_cp();
+  void expand_tucker();
+  void through_core(std::size_t core, std::size_t digit, const std::vector<float>& from,
+                    std::vector<float>& to) const;
+  void expand_cores();
+
+  const Factors& factors_;
+  std::vector<MatrixShape> shapes_;
+  std::size_t n_row_modes_;
+  std::vector<std::size_t> digits_;         // of the row before
+  std::vector<std::vector<float>> states_;  // states_[k]: the first k digits are fixed
+  std::vector<float> row_;
+  std::vector<float> spare_;
+};
+
+// As RowBuilder, but rows near the limits of float, whose sums may leave the range that the result
+// is in or lose their bits to underflow, are built in other units. Elements beyond the range of
+// float become the largest float.
+class SafeRowBuilder {
+ public:
+  explicit SafeRowBuilder(const Factors& factors) : factors_(factors), rows_(factors) {}
+
+  // As RowBuilder::build.
+  const std::vector<float>& build(std::size_t row);
+
+ private:
+  const Factors& factors_;
+  RowBuilder rows_;
+  std::optional<RowBuilder> larger_, smaller_;  // made when needed
+  std::vector<float> row_;
+};
+
+// Operations of building all rows: multiplications and additions.
+double build_cost(const TensorLayout& layout);
+
+}  // namespace pqw::tensorized

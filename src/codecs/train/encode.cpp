@@ -1,0 +1,170 @@
+// Encoding by any codec: dispatch.
+#include "pqw/codecs/encode.h"
+
+#include <fmt/format.h>
+
+#include "codecs/train/option_text.h"
+#include "pqw/codecs/foresight.h"
+
+namespace pqw {
+namespace {
+
+// The options of each codec as settings start from them.
+CodecOptions default_options(const std::string& codec) {
+  const CodecOptions all[] = {PqOptions{}, Int8Options{}, LowRankOptions{}, PlainOptions{},
+                              TensorizedOptions()};
+  Words known;
+  for (const CodecOptions& options : all) {
+    if (codec_name(options) == codec) return options;
+    known.push_back(codec_name(options));
+  }
+  bad_word("codec", codec, known);
+}
+
+// A factor is no tensor of the file.
+void refuse_label(const CodecOptions& options) {
+  const auto* tensorized = std::get_if<TensorizedOptions>(&options);
+  if (tensorized == nullptr || tensorized->joint.empty()) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("joint={}: factors cannot be joint layers", tensorized->joint));
+}
+
+// Hands the settings of a part to the options of that part, if the codec has such.
+template <class Options>
+void set_factors(Options& options, const Settings& settings) {
+  if (settings.empty()) return;
+  if constexpr (requires { options.factors; }) {
+    *options.factors = options_from(settings, PlainOptions::kCodec);
+    refuse_label(*options.factors);
+  } else {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("codec {}: unknown option 'factors.{}': it has no factors",
+                            Options::kCodec, settings.front().first));
+  }
+}
+
+// A codec's own function: that of any codec would fit as well, by conversion, and call itself.
+template <class W, class O>
+concept HasRemarks = requires {
+  static_cast<std::string (*)(const W&, const O&)>(&remarks);
+};
+
+}  // namespace
+
+FactorOptions::FactorOptions() : FactorOptions(PlainOptions{}) {}
+FactorOptions::FactorOptions(CodecOptions options)
+    : options_(std::make_unique<CodecOptions>(std::move(options))) {}
+FactorOptions::FactorOptions(const FactorOptions& other) : FactorOptions(*other) {}
+FactorOptions& FactorOptions::operator=(const FactorOptions& other) {
+  return *this = FactorOptions(*other);
+}
+FactorOptions::FactorOptions(FactorOptions&&) noexcept = default;
+FactorOptions& FactorOptions::operator=(FactorOptions&&) noexcept = default;
+FactorOptions::~FactorOptions() = default;
+
+std::string codec_name(const CodecOptions& options) {
+  return std::visit([](const auto& o) -> std::string { return o.kCodec; }, options);
+}
+
+CodecOptions parse_options(const Settings& settings, const std::string& default_codec) {
+  std::string codec = default_codec;
+  for (const auto& [key, value] : settings) {
+    if (key == "codec") codec = value;
+  }
+  CodecOptions options = default_options(codec);
+  std::visit(
+      [&](auto& o) {
+        for (const auto& [key, value] : settings) {
+          if (key != "codec") set_option(o, key, value);
+        }
+      },
+      options);
+  return options;
+}
+
+std::string why_unused(const CodecOptions& options, std::string_view key) {
+  return std::visit(
+      [&](const auto& o) -> std::string {
+        if constexpr (requires { unused(o, key); }) {
+          return unused(o, key);
+        } else {
+          return "";
+        }
+      },
+      options);
+}
+
+CodecOptions options_from(const Settings& settings, const std::string& default_codec) {
+  const auto [factors, others] = split(settings, "factors");
+  CodecOptions options = parse_options(others, default_codec);
+  std::visit(
+      [&factors = factors](auto& o) {
+        set_factors(o, factors);
+        if constexpr (requires { check(o); }) check(o);
+      },
+      options);
+  for (const UnusedSetting& unused : unused_settings(others, default_codec)) {
+    throw Error(ErrorCode::kInvalidArgument, unused.why);
+  }
+  return options;
+}
+
+CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape) {
+  std::visit([&](auto& o) { resolve(o, shape); }, options);
+  return options;
+}
+
+// The functions for all codecs have other names than those of a codec, which they ask for: a codec
+// without one would otherwise be converted to the variant and find the function for all.
+std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape) {
+  return std::visit(
+      [&](const auto& o) -> std::string {
+        if constexpr (requires { obstacle(o, shape); }) {
+          return obstacle(o, shape);
+        } else {
+          return "";
+        }
+      },
+      options);
+}
+
+Weight plan_weight(FloatTensor tensor, const CodecOptions& options) {
+  return std::visit(
+      [&](const auto& o) -> Weight { return plan_weight(prepare(std::move(tensor), o), o); },
+      resolved(options, tensor.info.shape));
+}
+
+Weight encode(FloatTensor tensor, const CodecOptions& options, EmObserver* observer) {
+  return std::visit(
+      [&](const auto& o) -> Weight { return encode(prepare(std::move(tensor), o), o, observer); },
+      resolved(options, tensor.info.shape));
+}
+
+std::optional<Weight> encode_if(const std::function<bool(const Weight&)>& accepts,
+                                FloatTensor tensor, const CodecOptions& options,
+                                EmObserver* observer) {
+  return std::visit(
+      [&](const auto& o) -> std::optional<Weight> {
+        const auto prepared = prepare(std::move(tensor), o);
+        const bool foreseen = foresight(o) != Foresight::kNothing;
+        if (foreseen && !accepts(plan_weight(prepared, o))) return std::nullopt;
+        std::optional<Weight> weight = encode(prepared, o, observer);
+        if (!foreseen && !accepts(*weight)) weight.reset();
+        return weight;
+      },
+      resolved(options, tensor.info.shape));
+}
+
+std::string remarks_on(const Weight& weight, const CodecOptions& options) {
+  return std::visit(
+      []<class W, class O>(const W& w, const O& o) -> std::string {
+        if constexpr (HasRemarks<W, O>) {
+          return remarks(w, o);
+        } else {
+          return "";
+        }
+      },
+      weight, options);
+}
+
+}  // namespace pqw
