@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "pqw/codecs/pq.h"
+#include "pqw/core/matrix_shape.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/tensor.h"
 

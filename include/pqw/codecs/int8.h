@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/pq.h"
 #include "pqw/core/dtype.h"
+#include "pqw/core/matrix_shape.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"

@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "pqw/codecs/pq.h"
 #include "pqw/codecs/weight_fwd.h"
 #include "pqw/core/dtype.h"
+#include "pqw/core/matrix_shape.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"

@@ -3,25 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "pqw/core/dtype.h"
+#include "pqw/core/matrix_shape.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {
-
-// A weight of rank >= 2 seen as a matrix: [out, in, k...] is flattened to rows = out and
-// cols = in*k*..., an embedding [n, dim] is rows = n, cols = dim.
-struct MatrixShape {
-  std::size_t rows = 0;
-  std::size_t cols = 0;
-};
-// Errors: kInvalidArgument for a rank below 2 or a shape that overflows.
-MatrixShape matrix_shape(std::span<const std::size_t> shape);
 
 // Every run of block_size consecutive columns of a row (a block; the last one of a row is padded
 // with zeros) is replaced by a centroid of a codebook. Position p of a row covers the columns

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "pqw/codecs/pq.h"
 #include "pqw/codecs/weight_fwd.h"
 #include "pqw/core/dtype.h"
+#include "pqw/core/matrix_shape.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"

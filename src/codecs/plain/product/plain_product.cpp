@@ -12,8 +12,8 @@
 #include "codecs/product/panel.h"
 #include "codecs/product/scratch.h"
 #include "pqw/codecs/plain.h"
-#include "pqw/codecs/pq.h"
 #include "pqw/core/convert.h"
+#include "pqw/core/matrix_shape.h"
 
 namespace pqw {
 

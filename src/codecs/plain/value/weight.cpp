@@ -2,9 +2,9 @@
 #include <cassert>
 
 #include "pqw/codecs/plain.h"
-#include "pqw/codecs/pq.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "pqw/core/matrix_shape.h"
 
 namespace pqw {
 namespace {

@@ -1,17 +1,8 @@
 // Product-quantized weights: shape arithmetic.
 #include "pqw/codecs/pq.h"
 #include "pqw/core/bit_packing.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
-
-MatrixShape matrix_shape(std::span<const std::size_t> shape) {
-  if (shape.size() < 2) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "shape " + to_string(shape) + " is no matrix: rank 2 or more is needed");
-  }
-  return {shape[0], element_count(shape.subspan(1))};
-}
 
 std::size_t first_position(std::size_t group, std::size_t n_groups, std::size_t n_positions) {
   return n_positions / n_groups * group + n_positions % n_groups * group / n_groups;
