@@ -18,14 +18,6 @@ void decode_rows(const Weight& weight, std::size_t first, MutableMatrix out) {
   std::visit([&](const auto& w) { decode_rows(w, first, out); }, weight);
 }
 
-void multiply(const Weight& weight, ConstMatrix x, MutableMatrix y) {
-  std::visit([&](const auto& w) { multiply(w, x, y); }, weight);
-}
-
-void multiply_rows(const Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
-  std::visit([&](const auto& w) { multiply_rows(w, first, x, y); }, weight);
-}
-
 std::size_t size_in_bits(const Weight& weight) {
   return std::visit([](const auto& w) { return size_in_bits(w); }, weight);
 }

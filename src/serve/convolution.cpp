@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
+#include "codecs/product/overflow.h"
 #include "pqw/core/error.h"
 #include "serve/direct_convolution.h"
 #include "serve/layer_checks.h"
-#include "serve/overflow.h"
 #include "serve/patches.h"
 
 namespace pqw {
@@ -52,7 +52,7 @@ Convolution::Convolution(const char* layer, Weight weight, std::vector<float> bi
   const bool direct = options.groups > 1 && shape_[0] / options.groups < kFewOutputs &&
                       serve.method == ServeMethod::kAuto;
   if (!direct) {
-    served_.emplace(std::move(weight), serve);
+    product_ = make_product(std::move(weight), serve);
     return;
   }
   const MatrixShape matrix = matrix_shape(shape_);
@@ -87,7 +87,7 @@ void Convolution::forward(std::span<const float> x, const ImageShape& shape,
         fmt::format("{} {}: x has {} elements, expected {}; y has {}, expected {}", layer_,
                     to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size()));
   }
-  if (served_) return forward_patches(geometry, x.data(), y.data());
+  if (product_) return forward_patches(geometry, x.data(), y.data());
   const ConstMatrix weight(decoded_.data(), shape_[0], geometry.patch_size());
   convolve_directly(geometry, weight, bias_, x.data(), y.data());
   multiply_again_if_infinite(
@@ -110,7 +110,7 @@ void Convolution::forward_patches(const ConvGeometry& geometry, const float* x, 
       const MutableMatrix gathered(patches.data(), count, geometry.patch_size());
       const MutableMatrix result(products.data(), count, n_outputs);
       gather_patches(geometry, x, group, first, gathered);
-      served_->multiply_rows(group * n_outputs, gathered, result);
+      product_->multiply_rows(group * n_outputs, gathered, result);
       scatter_products(geometry, result, bias_, group, first, y);
     }
   }
@@ -118,9 +118,9 @@ void Convolution::forward_patches(const ConvGeometry& geometry, const float* x, 
 
 std::string Convolution::describe(const ImageShape& shape) const {
   const ConvGeometry geometry = make_geometry(shape);
-  if (!served_) return "direct convolution, decoded weights";
+  if (!product_) return "direct convolution, decoded weights";
   const std::size_t n_pixels = geometry.output.batch * geometry.n_pixels();
-  return "patches: " + served_->describe(std::min(kPatchesAtOnce, n_pixels));
+  return "patches: " + product_->describe(std::min(kPatchesAtOnce, n_pixels));
 }
 
 }  // namespace pqw

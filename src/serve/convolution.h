@@ -1,12 +1,13 @@
 // What Conv1d and Conv2d share: a convolution over images.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "pqw/serve/served_weight.h"
+#include "pqw/codecs/product.h"
+#include "pqw/codecs/weight.h"
 #include "serve/conv_geometry.h"
 
 namespace pqw {
@@ -29,8 +30,8 @@ class Convolution {
   Shape shape_;  // of the weight
   std::vector<float> bias_;
   Conv2dOptions options_;
-  std::optional<ServedWeight> served_;  // or
-  std::vector<float> decoded_;          // [out][patch_size]
+  std::unique_ptr<const Product> product_;  // or
+  std::vector<float> decoded_;              // [out][patch_size]
 };
 
 }  // namespace pqw

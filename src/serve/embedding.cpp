@@ -6,7 +6,6 @@
 #include "core/region_errors.h"
 #include "pqw/core/error.h"
 #include "serve/layer_checks.h"
-#include "serve/row_decoder.h"
 
 namespace pqw {
 namespace {
@@ -17,9 +16,7 @@ constexpr std::size_t kParallelFloats = 1 << 16;  // decoded, that pay for threa
 
 Embedding::Embedding(Weight weight) {
   require_layer("Embedding", weight, 2, {});
-  num_embeddings_ = shape_of(weight)[0];
-  dim_ = shape_of(weight)[1];
-  rows_ = make_row_decoder(std::move(weight));
+  table_ = make_product(std::move(weight), {.layout = ServeLayout::kRows});
 }
 
 void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out) const {
@@ -38,7 +35,7 @@ void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out
   RegionErrors errors;
 #pragma omp parallel for if (indices.size() * dim() >= kParallelFloats)
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    errors.run([&] { rows_->decode(static_cast<std::size_t>(indices[i]), out.row(i)); });
+    errors.run([&] { table_->decode_row(static_cast<std::size_t>(indices[i]), out.row(i)); });
   }
   errors.rethrow();
 }

@@ -9,7 +9,7 @@
 namespace pqw {
 
 Linear::Linear(Weight weight, std::vector<float> bias, const ServeOptions& serve)
-    : weight_((require_layer("Linear", weight, 2, bias), std::move(weight)), serve),
+    : product_((require_layer("Linear", weight, 2, bias), make_product(std::move(weight), serve))),
       bias_(std::move(bias)) {}
 
 void Linear::forward(ConstMatrix x, MutableMatrix y) const {
@@ -20,7 +20,7 @@ void Linear::forward(ConstMatrix x, MutableMatrix y) const {
                             out_features(), in_features(), x.rows(), x.cols(), y.rows(), y.cols(),
                             in_features(), out_features()));
   }
-  weight_.multiply(x, y);
+  product_->multiply_rows(0, x, y);
   if (bias_.empty()) return;
   for (std::size_t b = 0; b < y.rows(); ++b) {
     for (std::size_t r = 0; r < y.cols(); ++r) y(b, r) += bias_[r];

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "pqw/codecs/encode.h"
+#include "pqw/codecs/product.h"
 #include "pqw/core/error.h"
 #include "pqw/pipeline/compress.h"
 #include "pqw/pipeline/decompress.h"
@@ -86,8 +87,8 @@ TEST_F(TensorizedFiles, LayersOfAnArchiveShareFactors) {
     EXPECT_EQ(load_floats(reader, name), expected);
     const auto x = test::normal_values(12, 3);
     std::vector<float> y(20), y_expected(20);
-    multiply(load_weight(reader, name), {x.data(), 1, 12}, {y.data(), 1, 20});
-    multiply(layers[l], {x.data(), 1, 12}, {y_expected.data(), 1, 20});
+    make_product(load_weight(reader, name))->multiply_rows(0, {x.data(), 1, 12}, {y.data(), 1, 20});
+    make_product(layers[l])->multiply_rows(0, {x.data(), 1, 12}, {y_expected.data(), 1, 20});
     EXPECT_EQ(y, y_expected);
     EXPECT_THAT(inspect(archive_).tensors[l].settings,
                 HasSubstr("layer=" + std::to_string(l) + "/3"));

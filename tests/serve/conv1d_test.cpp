@@ -4,7 +4,7 @@
 
 #include "pqw/core/error.h"
 #include "tests/serve/convolution_testing.h"
-#include "tests/serve/serve_testing.h"
+#include "tests/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {

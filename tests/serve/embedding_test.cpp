@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
-#include "tests/serve/serve_testing.h"
+#include "tests/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
-#include "tests/serve/serve_testing.h"
+#include "tests/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {
@@ -34,8 +34,13 @@ TEST(Linear, SizesThatDoNotFitAreRefused) {
   EXPECT_THROW(Linear(test::random_pq_weight({5, 3, 2, 2}, 4, 7)), Error);
   EXPECT_THROW(Linear(test::random_pq_weight({5, 12}, 4, 7), {1, 2}), Error);
   const Linear layer(test::random_pq_weight({5, 12}, 4, 7));
-  std::vector<float> x(11), y(5);
+  const std::vector<float> x(2 * 13);
+  std::vector<float> y(2 * 6);
   EXPECT_THROW(layer.forward({x.data(), 1, 11}, {y.data(), 1, 5}), Error);
+  EXPECT_THROW(layer.forward({x.data(), 1, 13}, {y.data(), 1, 5}), Error);
+  EXPECT_THROW(layer.forward({x.data(), 1, 12}, {y.data(), 1, 4}), Error);
+  EXPECT_THROW(layer.forward({x.data(), 1, 12}, {y.data(), 1, 6}), Error);
+  EXPECT_THROW(layer.forward({x.data(), 2, 12}, {y.data(), 1, 5}), Error);
 }
 
 }  // namespace

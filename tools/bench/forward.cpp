@@ -7,7 +7,7 @@
 #include <cstring>
 #include <exception>
 
-#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/product.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"

@@ -195,7 +195,7 @@ nlohmann::ordered_json to_json(const Problem& problem, std::size_t batch, const 
     const double s = median(ours.seconds);
     const auto precision = *parse_precision(ours.name.substr(4));
     nlohmann::ordered_json entry = {
-        {"method", PqLookup(weight, {.precision = precision}).describe(batch)},
+        {"method", make_product(weight, {.precision = precision})->describe(batch)},
         {"us", s * 1e6},
         {"relative_error", ours.error},
         {"code_gb_s", code_bytes / s / 1e9},

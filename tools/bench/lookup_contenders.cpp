@@ -33,16 +33,16 @@ std::size_t copies_for(std::size_t n_bytes, std::size_t cold_bytes) {
 Contender pqw_contender(const Problem& problem, Precision precision, std::size_t cold_bytes) {
   const PqWeight& weight = problem.weight;
   const std::size_t n_bytes = weight.codes.size() / (weight.n_centroids <= 16 ? 2 : 1);
-  auto copies = std::make_shared<std::vector<PqLookup>>();
+  auto copies = std::make_shared<std::vector<std::unique_ptr<const Product>>>();
   for (std::size_t i = 0; i < copies_for(n_bytes, cold_bytes); ++i) {
-    copies->emplace_back(weight, ServeOptions{.precision = precision});
+    copies->push_back(make_product(weight, {.precision = precision}));
   }
   const double tolerance = precision == Precision::kExact  ? 1e-5
                            : precision == Precision::kHigh ? 1e-4
                                                            : 1.5e-2;
   return {"pqw " + std::string(to_string(precision)), tolerance, n_bytes,
           [copies](std::size_t copy, ConstMatrix x, MutableMatrix y) {
-            (*copies)[copy % copies->size()].multiply(x, y);
+            (*copies)[copy % copies->size()]->multiply_rows(0, x, y);
           }};
 }
 

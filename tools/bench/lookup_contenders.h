@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/product.h"
+#include "pqw/codecs/weight.h"
 
 namespace pqw::bench {
 

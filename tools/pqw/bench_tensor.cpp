@@ -11,7 +11,6 @@
 #include "pqw/bench_dense.h"
 #include "pqw/core/bit_packing.h"
 #include "pqw/core/error.h"
-#include "pqw/serve/served_weight.h"
 
 namespace pqw::tool {
 namespace {
@@ -52,7 +51,7 @@ DenseMethod fastest_dense(ConstMatrix w, ConstMatrix x, MutableMatrix y) {
   return gemm < gemv ? DenseMethod::kGemm : DenseMethod::kGemv;
 }
 
-BatchTimes time_batch(const std::string& name, ConstMatrix w, const ServedWeight& served,
+BatchTimes time_batch(const std::string& name, ConstMatrix w, const Product& served,
                       std::size_t batch) {
   const std::vector<float> x_values = normal_values(batch * w.cols());
   std::vector<float> y_values(batch * w.rows());
@@ -64,7 +63,7 @@ BatchTimes time_batch(const std::string& name, ConstMatrix w, const ServedWeight
   const DenseMethod method = fastest_dense(w, x, y);
   times.dense_method = blas_name(method);
   const std::function<void()> contenders[] = {[&] { multiply_dense(method, w, x, y); },
-                                              [&] { served.multiply(x, y); }};
+                                              [&] { served.multiply_rows(0, x, y); }};
   const std::vector<double> expected = multiply_in_double(w, x);
   contenders[0]();
   times.dense_error = relative_error(y_values, expected);
@@ -89,10 +88,10 @@ std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weigh
   std::vector<float> decoded(matrix.rows * matrix.cols);
   decode_rows(weight, 0, {decoded.data(), matrix.rows, matrix.cols});
   const ConstMatrix w(decoded.data(), matrix.rows, matrix.cols);
-  const ServedWeight served(weight, options);
+  const auto served = make_product(weight, options);
   std::vector<BatchTimes> times;
   for (const std::size_t batch : batches) {
-    times.push_back(time_batch(name, w, served, batch));
+    times.push_back(time_batch(name, w, *served, batch));
     times.back().as_documented = !std::holds_alternative<PqWeight>(weight) ||
                                  times.back().served_error <= documented_error(options.precision);
   }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 
 namespace pqw::tool {
@@ -15,7 +15,7 @@ struct BatchTimes {
   double dense_s = 0;
   std::string dense_method;  // in BLAS
   double served_s = 0;
-  std::string kernel;  // ServedWeight::describe
+  std::string kernel;  // Product::describe
   // ‖y - y'‖ / ‖y'‖, y' being the product in double with the decoded weight.
   double dense_error = 0;
   double served_error = 0;

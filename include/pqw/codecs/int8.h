@@ -1,5 +1,5 @@
 // Weights in 8-bit integers, multiplied with inputs that are quantized as they come (dynamic
-// quantization): the value type, decoding and multiplication.
+// quantization): the value type and decoding. Multiplication: product.h.
 //
 // B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-
 // Only Inference" (CVPR 2018), eq. 1 to 7.
@@ -69,13 +69,6 @@ void decode(const Int8Weight& weight, MutableMatrix out);
 
 // Rows first .. first+out.rows()-1 only. REQUIRES: they exist, out.cols() == cols().
 void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out);
-
-// y = x Wᵀ with x rounded to 256 levels, see Int8Product (int8_product.h), which is faster for more
-// than one call. REQUIRES: x is [batch][cols()], y is [batch][rows()].
-void multiply(const Int8Weight& weight, ConstMatrix x, MutableMatrix y);
-
-// The same for rows first .. first+y.cols()-1 of W. REQUIRES: they exist.
-void multiply_rows(const Int8Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
 
 // To and from what an archive stores. Sections: `values` I8 [rows][cols], `scales` F32 [rows] or
 // [1], `zero_points` I8 of that shape unless all are 0, `activations` U8 [1] = 1 for kBatch.

@@ -1,4 +1,4 @@
-// Weights of low rank: the value type, decoding and multiplication from the factors.
+// Weights of low rank: the value type and decoding. Multiplication: product.h.
 #pragma once
 
 #include <cstddef>
@@ -47,10 +47,6 @@ std::string summary(const LowRankWeight& weight);
 // inner factor once per call. Elements beyond the range of float become the largest float.
 void decode(const LowRankWeight& weight, MutableMatrix out);
 void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out);
-
-// y = (x Vᵀ) Uᵀ, two thin products; U V is never formed. The bits do not depend on the threads.
-void multiply(const LowRankWeight& weight, ConstMatrix x, MutableMatrix y);
-void multiply_rows(const LowRankWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
 
 // To and from what an archive stores: `outer` and `inner`, each a section where it is plain, else
 // a part. from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.

@@ -26,7 +26,5 @@ std::string summary(const PlainWeight& weight);  // empty
 // Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.
 void decode(const PlainWeight& weight, MutableMatrix out);
 void decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out);
-void multiply(const PlainWeight& weight, ConstMatrix x, MutableMatrix y);
-void multiply_rows(const PlainWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
 
 }  // namespace pqw

@@ -1,4 +1,4 @@
-// Product-quantized weights: the value type, decoding and multiplication from the codes.
+// Product-quantized weights: the value type and decoding. Multiplication from the codes: product.h.
 #pragma once
 
 #include <cstddef>
@@ -60,16 +60,6 @@ void decode(const PqWeight& weight, MutableMatrix out);
 
 // Rows first .. first+out.rows()-1 only. REQUIRES: they exist, out.cols() == cols().
 void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out);
-
-// y = x Wᵀ from the codes, without forming W: for each row of x a table of the products of its
-// blocks with all centroids is built, and y is a sum of table entries (Jégou et al. 2011, "Product
-// quantization for nearest neighbor search", eq. 13, with products in place of distances).
-// The sum of a row runs over the positions in order: the bits do not depend on the threads.
-// REQUIRES: x is [batch][cols()], y is [batch][rows()].
-void multiply(const PqWeight& weight, ConstMatrix x, MutableMatrix y);
-
-// The same for rows first .. first+y.cols()-1 of W. REQUIRES: they exist.
-void multiply_rows(const PqWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
 
 // To and from what an archive stores. Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the
 // bit stream of core/bit_packing.h with bits_for(K) bits a code.

@@ -1,5 +1,5 @@
 // Tensorized weights: a matrix seen as a tensor of many modes and kept as its factors; the value
-// type, decoding and multiplication.
+// type and decoding. Multiplication: product.h.
 #pragma once
 
 #include <cstddef>
@@ -66,7 +66,7 @@ std::vector<MatrixShape> factor_shapes(const TensorLayout& layout);
 // The sum of their sizes.
 std::size_t parameter_count(const TensorLayout& layout);
 
-// How to multiply.
+// How to multiply. The ways differ by rounding only.
 enum class TensorForward {
   kCheaper,        // whichever needs fewer operations
   kFactorized,     // contracts the input with one factor after the other, never forming W
@@ -84,7 +84,7 @@ struct TensorizedWeight {
   // Of factor_shapes(layout), each in any representation. Layers of one tensor share them.
   std::shared_ptr<const std::vector<Weight>> factors;
 
-  TensorForward forward = TensorForward::kCheaper;  // for multiply; not stored
+  TensorForward forward = TensorForward::kCheaper;  // of its product; not stored
   std::string options;                              // how it was made, "key=value,key=value"
 };
 
@@ -102,22 +102,6 @@ std::string summary(const TensorizedWeight& weight);
 // Decoded elements beyond the range of float become the largest float.
 void decode(const TensorizedWeight& weight, MutableMatrix out);
 void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out);
-
-// y = x Wᵀ, as weight.forward says. The two ways differ by rounding only; the bits of each do not
-// depend on the threads.
-void multiply(const TensorizedWeight& weight, ConstMatrix x, MutableMatrix y);
-void multiply_rows(const TensorizedWeight& weight, std::size_t first, ConstMatrix x,
-                   MutableMatrix y);
-
-// Multiplications and additions of a product with `batch` rows of x: what kCheaper compares.
-struct TensorizedCost {
-  double factorized = 0;
-  double reconstructed = 0;  // forming W included
-};
-TensorizedCost multiply_cost(const TensorizedWeight& weight, std::size_t batch);
-
-// What multiply does for that many rows of x: kFactorized or kReconstructed.
-TensorForward forward_for(const TensorizedWeight& weight, std::size_t batch);
 
 // To and from what an archive stores. The section `layout` U64, and `factor0`, `factor1`, ...:
 // sections of the type and shape of the plain ones, parts of the other ones.

@@ -18,8 +18,6 @@ std::string codec_name(const Weight& weight);
 // Dispatch to the function of the same name of the representation.
 const Shape& shape_of(const Weight& weight);
 void decode_rows(const Weight& weight, std::size_t first, MutableMatrix out);
-void multiply(const Weight& weight, ConstMatrix x, MutableMatrix y);
-void multiply_rows(const Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y);
 std::size_t size_in_bits(const Weight& weight);
 
 // How many numbers the representation would hold at full precision: those of the matrix, or of the

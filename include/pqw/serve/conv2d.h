@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/serve/convolution_shapes.h"
 

@@ -5,11 +5,10 @@
 #include <memory>
 #include <span>
 
+#include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 
 namespace pqw {
-
-class RowDecoder;
 
 // Row i of the table is the vector of index i. Copies share the table. Safe to use from several
 // threads at once.
@@ -19,17 +18,15 @@ class Embedding {
   // is not a float type.
   explicit Embedding(Weight weight);
 
-  std::size_t num_embeddings() const { return num_embeddings_; }
-  std::size_t dim() const { return dim_; }
+  std::size_t num_embeddings() const { return table_->rows(); }
+  std::size_t dim() const { return table_->cols(); }
 
   // out: [indices.size()][dim], the decoded values to the bit. Errors: kInvalidArgument for an
   // index out of range or other sizes; `out` is then as it was.
   void forward(std::span<const std::int64_t> indices, MutableMatrix out) const;
 
  private:
-  std::size_t num_embeddings_;
-  std::size_t dim_;
-  std::shared_ptr<const RowDecoder> rows_;
+  std::shared_ptr<const Product> table_;  // laid out by rows
 };
 
 }  // namespace pqw

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "pqw/serve/served_weight.h"
+#include "pqw/codecs/product.h"
+#include "pqw/codecs/weight.h"
 
 namespace pqw {
 
@@ -16,17 +18,17 @@ class Linear {
   // Errors: kInvalidArgument when the shapes do not fit.
   explicit Linear(Weight weight, std::vector<float> bias = {}, const ServeOptions& serve = {});
 
-  std::size_t in_features() const { return weight_.cols(); }
-  std::size_t out_features() const { return weight_.rows(); }
+  std::size_t in_features() const { return product_->cols(); }
+  std::size_t out_features() const { return product_->rows(); }
 
   // x: [batch][in_features], y: [batch][out_features]. Errors: kInvalidArgument on other sizes.
   void forward(ConstMatrix x, MutableMatrix y) const;
 
   // How `forward` computes a batch of that size, in a few words.
-  std::string describe(std::size_t batch) const { return weight_.describe(batch); }
+  std::string describe(std::size_t batch) const { return product_->describe(batch); }
 
  private:
-  ServedWeight weight_;
+  std::shared_ptr<const Product> product_;
   std::vector<float> bias_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "codecs/low_rank/train/truncated_svd.h"
 #include "pqw/codecs/encode.h"
+#include "pqw/codecs/product.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "tests/random_matrix.h"
@@ -198,9 +199,10 @@ void expect_products_of_the_decoded(const Weight& weight, std::size_t batch) {
   const auto x = test::normal_values(batch * matrix.cols, 7);
   const std::size_t first = matrix.rows / 3;
   std::vector<float> y(batch * matrix.rows), part(batch * (matrix.rows - first));
-  multiply(weight, {x.data(), batch, matrix.cols}, {y.data(), batch, matrix.rows});
-  multiply_rows(weight, first, {x.data(), batch, matrix.cols},
-                {part.data(), batch, matrix.rows - first});
+  const auto product = make_product(weight, {.precision = Precision::kExact});
+  product->multiply_rows(0, {x.data(), batch, matrix.cols}, {y.data(), batch, matrix.rows});
+  product->multiply_rows(first, {x.data(), batch, matrix.cols},
+                         {part.data(), batch, matrix.rows - first});
   for (std::size_t b = 0; b < batch; ++b) {
     for (std::size_t r = 0; r < matrix.rows; ++r) {
       double expected = 0, scale = 0;

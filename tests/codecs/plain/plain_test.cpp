@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pqw/codecs/product.h"
+#include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "tests/random_matrix.h"
@@ -23,7 +25,7 @@ TEST(PlainWeight, MultipliesByHand) {
   const PlainWeight weight = make(DType::kBF16, {2, 3}, {1, 2, 3, 4, 5, 6});
   const std::vector<float> x{1, 0, -1, 2, 2, 2};
   std::vector<float> y(4);
-  multiply(weight, {x.data(), 2, 3}, {y.data(), 2, 2});
+  make_product(weight)->multiply_rows(0, {x.data(), 2, 3}, {y.data(), 2, 2});
   EXPECT_THAT(y, ElementsAre(-2, -2, 12, 30));
 }
 
@@ -38,7 +40,7 @@ TEST(PlainWeight, MultipliesAsInDoubleForEveryBatch) {
     for (const std::size_t batch : {1, 4, 5, 40}) {
       const auto x = test::normal_values(batch * kCols, 4);
       std::vector<float> y(batch * 60);
-      multiply_rows(weight, 7, {x.data(), batch, kCols}, {y.data(), batch, 60});
+      make_product(weight)->multiply_rows(7, {x.data(), batch, kCols}, {y.data(), batch, 60});
       for (std::size_t i = 0; i < y.size(); ++i) {
         double expected = 0;
         for (std::size_t c = 0; c < kCols; ++c) {

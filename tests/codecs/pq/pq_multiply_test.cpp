@@ -4,7 +4,7 @@
 #include <cmath>
 #include <ostream>
 
-#include "pqw/codecs/pq.h"
+#include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 #include "tests/random_matrix.h"
 #include "tests/random_pq_weight.h"
@@ -23,6 +23,14 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) {
   *out << to_string(c.shape) << ", d = " << c.d << ", K = " << c.n_centroids
        << ", groups: " << c.n_groups << ", batch " << c.batch;
+}
+
+void multiply_rows(const PqWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
+  make_product(weight, {.precision = Precision::kExact})->multiply_rows(first, x, y);
+}
+
+void multiply(const PqWeight& weight, ConstMatrix x, MutableMatrix y) {
+  multiply_rows(weight, 0, x, y);
 }
 
 class PqMultiply : public testing::TestWithParam<Case> {};

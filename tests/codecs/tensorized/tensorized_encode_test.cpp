@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "pqw/codecs/encode.h"
+#include "pqw/codecs/product.h"
 #include "pqw/core/error.h"
 #include "tests/random_tensorized_weight.h"
 
@@ -176,7 +177,7 @@ TEST_P(TensorizedJoint, LayersAreTheirSlices) {
     EXPECT_LE(relative_error(layers[l].values, decoded(weights[l])), 1e-3);
     EXPECT_EQ(weights[l].factors, weights[0].factors);
     std::vector<float> x(10, 1.0f), y(6);
-    multiply(weights[l], {x.data(), 1, 10}, {y.data(), 1, 6});
+    make_product(weights[l])->multiply_rows(0, {x.data(), 1, 10}, {y.data(), 1, 6});
     for (std::size_t r = 0; r < 6; ++r) {
       const auto row = layers[l].values.begin() + static_cast<std::ptrdiff_t>(10 * r);
       EXPECT_NEAR(y[r], std::accumulate(row, row + 10, 0.0f), 0.02);

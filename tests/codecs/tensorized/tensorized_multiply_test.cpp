@@ -6,7 +6,7 @@
 #include <limits>
 #include <ostream>
 
-#include "pqw/codecs/tensorized.h"
+#include "codecs/tensorized/product/tensorized_product.h"
 #include "pqw/core/error.h"
 #include "pqw/core/tensor.h"
 #include "tests/random_tensorized_weight.h"
@@ -40,7 +40,8 @@ std::vector<float> multiplied(TensorizedWeight weight, TensorForward forward,
   weight.forward = forward;
   const MatrixShape matrix = matrix_shape(weight.shape);
   std::vector<float> y(batch * matrix.rows, NAN);
-  multiply(weight, {x.data(), batch, matrix.cols}, {y.data(), batch, matrix.rows});
+  TensorizedProduct(weight).multiply_rows(0, {x.data(), batch, matrix.cols},
+                                          {y.data(), batch, matrix.rows});
   return y;
 }
 
@@ -149,7 +150,8 @@ TEST_P(TensorizedMultiply, RowRangesAreParts) {
     for (const std::size_t first : {std::size_t{0}, matrix.rows / 3, matrix.rows - 1}) {
       const std::size_t n = (matrix.rows - first + 1) / 2;
       std::vector<float> part(c.batch * n, NAN);
-      multiply_rows(weight, first, {x.data(), c.batch, matrix.cols}, {part.data(), c.batch, n});
+      TensorizedProduct(weight).multiply_rows(first, {x.data(), c.batch, matrix.cols},
+                                              {part.data(), c.batch, n});
       for (std::size_t b = 0; b < c.batch; ++b) {
         for (std::size_t r = 0; r < n; ++r) {
           EXPECT_NEAR(part[b * n + r], whole[b * matrix.rows + first + r], 1e-5 * norm);

@@ -7,7 +7,9 @@
 // 32 rows of x, and 1.2 times as much with 1 row. That is not worth what it brings with it: OpenCL
 // to build, memory and primitives per batch size, a thread pool beside ours, no say over
 // PQW_KERNEL.
-#include "pqw/codecs/int8_product.h"
+#include "codecs/int8/product/int8_product.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cassert>
@@ -16,6 +18,9 @@
 
 #include "codecs/active_kernels.h"
 #include "codecs/int8/product/activations.h"
+#include "codecs/product/row_product.h"
+#include "pqw/codecs/weight.h"
+#include "pqw/core/convert.h"
 
 namespace pqw {
 namespace {
@@ -30,41 +35,65 @@ std::size_t panels_of(std::size_t rows) {
   return (rows + kernels::kPanelRows - 1) / kernels::kPanelRows;
 }
 
-}  // namespace
-
-Int8Product::Int8Product(const Int8Weight& weight, std::size_t first, std::size_t n_rows,
-                         unsigned input_bits)
-    : cols_(weight.cols()),
-      lines_((cols_ + kernels::kPanelColumns - 1) / kernels::kPanelColumns),
-      n_planes_(input_bits / 8),
-      activations_(weight.activations),
-      panels_(panels_of(n_rows) * lines_),
-      scales_(n_rows),
-      sums_(n_rows) {
-  assert(first + n_rows <= weight.rows() && (input_bits == 8 || input_bits == 16));
-  active_kernels();  // may throw, which the parallel regions must not
-  for (std::size_t r = 0; r < n_rows; ++r) scales_[r] = weight.scale(first + r);
-  if (!weight.zero_points.empty()) {
-    for (std::size_t r = 0; r < n_rows; ++r) {
-      zero_points_.push_back(weight.zero_point(first + r));
-    }
+class Int8Rows : public RowProduct {
+ public:
+  explicit Int8Rows(Int8Weight weight)
+      : RowProduct(matrix_shape(weight.shape)), weight_(std::move(weight)) {}
+  void decode_row(std::size_t row, std::span<float> out) const override {
+    decode_rows(weight_, row, {out.data(), 1, out.size()});
   }
-  pack(weight, first);
+
+ private:
+  Int8Weight weight_;
+};
+
+PlainWeight decoded(const Int8Weight& weight) {
+  std::vector<float> values(weight.values.size());
+  decode(weight, {values.data(), weight.rows(), weight.cols()});
+  PlainWeight plain{weight.shape, DType::kF32, std::vector<std::byte>(values.size() * 4)};
+  from_float(values, plain.dtype, plain.bytes);
+  return plain;
 }
 
-void Int8Product::pack(const Int8Weight& weight, std::size_t first) {
-  const auto cols = static_cast<double>(cols_);
-#pragma omp parallel for if (rows() * cols_ >= kParallelWork)
+}  // namespace
+
+std::unique_ptr<const Product> make_int8_product(Int8Weight weight, const ServeOptions& options) {
+  if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));
+  if (options.precision == Precision::kExact) return make_product(decoded(weight), options);
+  return std::make_unique<Int8Product>(weight, options.precision == Precision::kFast ? 8 : 16);
+}
+
+Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
+    : Product(matrix_shape(weight.shape)),
+      lines_((cols() + kernels::kPanelColumns - 1) / kernels::kPanelColumns),
+      n_planes_(input_bits / 8),
+      activations_(weight.activations),
+      panels_(panels_of(rows()) * lines_),
+      scales_(rows()),
+      sums_(rows()) {
+  assert(input_bits == 8 || input_bits == 16);
+  active_kernels();  // may throw, which the parallel regions must not
+  for (std::size_t r = 0; r < rows(); ++r) scales_[r] = weight.scale(r);
+  if (!weight.zero_points.empty()) {
+    for (std::size_t r = 0; r < rows(); ++r) zero_points_.push_back(weight.zero_point(r));
+  }
+  pack(weight);
+}
+
+void Int8Product::pack(const Int8Weight& weight) {
+  const std::size_t n_columns = cols();
+#pragma omp parallel for if (rows() * n_columns >= kParallelWork)
   for (std::size_t r = 0; r < rows(); ++r) {
-    const std::int8_t* from = weight.values.data() + (first + r) * cols_;
+    const std::int8_t* from = weight.values.data() + r * n_columns;
     Line* to = panels_.data() + r / kernels::kPanelRows * lines_;
     const std::size_t at = r % kernels::kPanelRows * kernels::kPanelColumns;
-    for (std::size_t c = 0; c < cols_; c += kernels::kPanelColumns, ++to) {
-      std::memcpy(to->bytes + at, from + c, std::min(kernels::kPanelColumns, cols_ - c));
+    for (std::size_t c = 0; c < n_columns; c += kernels::kPanelColumns, ++to) {
+      std::memcpy(to->bytes + at, from + c, std::min(kernels::kPanelColumns, n_columns - c));
     }
     std::int64_t sum = 0;
-    for (std::size_t c = 0; c < cols_; ++c) sum += from[c];
-    sums_[r] = static_cast<double>(sum) - (zero_points_.empty() ? 0 : cols * zero_points_[r]);
+    for (std::size_t c = 0; c < n_columns; ++c) sum += from[c];
+    sums_[r] = static_cast<double>(sum);
+    if (!zero_points_.empty()) sums_[r] -= static_cast<double>(n_columns) * zero_points_[r];
   }
 }
 
@@ -149,8 +178,8 @@ class Int8Product::Call {
   MutableMatrix y_;
 };
 
-void Int8Product::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == cols_ && x.rows() == y.rows() && first + y.cols() <= rows());
+void Int8Product::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
+  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   if (y.cols() == 0 || x.rows() == 0) return;
   const Call call(*this, first, x, y);
   const std::size_t inputs_at_once = kPlanesAtOnce / n_planes_;
@@ -167,12 +196,21 @@ void Int8Product::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix 
   }
 }
 
-void multiply(const Int8Weight& weight, ConstMatrix x, MutableMatrix y) {
-  multiply_rows(weight, 0, x, y);
+// Rounds as decode_rows does.
+void Int8Product::decode_row(std::size_t row, std::span<float> out) const {
+  assert(row < rows() && out.size() == cols());
+  const Line* from = panels_.data() + row / kernels::kPanelRows * lines_;
+  const std::size_t at = row % kernels::kPanelRows * kernels::kPanelColumns;
+  const auto scale = static_cast<float>(scales_[row]);
+  const int zero_point = zero_points_.empty() ? 0 : static_cast<int>(zero_points_[row]);
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    const int value = from[c / kernels::kPanelColumns].bytes[at + c % kernels::kPanelColumns];
+    out[c] = scale * static_cast<float>(value - zero_point);
+  }
 }
 
-void multiply_rows(const Int8Weight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
-  Int8Product(weight, first, y.cols(), 8).multiply(x, y);
+std::string Int8Product::describe(std::size_t) const {
+  return fmt::format("int8, inputs in {} bits", 8 * n_planes_);
 }
 
 }  // namespace pqw

@@ -1,4 +1,4 @@
-// Weights of low rank: shape arithmetic, decoding and multiplication.
+// Weights of low rank: shape arithmetic and decoding.
 #include "pqw/codecs/weight.h"
 
 #include "codecs/float_range.h"
@@ -36,13 +36,6 @@ void decode_row(std::span<const float> outer, const float* inner, std::span<floa
   }
 }
 
-// x Vᵀ: [batch][rank]
-std::vector<float> multiply_inner(const LowRankWeight& weight, ConstMatrix x) {
-  std::vector<float> products(x.rows() * weight.rank());
-  multiply(*weight.inner, x, {products.data(), x.rows(), weight.rank()});
-  return products;
-}
-
 }  // namespace
 
 std::size_t LowRankWeight::rank() const { return shape_of(*inner)[0]; }
@@ -70,16 +63,6 @@ void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix o
   for (std::size_t r = 0; r < out.rows(); ++r) {
     decode_row(std::span(outer).subspan(r * rank, rank), inner.data(), out.row(r));
   }
-}
-
-void multiply(const LowRankWeight& weight, ConstMatrix x, MutableMatrix y) {
-  const std::vector<float> products = multiply_inner(weight, x);
-  multiply(*weight.outer, {products.data(), x.rows(), weight.rank()}, y);
-}
-
-void multiply_rows(const LowRankWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
-  const std::vector<float> products = multiply_inner(weight, x);
-  multiply_rows(*weight.outer, first, {products.data(), x.rows(), weight.rank()}, y);
 }
 
 }  // namespace pqw

@@ -1,5 +1,7 @@
 // y = x Wᵀ of plain weights: tiles of W decoded to floats, rows of x side by side in vectors, or
 // row by row where there are few of x.
+#include "codecs/plain/product/plain_product.h"
+
 #include <omp.h>
 
 #include <algorithm>
@@ -11,9 +13,7 @@
 #include "codecs/active_kernels.h"
 #include "codecs/product/panel.h"
 #include "codecs/product/scratch.h"
-#include "pqw/codecs/plain.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/matrix_shape.h"
 
 namespace pqw {
 
@@ -108,26 +108,30 @@ void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight&
 
 }  // namespace
 
-void multiply(const PlainWeight& weight, ConstMatrix x, MutableMatrix y) {
-  multiply_rows(weight, 0, x, y);
+PlainProduct::PlainProduct(PlainWeight weight)
+    : Product(matrix_shape(weight.shape)), weight_(std::move(weight)) {
+  decode_rows(weight_, 0, {nullptr, 0, cols()});  // checks the type
 }
 
-void multiply_rows(const PlainWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
-  decode_rows(weight, first, {nullptr, 0, x.cols()});  // checks the type
-  assert(y.rows() == x.rows());
+void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
+  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   const kernels::ProductKernels& kernels = *active_kernels().product;
   const std::size_t most_rows = kernels.most_vectors * kernels.lanes;
   const bool parallel = x.rows() * x.cols() * y.cols() >= kParallelWork;
   if (x.rows() <= kFewRows) {
-    return multiply_few(*active_kernels().contraction, weight, first, x, y, parallel);
+    return multiply_few(*active_kernels().contraction, weight_, first, x, y, parallel);
   }
   for (std::size_t row = 0; row < x.rows(); row += most_rows) {
     const std::size_t n = std::min(most_rows, x.rows() - row);
     const std::size_t n_vectors = (n + kernels.lanes - 1) / kernels.lanes;
     const Scratch<float> panel(x.cols() * n_vectors * kernels.lanes);
     transpose(x, row, n, n_vectors * kernels.lanes, panel.data());
-    multiply_panel(kernels, weight, first, {panel.data(), n_vectors, row, n}, y, parallel);
+    multiply_panel(kernels, weight_, first, {panel.data(), n_vectors, row, n}, y, parallel);
   }
+}
+
+void PlainProduct::decode_row(std::size_t row, std::span<float> out) const {
+  decode_rows(weight_, row, {out.data(), 1, out.size()});
 }
 
 }  // namespace pqw

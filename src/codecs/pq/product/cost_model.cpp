@@ -89,12 +89,12 @@ double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernel
          n.batch * n.columns * kTransposeCycles;
 }
 
-double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
   return panel_cycles(size, kernels, static_cast<double>(size.n_columns) * kernels.direct_cycles,
                       kTransposeCycles);
 }
 
-double bfloat16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
   const double pairs = Counts(size).positions * static_cast<double>((size.block_size + 1) / 2);
   return panel_cycles(size, kernels, pairs * kernels.bfloat16_cycles, kPairCycles);
 }

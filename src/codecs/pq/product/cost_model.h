@@ -22,7 +22,7 @@ double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kerne
                      const LongCentroids& long_centroids);
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
-double direct_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
-double bfloat16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 
 }  // namespace pqw

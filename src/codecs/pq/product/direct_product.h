@@ -28,6 +28,11 @@ class DirectProduct {
   std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
                                     bool parallel) const;
 
+  // float[block_size] of kFloat: what a code stands for at that position.
+  const float* centroid(std::size_t position, std::uint16_t code) const {
+    return centroids_[position] + code * block_size_;
+  }
+
  private:
   void multiply_panel(std::size_t first, const float* panel, std::size_t n_vectors,
                       std::size_t first_row, std::size_t n_rows, MutableMatrix y, bool parallel,

@@ -1,4 +1,6 @@
-// A weight made ready for many multiplications.
+// Products of product-quantized weights: which method a batch gets.
+#include "codecs/pq/product/pq_product.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,16 +8,14 @@
 #include <cmath>
 
 #include "codecs/active_kernels.h"
-#include "codecs/pq/product/batch_lookup_product.h"
 #include "codecs/pq/product/cost_model.h"
-#include "codecs/pq/product/direct_product.h"
-#include "codecs/pq/product/float_product.h"
-#include "codecs/pq/product/lookup_product.h"
+#include "codecs/pq/product/pq_rows.h"
 #include "codecs/pq/product/table_error.h"
-#include "pqw/codecs/kernels.h"
-#include "pqw/codecs/pq_lookup.h"
 
 namespace pqw {
+
+using kernels::kTileRows;
+
 namespace {
 
 constexpr std::size_t kParallelWork = 1 << 17;  // lookups that pay for threads
@@ -32,193 +32,133 @@ bool has_integer_tables(const PqWeight& weight) {
 
 }  // namespace
 
-std::string_view to_string(Precision precision) {
-  switch (precision) {
-    case Precision::kExact:
-      return "exact";
-    case Precision::kHigh:
-      return "high";
-    case Precision::kFast:
-      break;
-  }
-  return "fast";
+std::unique_ptr<const Product> make_pq_product(PqWeight weight, const ServeOptions& options) {
+  if (options.layout == ServeLayout::kRows) return make_pq_rows(std::move(weight));
+  return std::make_unique<PqProduct>(weight, options);
 }
 
-std::optional<Precision> parse_precision(std::string_view name) {
-  for (const Precision precision : {Precision::kExact, Precision::kHigh, Precision::kFast}) {
-    if (name == to_string(precision)) return precision;
+PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
+    : Product(matrix_shape(weight.shape)),
+      options_(options),
+      kernels_(active_kernels()),
+      block_size_(weight.block_size),
+      n_centroids_(weight.n_centroids),
+      tiles_(weight, kernels_.lookup->interleaved_narrow) {
+  if (cols() == 0) return;
+  batch_lookup_.emplace(weight, tiles_, *kernels_.product);
+  decode_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kFloat);
+  if (options.precision == Precision::kFast && kernels_.product->direct_bfloat16 != nullptr &&
+      DirectProduct::holds_bfloat16(weight.codebooks)) {
+    decode_bf16_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kBfloat16);
   }
-  return std::nullopt;
+  if (options.precision != Precision::kExact && has_integer_tables(weight)) {
+    build_integer_tables(weight);
+  }
 }
 
-double documented_error(Precision precision) {
-  switch (precision) {
-    case Precision::kExact:
-      return 1e-5;
-    case Precision::kHigh:
-      return 1e-4;
-    case Precision::kFast:
-      break;
+void PqProduct::build_integer_tables(const PqWeight& weight) {
+  // The error of one row of y spreads by 1 / sqrt(2 rows) of itself: twice that has room.
+  const double margin = 1 + std::sqrt(2 / static_cast<double>(rows()));
+  for (const double share : kLongShares) {
+    lookup_.emplace(weight, tiles_, options_.precision == Precision::kHigh, share,
+                    *kernels_.lookup);
+    const double error = table_error(*lookup_, *decode_, {rows(), cols()});
+    if (margin * error <= documented_error(options_.precision)) break;
+    lookup_.reset();
   }
-  return 1.5e-2;
+  // Finer than the tables for a row at a time, which have 8 bits.
+  if (lookup_ && options_.precision == Precision::kFast && tiles_.width() == CodeWidth::kWide &&
+      weight.block_size <= BatchLookupProduct::kLargestBlock) {
+    batch_lookup_integers_.emplace(weight, tiles_, lookup_->long_centroids(), *kernels_.lookup);
+  }
 }
 
-std::string_view to_string(ServeMethod method) {
-  switch (method) {
-    case ServeMethod::kAuto:
-      return "auto";
-    case ServeMethod::kLookup:
-      return "lookup";
-    case ServeMethod::kBatchLookup:
-      return "batch lookup";
-    case ServeMethod::kDecode:
-      return "decode";
-    case ServeMethod::kDecodeBf16:
-      break;
+ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
+  if (options_.method == ServeMethod::kLookup) {
+    return lookup_ ? ServeMethod::kLookup : ServeMethod::kBatchLookup;
   }
-  return "decode bf16";
-}
-
-// What is held of a weight. The products refer to `tiles`, so that it must not move.
-struct PqLookup::Impl {
-  Impl(const PqWeight& weight, const ServeOptions& wanted)
-      : matrix(matrix_shape(weight.shape)),
-        options(wanted),
-        kernels(active_kernels()),
-        tiles(weight, kernels.lookup->interleaved_narrow) {
-    if (matrix.cols == 0) return;
-    floats.emplace(weight, tiles, *kernels.product);
-    direct.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kFloat);
-    if (options.precision == Precision::kFast && kernels.product->direct_bfloat16 != nullptr &&
-        DirectProduct::holds_bfloat16(weight.codebooks)) {
-      bfloat16.emplace(weight, tiles, *kernels.product, DirectProduct::Operand::kBfloat16);
-    }
-    if (options.precision != Precision::kExact && has_integer_tables(weight)) {
-      // The error of one row of y spreads by 1 / sqrt(2 rows) of itself: twice that has room.
-      const double margin = 1 + std::sqrt(2 / static_cast<double>(matrix.rows));
-      for (const double share : kLongShares) {
-        integers.emplace(weight, tiles, options.precision == Precision::kHigh, share,
-                         *kernels.lookup);
-        const double error = table_error(*integers, *direct, matrix);
-        if (margin * error <= documented_error(options.precision)) break;
-        integers.reset();
-      }
-      // Finer than the tables for a row at a time, which have 8 bits.
-      if (integers && options.precision == Precision::kFast && tiles.width() == CodeWidth::kWide &&
-          weight.block_size <= BatchLookupProduct::kLargestBlock) {
-        batch_integers.emplace(weight, tiles, integers->long_centroids(), *kernels.lookup);
-      }
-    }
-    block_size = weight.block_size;
-    n_centroids = weight.n_centroids;
-  }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-
-  ServeMethod method(std::size_t batch, std::size_t n_rows) const;
-  void multiply(ServeMethod method, std::size_t first, ConstMatrix x, MutableMatrix y) const;
-  void multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first, ConstMatrix x,
-                        MutableMatrix y, bool parallel) const;
-
-  MatrixShape matrix;
-  ServeOptions options;
-  const kernels::Table& kernels;
-  CodeTiles tiles;
-  std::size_t block_size = 1;
-  std::size_t n_centroids = 1;
-  std::optional<FloatProduct> floats;     // when there are columns
-  std::optional<DirectProduct> direct;    // likewise
-  std::optional<DirectProduct> bfloat16;  // when the precision and the processor allow it
-  std::optional<LookupProduct> integers;  // when the precision and the codes allow it
-  std::optional<BatchLookupProduct> batch_integers;
-};
-
-PqLookup::PqLookup(const PqWeight& weight, const ServeOptions& options)
-    : impl_(std::make_shared<Impl>(weight, options)) {}
-
-std::size_t PqLookup::rows() const { return impl_->matrix.rows; }
-std::size_t PqLookup::cols() const { return impl_->matrix.cols; }
-
-ServeMethod PqLookup::Impl::method(std::size_t batch, std::size_t n_rows) const {
-  if (options.method == ServeMethod::kLookup) {
-    return integers ? ServeMethod::kLookup : ServeMethod::kBatchLookup;
-  }
-  if (options.method == ServeMethod::kBatchLookup) return options.method;
-  if (options.method == ServeMethod::kDecodeBf16 && bfloat16) return options.method;
-  if (options.method != ServeMethod::kAuto || matrix.cols == 0) return ServeMethod::kDecode;
+  if (options_.method == ServeMethod::kBatchLookup) return options_.method;
+  if (options_.method == ServeMethod::kDecodeBf16 && decode_bf16_) return options_.method;
+  if (options_.method != ServeMethod::kAuto || cols() == 0) return ServeMethod::kDecode;
   const ProductSize size{.batch = batch,
                          .n_rows = n_rows,
-                         .n_columns = matrix.cols,
-                         .block_size = block_size,
-                         .n_centroids = n_centroids,
-                         .width = tiles.width()};
+                         .n_columns = cols(),
+                         .block_size = block_size_,
+                         .n_centroids = n_centroids_,
+                         .width = tiles_.width()};
   ServeMethod best = ServeMethod::kDecode;
-  double least = direct_cycles(size, *kernels.product);
+  double least = decode_cycles(size, *kernels_.product);
   const auto consider = [&](ServeMethod candidate, double cycles) {
     if (cycles >= least) return;
     best = candidate;
     least = cycles;
   };
-  if (bfloat16) consider(ServeMethod::kDecodeBf16, bfloat16_cycles(size, *kernels.product));
-  consider(ServeMethod::kBatchLookup, batch_integers ? batch_lookup_cycles(size, *batch_integers)
-                                                     : batch_lookup_cycles(size, *kernels.product));
-  if (integers) {
+  if (decode_bf16_) {
+    consider(ServeMethod::kDecodeBf16, decode_bf16_cycles(size, *kernels_.product));
+  }
+  consider(ServeMethod::kBatchLookup, batch_lookup_integers_
+                                          ? batch_lookup_cycles(size, *batch_lookup_integers_)
+                                          : batch_lookup_cycles(size, *kernels_.product));
+  if (lookup_) {
     consider(ServeMethod::kLookup,
-             lookup_cycles(size, integers->kernel(), integers->long_centroids()));
+             lookup_cycles(size, lookup_->kernel(), lookup_->long_centroids()));
   }
   return best;
 }
 
-void PqLookup::Impl::multiply(ServeMethod chosen, std::size_t first, ConstMatrix x,
-                              MutableMatrix y) const {
-  const bool parallel = x.rows() * y.cols() * tiles.n_units() >= kParallelWork;
-  if (chosen == ServeMethod::kLookup) {
-    multiply_exactly(integers->multiply(first, x, y, parallel), first, x, y, parallel);
-  } else if (chosen == ServeMethod::kBatchLookup && batch_integers) {
-    multiply_exactly(batch_integers->multiply(first, x, y, parallel), first, x, y, parallel);
-  } else if (chosen == ServeMethod::kBatchLookup) {
-    floats->multiply(first, x, y, parallel);
-  } else if (chosen == ServeMethod::kDecodeBf16) {
-    multiply_exactly(bfloat16->multiply(first, x, y, parallel), first, x, y, parallel);
-  } else {
-    direct->multiply(first, x, y, parallel);
-  }
-}
-
-void PqLookup::Impl::multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first,
-                                      ConstMatrix x, MutableMatrix y, bool parallel) const {
-  for (const std::size_t row : rows) {
-    floats->multiply(first, {x.row(row).data(), 1, x.cols()}, {y.row(row).data(), 1, y.cols()},
-                     parallel);
-  }
-}
-
-void PqLookup::multiply(ConstMatrix x, MutableMatrix y) const {
-  assert(y.cols() == rows());
-  multiply_rows(0, x, y);
-}
-
-void PqLookup::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const {
+void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
   assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   if (x.rows() == 0 || y.cols() == 0) return;
   if (cols() == 0) {
     for (std::size_t b = 0; b < y.rows(); ++b) std::ranges::fill(y.row(b), 0.0f);
     return;
   }
-  impl_->multiply(impl_->method(x.rows(), y.cols()), first, x, y);
+  const ServeMethod chosen = method(x.rows(), y.cols());
+  const bool parallel = x.rows() * y.cols() * tiles_.n_units() >= kParallelWork;
+  if (chosen == ServeMethod::kLookup) {
+    multiply_exactly(lookup_->multiply(first, x, y, parallel), first, x, y, parallel);
+  } else if (chosen == ServeMethod::kBatchLookup && batch_lookup_integers_) {
+    multiply_exactly(batch_lookup_integers_->multiply(first, x, y, parallel), first, x, y,
+                     parallel);
+  } else if (chosen == ServeMethod::kBatchLookup) {
+    batch_lookup_->multiply(first, x, y, parallel);
+  } else if (chosen == ServeMethod::kDecodeBf16) {
+    multiply_exactly(decode_bf16_->multiply(first, x, y, parallel), first, x, y, parallel);
+  } else {
+    decode_->multiply(first, x, y, parallel);
+  }
 }
 
-ServeMethod PqLookup::method(std::size_t batch) const { return impl_->method(batch, rows()); }
+void PqProduct::multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first,
+                                 ConstMatrix x, MutableMatrix y, bool parallel) const {
+  for (const std::size_t row : rows) {
+    batch_lookup_->multiply(first, {x.row(row).data(), 1, x.cols()},
+                            {y.row(row).data(), 1, y.cols()}, parallel);
+  }
+}
 
-std::string PqLookup::describe(std::size_t batch) const {
+void PqProduct::decode_row(std::size_t row, std::span<float> out) const {
+  assert(row < rows() && out.size() == cols());
+  constexpr std::size_t kMostPositions = 2 * kernels::kBlockBytes;
+  std::uint16_t codes[kMostPositions * kTileRows];
+  const std::size_t step = tiles_.positions_per_block();
+  for (std::size_t p = 0; p * block_size_ < out.size(); ++p) {
+    if (p % step == 0) tiles_.unpack_positions(row / kTileRows, p, step, codes);
+    const std::uint16_t code = codes[p % step * kTileRows + row % kTileRows];
+    const auto to = out.subspan(p * block_size_);
+    std::copy_n(decode_->centroid(p, code), std::min(block_size_, to.size()), to.data());
+  }
+}
+
+std::string PqProduct::describe(std::size_t batch) const {
   const ServeMethod chosen = method(batch);
   std::string tables = chosen == ServeMethod::kDecodeBf16 ? "bfloat16" : "float32";
   if (chosen == ServeMethod::kLookup) {
-    tables = impl_->options.precision == Precision::kHigh ? "16-bit tables" : "8-bit tables";
+    tables = options_.precision == Precision::kHigh ? "16-bit tables" : "8-bit tables";
   } else if (chosen == ServeMethod::kBatchLookup) {
-    tables = impl_->batch_integers ? "11-bit tables" : "float32 tables";
+    tables = batch_lookup_integers_ ? "11-bit tables" : "float32 tables";
   }
-  return fmt::format("{}, {}, {}", to_string(chosen), tables, kernel_name());
+  return fmt::format("{}, {}, {}", to_string(chosen), tables, kernels_.name);
 }
 
 }  // namespace pqw

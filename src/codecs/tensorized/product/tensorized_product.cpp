@@ -1,45 +1,20 @@
-// Decoding tensorized weights and multiplying with them.
-#include "pqw/codecs/tensorized_product.h"
+// Products of tensorized weights: through the factors, or with rows as they are built.
+#include "codecs/tensorized/product/tensorized_product.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cassert>
-#include <optional>
 
 #include "codecs/tensorized/product/contraction.h"
+#include "codecs/tensorized/value/each_row.h"
 #include "codecs/tensorized/value/layout.h"
-#include "codecs/tensorized/value/row_builder.h"
-#include "core/region_errors.h"
 #include "pqw/codecs/weight.h"
 
 namespace pqw {
 namespace {
 
 using tensorized::Factors;
-using tensorized::SafeRowBuilder;
-
-constexpr std::size_t kParallelWork = 1 << 14;  // weights that pay for threads
-
-// Calls use(i, row) for the rows first .. first+n-1, by several threads.
-template <class Use>
-void for_each_row(const Factors& factors, std::size_t first, std::size_t n, std::size_t n_columns,
-                  const Use& use) {
-  RegionErrors errors;
-#pragma omp parallel if (n * n_columns >= kParallelWork)
-  {
-    std::optional<SafeRowBuilder> builder;
-    errors.run([&] { builder.emplace(factors); });
-    // Neighbouring rows to the same thread: they share digits.
-#pragma omp for schedule(static)
-    for (std::size_t i = 0; i < n; ++i) {
-      errors.run([&] {
-        if (builder) use(i, builder->build(first + i));
-      });
-    }
-  }
-  errors.rethrow();
-}
 
 void multiply_factorized(const Factors& factors, std::size_t first, ConstMatrix x,
                          MutableMatrix y) {
@@ -66,7 +41,7 @@ void multiply_factorized(const Factors& factors, std::size_t first, ConstMatrix 
 
 void multiply_reconstructed(const Factors& factors, std::size_t first, ConstMatrix x,
                             MutableMatrix y) {
-  for_each_row(factors, first, y.cols(), x.cols(), [&](std::size_t r, const auto& row) {
+  tensorized::for_each_row(factors, first, y.cols(), x.cols(), [&](std::size_t r, const auto& row) {
     for (std::size_t b = 0; b < x.rows(); ++b) {
       y(b, r) = factors.kernels->dot(x.row(b).data(), row.data(), x.cols());
     }
@@ -75,57 +50,37 @@ void multiply_reconstructed(const Factors& factors, std::size_t first, ConstMatr
 
 }  // namespace
 
-void decode(const TensorizedWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
-
-void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out) {
-  assert(out.cols() == matrix_shape(weight.shape).cols);
-  assert(first + out.rows() <= matrix_shape(weight.shape).rows);
-  const Factors factors = tensorized::decode_factors(weight);
-  for_each_row(factors, first, out.rows(), out.cols(), [&](std::size_t r, const auto& row) {
-    std::copy_n(row.begin(), out.cols(), out.row(r).begin());
-  });
+TensorizedProduct::TensorizedProduct(TensorizedWeight weight)
+    : Product(matrix_shape(weight.shape)),
+      weight_(std::move(weight)),
+      factors_(tensorized::decode_factors(weight_)) {
+  weight_.factors.reset();
 }
 
-struct TensorizedProduct::Impl {
-  TensorizedWeight weight;  // without its factors
-  Factors factors;
-};
-
-TensorizedProduct::TensorizedProduct(const TensorizedWeight& weight) {
-  auto impl = std::make_shared<Impl>(Impl{weight, tensorized::decode_factors(weight)});
-  impl->weight.factors.reset();
-  impl_ = std::move(impl);
-}
-
-void TensorizedProduct::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == matrix_shape(impl_->weight.shape).cols && x.rows() == y.rows());
-  assert(first + y.cols() <= matrix_shape(impl_->weight.shape).rows);
+void TensorizedProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
+  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   if (y.cols() == 0 || x.rows() == 0) return;
-  if (forward_for(impl_->weight, x.rows()) == TensorForward::kFactorized) {
-    multiply_factorized(impl_->factors, first, x, y);
+  if (forward_for(weight_, x.rows()) == TensorForward::kFactorized) {
+    multiply_factorized(factors_, first, x, y);
   } else {
-    multiply_reconstructed(impl_->factors, first, x, y);
+    multiply_reconstructed(factors_, first, x, y);
   }
 }
 
+void TensorizedProduct::decode_row(std::size_t row, std::span<float> out) const {
+  assert(row < rows() && out.size() == cols());
+  tensorized::SafeRowBuilder builder(factors_);
+  std::copy_n(builder.build(row).begin(), out.size(), out.begin());
+}
+
 std::string TensorizedProduct::describe(std::size_t batch) const {
-  const TensorizedCost cost = multiply_cost(impl_->weight, batch);
-  const MatrixShape matrix = matrix_shape(impl_->weight.shape);
-  const double dense = 2.0 * static_cast<double>(batch) * static_cast<double>(matrix.rows) *
-                       static_cast<double>(matrix.cols);
-  const bool factorized = forward_for(impl_->weight, batch) == TensorForward::kFactorized;
+  const TensorizedCost cost = multiply_cost(weight_, batch);
+  const double dense =
+      2.0 * static_cast<double>(batch) * static_cast<double>(rows()) * static_cast<double>(cols());
+  const bool factorized = forward_for(weight_, batch) == TensorForward::kFactorized;
   return fmt::format("{}, {:.2f} of the operations of a dense product",
                      factorized ? "factorized" : "reconstructed",
                      (factorized ? cost.factorized : cost.reconstructed) / dense);
-}
-
-void multiply(const TensorizedWeight& weight, ConstMatrix x, MutableMatrix y) {
-  multiply_rows(weight, 0, x, y);
-}
-
-void multiply_rows(const TensorizedWeight& weight, std::size_t first, ConstMatrix x,
-                   MutableMatrix y) {
-  TensorizedProduct(weight).multiply_rows(first, x, y);
 }
 
 TensorizedCost multiply_cost(const TensorizedWeight& weight, std::size_t batch) {

@@ -1,4 +1,4 @@
-#include "pqw/codecs/pq_lookup.h"
+#include "codecs/pq/product/pq_product.h"
 
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -26,10 +26,10 @@ double bound(Precision precision) {
   return precision == Precision::kHigh ? 1e-4 : 1.5e-2;
 }
 
-std::vector<float> product(const PqLookup& lookup, const std::vector<float>& x) {
+std::vector<float> product(const PqProduct& lookup, const std::vector<float>& x) {
   const std::size_t batch = x.size() / lookup.cols();
   std::vector<float> y(batch * lookup.rows(), NAN);
-  lookup.multiply({x.data(), batch, lookup.cols()}, {y.data(), batch, lookup.rows()});
+  lookup.multiply_rows(0, {x.data(), batch, lookup.cols()}, {y.data(), batch, lookup.rows()});
   return y;
 }
 
@@ -56,15 +56,7 @@ double relative_error(const std::vector<float>& y, const std::vector<double>& ex
   return std::sqrt(error / norm);
 }
 
-TEST(Precision, NamesGoBothWays) {
-  for (const Precision precision : kPrecisions) {
-    EXPECT_EQ(parse_precision(to_string(precision)), precision);
-  }
-  EXPECT_EQ(to_string(Precision::kExact), "exact");
-  EXPECT_EQ(parse_precision("float"), std::nullopt);
-}
-
-TEST(PqLookup, EveryMethodIsAsExactAsThePrecisionSays) {
+TEST(PqProduct, EveryMethodIsAsExactAsThePrecisionSays) {
   struct Case {
     std::size_t rows, cols, d, n_centroids, n_groups;
   };
@@ -76,7 +68,7 @@ TEST(PqLookup, EveryMethodIsAsExactAsThePrecisionSays) {
       const auto expected = reference(weight, x);
       for (const Precision precision : kPrecisions) {
         for (const ServeMethod method : kMethods) {
-          const PqLookup lookup(weight, {precision, method});
+          const PqProduct lookup(weight, {precision, method});
           EXPECT_LE(relative_error(product(lookup, x), expected), bound(precision))
               << c.rows << " x " << c.cols << " K " << c.n_centroids << " batch " << batch << " "
               << to_string(precision) << ": " << lookup.describe(batch);
@@ -86,14 +78,14 @@ TEST(PqLookup, EveryMethodIsAsExactAsThePrecisionSays) {
   }
 }
 
-TEST(PqLookup, RowRangesThreadsAndBatchesDoNotChangeTheBits) {
+TEST(PqProduct, RowRangesThreadsAndBatchesDoNotChangeTheBits) {
   const PqWeight weight = random_pq_weight({1100, 200}, 8, 256);
   const std::size_t cols = 200, batch = 19;
   const auto x = test::normal_values(batch * cols, 5);
   for (const Precision precision : kPrecisions) {
     for (const ServeMethod method :
          {ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode}) {
-      const PqLookup lookup(weight, {precision, method});
+      const PqProduct lookup(weight, {precision, method});
       omp_set_num_threads(1);
       const auto expected = product(lookup, x);
       for (const int threads : {2, 3}) {
@@ -113,37 +105,37 @@ TEST(PqLookup, RowRangesThreadsAndBatchesDoNotChangeTheBits) {
   omp_set_num_threads(omp_get_num_procs());
 }
 
-TEST(PqLookup, ViewsMayHaveAStride) {
+TEST(PqProduct, ViewsMayHaveAStride) {
   const PqWeight weight = random_pq_weight({70, 64}, 4, 16);
   const auto x = test::normal_values(3 * 100, 5);
   for (const ServeMethod method : kMethods) {
-    const PqLookup lookup(weight, {.method = method});
+    const PqProduct lookup(weight, {.method = method});
     std::vector<float> y(3 * 90, 7.0f), alone(70);
-    lookup.multiply({x.data(), 3, 64, 100}, {y.data(), 3, 70, 90});
-    lookup.multiply({x.data() + 200, 1, 64}, {alone.data(), 1, 70});
+    lookup.multiply_rows(0, {x.data(), 3, 64, 100}, {y.data(), 3, 70, 90});
+    lookup.multiply_rows(0, {x.data() + 200, 1, 64}, {alone.data(), 1, 70});
     for (std::size_t r = 0; r < 70; ++r) EXPECT_NEAR(y[180 + r], alone[r], 1e-2f);
     for (std::size_t r = 70; r < 90; ++r) EXPECT_EQ(y[r], 7.0f);
   }
 }
 
-TEST(PqLookup, ZerosGiveZeros) {
+TEST(PqProduct, ZerosGiveZeros) {
   const PqWeight weight = random_pq_weight({70, 600}, 8, 256);
   auto half = test::normal_values(600, 5);
   for (std::size_t c = 0; c < 300; ++c) half[c] = 0;
   for (const Precision precision : kPrecisions) {
-    const PqLookup lookup(weight, {.precision = precision});
+    const PqProduct lookup(weight, {.precision = precision});
     EXPECT_EQ(product(lookup, std::vector<float>(600)), std::vector<float>(70));
     EXPECT_LE(relative_error(product(lookup, half), reference(weight, half)), bound(precision));
   }
   PqWeight zero = weight;
   for (float& value : zero.codebooks) value = 0;
   for (const Precision precision : kPrecisions) {
-    EXPECT_EQ(product(PqLookup(zero, {.precision = precision}), half), std::vector<float>(70));
+    EXPECT_EQ(product(PqProduct(zero, {.precision = precision}), half), std::vector<float>(70));
   }
 }
 
 // Where the scale of integer tables is no normal float, and where it nearly is not.
-TEST(PqLookup, LargeAndSmallValuesKeepThePrecision) {
+TEST(PqProduct, LargeAndSmallValuesKeepThePrecision) {
   const PqWeight weight = random_pq_weight({100, 512}, 8, 256);
   for (const float size : {1e-44f, 1e-40f, 1e-37f, 1e-33f, 1e-30f, 1e30f, 1e34f, 1e36f}) {
     const auto x = test::normal_values(512, 5, 0, size);
@@ -152,7 +144,7 @@ TEST(PqLookup, LargeAndSmallValuesKeepThePrecision) {
     for (const double value : expected) largest = std::max(largest, std::abs(value));
     ASSERT_LT(largest, std::numeric_limits<float>::max());
     for (const Precision precision : kPrecisions) {
-      const auto y = product(PqLookup(weight, {.precision = precision}), x);
+      const auto y = product(PqProduct(weight, {.precision = precision}), x);
       // Products and sums below the smallest normal float are rounded to multiples of 1.4e-45.
       const double rounding = 512 * 1.4e-45 * 10 / largest;
       EXPECT_LE(relative_error(y, expected), bound(precision) + rounding) << size;
@@ -160,19 +152,19 @@ TEST(PqLookup, LargeAndSmallValuesKeepThePrecision) {
   }
 }
 
-TEST(PqLookup, OutliersCostNoMoreThanTheyWeigh) {
+TEST(PqProduct, OutliersCostNoMoreThanTheyWeigh) {
   const PqWeight weight = random_pq_weight({200, 4096}, 8, 256);
   auto x = test::normal_values(4096, 5);
   for (std::size_t c = 0; c < 4096; c += 512) x[c] *= 30;
   const auto expected = reference(weight, x);
-  const auto high = product(PqLookup(weight, {.precision = Precision::kHigh}), x);
-  const auto fast = product(PqLookup(weight, {.precision = Precision::kFast}), x);
+  const auto high = product(PqProduct(weight, {.precision = Precision::kHigh}), x);
+  const auto fast = product(PqProduct(weight, {.precision = Precision::kFast}), x);
   EXPECT_LE(relative_error(high, expected), 6e-4);
   EXPECT_LE(relative_error(fast, expected), 1e-1);
 }
 
 // Trained weights have a few centroids far longer than the others, which few blocks have.
-TEST(PqLookup, LongCentroidsDoNotCostPrecision) {
+TEST(PqProduct, LongCentroidsDoNotCostPrecision) {
   for (const float length : {1.0f, 30.0f, 1000.0f}) {
     PqWeight weight = random_pq_weight({100, 512}, 8, 256);
     for (std::size_t j = 0; j < 8; ++j) weight.codebooks[j] *= length;
@@ -181,7 +173,7 @@ TEST(PqLookup, LongCentroidsDoNotCostPrecision) {
     const auto expected = reference(weight, x);
     for (const Precision precision : kPrecisions) {
       for (const ServeMethod method : kMethods) {
-        const PqLookup lookup(weight, {precision, method});
+        const PqProduct lookup(weight, {precision, method});
         EXPECT_LE(relative_error(product(lookup, x), expected), documented_error(precision))
             << lookup.describe(1) << " " << length;
       }
@@ -189,7 +181,7 @@ TEST(PqLookup, LongCentroidsDoNotCostPrecision) {
   }
 }
 
-TEST(PqLookup, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
+TEST(PqProduct, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
   PqWeight weight = random_pq_weight({150, 516}, 8, 256, 2);
   for (const std::size_t k : {7, 300}) {
     for (std::size_t j = 0; j < 8; ++j) weight.codebooks[k * 8 + j] *= 1000;
@@ -200,7 +192,7 @@ TEST(PqLookup, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
   }
   const auto x = test::normal_values(3 * 516, 5);
   for (const Precision precision : {Precision::kHigh, Precision::kFast}) {
-    const PqLookup lookup(weight, {precision, ServeMethod::kLookup});
+    const PqProduct lookup(weight, {precision, ServeMethod::kLookup});
     EXPECT_EQ(lookup.method(1), ServeMethod::kLookup);
     const auto y = product(lookup, x);
     EXPECT_LE(relative_error(y, reference(weight, x)), bound(precision) / 10)
@@ -211,7 +203,7 @@ TEST(PqLookup, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
   }
 }
 
-TEST(PqLookup, RowsThatAreNotFiniteAreComputedAsFloatsAndDisturbNoOthers) {
+TEST(PqProduct, RowsThatAreNotFiniteAreComputedAsFloatsAndDisturbNoOthers) {
   const PqWeight weight = random_pq_weight({70, 256}, 8, 256);
   auto x = test::normal_values(6 * 256, 5);
   x[1 * 256 + 3] = kInfinity;
@@ -219,7 +211,7 @@ TEST(PqLookup, RowsThatAreNotFiniteAreComputedAsFloatsAndDisturbNoOthers) {
   x[4 * 256] = NAN;
   for (const Precision precision : kPrecisions) {
     for (const ServeMethod method : kMethods) {
-      const PqLookup lookup(weight, {precision, method});
+      const PqProduct lookup(weight, {precision, method});
       const auto y = product(lookup, x);
       const auto expected = reference(weight, x);
       for (std::size_t i = 0; i < y.size(); ++i) {
@@ -235,29 +227,29 @@ TEST(PqLookup, RowsThatAreNotFiniteAreComputedAsFloatsAndDisturbNoOthers) {
   }
 }
 
-TEST(PqLookup, ChoicesCanBeForcedAndSeen) {
+TEST(PqProduct, ChoicesCanBeForcedAndSeen) {
   const PqWeight weight = random_pq_weight({256, 256}, 8, 256);
-  const PqLookup lookup(weight, {Precision::kFast, ServeMethod::kLookup});
+  const PqProduct lookup(weight, {Precision::kFast, ServeMethod::kLookup});
   EXPECT_EQ(lookup.method(1000), ServeMethod::kLookup);
   EXPECT_EQ(lookup.describe(1), "lookup, 8-bit tables, " + kernel_name());
-  const PqLookup direct(weight, {Precision::kExact, ServeMethod::kDecode});
+  const PqProduct direct(weight, {Precision::kExact, ServeMethod::kDecode});
   EXPECT_EQ(direct.describe(1), "decode, float32, " + kernel_name());
   // There are no integer tables for large codes, and no exact ones.
-  EXPECT_EQ(PqLookup(weight, {Precision::kExact, ServeMethod::kLookup}).method(1),
+  EXPECT_EQ(PqProduct(weight, {Precision::kExact, ServeMethod::kLookup}).method(1),
             ServeMethod::kBatchLookup);
   const PqWeight large = random_pq_weight({256, 256}, 8, 257);
-  EXPECT_EQ(PqLookup(large, {Precision::kFast, ServeMethod::kLookup}).method(1),
+  EXPECT_EQ(PqProduct(large, {Precision::kFast, ServeMethod::kLookup}).method(1),
             ServeMethod::kBatchLookup);
-  EXPECT_NE(PqLookup(weight).method(1), ServeMethod::kAuto);
+  EXPECT_NE(PqProduct(weight, {}).method(1), ServeMethod::kAuto);
 }
 
-TEST(PqLookup, EmptySidesGiveZerosOrNothing) {
+TEST(PqProduct, EmptySidesGiveZerosOrNothing) {
   std::vector<float> y(3, 7.0f);
-  PqLookup(random_pq_weight({3, 0}, 4, 2)).multiply({nullptr, 1, 0}, {y.data(), 1, 3});
+  PqProduct(random_pq_weight({3, 0}, 4, 2), {}).multiply_rows(0, {nullptr, 1, 0}, {y.data(), 1, 3});
   EXPECT_EQ(y, std::vector<float>(3));
   const std::vector<float> x(4);
-  PqLookup(random_pq_weight({0, 4}, 4, 2)).multiply({x.data(), 1, 4}, {nullptr, 1, 0});
-  PqLookup(random_pq_weight({3, 4}, 4, 2)).multiply({nullptr, 0, 4}, {nullptr, 0, 3});
+  PqProduct(random_pq_weight({0, 4}, 4, 2), {}).multiply_rows(0, {x.data(), 1, 4}, {nullptr, 1, 0});
+  PqProduct(random_pq_weight({3, 4}, 4, 2), {}).multiply_rows(0, {nullptr, 0, 4}, {nullptr, 0, 3});
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// An int8 weight made ready for many multiplications.
+// Products of int8 weights.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pqw/codecs/int8.h"
+#include "pqw/codecs/product.h"
 
 namespace pqw {
 
@@ -18,27 +19,14 @@ namespace pqw {
 // So the result has the same bits with any instruction set and number of threads, and for a row of
 // x alone as in a batch (unless the range is that of the batch). Zeros of x stay exact zeros. Where
 // the range holds infinities or NaN, its outputs are NaN.
-//
-// Holds all it needs, about as many bytes as the values; immutable, safe to use from several
-// threads at once.
-class Int8Product {
+class Int8Product : public Product {
  public:
-  // Inputs are quantized to 8 or 16 bits. Errors: kInvalidArgument when PQW_KERNEL names no usable
-  // kernel.
-  explicit Int8Product(const Int8Weight& weight, unsigned input_bits = 8)
-      : Int8Product(weight, 0, weight.rows(), input_bits) {}
+  // Inputs are quantized to 8 or 16 bits.
+  Int8Product(const Int8Weight& weight, unsigned input_bits);
 
-  // Rows first .. first+n_rows-1 of the weight only, counted from 0. REQUIRES: they exist.
-  Int8Product(const Int8Weight& weight, std::size_t first, std::size_t n_rows, unsigned input_bits);
-
-  std::size_t rows() const { return scales_.size(); }
-  std::size_t cols() const { return cols_; }
-
-  // REQUIRES: x is [batch][cols()], y is [batch][rows()].
-  void multiply(ConstMatrix x, MutableMatrix y) const { multiply_rows(0, x, y); }
-
-  // The same for rows first .. first+y.cols()-1. REQUIRES: they exist.
-  void multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const;
+  void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
+  void decode_row(std::size_t row, std::span<float> out) const override;
+  std::string describe(std::size_t batch) const override;
 
  private:
   struct alignas(64) Line {
@@ -46,10 +34,9 @@ class Int8Product {
   };
   class Call;
 
-  void pack(const Int8Weight& weight, std::size_t first);
+  void pack(const Int8Weight& weight);
   const std::int8_t* panel(std::size_t index) const { return panels_[index * lines_].bytes; }
 
-  std::size_t cols_;
   std::size_t lines_;     // of a panel of 16 rows (kernels/int8_product.h): 4 columns each
   std::size_t n_planes_;  // bytes of an input
   ActivationRange activations_;
@@ -58,5 +45,9 @@ class Int8Product {
   std::vector<double> zero_points_;  // [rows], or none
   std::vector<double> sums_;         // [rows]: Σ_c (value - zero point)
 };
+
+// By layout and precision: the values by rows, the decoded weight as a plain one, or an
+// Int8Product.
+std::unique_ptr<const Product> make_int8_product(Int8Weight weight, const ServeOptions& options);
 
 }  // namespace pqw

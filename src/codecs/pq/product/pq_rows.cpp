@@ -1,34 +1,23 @@
-// Rows of a weight, decoded one at a time.
-#include "serve/row_decoder.h"
+// Product-quantized weights laid out by rows.
+#include "codecs/pq/product/pq_rows.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "codecs/product/row_product.h"
+
 namespace pqw {
 namespace {
 
-template <class AnyWeight>
-class WeightRows : public RowDecoder {
- public:
-  explicit WeightRows(AnyWeight weight) : weight_(std::move(weight)) {
-    decode_rows(weight_, 0, {nullptr, 0, matrix_shape(weight_.shape).cols});  // checks the type
-  }
-
-  void decode(std::size_t row, std::span<float> out) const override {
-    decode_rows(weight_, row, {out.data(), 1, out.size()});
-  }
-
- private:
-  AnyWeight weight_;
-};
-
 template <class Code>
-class PqRows : public RowDecoder {
+class PqRows : public RowProduct {
  public:
   explicit PqRows(PqWeight weight)
-      : block_size_(weight.block_size), codebooks_(std::move(weight.codebooks)) {
+      : RowProduct(matrix_shape(weight.shape)),
+        block_size_(weight.block_size),
+        codebooks_(std::move(weight.codebooks)) {
     const std::size_t n_positions = weight.positions();
     const std::size_t n_rows = weight.rows();
     for (std::size_t g = 0; g < weight.n_groups; ++g) {
@@ -43,7 +32,7 @@ class PqRows : public RowDecoder {
     }
   }
 
-  void decode(std::size_t row, std::span<float> out) const override {
+  void decode_row(std::size_t row, std::span<float> out) const override {
     const Code* codes = codes_.data() + row * codebook_of_.size();
     for (std::size_t p = 0; p < codebook_of_.size(); ++p) {
       const float* centroid = codebooks_.data() + codebook_of_[p] + codes[p] * block_size_;
@@ -55,27 +44,18 @@ class PqRows : public RowDecoder {
  private:
   std::size_t block_size_;
   std::vector<float> codebooks_;          // as in PqWeight
-  std::vector<std::size_t> codebook_of_;  // where that of a position starts in codebooks_
+  std::vector<std::size_t> codebook_of_;  // where the codebook of a position starts in codebooks_
   std::vector<Code> codes_;               // [rows][positions]
 };
 
-template <class AnyWeight>
-std::unique_ptr<const RowDecoder> make(AnyWeight weight) {
-  return std::make_unique<WeightRows<AnyWeight>>(std::move(weight));
-}
+}  // namespace
 
-std::unique_ptr<const RowDecoder> make(PqWeight weight) {
+std::unique_ptr<const Product> make_pq_rows(PqWeight weight) {
   constexpr std::size_t kByteCodes = 256;
   if (weight.n_centroids <= kByteCodes) {
     return std::make_unique<PqRows<std::uint8_t>>(std::move(weight));
   }
   return std::make_unique<PqRows<std::uint16_t>>(std::move(weight));
-}
-
-}  // namespace
-
-std::unique_ptr<const RowDecoder> make_row_decoder(Weight weight) {
-  return std::visit([](auto&& w) { return make(std::forward<decltype(w)>(w)); }, std::move(weight));
 }
 
 }  // namespace pqw

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/pq_lookup.h"
+#include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 #include "tests/random_int8_weight.h"
 #include "tests/random_pq_weight.h"
@@ -69,7 +69,7 @@ inline double relative_l2(std::span<const float> y, std::span<const double> expe
 struct NamedPrecision {
   const char* name;
   Precision precision;
-  double bound;  // of relative_l2, as documented (codecs/pq_lookup.h)
+  double bound;  // of relative_l2, as documented (codecs/product.h)
 };
 
 inline constexpr NamedPrecision kPrecisions[] = {{"exact", Precision::kExact, 2e-6},

@@ -1,0 +1,97 @@
+// What y = x Wᵀ is computed with: a weight of any codec, laid out once for the kernels of this
+// processor.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "pqw/codecs/weight_fwd.h"
+#include "pqw/core/matrix_shape.h"
+#include "pqw/core/matrix_view.h"
+
+namespace pqw {
+
+// How exact y = x Wᵀ is, relative to the product with the decoded weight in real numbers.
+// pq: the entries of its tables. int8: x is rounded to 8 bits (kFast) or 16 bits (kHigh), or not at
+// all and multiplied with the decoded weight (kExact). low_rank: each of the two products is as
+// exact as its factor. The other codecs always compute in float32.
+enum class Precision {
+  kExact,  // float32: differs as sums of floats in another order do
+  kHigh,   // at least 16 bits per table entry: ‖error‖ <= 1e-4 ‖y‖ on normal data
+  kFast,  // at least 8 bits: ‖error‖ <= 1.5e-2 ‖y‖ on normal data, as int8 products of floats
+          // quantized on the fly have it
+};
+std::string_view to_string(Precision precision);  // "exact", "high", "fast"
+std::optional<Precision> parse_precision(std::string_view name);
+
+// The bound of ‖error‖ / ‖y‖ above; of kExact a generous one for sums of any length.
+double documented_error(Precision precision);
+
+// How a product with a pq weight is computed. A method that a precision or a processor does not
+// have is replaced by the nearest one that it has.
+enum class ServeMethod {
+  kAuto,         // the fastest by the cost model, for each batch size
+  kLookup,       // a row of x at a time, its tables in registers
+  kBatchLookup,  // many rows of x at a time, their tables side by side
+  kDecode,       // centroids in the place of codes, as the operand of a float32 product
+  kDecodeBf16,   // the same in bfloat16, for kFast alone
+};
+std::string_view to_string(
+    ServeMethod method);  // "lookup", "batch lookup", "decode", "decode-bf16"
+
+// Which function of a product is to be fast; the other one works too. The two differ for pq and
+// int8, also where these are factors.
+enum class ServeLayout {
+  kProducts,  // multiply_rows
+  kRows,  // decode_row, as embeddings use it: the codes of a row lie side by side, and no tables
+          // are built, which saves their memory and the time to make them; multiply_rows decodes
+          // one row after the other, and is exact whatever the precision
+};
+
+struct ServeOptions {
+  Precision precision = Precision::kHigh;
+  ServeMethod method = ServeMethod::kAuto;
+  ServeLayout layout = ServeLayout::kProducts;
+};
+
+// Holds all it needs, mostly about as many bytes as the weight. Immutable, safe to use from several
+// threads at once. The bits of a result do not depend on the number of threads.
+class Product {
+ public:
+  virtual ~Product() = default;
+  Product(const Product&) = delete;
+  Product& operator=(const Product&) = delete;
+
+  std::size_t rows() const { return matrix_.rows; }
+  std::size_t cols() const { return matrix_.cols; }
+
+  // y = x W[first..first+y.cols()-1]ᵀ. REQUIRES: these rows exist; x is [batch][cols()], y is
+  // [batch][any]; they do not overlap. The batch may be 0. Where a row of x is finite and its
+  // product is in the range of float, y is finite too, even if sums leave the range on the way.
+  void multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const;
+
+  // One row of W, the decoded values to the bit. REQUIRES: the row exists, out.size() == cols().
+  virtual void decode_row(std::size_t row, std::span<float> out) const = 0;
+
+  // How a batch of that size is multiplied with all rows, in a few words.
+  virtual std::string describe(std::size_t batch) const = 0;
+
+ protected:
+  explicit Product(MatrixShape matrix) : matrix_(matrix) {}
+
+ private:
+  // multiply_rows in one pass, sums that overflow left as they are. x and y are not empty.
+  virtual void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const = 0;
+
+  MatrixShape matrix_;
+};
+
+// Errors: kInvalidArgument for a rank below 2, for a plain weight that is not of a float type, and
+// when PQW_KERNEL names no usable kernel.
+std::unique_ptr<const Product> make_product(Weight weight, const ServeOptions& options = {});
+
+}  // namespace pqw

@@ -1,0 +1,64 @@
+// Products of product-quantized weights.
+#pragma once
+
+#include <optional>
+
+#include "codecs/pq/product/batch_lookup_product.h"
+#include "codecs/pq/product/direct_product.h"
+#include "codecs/pq/product/float_product.h"
+#include "codecs/pq/product/lookup_product.h"
+#include "kernels/table.h"
+#include "pqw/codecs/pq.h"
+#include "pqw/codecs/product.h"
+
+namespace pqw {
+
+// y = x Wᵀ from the codes, without forming W: for each row of x a table of the products of its
+// blocks with all centroids is built, and y is a sum of table entries (Jégou et al. 2011, "Product
+// quantization for nearest neighbor search", eq. 13, with products in place of distances). Or the
+// centroids are multiplied in the place of their codes, where that is faster.
+//
+// Holds the codes, laid out for the kernels, and what each method needs besides. Takes about as
+// many bytes as the codes. The bits of a result depend neither on the number of threads nor on the
+// other rows of the range or of the batch, as long as the method is the same.
+//
+// Where a few centroids are far longer than the others, their codes, up to 8 % of all, are computed
+// as floats beside the tables of integers. A weight whose tables would still be less exact
+// than the precision promises on normal x is computed with float32 tables.
+// A row of x with an infinite or NaN value, or with values so large or small that the scale of its
+// tables would not be a normal float, is computed as if the precision were kExact.
+class PqProduct : public Product {
+ public:
+  PqProduct(const PqWeight& weight, const ServeOptions& options);
+
+  void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
+  void decode_row(std::size_t row, std::span<float> out) const override;
+
+  // The method, the tables and the instruction set.
+  std::string describe(std::size_t batch) const override;
+
+  // The method for a batch of that size and all rows; never kAuto.
+  ServeMethod method(std::size_t batch) const { return method(batch, rows()); }
+
+ private:
+  void build_integer_tables(const PqWeight& weight);
+  ServeMethod method(std::size_t batch, std::size_t n_rows) const;
+  void multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first, ConstMatrix x,
+                        MutableMatrix y, bool parallel) const;
+
+  ServeOptions options_;
+  const kernels::Table& kernels_;
+  std::size_t block_size_;
+  std::size_t n_centroids_;
+  CodeTiles tiles_;                           // the others refer to them
+  std::optional<LookupProduct> lookup_;       // when the precision and the codes allow it
+  std::optional<FloatProduct> batch_lookup_;  // when there are columns
+  std::optional<BatchLookupProduct> batch_lookup_integers_;  // finer than lookup_ for kFast
+  std::optional<DirectProduct> decode_;                      // when there are columns
+  std::optional<DirectProduct> decode_bf16_;  // when the precision and the processor allow it
+};
+
+// A PqProduct, or for ServeLayout::kRows a PqRows.
+std::unique_ptr<const Product> make_pq_product(PqWeight weight, const ServeOptions& options);
+
+}  // namespace pqw
