@@ -43,8 +43,8 @@ std::size_t parameter_count(const LowRankWeight& weight);
 // "rank=64", then what the factors are unless they are plain.
 std::string summary(const LowRankWeight& weight);
 
-// The functions below see [out, in, k...] as a matrix, as for PqWeight (pq.h). Decoding forms the
-// inner factor once per call. Elements beyond the range of float become the largest float.
+// The functions below see [out, in, k...] as a matrix (matrix_shape.h). Decoding forms the inner
+// factor once per call. Elements beyond the range of float become the largest float.
 void decode(const LowRankWeight& weight, MutableMatrix out);
 void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out);
 

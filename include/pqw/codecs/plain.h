@@ -22,7 +22,7 @@ std::size_t size_in_bits(const PlainWeight& weight);
 std::size_t parameter_count(const PlainWeight& weight);
 std::string summary(const PlainWeight& weight);  // empty
 
-// The functions below see [out, in, k...] as a matrix [out, in*k*...], as for PqWeight (pq.h).
+// The functions below see [out, in, k...] as a matrix [out, in*k*...] (matrix_shape.h).
 // Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.
 void decode(const PlainWeight& weight, MutableMatrix out);
 void decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out);

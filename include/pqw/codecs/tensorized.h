@@ -98,8 +98,8 @@ std::size_t parameter_count(const TensorizedWeight& weight);
 // ",factors=pq" where they are not plain.
 std::string summary(const TensorizedWeight& weight);
 
-// The functions below see [out, in, k...] as a matrix [out, in*k*...], as for PqWeight (pq.h).
-// Decoded elements beyond the range of float become the largest float.
+// The functions below see [out, in, k...] as a matrix [out, in*k*...] (matrix_shape.h). Decoded
+// elements beyond the range of float become the largest float.
 void decode(const TensorizedWeight& weight, MutableMatrix out);
 void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out);
 
