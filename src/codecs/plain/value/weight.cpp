@@ -1,4 +1,4 @@
-// Weights kept as they were: decoding and multiplying.
+// Weights kept as they were: sizes and decoding.
 #include <cassert>
 
 #include "pqw/codecs/plain.h"
