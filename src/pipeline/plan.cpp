@@ -181,10 +181,21 @@ Choice choice_of_defaults(const Recipe& recipe) {
   return choice_from(used_settings(recipe.defaults, own));
 }
 
+// A rule that sets an option of the codec means that codec, as one that names it does.
+bool sets_options(const Settings& rule) {
+  return std::ranges::any_of(rule, [](const auto& setting) {
+    return setting.first != kNonFinite && setting.first != kThin &&
+           !setting.first.starts_with("fallback.");
+  });
+}
+
 // The settings of a rule, on top of the defaults.
 Choice choice_of_rule(const Recipe& recipe, const Rule& rule) {
   return located(rule.pattern, [&] {
-    return choice_from(used_settings(layered(recipe.defaults, rule.settings), rule.settings));
+    const Settings settings = used_settings(layered(recipe.defaults, rule.settings), rule.settings);
+    Choice choice = choice_from(settings);
+    if (sets_options(rule.settings) && !has_key(settings, kThin)) choice.thin_is_int8 = false;
+    return choice;
   });
 }
 

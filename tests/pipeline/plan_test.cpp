@@ -113,7 +113,10 @@ TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
   EXPECT_EQ(planned(thin, {.defaults = {{"codec", "low_rank"}, {"rank", "1"}}}), "low_rank");
   EXPECT_EQ(planned(thin, {.defaults = {{"block_size", "9"}}}), "int8 thin: int8") << "no codec";
   EXPECT_EQ(planned(thin, {.defaults = {{"fallback.codec", "pq"}}}), "int8 thin: int8");
-  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"seed", "1"}}}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"block_size", "2"}}}}}), "pq") << "an option of pq";
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"non_finite", "plain"}}}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"block_size", "2"}, {"thin", "int8"}}}}}),
+            "int8 thin: int8");
   const std::vector<TensorInfo> two{{"a", DType::kF32, thin}, {"b", DType::kF32, thin}};
   const auto plan = make_plan(two, {.rules = {{"a", {{"codec", "pq"}}}}});
   EXPECT_EQ(codec_name(plan[0].options), "pq");

@@ -50,9 +50,10 @@ parameters, same), modes, out, in, iterations, restarts, tolerance, seed, joint 
 tensors of the same label are decomposed together and share their factors).
 
 A setting that has no effect beside the others is refused where it is asked for.
-Thin tensors are int8 unless a codec is named: by --codec, by the defaults of a recipe, or by the
-rule that matches. They are the weights of depthwise convolutions (rank 3 or more, shape[1] = 1) and
-tensors of fewer than 8192 weights: they are few bytes, and errors in them do most harm.
+Thin tensors are int8 unless a codec is named (by --codec, by the defaults of a recipe, or by the rule
+that matches) or that rule sets an option of a codec. Thin are the weights of depthwise convolutions
+(rank 3 or more, shape[1] = 1) and tensors of fewer than 8192 weights: they take few bytes, and errors
+in them do most harm.
 
 The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
 --restarts 1.

@@ -17,8 +17,8 @@ namespace pqw {
 // - `thin`: what to do with thin tensors, which are the weights of depthwise convolutions (rank 3
 //   or more, shape[1] == 1) and tensors of fewer than 8192 weights. `int8`: they get codec int8, or
 //   stay plain where it would not make them smaller. `same`: they get the codec of the others.
-//   Without this setting they get int8 where no codec is named, and the codec that is named where
-//   one is.
+//   Without this setting they get int8, unless a codec is named, or the rule that matches sets an
+//   option of one: then they get that codec.
 
 // A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
 struct Pattern {

@@ -53,7 +53,7 @@ struct Report {
   // inner bias is zero and not stored.
   std::size_t parameters() const;
   double bits_per_weight() const;  // of the whole file, over all elements
-  // What codecs store, over the elements of the tensors that are neither plain nor int8: those would
+  // What codecs store, over the elements of the tensors that are neither plain nor int8: they would
   // hide how few bits the others have. Empty where there are no others.
   std::optional<double> bits_per_coarse_weight() const;
   // Over the compressed tensors; empty when none was measured.
