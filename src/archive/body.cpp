@@ -27,7 +27,7 @@ h5::Context of_member(const h5::Context& context, const std::string& name) {
 void check_member(const std::string& name, const Shape& shape, DType dtype,
                   std::set<std::string_view>& names, const h5::Context& context) {
   const std::string subject = h5::quoted("section", name);
-  require(is_identifier(name), context, subject + ", which is no name of a section");
+  require(is_identifier(name), context, subject + ", which is not a valid section name");
   require(names.insert(name).second, context, subject + " is there twice");
   require(is_basic(dtype), context, subject + ": a type that archives do not have");
   require(shape.size() <= h5::kMaxRank && checked_byte_count(shape, dtype).has_value(), context,
@@ -37,11 +37,11 @@ void check_member(const std::string& name, const Shape& shape, DType dtype,
 void check_record(const Record& record, std::size_t depth, const h5::Context& context) {
   require(depth <= kMaxDepth, context, "parts within parts beyond a depth of 4");
   require(is_identifier(record.codec) && record.codec != kPlainCodec, context,
-          h5::quoted("codec", record.codec) + ", which is no name of a codec");
+          h5::quoted("codec", record.codec) + ", which is not a valid codec name");
   require(record.features.size() <= kMaxFeatures, context, "more than 32 features");
   for (const std::string& feature : record.features) {
     require(is_identifier(feature), context,
-            h5::quoted("feature", feature) + ", which is no name of a feature");
+            h5::quoted("feature", feature) + ", which is not a valid feature name");
   }
   require(
       record.options.size() <= kMaxOptionsBytes && record.options.find('\0') == std::string::npos,

@@ -88,7 +88,7 @@ void read_attributes(h5::Id group, ArchiveEntry& entry, const h5::Context& conte
   const std::string dtype = h5::read_text(group, kDtypeAttribute, kMaxIdentifierBytes, context);
   const auto known = dtype_from_string(dtype);
   if (!known || !is_basic(*known))
-    throw context.error(h5::quoted("dtype", dtype) + ", which is no element type");
+    throw context.error(h5::quoted("dtype", dtype) + ", which is not an element type");
   entry.info.dtype = *known;
   const auto shape = h5::read_numbers(group, kShapeAttribute, h5::kMaxRank, context);
   entry.info.shape.assign(shape.begin(), shape.end());
@@ -112,7 +112,7 @@ void read_members(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size
        h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, context)) {
     const h5::Context member =
         context.about(context.object + ": " + h5::quoted("section", link.name));
-    if (!is_identifier(link.name)) throw member.error("which is no name of a section");
+    if (!is_identifier(link.name)) throw member.error("which is not a valid section name");
     if (!names.insert(link.name).second) throw member.error("is there twice");
     const h5::Object object = open_only_name(file, link, member);
     if (object.kind == h5::ObjectKind::kGroup) {

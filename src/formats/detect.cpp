@@ -54,7 +54,7 @@ std::string describe_start(const InputFile& file) {
   for (const std::byte b : file.read_start(8)) {
     hex += fmt::format(" {:02x}", std::to_integer<unsigned>(b));
   }
-  return "of no known format, it starts with" + hex;
+  return "of an unknown format; it starts with" + hex;
 }
 
 std::string describe_file(const InputFile& file) {

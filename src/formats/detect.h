@@ -15,7 +15,7 @@ FileFormat detect_format(const InputFile& file);
 // helps.
 std::string describe_file(const InputFile& file);
 
-// "of no known format, it starts with 77 65".
+// "of an unknown format; it starts with 77 65".
 std::string describe_start(const InputFile& file);
 
 }  // namespace pqw

@@ -85,15 +85,15 @@ std::optional<Foreign> recognise_text(std::string_view text) {
   const std::string_view start = without_space(text);
   for (const std::string_view tag : {"<!doctype html"sv, "<html"sv, "<head"sv}) {
     if (!starts_with_letters(start, tag)) continue;
-    return Foreign{"an HTML page, not the file (of a login or an error?)",
-                   "fetch the file again, with what its server asks for", ErrorCode::kFormat};
+    return Foreign{"an HTML page, not a weight file (a login or an error page?)",
+                   "fetch the file again, with the login or token that its server asks for", ErrorCode::kFormat};
   }
   if (start.starts_with("<?xml"sv)) {
     return Foreign{"an XML file", "name the weight file", ErrorCode::kFormat};
   }
   if (!start.starts_with('{') && !start.starts_with('[')) return std::nullopt;
   if (text.find("\"weight_map\""sv) != std::string_view::npos) {
-    return Foreign{"the index of a model in several files, without weights",
+    return Foreign{"the index of a model in several files; it holds no weights",
                    "name one of the files that it lists, and compress each of them",
                    ErrorCode::kFormat};
   }

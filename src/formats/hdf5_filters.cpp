@@ -33,9 +33,9 @@ constexpr Filter kFilters[] = {
 
 // h5repack drops datasets that it cannot unpack, with a warning alone.
 std::string advice(Help help) {
-  if (help == Help::kLibrary) return "h5repack -f GZIP=4 IN OUT packs it anew";
+  if (help == Help::kLibrary) return "h5repack -f GZIP=4 IN OUT repacks it";
   return fmt::format(
-      "this packs it anew: python3 -c \"import {}h5py; i=h5py.File('IN'); o=h5py.File('OUT','w'); "
+      "this repacks it: python3 -c \"import {}h5py; i=h5py.File('IN'); o=h5py.File('OUT','w'); "
       "i.visititems(lambda n,d: o.__setitem__(n,d[()]) if isinstance(d,h5py.Dataset) else None)\"",
       help == Help::kPlugin ? "hdf5plugin, " : "");
 }

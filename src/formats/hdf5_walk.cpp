@@ -83,7 +83,7 @@ class Walk {
     n_name_bytes_ += prefix.size() + link.name.size();
     if (n_links_ <= max_links_ && n_name_bytes_ <= kMaxNameBytes) return;
     throw context.error(ErrorCode::kUnsupported,
-                        fmt::format("more than {} links or {} bytes of their paths in the file",
+                        fmt::format("the file has more than {} links or {} bytes of link paths",
                                     max_links_, kMaxNameBytes));
   }
 
@@ -121,7 +121,7 @@ class Walk {
     if (known != datasets_.end()) return add(known->second, name);
     const auto level = std::ranges::find(levels_, address, &Level::address);
     if (level != levels_.end()) {
-      return skip(name, fmt::format("leads back to group '/{}', which it is in",
+      return skip(name, fmt::format("leads back to group '/{}', which contains it",
                                     for_message(level->name.substr(0, level->name.rfind('/')))));
     }
     const h5::Object object =
@@ -132,7 +132,7 @@ class Walk {
     } else if (object.kind == h5::ObjectKind::kDataset) {
       add(datasets_.emplace(address, look_at(object, name)).first->second, name);
     } else {
-      skip(name, "is no dataset");
+      skip(name, "is not a dataset");
     }
   }
 
@@ -148,7 +148,7 @@ class Walk {
     const h5::Context context = context_.about(h5::quoted("tensor", name));
     const h5::DatasetInfo info = h5::describe(object.handle.id(), context);
     const h5::Content content = h5::content_of(object.handle.id(), context);
-    if (!info.has_space) return {std::nullopt, {"", "holds nothing"}};
+    if (!info.has_space) return {std::nullopt, {"", "holds no data"}};
     if (!content.number) {
       return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
     }

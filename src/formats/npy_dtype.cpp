@@ -51,7 +51,7 @@ std::string_view kind_name(char kind) {
     case 'i':
     case 'u':
     case 'b':
-      return "numbers of a size that tensors do not have";
+      return "numbers of a size that no tensor type has";
     default:
       return {};
   }

@@ -45,7 +45,7 @@ class NpzReader : public BasicReader {
         add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
       } else {
         others.push_back(name);
-        skipped_.push_back({name, "is no .npy"});
+        skipped_.push_back({name, "is not a .npy file"});
       }
     }
     if (n_entries > 0 && others.size() == n_entries) {

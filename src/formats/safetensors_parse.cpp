@@ -114,7 +114,7 @@ class HeaderHandler {
     std::string_view reason = error.what();  // "[id] parse error at ...: reason; last read: ..."
     if (const auto at = reason.find("syntax error"); at != reason.npos) reason.remove_prefix(at);
     reason = reason.substr(0, reason.find("; last read"));
-    InFile{path_}.fail(ErrorCode::kFormat, fmt::format("the header is no valid JSON at byte {}: {}",
+    InFile{path_}.fail(ErrorCode::kFormat, fmt::format("the header is not valid JSON at byte {}: {}",
                                                        position, for_message(reason)));
   }
 
@@ -183,12 +183,12 @@ class HeaderHandler {
   // Its offsets say where it is; a type of less than a bit an element does not exist.
   void take_unknown_type() {
     if (!is_dtype_name(*dtype_)) {
-      fail(fmt::format("dtype '{}' is no name of a type", for_message(*dtype_)));
+      fail(fmt::format("dtype '{}' is not a valid type name", for_message(*dtype_)));
     }
     const std::size_t stored = entry_.end - entry_.begin;
     const auto count = checked_element_count(entry_.info.shape);
     if (!count || (*count + 7) / 8 > stored) {
-      fail(fmt::format("{} bytes stored, shape {} of {} needs a bit an element at least", stored,
+      fail(fmt::format("{} bytes stored, shape {} of {} needs at least one bit per element", stored,
                        for_message(to_string(entry_.info.shape)), *dtype_));
     }
     entry_.info.dtype = DType::kUnknown;

@@ -156,7 +156,7 @@ Content repeated(Id type, const char* kind, std::size_t depth, const Context& co
 }
 
 Content content_of_type(Id type, std::size_t depth, const Context& context) {
-  if (depth > kMaxDepth) return numbers("something nested deep");
+  if (depth > kMaxDepth) return numbers("types nested too deeply");
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
       return simple_number(type, false, context);
@@ -182,7 +182,7 @@ Content content_of_type(Id type, std::size_t depth, const Context& context) {
     case H5T_VLEN:
       return repeated(type, "lists", depth, context);
     default:
-      return numbers("elements of a class that is not known");
+      return numbers("elements of an unknown class");
   }
 }
 

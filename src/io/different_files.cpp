@@ -47,10 +47,10 @@ void require_different_files(std::span<const std::string> inputs, const std::str
   const std::string parts = output + kPartsSuffix;
   for (const std::string& input : inputs) {
     if (is_same(input, output)) refuse(input, output, "");
-    if (is_same(input, temporary)) refuse(input, output, " is first written to " + temporary);
+    if (is_same(input, temporary)) refuse(input, output, ", which is first written to " + temporary);
     // Of a link into the folder, the link or what it leads to would go.
     if (is_same(folder_of(input), parts) || is_same(folder_of(resolved(input)), parts)) {
-      refuse(input, output, " replaces its parts in " + parts);
+      refuse(input, output, ", which replaces its parts in " + parts);
     }
   }
 }

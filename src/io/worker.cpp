@@ -193,8 +193,8 @@ Error Worker::not_allowed(const std::string& what) const {
   return {ErrorCode::kIo,
           path_ +
               ": this system does not allow the sandbox that HDF5 files are parsed in: " + what +
-              "; --trusted (ReadOptions::trusted) parses it without: only for files whose origin "
-              "you know"};
+              "; --trusted (ReadOptions::trusted) parses it without; use it only for "
+              "files whose origin you know"};
 }
 
 bool Worker::receive_into(std::span<std::byte> bytes) {

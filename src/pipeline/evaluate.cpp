@@ -99,7 +99,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
   if (!is_compressible(original_info.dtype) || !is_compressible(report.info.dtype)) {
     throw Error(
         ErrorCode::kInvalidArgument,
-        fmt::format("tensor '{}': {} and {} data differ, only float types are measured",
+        fmt::format("tensor '{}': {} and {} data differ, and eval measures only float types",
                     original_info.name, dtype_name(original_info), dtype_name(report.info)));
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);

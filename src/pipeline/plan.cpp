@@ -124,7 +124,7 @@ bool is_plain(const CodecOptions& options) { return std::holds_alternative<Plain
 
 // Why a tensor cannot be compressed whatever the recipe says; empty when it can.
 std::string obstacle(const TensorInfo& info) {
-  if (info.unknown) return fmt::format("type {} is not known: kept as it is", info.unknown->name);
+  if (info.unknown) return fmt::format("type {} is unknown: kept as it is", info.unknown->name);
   if (!is_compressible(info.dtype)) return "not a float tensor";
   if (info.shape.size() < 2) return "rank below 2";
   if (element_count(info.shape) == 0) return "no elements";

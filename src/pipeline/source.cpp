@@ -54,8 +54,8 @@ TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& ten
   const auto index = archive.find(owner);
   if (!index || archive.entries()[*index].codec != TensorizedWeight::kCodec) {
     fail(archive, tensor, ErrorCode::kCorrupt,
-         "its factors are said to be those of '" + owner +
-             "', which is no tensorized weight of this archive");
+         "it is said to share the factors of '" + owner +
+             "', which is not a tensorized weight of this archive");
   }
   return tensorized_from_record(archive.read(*index));
 }
@@ -99,7 +99,7 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   const auto found = archive.find(name);
   const std::string subject = "is said to equal " + quoted("tensor", name);
   if (!found) {
-    fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is not there");
+    fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is missing");
   }
   if (archive.entries()[*found].codec == kAliasCodec) {
     fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is an alias itself");
@@ -138,7 +138,7 @@ Weight load_weight(const ArchiveReader& archive, const std::string& name) {
   const TensorInfo info = original_info(archive, index);
   if (!is_basic(info.dtype)) {
     fail(archive, name, ErrorCode::kInvalidArgument,
-         "type " + std::string(dtype_name(info)) + " cannot be computed with");
+         "type " + std::string(dtype_name(info)) + " is not supported in computations");
   }
   return PlainWeight{info.shape, info.dtype, archive.read_plain(index)};
 }
@@ -148,7 +148,7 @@ std::vector<float> load_floats(const ArchiveReader& archive, const std::string& 
   const TensorInfo info = original_info(archive, index);
   if (!is_compressible(info.dtype)) {
     fail(archive, name, ErrorCode::kInvalidArgument,
-         "type " + std::string(dtype_name(info)) + " is no float type");
+         "type " + std::string(dtype_name(info)) + " is not a float type");
   }
   std::vector<float> values(element_count(info.shape));
   if (is_exact(archive, index)) {

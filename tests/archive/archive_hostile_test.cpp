@@ -110,7 +110,7 @@ TEST_F(ArchiveHostile, SecondSpellingOfANameIsRefused) {
     H5Lmove(file, "tensors/b", file, "tensors/%62", H5P_DEFAULT, H5P_DEFAULT);
   });
   EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
-  EXPECT_THAT(error.what(), HasSubstr("link '%62' is no name of a tensor"));
+  EXPECT_THAT(error.what(), HasSubstr("link '%62' is not a valid tensor name"));
 }
 
 TEST_F(ArchiveHostile, DataElsewhereIsRefused) {

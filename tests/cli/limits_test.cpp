@@ -170,7 +170,7 @@ TEST_F(Limits, LibraryThatCannotBeLoadedIsAnErrorOfTheCodecsThatNeedIt) {
   EXPECT_EQ(run(quantize(), instead).status, 0);
   EXPECT_EQ(run(quantize({"--engine", "faiss"}), instead).status, 0);
   expect_failure(run(quantize({"--codec", "low_rank"}), instead),
-                 "OpenBLAS, which this needs, cannot be loaded: ");
+                 "cannot load OpenBLAS, which low_rank, tensorized and bench need: ");
 }
 
 TEST_F(Limits, WorksWithoutProc) {

@@ -196,7 +196,7 @@ TEST_F(Hdf5File, ListsWhatIsNoTensor) {
       skipped_in(*reader),
       ElementsAre("LOST 'complex' holds complex numbers of 8 bytes",
                   "LOST 'external' is a link to another file, which is not followed",
-                  "'layer/root' leads back to group '/', which it is in", "'nothing' holds nothing",
+                  "'layer/root' leads back to group '/', which contains it", "'nothing' holds no data",
                   "LOST 'pairs' holds structures with F32", "'text' holds text"));
   EXPECT_EQ(reader->metadata(), (Metadata{{"author", "somebody"}}));
 }
@@ -207,7 +207,7 @@ TEST_F(Hdf5File, CyclesOfGroupsEnd) {
     H5Lcreate_hard(file, "a", file, "a/again", H5P_DEFAULT, H5P_DEFAULT);
   });
   EXPECT_THAT(skipped_in(*open_weights(path_)),
-              ElementsAre("'a/again' leads back to group '/a', which it is in"));
+              ElementsAre("'a/again' leads back to group '/a', which contains it"));
 }
 
 TEST_F(Hdf5File, EveryNameOfADatasetIsATensor) {
@@ -255,7 +255,7 @@ TEST_F(Hdf5File, SoftLinksThatLeadNowhereAreNamed) {
           "'circle2' is a soft link to 'circle1', which leads over more than 16 other links",
           "'dangling' is a soft link to 'none', which does not exist",
           "LOST 'outside' is a link to another file, which is not followed",
-          "'root' leads back to group '/', which it is in",
+          "'root' leads back to group '/', which contains it",
           "LOST 'through' is a soft link to 'outside/y', which leads through a link that is "
           "not followed"));
 }
@@ -417,10 +417,10 @@ TEST_F(Hdf5File, OtherFiltersAreRefusedByName) {
       {5, "nbit (5), expected deflate, shuffle or fletcher32; h5repack -f GZIP=4 IN OUT"},
       {6, "scaleoffset (6), "},
       {32000,
-       "lzf (32000), expected deflate, shuffle or fletcher32; this packs it anew: python3 "
+       "lzf (32000), expected deflate, shuffle or fletcher32; this repacks it: python3 "
        "-c \"import h5py; i="},
       {32001,
-       "blosc (32001), expected deflate, shuffle or fletcher32; this packs it anew: python3 "
+       "blosc (32001), expected deflate, shuffle or fletcher32; this repacks it: python3 "
        "-c \"import hdf5plugin, h5py; i="},
       {32004, "lz4 (32004), "},
       {32008, "bitshuffle (32008), "},

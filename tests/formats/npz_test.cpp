@@ -70,7 +70,7 @@ TEST(Npz, NamesMembersOfNumbersThatNoTensorHas) {
       skipped_in(*reader),
       ElementsAre("LOST 'c' holds complex numbers (dtype '<c16')",
                   "LOST 'o' holds Python objects (dtype '|O')", "LOST 's' holds structures",
-                  "LOST 'g' holds numbers of a size that tensors do not have (dtype '<f16')",
+                  "LOST 'g' holds numbers of a size that no tensor type has (dtype '<f16')",
                   "LOST 'v' holds raw bytes (dtype '|V1')",
                   "LOST 'b' holds raw bytes (dtype '>V2')"));
   EXPECT_EQ(read_all(dir / "f"), (std::vector{Tensor{{"w", DType::kU8, {1}}, "x"}}));
@@ -110,7 +110,7 @@ TEST(Npz, OtherMembersAreSkippedAndListed) {
   ASSERT_EQ(reader->tensors().size(), 1u);
   EXPECT_EQ(reader->tensors()[0].name, "w");
   EXPECT_EQ(reader->skipped().size(), 3u);
-  EXPECT_THAT(skipped_in(*reader), testing::Contains("'folder/' is no .npy"));
+  EXPECT_THAT(skipped_in(*reader), testing::Contains("'folder/' is not a .npy file"));
 }
 
 TEST(Npz, NamesOfMembersAreUtf8OrCodePage437) {

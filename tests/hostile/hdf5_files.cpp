@@ -439,7 +439,7 @@ const std::vector<HostileFile>& hostile_files() {
       {"Compound", kSkipped, "LOST 'bad' holds structures with F32", compound},
       {"VariableLength", kSkipped, "LOST 'bad' holds lists of F32", variable_length},
       {"References", kSkipped, "'bad' holds references", references},
-      {"CommittedType", kSkipped, "'bad' is no dataset", committed_type},
+      {"CommittedType", kSkipped, "'bad' is not a dataset", committed_type},
       {"WideIntegers", kSkipped, "LOST 'bad' holds integers of 8 bits in 1048576 bytes",
        wide_integers},
       {"ShapeBomb", kRefused, "'bad': 0 bytes stored unpack to 1099511627776", shape_bomb},

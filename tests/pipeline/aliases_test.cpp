@@ -337,7 +337,7 @@ class AliasArchives : public testing::Test {
 
 TEST_F(AliasArchives, OfAMissingTensorAreCorrupt) {
   add_alias("x", "none");
-  expect_corrupt(1, "is said to equal tensor 'none', which is not there");
+  expect_corrupt(1, "is said to equal tensor 'none', which is missing");
 }
 
 TEST_F(AliasArchives, OfAnotherAliasAreCorrupt) {

@@ -92,7 +92,7 @@ TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
     }
   }
   EXPECT_EQ(report.tensors[2].note, "not a float tensor");
-  EXPECT_EQ(report.tensors[8].note, "type I4 is not known: kept as it is");
+  EXPECT_EQ(report.tensors[8].note, "type I4 is unknown: kept as it is");
   EXPECT_EQ(evaluated.distortion()->relative_error(), report.distortion()->relative_error());
 }
 
@@ -130,9 +130,9 @@ TEST_F(CarriedFiles, CannotBeComputedWith) {
   const ArchiveReader archive(archive_);
   const Error weight = error_of([&] { load_linear(archive, "F4"); });
   EXPECT_EQ(weight.code(), ErrorCode::kInvalidArgument);
-  EXPECT_THAT(weight.what(), HasSubstr("tensor 'F4': type F4 cannot be computed with"));
+  EXPECT_THAT(weight.what(), HasSubstr("tensor 'F4': type F4 is not supported in computations"));
   const Error bias = error_of([&] { load_linear(archive, "w", "new"); });
-  EXPECT_THAT(bias.what(), HasSubstr("tensor 'new': type I4 is no float type"));
+  EXPECT_THAT(bias.what(), HasSubstr("tensor 'new': type I4 is not a float type"));
 }
 
 // What readers of before see: a tensor of U8 in a codec that they do not know.

@@ -187,7 +187,7 @@ TEST(CheckRecipe, SettingsWithoutEffectAreRefusedWhereTheyAreAskedFor) {
   EXPECT_EQ(refused({.defaults = {{"codec", "low_rank"},
                                   {"factors.codec", "tensorized"},
                                   {"factors.iterations", "4"}}}),
-            "factors.iterations=4: form=tt is found without iterations; use form=cp or tucker");
+            "factors.iterations=4: form=tt is computed without iterations; use form=cp or tucker");
 }
 
 TEST(MakePlan, SettingsThatOnlySomeRulesUseReachThese) {

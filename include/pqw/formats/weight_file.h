@@ -69,7 +69,7 @@ class WeightReader {
 };
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
-// Errors: kNotFound, kIo, kFormat (broken, or of no known format), kUnsupported (weight formats
+// Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
 // that are recognised, but not read, such as PyTorch's or ONNX).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
                                            const ReadOptions& options = {});

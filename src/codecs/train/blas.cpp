@@ -101,7 +101,7 @@ void* open_library() {
   void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library != nullptr) return library;
   const char* const reason = ::dlerror();
-  throw Error(ErrorCode::kIo, std::string("OpenBLAS, which this needs, cannot be loaded: ") +
+  throw Error(ErrorCode::kIo, std::string("cannot load OpenBLAS, which low_rank, tensorized and bench need: ") +
                                   (reason == nullptr ? kLibrary : reason));
 }
 

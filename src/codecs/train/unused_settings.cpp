@@ -50,7 +50,7 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings,
   add_part("fallback", fallback, PqOptions::kCodec, unused);
   if (!std::holds_alternative<PlainOptions>(options)) return unused;
   for (const auto& [key, value] : policies) {
-    add(key, value, "codec=plain takes any values", unused);
+    add(key, value, "codec=plain keeps every tensor as it is", unused);
   }
   for (const auto& [key, value] : under("fallback", fallback)) {
     add(key, value, "codec=plain needs no fallback", unused);

@@ -129,9 +129,9 @@ TEST(GainText, HasOneLengthAndIsRead) {
   EXPECT_EQ(gain_text({1e-30, GainLimit::kRange}), ",gain_factor=0.0000,gain_limit=type");
   EXPECT_EQ(remark_on_gain("seed=1" + none), "");
   EXPECT_EQ(remark_on_gain("seed=1" + loss),
-            "gain limited to 1.3125: more would leave a relative error of 1 or more");
+            "gain limited to 1.3125: a larger one would give a relative error of 1 or more");
   EXPECT_EQ(remark_on_gain("seed=1" + gain_text({1, GainLimit::kRange})),
-            "gain limited to 1.0000: more would leave the range of the type");
+            "gain limited to 1.0000: a larger one would exceed the range of the type");
   EXPECT_EQ(remark_on_gain("of an archive of before"), "");
 }
 

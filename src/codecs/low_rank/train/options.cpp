@@ -83,11 +83,11 @@ void set_option(LowRankOptions& options, std::string_view key, std::string_view 
 }
 
 std::string unused(const LowRankOptions& options, std::string_view key) {
-  if (key == "energy_of" && options.energy == 0) return "it needs energy";
+  if (key == "energy_of" && options.energy == 0) return "it has an effect only with energy";
   if (key != "svd" && key != "seed") return "";
   if (options.energy > 0) {
     const bool used = key == "svd" && options.svd != SvdMethod::kRandomized;
-    return used ? "" : "energy needs all singular values, by svd=full";
+    return used ? "" : "energy needs all singular values, which svd=full finds";
   }
   if (options.init == LowRankInit::kZeros) return "init=zeros decomposes nothing";
   if (key == "seed" && options.svd == SvdMethod::kFull) return "svd=full draws nothing at random";

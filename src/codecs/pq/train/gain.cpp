@@ -148,8 +148,8 @@ std::string remark_on_gain(std::string_view options) {
   const std::string_view text = text_of_gain(options);
   if (text.empty() || text.ends_with(kLimits[0])) return "";
   return fmt::format(
-      "gain limited to {}: more would leave {}", text.substr(0, text.find(',')),
-      text.ends_with(kLimits[1]) ? "a relative error of 1 or more" : "the range of the type");
+      "gain limited to {}: a larger one would {}", text.substr(0, text.find(',')),
+      text.ends_with(kLimits[1]) ? "give a relative error of 1 or more" : "exceed the range of the type");
 }
 
 void round_to(DType dtype, std::span<float> values) {

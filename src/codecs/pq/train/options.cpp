@@ -135,7 +135,7 @@ std::string unused(const PqOptions& options, std::string_view key) {
   }
   const bool improves =
       key == "tolerance" || key == "reassign" || (key == "restarts" && options.restarts > 1);
-  if (improves && options.iterations == 0) return "iterations=0 keeps the first centroids";
+  if (improves && options.iterations == 0) return "iterations=0 keeps the initial centroids";
   return "";
 }
 

@@ -230,7 +230,7 @@ std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& opt
   for (const Weight& factor : *weight.factors) factors.push_back(&factor);
   const std::string gains = remark_on_gains(factors);
   if (!options.rank.sizes.empty() || fits) return gains;
-  return "rank 1 has more parameters than asked" + (gains.empty() ? "" : "; " + gains);
+  return "even rank 1 has more parameters than asked for" + (gains.empty() ? "" : "; " + gains);
 }
 
 }  // namespace pqw

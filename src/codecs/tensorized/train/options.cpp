@@ -127,7 +127,7 @@ std::string unused(const TensorizedOptions& options, std::string_view key) {
     return "out and in give all modes";
   }
   if ((key == "iterations" || key == "tolerance") && !iterates) {
-    return fmt::format("form={} is found without iterations; use form=cp or tucker",
+    return fmt::format("form={} is computed without iterations; use form=cp or tucker",
                        to_string(options.form));
   }
   if ((key == "restarts" || key == "seed") && options.form != TensorForm::kCp) {
@@ -135,7 +135,7 @@ std::string unused(const TensorizedOptions& options, std::string_view key) {
   }
   if ((key == "tolerance" || (key == "restarts" && options.restarts > 1)) &&
       options.iterations == 0) {
-    return "iterations=0 keeps the start";
+    return "iterations=0 keeps the initial factors";
   }
   return "";
 }

@@ -126,7 +126,7 @@ std::optional<std::string> shared_with(const Record& record) {
     return std::nullopt;
   const Section& section = required_section(record, kShared);
   if (section.dtype != DType::kU8 || section.bytes.size() > kMostNameBytes) {
-    corrupt_record(record, "section 'shared_with' is no name of a tensor");
+    corrupt_record(record, "section 'shared_with' is not a valid tensor name");
   }
   std::string name;
   for (const std::byte c : section.bytes) name.push_back(static_cast<char>(c));
