@@ -96,8 +96,8 @@ TEST_F(Cli, FewBitsAreSaidToBeARisk) {
   const Outcome few =
       run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16"});
   EXPECT_EQ(few.status, 0);
-  EXPECT_THAT(few.err, HasSubstr("1.12 bits a weight, int8 and plain tensors left out: below"));
-  EXPECT_THAT(few.err, HasSubstr("--block-size 2 or --codec int8 is finer"));
+  EXPECT_THAT(few.err, HasSubstr("1.12 bits a weight, without int8 and plain tensors: below"));
+  EXPECT_THAT(few.err, HasSubstr("blocks of 2 or --codec int8 lose less"));
   // 64 * 38 * 4 + 1024 bits of 9600 weights; nor do 8 bits of the other hide it.
   const Outcome mixed = run({"quantize", "model.safetensors", "-o", "m.h5", "--force",
                              "--centroids", "16", "--set", "conv:codec=int8"});
@@ -272,7 +272,7 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
        "unknown verb 'compress': expected quantize, decode, inspect, verify, eval or "
        "bench; see 'pqw --help'"},
       {{"--verison"}, "unknown flag '--verison'; did you mean '--version'?"},
-      {{"--quiet", "verify", "m.h5"}, "unknown flag '--quiet': a verb comes first; see"},
+      {{"--quiet", "verify", "m.h5"}, "unknown flag '--quiet': flags follow the verb; see"},
       {{"inspect"}, "ARCHIVE is required; see 'pqw inspect --help'"},
       {{"inspect", "m.h5", "m.h5"}, "unexpected argument 'm.h5'; see 'pqw inspect --help'"},
       {{"inspect", "--jsn"}, "unknown flag '--jsn'; did you mean '--json'?"},
@@ -307,7 +307,7 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
     expect_error(run(arguments), 2, message);
   }
   expect_error(run({"quantize", "model.safetensors", "n.h5"}), 2,
-               "unexpected argument 'n.h5': the output follows -o; see 'pqw quantize --help'");
+               "unexpected argument 'n.h5': name the output with -o; see 'pqw quantize --help'");
   expect_error(run({"decode", "m.h5", "-o", "x.npy", "--tensor", "("}), 2,
                "--tensor: pattern '(': missing )");
   expect_error(run({"bench", "m.h5", "--tensor", "("}), 2, "--tensor: pattern '(': missing )");

@@ -153,7 +153,7 @@ TEST_F(Limits, FileThatOutgrowsItsLimitIsAnError) {
 
 TEST_F(Limits, StackThatIsTooSmallIsAnError) {
   expect_failure(run({"verify", "a.h5"}, limited(RLIMIT_STACK, 128 * kKibi)),
-                 "the limit on the stack (ulimit -s) is 128 KiB, expected 256 at least");
+                 "the limit on the stack (ulimit -s) is 128 KiB, at least 256 KiB are needed");
   // It is raised where it may be.
   EXPECT_EQ(run(quantize(),
                 [] {

@@ -52,14 +52,14 @@ std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x) {
 std::string blas_core() { return blas().core_name(); }
 
 void set_blas_threads(std::size_t n_threads) {
-  // OpenBLAS starts threads beside those of OpenMP, and waits for ever for one that it cannot start
-  // or that gets no buffer.
+  // OpenBLAS starts threads of its own besides the threads of OpenMP. If it cannot start one, or
+  // has no buffer for it, it waits for ever.
   start_openmp_threads();
   n_threads = std::min(n_threads, linear_algebra::kMostBuffers);
   if (n_threads > blas().n_buffers || creatable_threads(n_threads - 1) < n_threads - 1) {
-    throw Error(ErrorCode::kIo, "the limits of this process (ulimit -u, -v, -d) do not leave " +
+    throw Error(ErrorCode::kIo, "the limits of this process (ulimit -u, -v, -d) do not allow " +
                                     std::to_string(n_threads) +
-                                    " threads for OpenBLAS; use fewer (--threads)");
+                                    " threads of OpenBLAS; use fewer (--threads)");
   }
   blas().set_num_threads(static_cast<int>(n_threads));
 }

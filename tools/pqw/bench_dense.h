@@ -24,7 +24,7 @@ std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x);
 // The processor whose kernels OpenBLAS chose ("SkylakeX").
 std::string blas_core();
 
-// The threads that OpenBLAS uses. Errors: kIo when there cannot be so many.
+// Sets how many threads OpenBLAS uses. Errors: kIo when it cannot have so many.
 void set_blas_threads(std::size_t n_threads);
 
 }  // namespace pqw::tool

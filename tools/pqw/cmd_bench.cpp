@@ -27,13 +27,13 @@ constexpr const char* kFooter = R"(Columns:
   dense us   the product with the decoded float32 weight by OpenBLAS: the faster of sgemm and,
              row by row of x, sgemv
   served us  the product from what the archive stores
-  ratio      dense / served: how many times as fast serving is
-  GB/s       codes read in a second of serving
+  ratio      dense / served: serving is so many times as fast
+  GB/s       bytes of codes that serving reads per second
   error      of the served y against the product in double with the decoded weight, relative L2 on
-             normal x; ! where it is more than the precision promises on normal data
-Answers are checked before they are timed; the two take turns, and medians are shown. The same
-weight is used again and again: what fits in the caches stays there. Convolutions count as the
-product of their matrix with as many patches.
+             normal x; ! marks an error above the bound that the precision promises
+Answers are checked before they are timed. Dense and served products take turns, and medians are
+shown. The same weight is used again and again, so a weight that fits in the caches stays there. A
+convolution is timed as the product of its matrix with as many patches as the batch has rows.
 Example:
   pqw bench model.h5 --tensor fc --batch 1,16 --threads 1 --precision fast)";
 
@@ -47,7 +47,7 @@ struct Arguments {
   bool quiet = false;
 };
 
-// The compressed tensors that are asked for, by their own name or that of an alias.
+// The compressed tensors whose name, or an alias of them, matches the pattern.
 std::vector<std::size_t> select(const ArchiveReader& archive, const std::string& pattern) {
   std::vector<TensorInfo> infos;
   for (const ArchiveEntry& entry : archive.entries()) infos.push_back(entry.info);
@@ -96,12 +96,12 @@ void print_summary(const BenchReport& report) {
       report.n_threads, to_string(report.options.precision), report.blas_core, least, most));
   if (n_less_exact == 0) return;
   print_note(
-      fmt::format("{} of {} answers (!) are less exact than {:.1g}, what the precision "
-                  "promises on normal data",
+      fmt::format("{} of {} answers (!) have an error above {:.1g}, the bound that the "
+                  "precision promises on normal data",
                   n_less_exact, ratios.size(), documented_error(report.options.precision)));
 }
 
-// An option that takes the names that the library gives the choices, spaces as hyphens.
+// An option with the library's names of the choices as values; spaces become hyphens.
 template <class Choice>
 void add_choice(CLI::App& verb, const char* flag, Choice& to, std::initializer_list<Choice> choices,
                 const char* type, const char* help) {

@@ -35,7 +35,7 @@ void add_eval(CLI::App& app) {
   verb.footer(
       "relative error = sum (w - w')^2 / sum w^2, over the compressed tensors; SQNR is its inverse "
       "in dB.\namplitude = sum w w' / sum w^2: how much of a layer's signal survives; 1 is "
-      "unbiased.\nOf a decoded file the tensors that differ from the original count as "
+      "unbiased.\nIn a decoded file, the tensors that differ from the original count as "
       "compressed.\n"
       "Example:\n  pqw eval model.safetensors model.h5");
   verb.callback([arguments] {

@@ -1,4 +1,4 @@
-// What the tool says.
+// Text that the tool prints.
 #include "pqw/console.h"
 
 #include <fmt/format.h>
@@ -16,7 +16,7 @@
 namespace pqw::tool {
 
 void print_talk(const std::string& text) {
-  // Nobody may be listening (a closed or full stderr), and the work goes on all the same.
+  // A closed or full stderr does not stop the work.
   (void)std::fputs(text.c_str(), stderr);
   (void)std::fflush(stderr);
 }
@@ -64,7 +64,7 @@ void add_threads_option(CLI::App& verb) {
 void add_trusted_option(CLI::App& verb, ReadOptions& options) {
   verb.add_flag(
       "--trusted", options.trusted,
-      "parse HDF5 files in this process instead of a sandbox: only for files whose origin "
+      "parse HDF5 files in this process and not in a sandbox; use it only for files whose origin "
       "you know");
 }
 

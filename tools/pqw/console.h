@@ -1,4 +1,5 @@
-// What the tool says: results on stdout, talk on stderr, control characters escaped.
+// Text that the tool prints: results on stdout, everything else on stderr, control characters
+// escaped.
 #pragma once
 
 #include <string>
@@ -17,7 +18,7 @@ struct ReadOptions;
 
 namespace pqw::tool {
 
-// Text on stderr as it is; that it cannot be written is no error.
+// Prints text on stderr as it is. A stderr that cannot be written is not an error.
 void print_talk(const std::string& text);
 
 // One line "pqw: <message>" on stderr.
@@ -26,7 +27,7 @@ void print_error(std::string_view message) noexcept;
 // One line on stderr.
 void print_note(std::string_view message);
 
-// What an input holds beside tensors, a line each on stderr.
+// Items of an input that are not tensors and were left out: one line each on stderr.
 void print_skipped(const std::vector<Skipped>& skipped);
 
 // Results. Errors: kIo when stdout cannot be written.
@@ -38,7 +39,7 @@ std::string human_bytes(double bytes);
 // Adds --threads, which takes effect before the verb starts.
 void add_threads_option(CLI::App& verb);
 
-// Adds --trusted. The options must be there when the command line is parsed.
+// Adds --trusted. `options` must outlive the parsing of the command line.
 void add_trusted_option(CLI::App& verb, ReadOptions& options);
 
 }  // namespace pqw::tool

@@ -5,12 +5,12 @@
 
 namespace pqw::tool {
 
-// The stack of each thread of OpenMP: the limit on stacks, by which it would go otherwise, may be
-// far too low for a thread or far too high for many.
+// The stack of each OpenMP thread. The default, the limit on stacks, may be far too low for one
+// thread or far too high for many threads.
 inline constexpr std::size_t kThreadStackBytes = std::size_t{2} << 20;
 
-// Each program that contains environment.cpp defines this: whether it measures contenders that take
-// turns. It is called before anything else.
+// Returns whether the program measures contenders that take turns. Each program that contains
+// environment.cpp defines it. It is called before anything else.
 bool contenders_take_turns(int argc, char** argv);
 
 }  // namespace pqw::tool

@@ -50,8 +50,8 @@ int run(int argc, char** argv) {
   }
 }
 
-// glibc loads the unwinder for exceptions that pass through it (as from std::call_once) only when
-// one does, and ends the process if it cannot: when memory has run out, it has to be there.
+// glibc loads the unwinder when the first exception passes through glibc (for example out of
+// std::call_once), and ends the process if it cannot load it. So load it before memory can run out.
 void load_unwinder() {
   void* frame = nullptr;
   (void)::backtrace(&frame, 1);

@@ -1,4 +1,4 @@
-// What a failure means for the file that was being written.
+// Tells what became of an output when a run fails.
 #include "pqw/output.h"
 
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 namespace pqw::tool {
 namespace {
 
-// Whether the message of such an error leaves open what became of the output.
+// Whether the message of an error with this code does not tell what became of the output.
 bool leaves_output_open(ErrorCode code) {
   switch (code) {
     case ErrorCode::kIo:
@@ -28,7 +28,7 @@ bool leaves_output_open(ErrorCode code) {
 
 enum Fate { kNotWritten, kAsItWas, kComplete };
 
-// An output and what it was when this was made.
+// An output, and the state of its file when this object was made.
 class Output {
  public:
   explicit Output(const std::string& path)
@@ -41,8 +41,8 @@ class Output {
   const std::string& text(Fate fate) const noexcept { return texts_[fate]; }
   Fate unwritten() const noexcept { return was_there_ ? kAsItWas : kNotWritten; }
 
-  // Memory may have run out before the file was replaced or after. It is replaced by another one
-  // that was made while the old one was there.
+  // Memory may run out before the file is replaced or after. The new file is made while the old one
+  // exists, so it has another inode.
   const Error& out_of_memory() const noexcept {
     struct stat now;
     if (::stat(path_.c_str(), &now) != 0) return no_memory_[kNotWritten];

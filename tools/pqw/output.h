@@ -1,4 +1,4 @@
-// What a failure means for the file that was being written.
+// Tells what became of an output when a run fails.
 #pragma once
 
 #include <functional>
@@ -6,9 +6,9 @@
 
 namespace pqw::tool {
 
-// Writes `output` by `write`, then reports on it by `report`. To the message of an error that comes
-// out of them, also when memory runs out, it adds what became of the file: it is as it was, it was
-// not written, or it is complete. An empty `output` stands for none.
+// Calls `write`, which writes `output`, then `report`. If one of them throws, also when memory runs
+// out, the error message ends with what became of the file: it is as it was, was not written, or is
+// complete. An empty `output` means that there is none.
 void write_output(const std::string& output, const std::function<void()>& write,
                   const std::function<void()>& report);
 

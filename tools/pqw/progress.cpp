@@ -71,11 +71,13 @@ void Progress::on_tensor_done(const TensorReport& report) {
 
 void Progress::on_kept(const std::string& folder) {
   parts_are_kept = 1;
-  constexpr double kLongRun = 60;  // seconds, after which it would be a pity to start again
+  constexpr double kLongRun = 60;  // seconds, after which the user should know that nothing is lost
   if (said_kept_ || seconds() < kLongRun) return;
   said_kept_ = true;
   erase();
-  print_note(folder + ": finished tensors are kept: if this run is interrupted, --resume goes on");
+  print_note(
+      folder +
+      ": finished tensors are kept; if this run is interrupted, --resume continues from them");
 }
 
 void Progress::draw(std::size_t iteration) {

@@ -71,7 +71,7 @@ Row total_row(const Report& report) {
   return row;
 }
 
-// "229760 -> 90624 parameters (0.39)" where factors have fewer than the matrices they stand for.
+// "229760 -> 90624 parameters (0.39)"; empty when factors do not change the number of parameters.
 std::string parameters_line(const Report& report) {
   const std::size_t before = report.original_parameters(), after = report.parameters();
   if (before == after) return "";

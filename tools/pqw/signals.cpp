@@ -1,4 +1,4 @@
-// Signals, and libraries, that end the tool: nothing half-written is left.
+// Leaves nothing half-written when a signal or a library ends the tool.
 #include "pqw/signals.h"
 
 #include <signal.h>
@@ -19,10 +19,10 @@ namespace {
 
 constexpr int kFailed = 1;
 
-// Those of a fault in the program itself.
+// Signals of a fault in the program itself.
 constexpr std::array kFaults{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
 
-// Those that cannot be caught, or do not end a process by default.
+// Signals that cannot be caught or do not end a process by default.
 constexpr std::array kOthers{SIGKILL, SIGSTOP, SIGTSTP,  SIGTTIN, SIGTTOU,
                              SIGCONT, SIGCHLD, SIGWINCH, SIGURG};
 
@@ -44,19 +44,19 @@ void print(std::initializer_list<std::string_view> texts) {
   (void)!::writev(STDERR_FILENO, parts.data(), static_cast<int>(texts.size()));
 }
 
-// Dies of the signal as if it had not been caught.
+// Removes temporaries, then lets the signal end the process as if it had not been caught.
 extern "C" void on_fatal_signal(int signal) {
   set_action(SIGPIPE, SIG_IGN);  // nobody may be reading the message
   if (remove_temporaries_in_signal_handler() > 0) {
     print({"\npqw: ", is_one_of(signal, kFaults) ? "crashed" : "interrupted",
            "; the output is as it was",
-           parts_are_kept != 0 ? "; --resume goes on from what is finished\n" : "\n"});
+           parts_are_kept != 0 ? "; --resume continues from the finished tensors\n" : "\n"});
   }
   set_action(signal, SIG_DFL);
   (void)::raise(signal);  // arrives when this returns
 }
 
-// libgomp and HDF5 call exit where they miss memory; HDF5 also in the processes that read.
+// libgomp and HDF5 call exit when memory is missing; HDF5 does so in the reader processes, too.
 extern "C" void at_exit() {
   if (remove_temporaries_in_signal_handler() == 0) return;
   print({"pqw: ended by a library; the output is as it was\n"});
@@ -79,7 +79,7 @@ void leave_nothing_behind() {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     struct sigaction before = {};
     if (is_one_of(signal, kOthers) || ::sigaction(signal, nullptr, &before) != 0) continue;
-    // Not those that are ignored, nor those that a sanitizer handles.
+    // Keep ignored signals ignored, and handlers of a sanitizer in place.
     if (before.sa_handler != SIG_DFL) continue;
     set_action(signal, signal == SIGXFSZ ? SIG_IGN : on_fatal_signal);
   }

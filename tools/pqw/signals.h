@@ -1,11 +1,11 @@
-// Signals, and libraries, that end the tool: nothing half-written is left.
+// Leaves nothing half-written when a signal or a library ends the tool.
 #pragma once
 
 namespace pqw::tool {
 
-// From now on every signal that ends the tool, and a library that calls exit, removes what is being
-// written; the signal then does what it does by default, and the status tells of it. Ignored
-// signals stay ignored. A file that outgrows a limit (SIGXFSZ) is an error of writing instead.
+// After this call, temporaries are removed when a signal ends the tool or a library calls exit. The
+// signal then has its default effect, and the exit status shows it. Ignored signals stay ignored.
+// SIGXFSZ is ignored, so a file that outgrows a limit is a write error.
 void leave_nothing_behind();
 
 }  // namespace pqw::tool

@@ -1,4 +1,4 @@
-// How many threads the tool works with.
+// The number of threads that the tool uses.
 #include "pqw/threads.h"
 
 #include <omp.h>

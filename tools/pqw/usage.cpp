@@ -1,4 +1,4 @@
-// Wrong command lines: one line that says what is wrong, and what was meant.
+// Wrong command lines: one line that names the mistake and the likely meaning.
 #include "pqw/usage.h"
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 namespace pqw::tool {
 namespace {
 
-// The verb that was given, by its exact name.
+// The verb of exactly that name; nullptr when there is none.
 const CLI::App* find_verb(const CLI::App& app, const std::string& name) {
   for (const CLI::App* verb : app.get_subcommands({})) {
     if (verb->get_name() == name) return verb;
@@ -36,12 +36,13 @@ Words flags_of(const CLI::App& app) {
   return flags;
 }
 
-// Word processors make these of hyphens.
+// Word processors turn hyphens into these dashes.
 bool starts_with_dash(std::string_view text) {
   return text.starts_with("\u2013") || text.starts_with("\u2014");
 }
 
-// What looks like a flag, but is none of those. Negative numbers do not, nor what follows "--".
+// The first argument that looks like a flag and is not in `flags`. Negative numbers and arguments
+// after "--" are not flags.
 std::optional<std::string> unknown_flag(const std::vector<std::string>& arguments,
                                         const Words& flags) {
   for (const std::string& argument : arguments) {
@@ -64,7 +65,7 @@ std::string without_hyphens(const std::string& flag) {
   return flag.substr(std::min(flag.find_first_not_of('-', begin), flag.size()));
 }
 
-// "; did you mean '--block-size'?": hyphens in front say nothing about how near two flags are.
+// "; did you mean '--block-size'?", or nothing. Leading hyphens do not count in the comparison.
 std::string nearest_flag(const std::string& flag, const Words& flags) {
   Words names;
   for (const std::string& known : flags) names.push_back(without_hyphens(known));
@@ -75,14 +76,14 @@ std::string nearest_flag(const std::string& flag, const Words& flags) {
                      flags[static_cast<std::size_t>(found - names.begin())]);
 }
 
-// Whether the parser may have stumbled over a word that it does not know.
+// Whether an unknown word may have caused the error of the parser.
 bool may_be_unknown(const CLI::ParseError& error) {
   return dynamic_cast<const CLI::RequiredError*>(&error) != nullptr ||
          dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
          dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
 }
 
-// The error of the parser, in plain words where its own are not.
+// The error of the parser, reworded where its own text is hard to understand.
 std::string reworded(const CLI::App& verb, const CLI::ParseError& error) {
   const std::string text = error.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
@@ -90,14 +91,14 @@ std::string reworded(const CLI::App& verb, const CLI::ParseError& error) {
     const CLI::Option* output = verb.get_option_no_throw("--output");
     const bool misses_output = output != nullptr && output->count() == 0;
     return fmt::format("unexpected argument '{}'{}", extras.empty() ? "" : extras.front(),
-                       misses_output ? ": the output follows -o" : "");
+                       misses_output ? ": name the output with -o" : "");
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) == nullptr) return text;
   const std::string flag = text.substr(0, text.find(':'));
   return flag + (text.ends_with("missing") ? ": a value is missing" : " is given more than once");
 }
 
-// What is wrong with the words after the verb, or before it.
+// The mistake in the arguments after the verb, or before it when `verb` is null.
 std::string mistake(const CLI::App& app, const CLI::App* verb,
                     const std::vector<std::string>& arguments, const CLI::ParseError& error) {
   if (may_be_unknown(error)) {
@@ -106,7 +107,7 @@ std::string mistake(const CLI::App& app, const CLI::App* verb,
     if (const auto flag = unknown_flag({first, arguments.end()}, flags)) {
       const std::string meant = nearest_flag(*flag, flags);
       const bool too_early = verb == nullptr && meant.empty();
-      return fmt::format("unknown flag '{}'{}{}", *flag, too_early ? ": a verb comes first" : "",
+      return fmt::format("unknown flag '{}'{}{}", *flag, too_early ? ": flags follow the verb" : "",
                          meant);
     }
   }

@@ -1,4 +1,4 @@
-// Wrong command lines: one line that says what is wrong, and what was meant.
+// Wrong command lines: one line that names the mistake and the likely meaning.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,11 +12,11 @@
 
 namespace pqw::tool {
 
-// What is wrong, in the words of this tool. `arguments` start with the name of the program.
+// Describes the mistake in one line. `arguments` start with the name of the program.
 std::string usage_message(const CLI::App& app, const std::vector<std::string>& arguments,
                           const CLI::ParseError& error);
 
-// Runs `action`; an error of the library is one of that flag.
+// Runs `action` and turns an error of the library into a CLI::ValidationError of that flag.
 template <class Action>
 auto blamed_on(const char* flag, const Action& action) try {
   return action();
@@ -24,10 +24,10 @@ auto blamed_on(const char* flag, const Action& action) try {
   throw CLI::ValidationError(flag, printable(error.what()));
 }
 
-// The pattern that a flag was given. Throws CLI::ValidationError when it is none.
+// The text of a flag as a pattern. Throws CLI::ValidationError when it is not a valid pattern.
 Pattern pattern_of(const char* flag, const std::string& text);
 
-// Throws CLI::ValidationError unless `word` is one of those.
+// Throws CLI::ValidationError unless `word` is in `words`.
 void require_word(const char* flag, const std::string& word, const Words& words);
 
 // Adds --tensor, a pattern.
