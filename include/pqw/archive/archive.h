@@ -33,9 +33,9 @@ std::size_t archive_name_bytes(std::string_view name);
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
 // equal bytes. Not safe for use from several threads at once.
 // Errors of every call: kIo; kExists when the target is there and overwriting was not asked for;
-// kInvalidArgument for a name that was added before, for types that are not basic, for bytes that
-// do not fit their shape and for names beyond the limits of the format; kUnsupported for more than
-// 32 dimensions. After an error the writer can only be destroyed.
+// kInvalidArgument for a name that was added before, a type that is not basic (core/dtype.h), bytes
+// that do not fit their shape, or a name beyond the limits of the format; kUnsupported for more
+// than 32 dimensions. After an error the writer can only be destroyed.
 class ArchiveWriter {
  public:
   ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options);
@@ -56,9 +56,9 @@ class ArchiveWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// What the file of those tensors will weigh, in bytes, to the last one. The bytes of the sections
-// and of plain tensors are not looked at and may be empty; names, types, shapes, features, option
-// texts and metadata count.
+// Tells the exact size of an archive in bytes before it is written. It depends on names, types,
+// shapes, features, option texts and metadata. The bytes of sections and plain tensors do not
+// matter and may be empty.
 class ArchiveSizer {
  public:
   explicit ArchiveSizer(const ArchiveWriterOptions& options);
@@ -98,7 +98,7 @@ class ArchiveReader {
   const std::vector<ArchiveEntry>& entries() const;  // in the order of writing
   const std::map<std::string, std::string>& metadata() const;
 
-  // The index of the tensor of that name; empty when there is none.
+  // The index of the tensor with that name; empty when there is none.
   std::optional<std::size_t> find(std::string_view name) const;
 
   // The record of a compressed tensor, sections and parts in the order of their names. Errors: as

@@ -1,4 +1,4 @@
-// Tensors that equal another one of their archive: a record of its name.
+// Aliases: a tensor that equals another tensor of its archive is stored as a record of that name.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@ namespace pqw {
 
 inline constexpr char kAliasCodec[] = "alias";
 
-// Layout: section `tensor`, U8 [n], the name of the other tensor, which has the same type and shape
-// and is no alias.
+// Layout: section `tensor`, U8 [n], the name of the target, which has the same type and shape and
+// is not an alias.
 Record alias_record(const TensorInfo& info, const std::string& tensor);
 
-// That name. Errors: kUnsupported (features), kCorrupt.
+// The name of the target. Errors: kUnsupported (features), kCorrupt.
 std::string alias_target(const Record& record);
 
 }  // namespace pqw

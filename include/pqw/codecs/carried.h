@@ -1,8 +1,8 @@
-// Tensors of types that archives do not have: kept byte for byte, in a record.
+// Tensors whose type archives do not have: a record keeps them byte for byte.
 //
-// The attribute `dtype` of an archive is a basic type, as older readers refuse a whole file for any
-// other. So a tensor of another type claims to be U8, and its options say what it is: "dtype=F4",
-// of an unknown type also how many bytes it has: "dtype=NEW_TYPE,bytes=48".
+// The attribute `dtype` of an archive must be a basic type: older readers refuse the whole file for
+// any other type. So a tensor of another type claims to be U8, and its options name the type:
+// "dtype=F4". For a type that pqw does not know they add its bytes: "dtype=NEW_TYPE,bytes=48".
 #pragma once
 
 #include <cstddef>
@@ -15,19 +15,19 @@ namespace pqw {
 
 inline constexpr char kCarriedCodec[] = "carried";
 
-// What an archive says of a tensor.
+// How an archive describes a tensor.
 struct Description {
   TensorInfo info;      // of a basic type
-  std::string options;  // empty where the tensor itself is of a basic type
+  std::string options;  // empty if the type of the tensor is basic
 };
 
 Description describe_for_archive(const TensorInfo& info);
 
-// The inverse. Errors: kCorrupt.
+// The inverse of describe_for_archive. Errors: kCorrupt.
 TensorInfo info_from(const Description& description);
 
-// Layout: section `bytes`, U8 [n], the tensor as its file has it. Empty `bytes` are enough where
-// only sizes count.
+// Layout: section `bytes`, U8 [n], the tensor as in its file. `bytes` may be empty if only
+// sizes are needed.
 Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes);
 
 // The bytes of the tensor. Errors: kUnsupported (features), kCorrupt.

@@ -38,8 +38,9 @@ void set_option(Int8Options& options, std::string_view key, std::string_view val
 
 // Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Every weight
 // goes to the nearest of the values of its scale, ties to even, so that it is off by half a scale
-// at most (and float rounding). Rows of zeros stay zeros. Weights below the normal floats have a
-// subnormal scale, rounded up; they are exact where the scale is the smallest float.
+// at most (and float rounding). Rows of zeros stay zeros. A row near or
+// below the smallest normal float gets a subnormal scale, rounded up; if the scale is the smallest
+// float, the weights are exact.
 // Errors: kNonFinite; kInvalidArgument for a matrix of no rows.
 Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {});
 

@@ -37,7 +37,7 @@ struct LowRankWeight {
 // Both factors as they are stored.
 std::size_t size_in_bits(const LowRankWeight& weight);
 
-// Those of both factors: rank * (rows + cols) where these are matrices.
+// The parameters of both factors: rank * (rows + cols) if these are matrices.
 std::size_t parameter_count(const LowRankWeight& weight);
 
 // "rank=64", then what the factors are unless they are plain.

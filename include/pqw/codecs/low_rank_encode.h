@@ -1,5 +1,5 @@
 // Finding the factors of low-rank weights: the singular value decomposition W = U diag(s) Vᵀ cut
-// off behind its largest values, which is the best approximation of that rank in the Frobenius norm
+// off after its largest values, which is the best approximation of that rank in the Frobenius norm
 // (C. Eckart and G. Young, "The approximation of one matrix by another of lower rank", 1936). Both
 // factors are scaled by the square roots of the singular values.
 #pragma once
@@ -61,15 +61,15 @@ std::string to_string(const LowRankOptions& options);
 // full, randomized), seed. Errors: kInvalidArgument.
 void set_option(LowRankOptions& options, std::string_view key, std::string_view value);
 
-// Why an option has no effect beside the others: svd and seed where nothing is decomposed or drawn,
-// energy_of without energy. Empty when it has one.
+// Why the option `key` has no effect together with the others; empty if it has an effect. Reasons:
+// svd or seed when nothing is decomposed or drawn at random; energy_of without energy.
 std::string unused(const LowRankOptions& options, std::string_view key);
 
-// Settles the rank unless it follows from the energy.
+// Fills in the rank, unless it follows from the energy.
 void resolve(LowRankOptions& options, std::span<const std::size_t> shape);
 
-// Why factors of that rank are no gain: rank * (rows + cols) >= rows * cols. Empty when they are,
-// or when the rank is not known yet. REQUIRES: resolved options.
+// Why factors of that rank are not smaller: rank * (rows + cols) >= rows * cols. Empty if they are
+// smaller, or if the rank is not known yet. REQUIRES: resolved options.
 std::string obstacle(const LowRankOptions& options, std::span<const std::size_t> shape);
 
 // A weight and its factors, not encoded yet.
@@ -84,15 +84,15 @@ struct LowRankFactors {
   double share_of_values = 0;   // the same; negative where the others are not known (kRandomized)
 };
 
-// The stages that every codec has (encode.h). The inner factor is encoded first. Where that changes
-// it, the outer one is fitted to what it became: the least squares of ‖W - U V̂‖ (see encode.cpp).
+// The stages that every codec has (encode.h). The inner factor is encoded first. If that changes
+// it to V̂, the outer factor is fitted to V̂ by least squares of ‖W - U V̂‖ (see encode.cpp).
 LowRankFactors prepare(FloatTensor tensor, const LowRankOptions& options);
 LowRankWeight plan_weight(const LowRankFactors& factors, const LowRankOptions& options);
 LowRankWeight encode(const LowRankFactors& factors, const LowRankOptions& options,
                      EmObserver* observer = nullptr);
 
-// The shares of the singular values that are kept, or that the factors are zeros; a gain of the
-// factors that is less than asked.
+// Which shares of the singular values are kept, or that the factors are zeros; then whether a gain
+// of the factors is limited.
 std::string remarks(const LowRankWeight& weight, const LowRankOptions& options);
 
 }  // namespace pqw

@@ -19,8 +19,8 @@ namespace pqw {
 
 enum class Engine {
   kNative,  // our own EM
-  kFaiss,   // the k-means of FAISS on all blocks, from random ones, then our final E-step; of
-            // several runs the best by our objective
+  kFaiss,   // the k-means of FAISS on all blocks, from random centroids, then our final E-step;
+            // the best of several runs by our objective
 };
 
 enum class Init {
@@ -37,15 +37,15 @@ enum class Reassign {
   kFarthest,  // it gets the block that is farthest from its centroid
 };
 
-// A factor for all codebooks of a tensor. With ŵ the weights that the codes stand for: k-means
-// makes means, and means are shorter than what they stand for, so that a layer of ŵ answers with
-// less than the layer of w would, by the factor <w,ŵ> / ‖w‖² (the amplitude), and a deep network
-// multiplies these factors. The first restores the amplitude and not the length, the last gives the
-// smallest error. Of one tensor they never rise in this order.
+// One factor on all codebooks of a tensor. Centroids are means, and a mean has a smaller norm than
+// the blocks it stands for. So the outputs of a layer with the decoded weights ŵ shrink by the
+// factor <w,ŵ> / ‖w‖² (the amplitude), and the factors of all layers of a deep network multiply.
+// kUnbiased restores the amplitude, kEnergy the norm, and kLeastSquares gives the smallest error.
+// On any tensor, kUnbiased >= kEnergy >= kLeastSquares.
 enum class Gain {
-  kUnbiased,      // ‖w‖² / <w,ŵ>: <w,ŵ> becomes ‖w‖²
-  kEnergy,        // ‖w‖ / ‖ŵ‖: ‖ŵ‖ becomes ‖w‖
-  kLeastSquares,  // <w,ŵ> / ‖ŵ‖²: the least ‖w - ŵ‖; of means this is 1, but for rounding
+  kUnbiased,  // ‖w‖² / <w,ŵ>: <w,ŵ> becomes ‖w‖²
+  kEnergy,    // ‖w‖ / ‖ŵ‖: ‖ŵ‖ becomes ‖w‖
+  kLeastSquares,  // <w,ŵ> / ‖ŵ‖²: the least ‖w - ŵ‖; for means this is 1, except for rounding
 };
 
 // A block size that resolve() chooses by the shape.
@@ -54,21 +54,23 @@ inline constexpr std::size_t kAutoBlockSize = 0;
 struct PqOptions {
   static constexpr const char* kCodec = "pq";
 
-  std::size_t block_size = 4;     // columns per block, or kAutoBlockSize
-  std::size_t n_centroids = 256;  // per codebook, 2..65536; fewer are made of fewer distinct blocks
-  std::size_t n_groups = 1;       // codebooks, each for a run of positions; at most one a position
-  std::size_t iterations = 20;    // EM iterations at most; 0 keeps the initial centroids
-  std::uint64_t seed = 0;         // of the initial centroids
-  Init init = Init::kPlusPlus;    // how they are chosen
-  std::size_t restarts = 0;       // runs of which the best counts; 0: 10, 3 or 1 by size
-  // Blocks per centroid on which init ++ explores. A codebook of at least twice as many blocks (and
-  // without importances) settles on all of them, in the last two fifths of the iterations. 0: all.
+  std::size_t block_size = 4;  // columns per block, or kAutoBlockSize
+  std::size_t n_centroids =
+      256;                      // per codebook, 2..65536; fewer if there are fewer distinct blocks
+  std::size_t n_groups = 1;     // codebooks, each for a run of positions; at most one per position
+  std::size_t iterations = 20;  // EM iterations at most; 0 keeps the initial centroids
+  std::uint64_t seed = 0;       // of the initial centroids
+  Init init = Init::kPlusPlus;  // how they are chosen
+  std::size_t restarts = 0;     // number of runs, the best is kept; 0: 10, 3 or 1 by size
+  // Blocks per centroid in the sample on which init ++ explores. It takes a sample if there are at
+  // least twice as many blocks and no importances; the last two fifths of the iterations then use
+  // all blocks. 0: no sample.
   std::size_t explore = 1024;
   Reassign reassign = Reassign::kSplit;
   double tolerance = 1e-4;             // stop when the objective falls by less than this share
-  DType codebook_dtype = DType::kF16;  // F16 or F32; F16 gives way to F32 where it would not hold
+  DType codebook_dtype = DType::kF16;  // F16 or F32; F32 replaces F16 if its range is too small
   Engine engine = Engine::kNative;
-  Gain gain = Gain::kUnbiased;  // less, where it would leave a relative error of 1 or more
+  Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more
 };
 
 // Throws Error(kInvalidArgument) unless every field is in its range.
@@ -78,8 +80,7 @@ void validate(const PqOptions& options);
 // kernels the divisor of in*k... nearest to 8 (the smaller of two), 8 for matrices.
 std::size_t auto_block_size(std::span<const std::size_t> shape);
 
-// Settles what depends on the shape: the block size, which is no longer than a row. Does nothing
-// the second time.
+// Fills in what depends on the shape: the block size, at most a row. A second call changes nothing.
 void resolve(PqOptions& options, std::span<const std::size_t> shape);
 
 // "block_size=4,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
@@ -90,12 +91,12 @@ std::string to_string(const PqOptions& options);
 // Errors: kInvalidArgument.
 void set_option(PqOptions& options, std::string_view key, std::string_view value);
 
-// Why an option has no effect beside the others: those that engine=faiss does not have, of init=++
-// with init=random, of iterations where there are none. Empty when it has one.
+// Why the option `key` has no effect together with the others; empty if it has an effect. Reasons:
+// engine=faiss does not support it; only init=++ uses it; there are no iterations.
 std::string unused(const PqOptions& options, std::string_view key);
 
-// One EM iteration as it was: the objective is Σ‖x - c(x)‖² over the blocks after the E-step, with
-// the weights of PqImportance where there are any.
+// What happened in one EM iteration: the objective is Σ‖x - c(x)‖² over the blocks after the
+// E-step, with the weights of PqImportance where there are any.
 struct EmIteration {
   std::size_t group = 0;
   std::size_t restart = 0;
@@ -133,12 +134,12 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options);
 
 // The weight that encode will make of these blocks, with codebooks and codes of zeros: it tells the
 // size without the learning. n_centroids is options.n_centroids, or less when no group has that
-// many distinct blocks; the codebook type is F32 in place of F16 when the weights are too large
-// (with room for the gain) or too small for it. Errors: kInvalidArgument.
+// many distinct blocks; the codebook type is F32 in place of F16 when the weights, with room for
+// the gain, are too large for F16, or when they are too small for it. Errors: kInvalidArgument.
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options);
 
-// What turned out otherwise than the options say: fewer centroids or groups, another codebook type
-// or init, a codebook that was not explored on all blocks, a smaller gain; empty when nothing did.
+// How the weight differs from what the options ask for: fewer centroids or groups, another codebook
+// type or init, a codebook that was explored on a sample, a limited gain. Empty if it does not.
 std::string remarks(const PqWeight& weight, const PqOptions& options);
 
 // How much the weights of a row or a column matter: the objective becomes
@@ -150,13 +151,13 @@ struct PqImportance {
 };
 
 // Learns the codebooks and assigns the codes: exact k-means EM, weighted if `importance` says so.
-// Then the gain multiplies the codebooks, and the codes stay; its sums have the same weights. The
-// options of the weight end with what came of it: ",gain_factor=1.1034,gain_limit=none".
-// Deterministic: the result depends on the arguments, not on the number of threads nor on the
-// instruction set beyond float rounding. Always ends within options.iterations iterations a run.
-// REQUIRES: blocks.block_size == options.block_size, as prepare has it.
-// Errors: kInvalidArgument, also for importances of other sizes, negative or not finite, and for
-// importances with the faiss engine; kUnsupported when that engine fails.
+// Then the gain multiplies the codebooks; the codes stay. The sums of the gain are weighted by the
+// importances, too. The options of the weight end with the gain:
+// ",gain_factor=1.1034,gain_limit=none". Deterministic: the result depends on the arguments, not on
+// the number of threads nor on the instruction set beyond float rounding. Always ends within
+// options.iterations iterations a run. REQUIRES: blocks.block_size == options.block_size, as
+// prepare has it. Errors: kInvalidArgument, also for importances of other sizes, negative or not
+// finite, and for importances with the faiss engine; kUnsupported when that engine fails.
 PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer = nullptr,
                 const PqImportance& importance = {});
 

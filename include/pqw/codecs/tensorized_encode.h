@@ -19,12 +19,11 @@ class EmObserver;
 // How large the factors are. One of:
 // - sizes = {r}: the rank of kCp; for the other forms every rank is r, or as large as it can be
 //   useful where that is less;
-// - sizes = {...}: each rank, as in TensorLayout (kTt and kTtm: those at the ends, 1, are left
-// out);
+// - sizes = {...}: each rank, as in TensorLayout (kTt and kTtm: without the ranks 1 at the ends);
 // - no sizes: the largest ranks whose factors have at most `fraction` of the parameters of the
 // dense
-//   matrix, or 1 where not even those have. kCp: R = floor(fraction * dense / Σ d_k); kTucker: the
-//   ranks nearest to x d_k with one x for all, then one more of each in turn; kTt and kTtm: the
+//   matrix, or 1 if even ranks of 1 have more. kCp: R = floor(fraction * dense / Σ d_k); kTucker:
+//   the ranks nearest to x d_k with one x for all, then one more of each in turn; kTt and kTtm: the
 //   same rank for all, then likewise, but none larger than useful. (TensorLy, Kossaifi et al. 2019,
 //   does the same for CP and Tucker; its trains scale with the modes.)
 struct TensorRank {
@@ -83,8 +82,8 @@ TensorizedWeight plan_joint(const TensorInfo& layer, std::size_t n_layers,
 void set_option(TensorizedOptions& options, std::string_view key, std::string_view value);
 std::string to_string(const TensorizedOptions& options);
 void check(const TensorizedOptions& options);  // kInvalidArgument for a label with form ttm
-// Why an option has no effect beside the others: of forms that iterate or draw at random with
-// others, modes where all are given. Empty when it has one.
+// Why the option `key` has no effect together with the others; empty if it has an effect. Reasons:
+// the form does not iterate or draws nothing at random; out and in give all modes.
 std::string unused(const TensorizedOptions& options, std::string_view key);
 void resolve(TensorizedOptions& options, std::span<const std::size_t> shape);
 FloatTensor prepare(FloatTensor tensor, const TensorizedOptions& options);
@@ -92,8 +91,8 @@ TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions&
 TensorizedWeight encode(const FloatTensor& tensor, const TensorizedOptions& options,
                         EmObserver* observer = nullptr);
 
-// Where not even ranks of 1 have as few parameters as asked, or a gain of the factors is less than
-// asked; else empty.
+// Says if even ranks of 1 have more parameters than asked for, or if a gain of the factors is
+// limited; else empty.
 std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& options);
 
 }  // namespace pqw

@@ -20,8 +20,8 @@ class Distortion {
   double relative_error() const;
   // 10 log10 of Σw² / Σ(w-ŵ)², in dB; infinity when nothing differs.
   double sqnr_db() const;
-  // Σwŵ / Σw²: how much of w is left in ŵ. A layer of ŵ answers with so much of the answer of w,
-  // beside noise; 1 is unbiased. 1 also when all of w is zero: nothing can be lost.
+  // Σwŵ / Σw²: the share of a layer's signal that survives in a layer of ŵ; the rest is noise. 1 is
+  // unbiased. 1 also when all of w is zero: there is no signal to lose.
   double amplitude() const;
   // max |w-ŵ|
   double max_abs_error() const { return max_abs_error_; }

@@ -17,7 +17,7 @@ enum class ErrorCode {
   kCorrupt,          // an archive whose content contradicts itself or its digest
   kUnsupported,      // well formed, but outside what this version handles
   kNonFinite,        // weights hold NaN or infinity
-  kNotCarried,       // an input holds numbers that no tensor can be made of
+  kNotCarried,       // an input holds numbers that cannot become a tensor
 };
 
 // Thrown at the edges of the library. The message is one line that names the subject, what was

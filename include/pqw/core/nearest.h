@@ -1,4 +1,4 @@
-// Mistyped words: the one that was meant.
+// Finds the word that a mistyped word probably means.
 #pragma once
 
 #include <span>
@@ -10,9 +10,9 @@ namespace pqw {
 
 using Words = std::vector<std::string>;
 
-// The word that differs least from `word`, where that is little: one edit (a letter more, less,
-// changed, or two swapped) for every three letters, or the rest of a word that was begun. Case, and
-// '-' for '_', count nothing. Empty when none is near. Of words that are equally near the first.
+// The nearest of `words`, the first of several; empty if none is near. A word is near if it is at
+// most one edit per three letters away (a letter added, removed, changed or swapped with its
+// neighbour), or if `word` is its beginning. Case and '-' or '_' do not matter.
 std::string nearest(std::string_view word, const Words& words);
 
 // "; did you mean 'WORD'?" for the end of a message, or nothing.

@@ -34,8 +34,8 @@ struct Record {
   const Record* find_part(const std::string& name) const;
 };
 
-// What an archive stores of the record: the bytes of its sections, by their shapes, and of its
-// parts. The sections of a planned record may be empty. REQUIRES: shapes that fit 63 bits.
+// Bytes that an archive stores for the record: the sizes of its sections and parts, computed from
+// shapes, so the bytes of a planned record may be empty. REQUIRES: sizes that fit 63 bits.
 std::uint64_t data_bytes(const Record& record);
 
 }  // namespace pqw

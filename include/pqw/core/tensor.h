@@ -14,9 +14,9 @@ namespace pqw {
 
 using Shape = std::vector<std::size_t>;
 
-// An element type that pqw does not know. Such a tensor can only be carried.
+// An element type that pqw does not know. A tensor of this type can only be kept bit for bit.
 struct UnknownType {
-  std::string name;         // in its file; is_dtype_name
+  std::string name;         // as in its file; REQUIRES: is_dtype_name
   std::size_t n_bytes = 0;  // of the whole tensor
 
   bool operator==(const UnknownType&) const = default;
@@ -26,7 +26,7 @@ struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;
   Shape shape;                              // empty: a scalar
-  std::optional<UnknownType> unknown = {};  // there exactly when dtype is kUnknown
+  std::optional<UnknownType> unknown = {};  // set if and only if dtype is kUnknown
 
   bool operator==(const TensorInfo&) const = default;
 };
@@ -38,15 +38,15 @@ std::optional<std::size_t> checked_element_count(std::span<const std::size_t> sh
 // or 6 bits do not fill whole bytes. REQUIRES: not kUnknown.
 std::optional<std::size_t> checked_byte_count(std::span<const std::size_t> shape, DType dtype);
 
-// The same of any tensor.
+// The same for any tensor.
 std::optional<std::size_t> checked_byte_count(const TensorInfo& info);
 
-// As above for shapes that were validated before. Throws Error(kInvalidArgument) where those are
-// empty.
+// The same for shapes that were validated before. Throw Error(kInvalidArgument) if the checked
+// function would return nothing.
 std::size_t element_count(std::span<const std::size_t> shape);
 std::size_t byte_count(const TensorInfo& info);
 
-// The name of the element type in files: that of safetensors, or of the unknown type.
+// The name of the element type in files: as in safetensors, or as `unknown` has it.
 std::string_view dtype_name(const TensorInfo& info);
 
 // "[64, 3, 7, 7]"

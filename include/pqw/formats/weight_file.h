@@ -18,16 +18,16 @@ namespace pqw {
 // an HDF5 file that is written. .npy and .npz have no place for it.
 using Metadata = std::map<std::string, std::string>;
 
-// What a file holds that is no tensor.
+// An item of a file that is not a tensor.
 struct Skipped {
   std::string name;
   std::string what;          // "holds text", "is a link to another file"
-  bool has_numbers = false;  // weights may be lost with it
+  bool has_numbers = false;  // leaving it out may lose weights
 
   bool operator==(const Skipped&) const = default;
 };
 
-// "'NAME' holds text", fit for a message.
+// "'NAME' holds text", escaped for messages.
 std::string to_string(const Skipped& skipped);
 
 // The bytes of one tensor, row-major and little-endian. Move-only.
@@ -55,11 +55,11 @@ class WeightReader {
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual const Metadata& metadata() const = 0;
 
-  // What was left out (datasets or zip members that are no tensors), for the user to be told.
+  // The items that were left out because they are not tensors. Tell the user about them.
   virtual const std::vector<Skipped>& skipped() const = 0;
 
-  // The tensor that has the values of this one, where the file itself has them once only; else the
-  // index itself.
+  // If the file stores the values of several tensors only once: the index of the tensor that has
+  // them. Else the index itself.
   virtual std::size_t stored_as(std::size_t index) const { return index; }
 
   // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory.
@@ -83,9 +83,9 @@ class WeightWriter {
   // Errors: kInvalidArgument (not the size of that tensor, or one tensor too many), kIo.
   virtual void add(std::span<const std::byte> bytes) = 0;
 
-  // Instead of add: the next tensor equals one that was added before, of that index. False, and
-  // nothing done, when the format cannot say so. REQUIRES: equal types and shapes.
-  // Errors: kInvalidArgument (no such tensors), kIo.
+  // Call it instead of add if the next tensor equals the tensor with index `added`, which was added
+  // before. Returns false and does nothing if the format cannot express this.
+  // REQUIRES: equal types and shapes. Errors: kInvalidArgument (no tensor `added`), kIo.
   virtual bool add_name_of(std::size_t added) {
     (void)added;
     return false;

@@ -18,7 +18,7 @@ class AtomicFile {
  public:
   // A symbolic link to an existing file stays a link: what it points to is replaced.
   // Errors: kExists when the target is there and `overwrite` is false; kBusy when somebody else is
-  // writing it; kIo, also for a target that is no regular file (a folder, a device, a FIFO).
+  // writing it; kIo, also for a target that is not a regular file (a folder, a device, a FIFO).
   AtomicFile(std::string path, bool overwrite);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
@@ -50,9 +50,9 @@ class AtomicFile {
 };
 
 // Removes the temporaries of all AtomicFiles of this process that are neither committed nor
-// destroyed, and returns how many; children that were forked have none. Async-signal-safe: for the
-// handler of a signal that ends the process. It waits until no other thread is making or renaming
-// one, for a second at most.
+// destroyed, and returns how many. In a forked child it removes none. Async-signal-safe: call it in
+// the handler of a signal that ends the process. It waits at most a second for other threads that
+// are making or renaming a temporary.
 int remove_temporaries_in_signal_handler() noexcept;
 
 }  // namespace pqw

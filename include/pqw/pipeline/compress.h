@@ -24,27 +24,26 @@ class CompressObserver : public EmObserver {
 
 enum class Resume { kNo, kYes };
 
-// Compresses the tensors that the recipe selects, stores the others as they are, and those that
-// equal another one once. A tensor that would not shrink, or whose decoded form would be no closer
-// to it than zeros are (a relative error of 1 or more), goes to its fallback or stays as it is, and
-// the report says why. Decoded weights are finite in their own type. Large tensors are in memory
-// one at a time, small ones are encoded side by side. Equal input, recipe and seeds give equal
-// bytes. While there is more to do, finished tensors are kept in `<output>.pqw.parts`, which goes
-// when the output is complete. A run that is to resume takes those that an interrupted one has
-// kept, where input, settings and program are the same; the output is then what it would have been.
-// Errors: those of open_weights, make_plan, read_floats, encode and ArchiveWriter; kInvalidArgument
-// when the input is an archive already, and, before any work, when the output is the input or the
-// recipe's file, by whatever name, or has the extension of another format; kNotCarried when the
-// input holds numbers that no tensor can be made of and the recipe does not say to skip them;
-// kNotFound when it holds no tensor.
+// Compresses the tensors that the recipe selects and stores all others as they are. Equal tensors
+// are stored once. A tensor that would not shrink, or would be lost (its relative error is 1 or
+// more, so zeros would be as close), gets its fallback or stays plain; the report says why. Decoded
+// weights are finite in their own type. Large tensors are in memory one at a time; small ones are
+// encoded side by side. Equal input, recipe and seeds give equal bytes. Finished tensors are kept
+// in `<output>.pqw.parts` until the output is complete. With Resume::kYes, a run takes the tensors
+// that an interrupted run kept, if input, settings and program are the same; the output has the
+// same bytes as without the interruption. Errors: those of open_weights, make_plan, read_floats,
+// encode and ArchiveWriter. kInvalidArgument: the input is an archive; or, before any work: the
+// output is the input or the recipe's file under any name, or has the extension of another format.
+// kNotCarried: the input holds numbers that cannot become a tensor, and the recipe does not say to
+// skip them. kNotFound: the input holds no tensor.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
                 bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo,
                 const ReadOptions& options = {});
 
-// What compress would do, without output: codecs, sizes and the exact size of the file. Reads the
-// input. Learns only what tells them: factors that are quantized, weights near the limits of their
-// type, few iterations (codecs/foresight.h). An `output` that is given is only checked, as compress
-// does first.
+// A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
+// the input. Learns only if the report depends on it: quantized factors, weights near the limits of
+// their type, few iterations (codecs/foresight.h). Checks `output` as compress does, unless it is
+// empty.
 Report plan_compression(const std::string& input, const Recipe& recipe,
                         const std::string& output = "", const ReadOptions& options = {});
 

@@ -10,9 +10,9 @@ namespace pqw {
 
 // Decodes the tensors whose name matches `pattern` (RE2, anywhere in the name; empty: all) to a
 // file whose format follows from its extension, in their original names, shapes, types and order.
-// Returns how many. Errors: those of ArchiveReader and create_weights; kInvalidArgument, before any
-// work, when the output is the archive, by whatever name, and for a malformed pattern; kFormat when
-// the input is no archive; kNotFound when the pattern matches none or there is none.
+// Returns how many. Errors: those of ArchiveReader and create_weights; kInvalidArgument for a
+// malformed pattern or, before any work, when the output is the archive under any name; kFormat
+// when the input is not an archive; kNotFound when no tensor matches or the archive holds none.
 std::size_t decompress(const std::string& archive, const std::string& output,
                        const std::string& pattern, bool overwrite, const ReadOptions& options = {});
 

@@ -9,16 +9,16 @@
 
 namespace pqw {
 
-// Settings are those of options_from (codecs/encode.h), and
-// - `fallback.KEY`: those of the codec that takes a tensor which the chosen one would not make
-//   smaller, or would lose (compress.h);
-// - `non_finite`: what to do with a tensor that holds NaN or infinity: `error` (the default), or
-//   `plain`: keep it as it is;
-// - `thin`: what to do with thin tensors, which are the weights of depthwise convolutions (rank 3
-//   or more, shape[1] == 1) and tensors of fewer than 8192 weights. `int8`: they get codec int8, or
-//   stay plain where it would not make them smaller. `same`: they get the codec of the others.
-//   Without this setting they get int8, unless a codec is named, or the rule that matches sets an
-//   option of one: then they get that codec.
+// The settings of a recipe are those of options_from (codecs/encode.h) and
+// - `fallback.KEY`: codec and options of a tensor that the chosen codec would not make smaller, or
+//   would lose (compress.h);
+// - `non_finite`: for a tensor that holds NaN or infinity. `error` (the default): stop. `plain`:
+//   keep the tensor as it is;
+// - `thin`: for thin tensors, which are the weights of depthwise convolutions (rank 3 or more,
+//   shape[1] == 1) and tensors of fewer than 8192 weights. `int8`: they get codec int8, or stay
+//   plain if int8 would not make them smaller. `same`: they get the codec of other tensors. The
+//   default is `same` if a codec is named or the rule that matches sets an option of one, else
+//   `int8`.
 
 // A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
 struct Pattern {
@@ -26,8 +26,8 @@ struct Pattern {
   Pattern(const char* text_) : text(text_) {}                  // NOLINT
 
   std::string text;
-  std::string where = {};  // for messages: "FILE: line N", "--include"; empty: it stands nowhere
-  bool optional = false;   // it may match no tensor; else that is an error
+  std::string where = {};  // for messages: "FILE: line N", "--include"; may be empty
+  bool optional = false;   // if false, matching no tensor is an error
 };
 
 struct Rule {
@@ -40,8 +40,8 @@ struct Recipe {
   std::vector<Rule> rules = {};       // the first whose pattern matches counts
   std::vector<Pattern> include = {};  // when not empty: tensors that match none of these stay plain
   std::vector<Pattern> exclude = {};  // tensors that match one of these stay plain
-  std::string file = {};              // which it was read from
-  // Whether numbers that no tensor can be made of are left out; else they are an error.
+  std::string file = {};              // the file that it was read from
+  // Whether to leave out numbers that cannot become a tensor; else they are an error.
   bool skip_unsupported = false;
 };
 
@@ -59,12 +59,12 @@ Rule parse_rule(const std::string& text);
 //     - {pattern: 'fc', codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 //     - {pattern: 'embed', optional: true, codec: int8}
 //
-// A pattern has to match some tensor unless it is optional; in lists that is written
+// A pattern must match some tensor unless it is optional. In the lists of patterns, write
 // {pattern: 'embed', optional: true}.
-// A map under a key means settings "key.KEY", a list of values one value joined by 'x': [2, 3] is
-// "2x3". A key is there once. A file has 1 MiB at most and stands for 4 MiB of values at most,
-// aliases counted each time, and each map for 1000 settings. Errors: kNotFound, kIo;
-// kInvalidArgument for anything else than the above, naming the line.
+// A map under a key means settings "key.KEY". A list of values means one value joined by 'x': [2,
+// 3] is "2x3". A key may not appear twice in a map. A file has at most 1 MiB and stands for at most
+// 4 MiB of values, YAML aliases counted each time; each map stands for at most 1000 settings.
+// Errors: kNotFound, kIo; kInvalidArgument for anything else, naming the line.
 Recipe read_recipe(const std::string& path);
 
 }  // namespace pqw

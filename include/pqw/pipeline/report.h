@@ -16,14 +16,14 @@ namespace pqw {
 
 struct TensorReport {
   TensorInfo info;
-  std::string codec = "plain";   // or that of its record
+  std::string codec = "plain";   // "plain", or the codec of its record
   std::string settings;          // of the codec, as stored: summary() of codecs/weight.h
-  std::string note;              // why it is plain, or what turned out otherwise than asked
-  std::uint64_t bytes = 0;       // what the codec stores, or plain data
+  std::string note;              // why it is plain, or how it differs from the request
+  std::uint64_t bytes = 0;       // stored by the codec, or as plain data
   std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
   std::size_t inner_width = 0;   // the rank of low_rank: outputs of the first of its two layers
 
-  bool exact = false;  // decodes to the bytes of the original, although it is no dataset
+  bool exact = false;  // not plain, but decodes to the bytes of the original
 
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion;
@@ -33,7 +33,7 @@ struct TensorReport {
   double bits_per_weight() const;  // 0 for a tensor without elements
 };
 
-// The note of an alias of that tensor.
+// The note of an alias of `tensor`.
 std::string same_as(const std::string& tensor);
 
 // Fills in what can be told from the weight: settings, parameters.
@@ -41,7 +41,7 @@ void describe(const Weight& weight, TensorReport& report);
 
 struct Report {
   std::vector<TensorReport> tensors;
-  std::vector<Skipped> skipped;  // what the input holds beside tensors
+  std::vector<Skipped> skipped;  // items of the input that are not tensors
   std::uint64_t file_bytes = 0;  // on disk
   double seconds = 0;
 
@@ -53,8 +53,8 @@ struct Report {
   // inner bias is zero and not stored.
   std::size_t parameters() const;
   double bits_per_weight() const;  // of the whole file, over all elements
-  // What codecs store, over the elements of the tensors that are neither plain nor int8: they would
-  // hide how few bits the others have. Empty where there are no others.
+  // Bits that codecs store, over the elements of the tensors that are neither plain nor int8: those
+  // would hide how few bits the other tensors have. Empty if there are no others.
   std::optional<double> bits_per_coarse_weight() const;
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;

@@ -11,8 +11,8 @@
 namespace pqw {
 
 // The indices of the tensors of a file whose name matches `pattern` (RE2 syntax, anywhere in the
-// name; empty: all). Errors: kInvalidArgument for a pattern that is none, kNotFound, naming the
-// file, when it matches no tensor or there is none.
+// name; empty: all). Errors: kInvalidArgument for a malformed pattern; kNotFound, naming the
+// file, when no tensor matches or the file holds none.
 std::vector<std::size_t> select_tensors(const std::string& path,
                                         std::span<const TensorInfo> tensors,
                                         const std::string& pattern);

@@ -13,8 +13,8 @@
 
 namespace pqw {
 
-// Throws kFormat unless the file starts as an archive does, saying what it is instead. Errors: also
-// those of is_archive.
+// Throws kFormat unless the file starts with the magic of an archive; the message says which format
+// it has. Errors: also those of is_archive.
 void require_archive(const std::string& path);
 
 // Opens an archive as a file of decoded tensors in their original types, or a weight file as it is
@@ -22,28 +22,27 @@ void require_archive(const std::string& path);
 std::unique_ptr<WeightReader> open_decoded(const std::string& path,
                                            const ReadOptions& options = {});
 
-// A tensor of an archive as it was: the type of its entry is not its own where archives do not have
-// that (codecs/carried.h). Errors: kCorrupt.
+// The original name, type and shape of a tensor. The type differs from the type of its entry if
+// archives do not have the original type (codecs/carried.h). Errors: kCorrupt.
 TensorInfo original_info(const ArchiveReader& archive, std::size_t index);
 
-// The index of the tensor whose values a tensor has: of an alias (codecs/alias.h) the one that it
-// equals, else the index itself. Errors: those of ArchiveReader; kCorrupt when that one is not
-// there, an alias or of another type or shape.
+// The index of the tensor that stores the values: for an alias (codecs/alias.h) its target, else
+// the index itself. Errors: those of ArchiveReader; kCorrupt when the target is missing, is an
+// alias, or has another type or shape.
 std::size_t stored_index(const ArchiveReader& archive, std::size_t index);
 
-// Whether a tensor is stored byte for byte, and those bytes. Errors: those of ArchiveReader and
-// carried_bytes. REQUIRES: no alias; of read_exact: is_exact.
+// is_exact: whether a tensor is stored byte for byte. read_exact: those bytes. Errors: those of
+// ArchiveReader and carried_bytes. REQUIRES: not an alias; for read_exact: is_exact.
 bool is_exact(const ArchiveReader& archive, std::size_t index);
 std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t index);
 
-// A compressed tensor of an archive; where it is a layer that shares the factors of another tensor,
-// with those. Errors: those of ArchiveReader and weight_from_record.
-// REQUIRES: no alias, and not is_exact.
+// A compressed tensor of an archive, with the factors of another tensor if it shares them. Errors:
+// those of ArchiveReader and weight_from_record. REQUIRES: not an alias, and not is_exact.
 Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 
-// A tensor of an archive, or what it is an alias of, to compute with: compressed as it is, or
-// plain. Errors: kNotFound, kInvalidArgument when it is of a type that archives do not have, and
-// those of ArchiveReader.
+// A tensor of an archive, or the target of an alias, for computations. It stays compressed or
+// plain. Errors: kNotFound, kInvalidArgument when archives do not have its type, and those of
+// ArchiveReader.
 Weight load_weight(const ArchiveReader& archive, const std::string& name);
 
 // A tensor of any float type as floats, decoded: biases, norms. Errors: as above;
