@@ -59,7 +59,7 @@ ArchiveEntry decode_entry(WireReader& in) {
   return entry;
 }
 
-// Throws unless it is a record as DirectSource gives it.
+// Throws unless the record has the form that DirectSource gives.
 void check_record(const Record& record) {
   std::set<std::string> names;
   for (const Section& section : record.sections) {

@@ -61,7 +61,7 @@ struct ArchiveSizer::Impl {
 };
 
 ArchiveSizer::ArchiveSizer(const ArchiveWriterOptions& options) {
-  const SignalPause pause;  // the file has a name for a moment
+  const SignalPause pause;  // the temporary file has a name for a moment
   impl_ = std::make_unique<Impl>(options);
 }
 ArchiveSizer::~ArchiveSizer() = default;

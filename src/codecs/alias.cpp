@@ -1,4 +1,4 @@
-// Tensors that equal another one of their archive.
+// Aliases: records of tensors that equal another tensor of their archive.
 #include "pqw/codecs/alias.h"
 
 #include <span>

@@ -1,4 +1,4 @@
-// Tensors of types that archives do not have.
+// Tensors whose type archives do not have.
 #include "pqw/codecs/carried.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ constexpr char kSection[] = "bytes";
 constexpr std::string_view kDtype = "dtype=";
 constexpr std::string_view kBytes = ",bytes=";
 
-// A size as describe_for_archive writes it.
+// Parses a size that describe_for_archive wrote.
 std::optional<std::size_t> parse_size(std::string_view text) {
   std::size_t value = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -26,7 +26,7 @@ std::optional<std::size_t> parse_size(std::string_view text) {
   return is_exact ? std::optional(value) : std::nullopt;
 }
 
-// The tensor that the options tell of; empty when they tell of none.
+// The tensor that the options describe; empty if they are malformed.
 std::optional<TensorInfo> parse(const Description& description) {
   std::string_view text = description.options;
   if (!text.starts_with(kDtype)) return std::nullopt;
@@ -38,7 +38,7 @@ std::optional<TensorInfo> parse(const Description& description) {
   if (const auto dtype = dtype_from_string(name)) {
     info.dtype = *dtype;
     const bool fits = !is_basic(*dtype) && checked_byte_count(info);
-    // A type that was not known to whoever wrote it comes with its bytes.
+    // If the writer did not know the type, the options give the number of bytes.
     const bool says_size =
         text.empty() || (fits && text == std::string(kBytes) + std::to_string(byte_count(info)));
     return fits && says_size ? std::optional(info) : std::nullopt;

@@ -1,4 +1,4 @@
-// The range of float: whether values are well inside of it, and how they are brought into it.
+// The range of float: whether values are well inside it, and how to bring them into it.
 #pragma once
 
 #include <algorithm>
@@ -10,9 +10,9 @@
 
 namespace pqw {
 
-// Infinity or NaN where a value is.
+// The largest magnitude; infinity or NaN if a value is.
 inline float largest_magnitude(std::span<const float> values) {
-  // The bits of floats without a sign are in the order of the floats, NaN above all.
+  // Without the sign, the bits of floats have the same order as the floats, with NaN above all.
   std::int32_t largest = 0;
   for (const float value : values) {
     largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
@@ -20,19 +20,19 @@ inline float largest_magnitude(std::span<const float> values) {
   return std::bit_cast<float>(largest);
 }
 
-// Whether sums of floats, of which that is the largest, are finite and lost no bits to underflow.
+// Whether sums of floats are finite and lost no bits to underflow, if `largest` is the largest.
 inline bool is_well_inside(float largest) {
   return largest >= 0x1p-100f && largest <= std::numeric_limits<float>::max();
 }
 
-// To the nearest float; beyond the largest one, that one. NaN stays NaN.
+// Rounds to the nearest float; values beyond the range become the largest float. NaN stays NaN.
 inline float saturated(double value) {
   constexpr double kMax = std::numeric_limits<float>::max();
   return static_cast<float>(std::clamp(value, -kMax, kMax));
 }
 
-// The power of two that brings weights which are so large or small that their squares leave the
-// range of float to about 1; 0 for all others.
+// The exponent of the power of two that scales weights to about 1 if their squares would leave the
+// range of float; 0 if they stay in it.
 inline int safe_exponent(std::span<const float> values) {
   const float largest = largest_magnitude(values);
   if (largest == 0 || (largest < 0x1p30f && largest > 0x1p-30f)) return 0;

@@ -1,4 +1,4 @@
-// Mistyped words: the one that was meant.
+// Finds the word that a mistyped word probably means.
 #include "pqw/core/nearest.h"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kLongestWord = 100;  // longer ones are no words, and take time
+constexpr std::size_t kLongestWord = 100;  // a longer text is not a word and would take time
 
 std::string plain(std::string_view word) {
   std::string result(word);
@@ -17,8 +17,8 @@ std::string plain(std::string_view word) {
   return result;
 }
 
-// Edits between two words, of which a swap of neighbours is one: the optimal string alignment.
-// Row i of the table: edits from the first i letters of `a` to the first j of `b`.
+// The number of edits between two words; swapping neighbours is one edit (optimal string
+// alignment). Row i of the table: edits from the first i letters of `a` to the first j of `b`.
 std::size_t edits(const std::string& a, const std::string& b) {
   std::vector<std::vector<std::size_t>> table(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) {
@@ -44,7 +44,7 @@ std::string nearest(std::string_view word, const Words& words) {
   if (word.empty() || word.size() > kLongestWord) return "";
   const std::string typed = plain(word);
   std::string best;
-  std::size_t least = typed.size();  // nothing of the word is left
+  std::size_t least = typed.size();  // as many edits would replace every letter
   for (const std::string& candidate : words) {
     const std::string meant = plain(candidate);
     const bool begun = typed.size() >= kLeastBegun && meant.starts_with(typed);

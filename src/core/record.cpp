@@ -1,4 +1,4 @@
-// Sections and parts of a record: by name, and what they take.
+// Sections and parts of a record: finding them by name, and their sizes.
 #include "pqw/core/record.h"
 
 namespace pqw {

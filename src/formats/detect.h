@@ -11,8 +11,8 @@ enum class FileFormat { kSafetensors, kNpy, kZip, kHdf5, kOther };
 
 FileFormat detect_format(const InputFile& file);
 
-// What the file is, for messages: "a safetensors file", or as recognise_foreign tells, with what
-// helps.
+// The format of the file, for messages: "a safetensors file", or the text of recognise_foreign with
+// its advice.
 std::string describe_file(const InputFile& file);
 
 // "of an unknown format; it starts with 77 65".

@@ -1,4 +1,4 @@
-// What the name of a file says about its format.
+// The format that the name of a file stands for.
 #include "formats/extension.h"
 
 #include <fmt/format.h>

@@ -1,11 +1,11 @@
-// What the name of a file says about its format.
+// The format that the name of a file stands for.
 #pragma once
 
 #include <string>
 
 namespace pqw {
 
-// ".npz" of "a/B.NPZ"; empty without one.
+// ".npz" for "a/B.NPZ"; empty if there is no extension.
 std::string extension_of(const std::string& path);
 
 // Throws kInvalidArgument for an extension that create_weights does not know.

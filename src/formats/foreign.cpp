@@ -1,4 +1,4 @@
-// Files that hold no weights, or hold them in a format that is not read: what they are.
+// Recognises files without weights, and weight files of formats that pqw does not read.
 #include "formats/foreign.h"
 
 #include <fmt/format.h>
@@ -70,7 +70,7 @@ std::string_view without_space(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
 
-// `text` is of the same letters as `start`, small or not.
+// Whether `text` starts with `start`, in upper or lower case.
 bool starts_with_letters(std::string_view text, std::string_view start) {
   return std::ranges::equal(text.substr(0, start.size()), start, {}, [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -86,7 +86,8 @@ std::optional<Foreign> recognise_text(std::string_view text) {
   for (const std::string_view tag : {"<!doctype html"sv, "<html"sv, "<head"sv}) {
     if (!starts_with_letters(start, tag)) continue;
     return Foreign{"an HTML page, not a weight file (a login or an error page?)",
-                   "fetch the file again, with the login or token that its server asks for", ErrorCode::kFormat};
+                   "fetch the file again, with the login or token that its server asks for",
+                   ErrorCode::kFormat};
   }
   if (start.starts_with("<?xml"sv)) {
     return Foreign{"an XML file", "name the weight file", ErrorCode::kFormat};
@@ -97,7 +98,7 @@ std::optional<Foreign> recognise_text(std::string_view text) {
                    "name one of the files that it lists, and compress each of them",
                    ErrorCode::kFormat};
   }
-  // JSON, if it looks like that where a safetensors file would have its length.
+  // It is JSON if the next character fits, which in a safetensors file is part of the length.
   const std::string_view next = without_space(start.substr(1));
   if (next.empty() || std::string_view("\"{}[]-0123456789tfn").find(next[0]) == next.npos) {
     return std::nullopt;
@@ -109,7 +110,7 @@ std::optional<Foreign> recognise_text(std::string_view text) {
 }  // namespace
 
 std::optional<Foreign> recognise_foreign(const InputFile& file) {
-  constexpr std::size_t kStartBytes = 64 * 1024;  // in which an index names its map
+  constexpr std::size_t kStartBytes = 64 * 1024;  // an index names its weight_map within them
   const std::vector<std::byte> bytes = file.read_start(kStartBytes);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) {

@@ -1,4 +1,4 @@
-// Files that hold no weights, or hold them in a format that is not read: what they are.
+// Recognises files without weights, and weight files of formats that pqw does not read.
 #pragma once
 
 #include <optional>
@@ -12,14 +12,15 @@ namespace pqw {
 
 struct Foreign {
   std::string what;  // "a GGUF file"
-  std::string next;  // what its owner can do
+  std::string next;  // advice: what the user can do
   ErrorCode code = ErrorCode::kUnsupported;
 };
 
-// By its content. Nothing for what is not recognised.
+// Recognises a file by its content; empty if it does not.
 std::optional<Foreign> recognise_foreign(const InputFile& file);
 
-// What a zip archive is that holds no .npy, by the names of its members, of which there are some.
+// Recognises a zip archive without .npy members by the names of its members.
+// REQUIRES: at least one member.
 Foreign recognise_zip(std::span<const std::string> members);
 
 }  // namespace pqw

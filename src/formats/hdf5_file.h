@@ -10,14 +10,15 @@
 
 namespace pqw {
 
-// Tensors are the datasets of numbers (h5/content.h) reached from the root group by hard links and
-// by soft links within the file, each under every path that leads to it, without the leading '/',
-// group by group in the order of names. Either byte order is read, as are chunks packed with
-// deflate, shuffle and fletcher32. Other datasets (text, compounds, references, ...), links that
-// lead nowhere or back to a group that they are in and links to other files are listed in
-// skipped(). Metadata are the fixed-length UTF-8 attributes of the root group. Errors: kNotFound,
-// kIo, kFormat (no HDF5 file, or a broken one), kUnsupported (a tensor whose data is in other files
-// or packed with another filter).
+// Tensors are the datasets of numbers (h5/content.h) that hard links, and soft links within the
+// file, reach from the root group. A tensor is listed under every path that leads to it, without
+// the leading
+// '/', group by group in the order of names. Both byte orders are read, and chunks packed with
+// deflate, shuffle and fletcher32. skipped() lists other datasets (text, compounds, references,
+// ...), links that lead nowhere or back to a group that contains them, and links to other files.
+// Metadata are the fixed-length UTF-8 attributes of the root group. Errors: kNotFound, kIo, kFormat
+// (not an HDF5 file, or a broken one), kUnsupported (a tensor whose data is in other files or
+// packed with another filter).
 std::unique_ptr<WeightReader> open_hdf5(InputFile file);
 
 // As open_hdf5, in a process of its own (io/worker.h): whatever the file does to the HDF5 library
@@ -27,8 +28,8 @@ std::unique_ptr<WeightReader> open_hdf5_isolated(InputFile file);
 
 // Tensors become contiguous datasets, nested in groups at each '/' of the name; add_name_of makes a
 // hard link; metadata becomes attributes of the root group. Equal calls give equal bytes.
-// Errors: kExists, kIo, kUnsupported (types and names that HDF5 cannot hold, also 'a' beside 'a/b',
-// or such metadata).
+// Errors: kExists, kIo, kUnsupported (types, names or metadata that HDF5 cannot hold; also names
+// 'a' and 'a/b' together).
 std::unique_ptr<WeightWriter> create_hdf5(const std::string& path, std::vector<TensorInfo> tensors,
                                           const Metadata& metadata, bool overwrite);
 

@@ -1,4 +1,4 @@
-// The filters that HDF5 packs datasets with: which are read, and what helps with the others.
+// HDF5 filters: which ones pqw reads, and advice for the others.
 #include "formats/hdf5_filters.h"
 
 #include <fmt/format.h>
@@ -12,11 +12,11 @@ namespace {
 
 constexpr std::array kRead = {1, 2, 3};  // deflate, shuffle, fletcher32
 
-// What can unpack a filter.
+// A tool that can unpack a filter.
 enum class Help { kLibrary, kH5py, kPlugin };
 
 struct Filter {
-  int number;  // of HDF5's registry
+  int number;  // in the registry of HDF5
   std::string_view name;
   Help help;
 };
@@ -31,7 +31,7 @@ constexpr Filter kFilters[] = {
     {32026, "blosc2", Help::kPlugin},
 };
 
-// h5repack drops datasets that it cannot unpack, with a warning alone.
+// h5repack drops a dataset that it cannot unpack, and only warns.
 std::string advice(Help help) {
   if (help == Help::kLibrary) return "h5repack -f GZIP=4 IN OUT repacks it";
   return fmt::format(
@@ -43,7 +43,7 @@ std::string advice(Help help) {
 }  // namespace
 
 std::string obstacle_in_filters(std::span<const int> filters) {
-  if (filters.size() > kRead.size()) {  // more than once, so to unpack ever more
+  if (filters.size() > kRead.size()) {  // a filter is used twice: a bomb could unpack without end
     return fmt::format("packed with {} filters", filters.size());
   }
   for (const int number : filters) {

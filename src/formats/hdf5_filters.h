@@ -1,4 +1,4 @@
-// The filters that HDF5 packs datasets with: which are read, and what helps with the others.
+// HDF5 filters: which ones pqw reads, and advice for the others.
 #pragma once
 
 #include <span>
@@ -6,8 +6,8 @@
 
 namespace pqw {
 
-// What speaks against reading a dataset that is packed with these filters, by HDF5's numbers for
-// them, and what the owner of the file can do; empty when nothing does.
+// Why pqw does not read a dataset that is packed with these filters (numbers of HDF5's registry),
+// and what the owner of the file can do; empty if pqw reads it.
 std::string obstacle_in_filters(std::span<const int> filters);
 
 }  // namespace pqw

@@ -9,7 +9,7 @@
 namespace pqw {
 
 // The groups that hold tensors of these names, each after the one it lies in. Checks that HDF5 can
-// hold the types and shapes, and the names all together. `path` is for messages. Errors:
+// hold the types, the shapes, and all names in one file. `path` is for messages. Errors:
 // kUnsupported. REQUIRES: different names.
 std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors, const std::string& path);
 

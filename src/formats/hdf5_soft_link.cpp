@@ -1,4 +1,4 @@
-// Where a soft link of an HDF5 file leads.
+// Follows soft links of an HDF5 file.
 #include "formats/hdf5_soft_link.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxSoftLinks = 16;
 
-// The names of a path, one after another.
+// Gives the names of a path, one after another.
 struct Path {
   // The next name; empty at the end.
   std::string_view next() {
@@ -24,7 +24,7 @@ struct Path {
     }
   }
 
-  // Puts a path in front of what is left.
+  // Puts a path in front of the remaining names.
   void prepend(std::string path) {
     path += '/';
     path.append(text, at);

@@ -1,4 +1,4 @@
-// Where a soft link of an HDF5 file leads.
+// Follows soft links of an HDF5 file.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ struct SoftLinkEnd {
   bool leaves_file = false;              // as a link on the way does
 };
 
-// Follows a path from the group at that address, link by link, so that nothing outside of the file
-// is opened: 16 soft links one after another at most, as HDF5 itself allows. Adds the number of
-// names it looked up to `n_steps`. Errors: those of HDF5, as context says.
+// Follows a path from the group at that address, link by link, so that nothing outside the file is
+// opened. Follows at most 16 soft links in a row, like HDF5 itself. Adds the number of names that
+// it looks up to `n_steps`. Errors: those of HDF5, with `context`.
 SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string& path,
                              std::size_t& n_steps, const h5::Context& context);
 

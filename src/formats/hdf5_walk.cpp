@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxNameBytes = std::size_t{1} << 26;
-constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of groups
+constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of all groups together
 constexpr std::size_t kMaxSteps = std::size_t{1} << 16;        // along soft links
 
 class Walk {
@@ -41,13 +41,13 @@ class Walk {
   }
 
  private:
-  // A group that the walk is in.
+  // A group on the path from the root to the current group.
   struct Level {
     std::uint64_t address;
     std::string name;
   };
 
-  // What was found out about a dataset, whichever its name.
+  // A dataset that was examined once, whatever its names.
   struct Dataset {
     std::optional<Hdf5Tensor> tensor;
     Skipped skipped;
@@ -78,7 +78,7 @@ class Walk {
     levels_.pop_back();
   }
 
-  // The links of a group count under each of its names.
+  // Counts the links of a group again for each of its names.
   void count_name(const h5::Link& link, const std::string& prefix, const h5::Context& context) {
     n_name_bytes_ += prefix.size() + link.name.size();
     if (n_links_ <= max_links_ && n_name_bytes_ <= kMaxNameBytes) return;
@@ -136,7 +136,7 @@ class Walk {
     }
   }
 
-  // A few groups that hold each other under several names have names without end.
+  // A few groups that contain each other under several names would have endless names.
   void require_few_names(std::uint64_t group, const std::string& name) {
     if (groups_.insert(group).second || ++n_second_names_ <= kMaxSecondNames) return;
     throw context_.about(h5::quoted("group", name))

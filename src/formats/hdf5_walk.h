@@ -26,11 +26,11 @@ struct Hdf5Content {
 // Of all groups together, each name of a group counted.
 inline constexpr std::size_t kMaxHdf5Links = std::size_t{1} << 20;
 
-// Follows hard links, and soft links within the file, under every name that they make; not back
-// into a group that it is in. Checks of every tensor that its data lies in this file, unpacks with
-// known filters and to no more than its stored size can hold, each name counted.
-// Errors: kFormat, kUnsupported (a tensor that cannot be read; more groups, links or bytes of names
-// than any file of weights has).
+// Follows hard links and soft links within the file, and lists an object under every name. Does not
+// follow a link back into a group that contains it. Checks that the data of every tensor lies in
+// this file, is packed with known filters, and unpacks to no more than the size of the file can
+// explain; each name of a tensor counts. Errors: kFormat, kUnsupported (a tensor that cannot be
+// read; more groups, links or bytes of names than any file of weights has).
 Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path,
                       std::size_t max_links = kMaxHdf5Links);
 

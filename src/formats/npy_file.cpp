@@ -35,7 +35,7 @@ class NpyReader : public BasicReader {
  private:
   std::string name_ = kNpyTensorName;
   InputFile file_;
-  std::optional<NpyHeader> header_;  // of the tensor, when it is one
+  std::optional<NpyHeader> header_;  // empty if the array is not a tensor
 };
 
 class NpyWriter : public WeightWriter {

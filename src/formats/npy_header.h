@@ -34,8 +34,8 @@ struct NpyHeader {
 };
 
 // `prefix` is the start of a .npy file of `file_bytes` bytes: all of it, or at least
-// kNpyMaxHeaderBytes. The file has to have exactly the size that the header asks for. Nothing, and
-// a line in `skipped`, when its elements are of a type that no tensor has.
+// kNpyMaxHeaderBytes. The file must have exactly the size that the header implies. If tensors do
+// not have the type of the elements, the result is empty and `skipped` gets an entry.
 // Errors: kFormat, kUnsupported (a version).
 std::optional<NpyHeader> parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
                                           std::size_t file_bytes, std::vector<Skipped>& skipped);

@@ -88,7 +88,7 @@ class Parser {
     seen = true;
   }
 
-  // A list or tuple, up to the bracket that ends it.
+  // Skips a list or tuple, up to its closing bracket.
   void pass_over() {
     std::size_t depth = 0;
     do {

@@ -69,8 +69,8 @@ class SafetensorsReader : public BasicReader {
   std::vector<std::size_t> begins_;
 };
 
-// What its offset has to be a multiple of: the size of an element, where that is a power of two,
-// and 1 for elements that are packed.
+// The alignment of a tensor's offset: the size of an element if that is a power of two, and 1 for
+// packed elements.
 std::size_t alignment_of(const TensorInfo& info) {
   const std::size_t count = element_count(info.shape);
   const std::size_t bytes = byte_count(info);

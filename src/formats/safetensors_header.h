@@ -29,9 +29,9 @@ struct SafetensorsHeader {
   Metadata metadata;
 };
 
-// Reads the JSON and checks what can be seen in it alone: types, duplicate or unknown keys, and
-// that each tensor's range has the size of its shape; for a dtype that is not known the range says
-// the size. `path` is for messages. Errors: kFormat.
+// Reads the JSON and checks all that needs no other part of the file: types, duplicate or unknown
+// keys, and that the range of each tensor has the size of its shape. For an unknown dtype the range
+// gives the size. `path` is for messages. Errors: kFormat.
 SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_view json);
 
 // Puts the entries in the order of the data and checks that they cover it exactly: no hole, no

@@ -114,8 +114,9 @@ class HeaderHandler {
     std::string_view reason = error.what();  // "[id] parse error at ...: reason; last read: ..."
     if (const auto at = reason.find("syntax error"); at != reason.npos) reason.remove_prefix(at);
     reason = reason.substr(0, reason.find("; last read"));
-    InFile{path_}.fail(ErrorCode::kFormat, fmt::format("the header is not valid JSON at byte {}: {}",
-                                                       position, for_message(reason)));
+    InFile{path_}.fail(
+        ErrorCode::kFormat,
+        fmt::format("the header is not valid JSON at byte {}: {}", position, for_message(reason)));
   }
 
  private:
@@ -180,7 +181,7 @@ class HeaderHandler {
     }
   }
 
-  // Its offsets say where it is; a type of less than a bit an element does not exist.
+  // For an unknown type the offsets give the size. Every type has at least one bit per element.
   void take_unknown_type() {
     if (!is_dtype_name(*dtype_)) {
       fail(fmt::format("dtype '{}' is not a valid type name", for_message(*dtype_)));

@@ -22,7 +22,7 @@ class WriteOrder {
   // added before or this one has another size.
   std::size_t next(std::size_t bytes);
 
-  // The same for a tensor that equals one that was added. Errors: kInvalidArgument, also when that
+  // The same for a tensor that equals tensor `added`. Errors: kInvalidArgument, also if that tensor
   // was not added or has another type or shape.
   std::size_t next_as(std::size_t added);
 

@@ -1,4 +1,4 @@
-// What the elements of an HDF5 dataset are.
+// Tells what the elements of an HDF5 dataset are.
 #include "h5/content.h"
 
 #include <fmt/format.h>
@@ -21,19 +21,19 @@ Content found(DType dtype, bool big_endian) {
 }
 Content no_numbers(std::string what) { return {std::nullopt, std::move(what), false}; }
 
-// A text that HDF5 allocated.
+// Copies a text that HDF5 allocated, and frees it.
 std::string take_text(char* text) {
   const std::string copy = text == nullptr ? "" : text;
   H5free_memory(text);
   return copy;
 }
 
-// Whether every bit of an element counts.
+// Whether every bit of an element is part of the value (no padding).
 bool is_full(Id type) {
   return H5Tget_precision(type) == 8 * H5Tget_size(type) && H5Tget_offset(type) == 0;
 }
 
-// Whether the highest byte comes first; empty for the order of a VAX and the like.
+// Whether the highest byte comes first; empty for other byte orders, such as that of the VAX.
 std::optional<bool> is_big_endian(Id type) {
   switch (H5Tget_order(type)) {
     case H5T_ORDER_LE:
@@ -67,7 +67,8 @@ struct FloatLayout {
   std::size_t bias;
 };
 
-// Sign, exponent, mantissa from the highest bit down, the first bit of the mantissa implied.
+// Whether a float has sign, exponent and mantissa from the highest bit down, and an implied first
+// bit of the mantissa.
 constexpr std::array<FloatLayout, 6> kFloats{{{DType::kF16, 5, 15},
                                               {DType::kBF16, 8, 127},
                                               {DType::kF32, 8, 127},
@@ -106,7 +107,7 @@ Content simple_number(Id type, bool is_float, const Context& context) {
                              is_float && size > 8 ? " (long double)" : ""));
 }
 
-// h5py names numpy's type, as in "NUMPY:<M8[ns]".
+// h5py stores the numpy type as a tag: "NUMPY:<M8[ns]".
 Content opaque(Id type) {
   const std::string tag = take_text(H5Tget_tag(type));
   constexpr std::string_view kNumpy = "NUMPY:";
@@ -120,7 +121,7 @@ Content opaque(Id type) {
 
 Content content_of_type(Id type, std::size_t depth, const Context& context);
 
-// Two floats called r and i, or real and imaginary.
+// Complex numbers are two floats called r and i, or real and imaginary.
 bool is_complex(Id type, const Context& context) {
   if (H5Tget_nmembers(type) != 2) return false;
   std::array<std::size_t, 2> sizes{};

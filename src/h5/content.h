@@ -1,4 +1,4 @@
-// What the elements of an HDF5 dataset are, in whatever way their type is spelled.
+// Tells what the elements of an HDF5 dataset are, for every spelling of their type.
 #pragma once
 
 #include <optional>
@@ -9,15 +9,14 @@
 namespace pqw::h5 {
 
 struct Content {
-  std::optional<FoundType> number;  // when tensors have such elements
+  std::optional<FoundType> number;  // set if tensors can have these elements
   std::string what;                 // "F32", "text", "complex numbers of 16 bytes"
   bool has_numbers = false;         // whether there are numbers in that
 };
 
-// Numbers are integers and floats of either byte order whose bits lie as those of a DType, whatever
-// their padding is called, the booleans of h5py, and opaque data of 2 bytes: the bfloat16 of those
-// who have no type for it (Keras). Of nested types 8 levels and 256 members are looked at; what is
-// beyond counts as numbers.
+// Numbers are: integers and floats of either byte order with the bit layout of a DType, whatever
+// their padding; the booleans of h5py; opaque data of 2 bytes, which is how Keras stores bfloat16.
+// In nested types, 8 levels and 256 members are examined; anything beyond counts as numbers.
 Content content_of(Id dataset, const Context& context);
 
 }  // namespace pqw::h5

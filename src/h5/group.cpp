@@ -1,4 +1,4 @@
-// HDF5 groups: creating, linking, listing links, opening what hard links point to.
+// HDF5 groups: creating, linking, listing links, opening the objects of hard links.
 #include "h5/group.h"
 
 #include <hdf5.h>
@@ -65,7 +65,7 @@ LinkKind kind_of(H5L_type_t type) {
   }
 }
 
-// The path in a soft link. It is only read, not followed.
+// The path that a soft link holds; it is not followed.
 std::string soft_target(Id group, const char* name, std::size_t size) {
   std::vector<char> path(size + 1);
   if (H5Lget_val(group, name, path.data(), size, H5P_DEFAULT) < 0) return "";

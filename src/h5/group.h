@@ -1,4 +1,4 @@
-// HDF5 groups: creating, linking, listing links, opening what hard links point to.
+// HDF5 groups: creating, linking, listing links, opening the objects of hard links.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ enum class LinkOrder { kByName, kByCreation };
 std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
                              const Context& context);
 
-// The link of that name; empty when there is none. REQUIRES: a name without '/', not empty and not
+// The link with that name; empty if there is none. REQUIRES: a name without '/', not empty and not
 // ".".
 std::optional<Link> find_link(Id group, const std::string& name, const Context& context);
 

@@ -39,7 +39,7 @@ std::string last_reason() {
 }
 
 bool set_up_process() {
-  // HDF5 crashes where it gets no memory while it starts, and takes about 3 MiB.
+  // HDF5 crashes if memory runs out while it starts; it needs about 3 MiB.
   constexpr std::size_t kMemoryToStart = std::size_t{8} << 20;
   ::operator delete(::operator new(kMemoryToStart));
   (void)H5dont_atexit();  // its handler crashes after a failed close (full disk)

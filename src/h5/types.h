@@ -18,8 +18,8 @@ struct FoundType {
   bool big_endian;
 };
 
-// The element type that equals an HDF5 datatype in either byte order; empty for every other. What
-// means the same under another name: h5/content.h.
+// The element type that equals an HDF5 datatype in either byte order; empty for every other. For
+// other spellings of a type see h5/content.h.
 std::optional<FoundType> dtype_of(Id type, const Context& context);
 
 // A UTF-8 string type of that many bytes, padded with zero bytes. REQUIRES: bytes > 0.

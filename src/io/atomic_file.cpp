@@ -129,7 +129,7 @@ bool AtomicFile::rename_to_target() {
   const SignalPause pause;
   const bool renamed = overwrite_ ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
                                   : rename_to_new(temporary_path_, target_);
-  // A handler must not remove what may by then be the temporary of another writer.
+  // After the rename, the name may belong to another writer: no handler may remove it any more.
   if (renamed) unregister_temporary(std::exchange(slot_, -1));
   return renamed;
 }

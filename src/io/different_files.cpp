@@ -1,4 +1,4 @@
-// Inputs that are not the output.
+// Makes sure that an output is not one of the inputs.
 #include "io/different_files.h"
 
 #include <sys/stat.h>
@@ -14,15 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whether both names lead to the same thing that is there: links are followed, hard ones have the
-// same number.
+// Whether both paths exist and lead to the same file: symbolic links are followed, and hard links
+// have the same inode number.
 bool is_same(const fs::path& a, const fs::path& b) {
   struct stat of_a, of_b;
   return ::stat(a.c_str(), &of_a) == 0 && ::stat(b.c_str(), &of_b) == 0 &&
          of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
-// Without links; as it is when it leads nowhere.
+// The path without symbolic links; unchanged if it leads nowhere.
 fs::path resolved(const fs::path& path) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
@@ -47,8 +47,9 @@ void require_different_files(std::span<const std::string> inputs, const std::str
   const std::string parts = output + kPartsSuffix;
   for (const std::string& input : inputs) {
     if (is_same(input, output)) refuse(input, output, "");
-    if (is_same(input, temporary)) refuse(input, output, ", which is first written to " + temporary);
-    // Of a link into the folder, the link or what it leads to would go.
+    if (is_same(input, temporary))
+      refuse(input, output, ", which is first written to " + temporary);
+    // If the input is a link into the folder of parts, the link or its target would be removed.
     if (is_same(folder_of(input), parts) || is_same(folder_of(resolved(input)), parts)) {
       refuse(input, output, ", which replaces its parts in " + parts);
     }

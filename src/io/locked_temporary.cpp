@@ -25,15 +25,15 @@ constexpr std::size_t kMaxPath = 4096;
 struct Slot {
   std::atomic<bool> claimed = false;
   std::atomic<bool> live = false;
-  std::atomic<pid_t> owner = 0;  // not a child that was forked
+  std::atomic<pid_t> owner = 0;  // the process that made it; a forked child must not remove it
   std::array<char, kMaxPath> path;
 };
 std::array<Slot, kSlots> slots;
 
 std::atomic<int> n_signal_pauses = 0;
 
-// Waits for other threads that must not be interrupted, but not for ever. (This thread is none of
-// them, or the handler would not have been called.)
+// Waits for other threads that must not be interrupted, at most a second. (This thread is not one
+// of them, else the handler would not have been called.)
 void wait_for_signal_pauses() {
   constexpr int kMostTries = 1000;
   constexpr timespec kMillisecond{0, 1'000'000};

@@ -7,8 +7,8 @@
 
 namespace pqw {
 
-// While it lives no signal interrupts this thread, and a handler in another thread that removes
-// temporaries waits. Held where a temporary is there but not registered.
+// While it lives, no signal interrupts this thread, and a handler in another thread waits before it
+// removes temporaries. Hold it while a temporary exists that is not registered.
 class SignalPause {
  public:
   SignalPause();

@@ -1,4 +1,4 @@
-// Names that belong to an output beside its own.
+// Names derived from the name of an output.
 #pragma once
 
 namespace pqw {
@@ -6,7 +6,8 @@ namespace pqw {
 // The temporary sibling that becomes the output (pqw/io/atomic_file.h).
 inline constexpr char kTemporarySuffix[] = ".pqw.tmp";
 
-// The folder of finished parts, which goes when the output is complete (pipeline/kept_tensors.h).
+// The folder of finished parts, which is removed when the output is complete
+// (pipeline/kept_tensors.h).
 inline constexpr char kPartsSuffix[] = ".pqw.parts";
 
 }  // namespace pqw

@@ -31,7 +31,7 @@ constexpr unsigned kMachine = AUDIT_ARCH_AARCH64;
 constexpr unsigned kMachine = 0;
 #endif
 
-// What reading a file that is open and its lock, memory, clocks, an answer and the end take.
+// The system calls for reading and locking an open file, memory, clocks, answering and exit.
 constexpr std::array kAllowed{
     SYS_read,         SYS_pread64,        SYS_write,      SYS_sendto,        SYS_recvfrom,
     SYS_lseek,        SYS_fstat,          SYS_newfstatat, SYS_brk,           SYS_mmap,
@@ -42,7 +42,7 @@ constexpr std::array kAllowed{
 
 void close_range(unsigned first, unsigned last) noexcept {
   if (first > last || ::syscall(SYS_close_range, first, last, 0u) == 0) return;
-  // An old kernel, or a container that does not know the call: one after the other.
+  // An old kernel or a container may not have the call: close descriptors one by one.
   rlimit open_files{};
   (void)::getrlimit(RLIMIT_NOFILE, &open_files);
   constexpr rlim_t kMost = 1 << 20;
@@ -64,7 +64,7 @@ bool set_to_zero(__rlimit_resource resource) noexcept {
   return ::setrlimit(resource, &none) == 0;
 }
 
-// True also where the kernel has no filters: the other limits remain.
+// Also true if the kernel has no filters: the other limits remain.
 // Layout of a classic BPF program: load the machine, refuse another one; load the number of the
 // call, jump to "allow" when it is in the list, refuse otherwise.
 bool filter_system_calls() noexcept {
@@ -113,7 +113,7 @@ const char* enter_sandbox(int descriptor_a, int descriptor_b) noexcept {
   close_others(static_cast<unsigned>(descriptor_a), static_cast<unsigned>(descriptor_b));
   if (!set_to_zero(RLIMIT_FSIZE)) return "setrlimit(RLIMIT_FSIZE)";
   if (!set_to_zero(RLIMIT_CORE)) return "setrlimit(RLIMIT_CORE)";
-  // Sanitizers ask through pipes whether memory may be read.
+  // Sanitizers open pipes to find out whether memory can be read.
   if (!has_sanitizer() && !set_to_zero(RLIMIT_NOFILE)) return "setrlimit(RLIMIT_NOFILE)";
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "prctl(PR_SET_NO_NEW_PRIVS)";
   if (has_sanitizer() || kMachine == 0) return nullptr;

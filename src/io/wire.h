@@ -16,8 +16,8 @@ namespace pqw {
 
 // Layout: a number is 8 bytes in the order of this machine; a text is its length and its bytes; a
 // tensor is its name, the number of its basic type, its rank and its dimensions; a record is its
-// tensor, codec, features, options, sections, each a tensor and its bytes, and parts, which are
-// records.
+// tensor, codec, features, options, sections (each a tensor and its bytes) and parts (each a
+// record).
 class WireWriter {
  public:
   void number(std::uint64_t value);

@@ -52,7 +52,7 @@ std::string reason_of(const char* call) {
   return call + (": " + std::generic_category().message(errno));
 }
 
-// Signals by which a process ends that does what it must not.
+// Signals that end a process after a forbidden action.
 bool is_fault(int signal) {
   constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGXFSZ};
   return std::ranges::find(kFaults, signal) != std::end(kFaults);
@@ -102,7 +102,7 @@ void Worker::end() noexcept {
   child_ = -1;
 }
 
-// Returns whether the limits of this process do not let the child have so much.
+// Returns whether the limits of this process allow the child less than that.
 bool Worker::limit(int resource, std::uint64_t value) {
   const auto which = static_cast<__rlimit_resource>(resource);
   rlimit limits{};
@@ -182,7 +182,7 @@ Error Worker::error_of_child(const WorkerAnswer& answer, const std::string& text
   }
   const bool is_code = answer.code <= static_cast<std::uint32_t>(ErrorCode::kNonFinite);
   const auto code = is_code ? static_cast<ErrorCode>(answer.code) : ErrorCode::kFormat;
-  // The HDF5 library does not tell a lack of memory from a broken file.
+  // The HDF5 library does not distinguish a lack of memory from a broken file.
   const bool may_be_memory =
       shortage_.memory && (code == ErrorCode::kFormat || code == ErrorCode::kCorrupt);
   return {code, printable(text) +

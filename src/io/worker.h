@@ -18,10 +18,10 @@ namespace pqw {
 
 struct WorkerAnswer;
 
-// Forks, so that a crash, an endless loop or a take-over of the code that parses the file stays in
-// a process that can do nothing but answer (io/sandbox.h) and has limits on memory and on time. The
-// child is a copy of this process at that moment: it must not count on other threads (OpenMP) and
-// ends with this object. Safe for use from several threads at once, which wait for each other.
+// Forks, so that a crash, an endless loop or a take-over of the parsing code stays in a process
+// that can only answer (io/sandbox.h) and has limits on memory and time. The child is a copy of
+// this process at that moment: it must not use other threads (OpenMP). It ends with this object.
+// Safe for use from several threads at once, which wait for each other.
 class Worker {
  public:
   // Runs in the child, for one request after the other. Its errors arrive at the caller of `call`.
@@ -32,15 +32,15 @@ class Worker {
   ~Worker();
   Worker(Worker&&) = delete;
 
-  // The answer to a request, of at most that many bytes. The child may use about six times as much
-  // memory beside what it has anyway, and time in proportion.
-  // Errors: those of the service; kFormat when the child crashes, takes too long, or answers with
-  // nonsense, and kIo when it is ended by something else than the file (somebody's signal, the
-  // limits of this process), after which every call fails.
+  // The answer to a request, at most `most_bytes` bytes. The child may use about six times as much
+  // additional memory, and time in proportion.
+  // Errors: those of the service; kFormat when the child crashes, takes too long or gives a
+  // malformed answer; kIo when something other than the file ends the child (a foreign signal, the
+  // limits of this process). After kFormat and kIo every further call fails.
   std::vector<std::byte> call(std::uint64_t request, std::size_t most_bytes);
 
  private:
-  // Where the limits of this process are lower than those that a file may need.
+  // Which limits of this process are lower than a file may need.
   struct Shortage {
     bool memory = false;
     bool time = false;

@@ -22,7 +22,7 @@
 namespace pqw {
 namespace {
 
-// Whether a page can be mapped while the address space is limited so.
+// Whether a page can be mapped under that limit on the address space.
 bool can_map_within(rlim_t n_bytes, rlimit limit) {
   limit.rlim_cur = n_bytes;
   if (::setrlimit(RLIMIT_AS, &limit) != 0) return true;
@@ -30,7 +30,7 @@ bool can_map_within(rlim_t n_bytes, rlimit limit) {
   return page != MAP_FAILED && ::munmap(page, 1) == 0;
 }
 
-// The pages of address space that this process has; 0 where /proc does not tell.
+// The pages of address space of this process; 0 if /proc is not available.
 std::uint64_t mapped_pages() {
   const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;
@@ -40,7 +40,7 @@ std::uint64_t mapped_pages() {
   return std::strtoull(text, nullptr, 10);
 }
 
-// The address space of this process. Without /proc: the least limit that it can grow within.
+// The address space of this process. Without /proc: the lowest limit under which it can still grow.
 // Allocates nothing, as memory may be missing.
 std::uint64_t mapped_bytes() {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));

@@ -1,4 +1,4 @@
-// What goes between a Worker and its child.
+// The messages between a Worker and its child.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,10 @@
 
 namespace pqw {
 
-// A request is its number. What comes back is followed by that many bytes: the answer, or the text
-// of an error. Before all requests the child sends an answer of its own: the bytes of its address
-// space (8 bytes in the order of this machine), or as an error the call that did not let it enter
-// the sandbox, and why.
+// A request is its number. A reply is a header and then as many bytes as the header says: the
+// answer, or the text of an error. Before the first request the child sends a reply by itself: the
+// size of its address space in bytes (8 bytes in the order of this machine), or as an error the
+// call that kept it out of the sandbox, and why.
 struct WorkerAnswer {
   std::uint64_t n_bytes;
   std::uint32_t kind;

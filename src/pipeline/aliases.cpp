@@ -1,4 +1,4 @@
-// Which tensors of a file equal another one and are stored as its alias.
+// Finds the tensors of a file that equal another one and are stored as its alias.
 #include "pipeline/aliases.h"
 
 #include <algorithm>
@@ -14,9 +14,9 @@
 namespace pqw {
 namespace {
 
-// What an alias takes in an archive beyond a plain dataset, not counting the bytes of that and the
-// name of the target; and the longest name that takes less than the second section and the options
-// of a compressed tensor.
+// Bytes that an alias takes in an archive beyond an empty plain dataset and the name of its target.
+// kLongestTarget: with a name of at most that length, an alias takes less than the second section
+// and the options of a compressed tensor.
 constexpr std::size_t kAliasOverheadBytes = 224;
 constexpr std::size_t kLongestTarget = 256;
 
@@ -30,13 +30,13 @@ bool may_be_target(const PlanEntry& entry) {
          byte_count(entry.info) >= kAliasOverheadBytes + name_bytes;
 }
 
-// Equal for tensors that are stored alike if their bytes are equal.
+// If two tensors have equal traits and equal bytes, they are stored in the same way.
 auto traits_of(const PlanEntry& entry) {
   return std::tuple(std::string(dtype_name(entry.info)), entry.info.shape, byte_count(entry.info),
                     entry.compress ? entry.settings : "plain");
 }
 
-// The tensors of the same key, where there are others of it.
+// The groups of two or more tensors with the same key.
 template <class Key, class KeyOf>
 std::vector<std::vector<std::size_t>> split(const std::vector<std::size_t>& tensors, KeyOf key_of) {
   std::map<Key, std::vector<std::size_t>> groups;
@@ -64,7 +64,8 @@ std::vector<std::optional<std::size_t>> find_aliases(const WeightReader& reader,
     if (may_be_alias(plan[i])) candidates.push_back(i);
   }
   std::vector<std::optional<std::size_t>> aliases(plan.size());
-  // The hash is ten times as fast as the digest, but equal for other bytes that somebody chose.
+  // The hash is ten times as fast as the digest, but somebody may construct other bytes with the
+  // same hash.
   for (const auto& alike : split<decltype(traits(0))>(candidates, traits)) {
     for (const auto& similar : split<std::size_t>(alike, hash)) {
       for (const auto& equal : split<archive::Digest>(similar, digest)) {

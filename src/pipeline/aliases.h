@@ -1,4 +1,4 @@
-// Which tensors of a file equal another one and are stored as its alias.
+// Finds the tensors of a file that equal another one and are stored as its alias.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,11 @@
 
 namespace pqw {
 
-// For each tensor the first one that it equals in type, shape and bytes and that the plan treats
-// alike, where an archive is not larger with an alias in its place. Nothing for that first one
-// itself, for layers of joint tensors and for adopted ones. Reads tensors that have others of their
-// type and shape, one at a time, those of equal hashes once more; equal are those of equal SHA-256.
-// Errors: those of the reader.
-// REQUIRES: the plan is that of the reader's tensors.
+// For each tensor: the first tensor with equal type, shape, bytes and treatment in the plan, if an
+// alias in its place does not make the archive larger. Empty for that first tensor itself, for
+// layers of joint tensors and for adopted tensors. Reads, one at a time, only tensors whose type
+// and shape occur more than once, and those with equal hashes a second time; equal SHA-256 means
+// equal bytes. Errors: those of the reader. REQUIRES: the plan is that of the reader's tensors.
 std::vector<std::optional<std::size_t>> find_aliases(const WeightReader& reader,
                                                      std::span<const PlanEntry> plan);
 

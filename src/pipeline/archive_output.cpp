@@ -1,4 +1,4 @@
-// The output of compress, looked at before any work.
+// Checks the output of compress before any work.
 #include "pipeline/archive_output.h"
 
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 namespace pqw {
 namespace {
 
-// What other programs take for their own.
+// Extensions that belong to other formats.
 constexpr std::array<std::string_view, 30> kForeignExtensions = {
     ".bz2",  ".ckpt", ".csv",  ".gguf", ".gz",      ".json",    ".keras", ".mat",
     ".ggml", ".npy",  ".npz",  ".onnx", ".mlmodel", ".msgpack", ".pb",    ".pickle",

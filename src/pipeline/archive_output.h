@@ -1,4 +1,4 @@
-// The output of compress, looked at before any work.
+// Checks the output of compress before any work.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 namespace pqw {
 
 // Throws kInvalidArgument when writing the archive would destroy the input or the file of the
-// recipe (io/different_files.h), and for the extension of another format. An empty `output` is
-// none.
+// recipe (io/different_files.h), and for the extension of another format. An empty `output` means
+// that there is none.
 void check_archive_output(const std::string& input, const Recipe& recipe,
                           const std::string& output);
 

@@ -22,7 +22,7 @@ bool shrinks(const Weight& weight, const TensorInfo& info, std::size_t n_tensors
 }
 
 Candidate read_candidate(const WeightReader& reader, std::size_t index, const PlanEntry& entry) {
-  const TensorBytes bytes = reader.read(index);  // gone before the learning starts
+  const TensorBytes bytes = reader.read(index);  // freed before the learning starts
   try {
     return {read_floats(entry.info, bytes.view()), ""};
   } catch (const Error& error) {

@@ -21,7 +21,8 @@ inline constexpr char kVanishes[] = "has only weights below the range of float";
 // archive take for them.
 bool shrinks(const Weight& weight, const TensorInfo& info, std::size_t n_tensors = 1);
 
-// The floats of a tensor, or why it stays plain: kNotFinite, where its entry says so, or kVanishes.
+// The floats of a tensor, or why it stays plain: kNotFinite (if its entry allows that) or
+// kVanishes.
 struct Candidate {
   std::optional<FloatTensor> tensor;
   std::string reason;
@@ -30,17 +31,17 @@ struct Candidate {
 // Errors: those of read_floats.
 Candidate read_candidate(const WeightReader& reader, std::size_t index, const PlanEntry& entry);
 
-// The decoded weight against the original, in its own type.
+// Measures the decoded weight, in the type of the original, against the original.
 Distortion measure_stored(const TensorBytes& original, const TensorInfo& info,
                           const Weight& weight);
 
-// What compressing a tensor with these options makes of it, learned only where the plan does not
-// tell all. Empty where it is left as it is; faults get the reason, if that is fault_of.
+// The compressed tensor with these options; learned only if the planned weight does not tell the
+// outcome. Empty if the tensor stays as it is; `faults` then gets the text of fault_of, if any.
 std::optional<Weight> preview(const WeightReader& reader, std::size_t index, FloatTensor tensor,
                               const CodecOptions& options, std::vector<std::string>& faults);
 
-// Why a weight is not taken in the place of its tensor: "low_rank: relative error 1.3" where zeros
-// are as close; empty when it is taken. Placeholders (codecs/foresight.h) are.
+// Why a weight must not replace its tensor: "low_rank: relative error 1.3" if zeros are as close;
+// empty if it may. Placeholders (codecs/foresight.h) always may.
 std::string fault_of(const Distortion& distortion, const CodecOptions& options);
 
 }  // namespace pqw

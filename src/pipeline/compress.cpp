@@ -49,7 +49,7 @@ std::vector<PlanEntry> plan_of(const AdoptingReader& reader, const std::vector<P
   return plan;
 }
 
-// Throws unless all numbers of the file are in its tensors, or may be left out, and there are any.
+// Throws if the file has no tensor, or has numbers outside its tensors that must not be left out.
 void require_all(const std::string& path, const WeightReader& file, bool skip_unsupported) {
   std::vector<Skipped> lost = file.skipped();
   std::erase_if(lost, [](const Skipped& skipped) { return !skipped.has_numbers; });
@@ -66,7 +66,7 @@ void require_all(const std::string& path, const WeightReader& file, bool skip_un
   }
 }
 
-// Makes those entries aliases that equal another one.
+// Marks the entries that equal another one as aliases.
 void take_aliases(const WeightReader& reader, std::span<PlanEntry> plan) {
   const auto aliases = find_aliases(reader, plan);
   for (std::size_t i = 0; i < plan.size(); ++i) {
@@ -114,7 +114,7 @@ TensorReport plain_report(const TensorInfo& info, std::string reason) {
   return report;
 }
 
-// `target` is the report of the tensor that it equals.
+// `target` is the report of the target of the alias.
 TensorReport alias_report(const PlanEntry& entry, const TensorReport& target) {
   TensorReport report;
   report.info = entry.info;
@@ -138,7 +138,7 @@ TensorReport codec_report(const TensorInfo& info, const Weight& weight, const Co
   return report;
 }
 
-// What the plan says of the options comes first, where it was they that made the weight.
+// The note of the plan about the options comes first, if these options made the weight.
 TensorReport codec_report(const PlanEntry& entry, const Weight& weight, const CodecOptions& options,
                           std::uint64_t bytes) {
   TensorReport report = codec_report(entry.info, weight, options, bytes);
@@ -147,14 +147,14 @@ TensorReport codec_report(const PlanEntry& entry, const Weight& weight, const Co
   return report;
 }
 
-// Adds a record to a writer or a sizer and returns what it takes.
+// Adds a record to a writer or a sizer and returns its size in bytes.
 template <class To>
 std::uint64_t add(const Record& record, To& to) {
   to.add(record);
   return data_bytes(record);
 }
 
-// The owner of joint layers stores their factors, the others where to find them.
+// The owner of joint layers stores their factors; the other layers store the name of the owner.
 template <class To>
 TensorReport add_layer(const PlanEntry& entry, std::size_t index, const JointGroups& groups,
                        To& to) {
@@ -185,15 +185,14 @@ Compressed adopt(const AdoptingReader& reader, std::size_t index, const PlanEntr
 
 constexpr const char* kAdopted = "adopted: int8 in the input";
 
-// `reason` is empty where there is none beyond the faults, or no other than that it would not
-// shrink.
+// `reason` is empty if the faults are the only reason, or if the tensor just would not shrink.
 std::string plain_reason(std::string reason, const std::vector<std::string>& faults) {
   std::vector<std::string> reasons = faults;
   if (!reason.empty()) reasons.insert(reasons.begin(), std::move(reason));
   return reasons.empty() ? kWouldNotShrink : fmt::format("{}", fmt::join(reasons, "; "));
 }
 
-// What was tried before stands in front of what else there is to say.
+// Faults of earlier attempts come before the rest of the note.
 void note_faults(const std::vector<std::string>& faults, TensorReport& report) {
   if (faults.empty()) return;
   report.note =
@@ -270,7 +269,7 @@ TensorReport size_candidate(const WeightReader& reader, std::size_t index, const
   return report;
 }
 
-// The layers of an owner, learned only where the plan does not tell all.
+// The layers of an owner; learned only if the plan does not tell the outcome.
 void preview_layers(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
                     JointGroups& groups) {
   groups.decide(reader, index, nullptr);

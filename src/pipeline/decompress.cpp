@@ -22,7 +22,8 @@ std::size_t decompress(const std::string& archive, const std::string& output,
   std::vector<TensorInfo> infos;
   for (const std::size_t i : indices) infos.push_back(reader->tensors()[i]);
   const auto writer = create_weights(output, infos, reader->metadata(), overwrite);
-  std::map<std::size_t, std::size_t> places;  // in the output, by where the values are stored
+  std::map<std::size_t, std::size_t>
+      places;  // from the index that stores the values to the place in the output
   for (std::size_t place = 0; place < indices.size(); ++place) {
     const std::size_t i = indices[place];
     const auto [first, is_new] = places.emplace(reader->stored_as(i), place);

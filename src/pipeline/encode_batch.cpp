@@ -81,7 +81,7 @@ bool has_work(const Job& job, const JointGroups& groups) {
 }
 
 void read_job(const WeightReader& reader, JointGroups& groups, Job& job) {
-  // Also where its fallback was kept: the others ask, and the group may be one.
+  // Also if the fallback of this layer was kept: other layers ask about the group.
   if (owns_layers(*job.entry, job.index) && groups.refusal(job.index).empty()) {
     groups.decide(reader, job.index, &job.layers);
     if (groups.shares(job.index)) {
@@ -112,13 +112,13 @@ void encode_batch(const WeightReader& reader, JointGroups& groups, std::vector<J
   }
 }
 
-// An owner hands its weight to the other layers.
+// The owner gives its weight to the other layers.
 bool is_shared(const Job& job) {
   return owns_layers(*job.entry, job.index) && job.compressed &&
          job.compressed->options == &job.entry->options;
 }
 
-// Takes what was encoded, or leaves the job to be tried by its fallback, or plain.
+// Takes the encoded weight, or leaves the job for its fallback or plain.
 void settle_job(const WeightReader& reader, JointGroups& groups, Job& job) {
   if (is_shared(job)) {
     groups.settle(reader, job.index, std::get<TensorizedWeight>(job.compressed->weight));
@@ -140,7 +140,7 @@ void settle_job(const WeightReader& reader, JointGroups& groups, Job& job) {
   job.record.reset();
 }
 
-// Encodes what is left of a batch until each of its tensors is taken or left plain.
+// Encodes the rest of a batch until each of its tensors is taken or stays plain.
 void settle_batch(const WeightReader& reader, JointGroups& groups, std::vector<Job>& batch,
                   EmObserver* observer) {
   for (Job& job : batch) {

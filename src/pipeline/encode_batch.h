@@ -30,10 +30,10 @@ struct Job {
   std::vector<FloatTensor> layers = {};       // instead, of a group that this one owns
   std::optional<Compressed> compressed = {};  // when it is worth it
   std::optional<Record> record = {};          // of `compressed`, once it was kept or was found kept
-  std::optional<Distortion> distortion = {};  // of `compressed`, once it was measured
+  std::optional<Distortion> distortion = {};  // of `compressed`, once measured
   std::string reason = {};                    // why it is plain, beyond that of its entry
   std::vector<std::string> faults = {};       // why encodings of it were not taken
-  bool tried = false;                         // since it was last settled
+  bool tried = false;                         // encoded since it was last settled
   bool settled = false;                       // there is nothing left to try
   std::exception_ptr error = {};
 };

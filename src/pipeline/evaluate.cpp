@@ -180,7 +180,7 @@ void load(std::span<const std::byte> bytes, DType dtype, std::span<double> value
   }
 }
 
-// In values of type T, which holds both types.
+// Computes in type T, which holds the values of both types.
 template <class T>
 Distortion measure_as(DType original_dtype, std::span<const std::byte> original,
                       DType reconstruction_dtype, std::span<const std::byte> reconstruction) {

@@ -1,4 +1,4 @@
-// Groups of joint layers while their file is compressed: what was decided, and what they share.
+// Groups of joint layers while their file is compressed: the decision on each, and shared factors.
 #pragma once
 
 #include <cstddef>
@@ -12,27 +12,27 @@
 
 namespace pqw {
 
-// Asked in the order of the plan. If the tensor of all would not be smaller than its layers, if one
-// of them is to be plain, or if zeros would be as close to one of them as what is decoded, each
-// layer is encoded on its own, by its fallback or plain.
+// Ask in the order of the plan. Each layer is encoded on its own, by its fallback or plain, if the
+// joint tensor would not be smaller than its layers, if a layer must stay plain, or if the joint
+// tensor would lose a layer (zeros would be as close).
 class JointGroups {
  public:
   explicit JointGroups(std::span<const PlanEntry> plan) : plan_(plan) {}
 
-  // Decides on the group of that owner; of layers that share their factors the planned weight is
-  // taken. `layers`, if not null, gets the values of all of them. Errors: those of read_floats.
+  // Decides on the group of that owner, by the planned weight of the joint tensor. `layers`, if not
+  // null, gets the values of all of them. Errors: those of read_floats.
   void decide(const WeightReader& reader, std::size_t owner, std::vector<FloatTensor>* layers);
 
-  // Whether the planned weight of a group tells all: its size, and that it will be taken.
+  // Whether the planned weight of a group tells the outcome: its size, and that it will be taken.
   bool foreseen(std::size_t owner) const;
 
-  // The weight of that owner as it was encoded. Its layers share it unless it is refused.
+  // Sets the encoded weight of that owner. Its layers share it unless it is refused.
   void settle(const WeightReader& reader, std::size_t owner, const TensorizedWeight& weight);
 
   // Whether the group of that tensor was found to share factors. False for a tensor by itself.
   bool shares(std::size_t index) const;
 
-  // Why the layers of a group go their own ways; empty for a tensor by itself.
+  // Why the layers of a group are encoded on their own; empty for a tensor without a group.
   std::string refusal(std::size_t index) const;
 
   // The weight of a layer and its record. REQUIRES: shares(index).

@@ -16,7 +16,7 @@
 namespace pqw {
 namespace {
 
-// Passes the errors of `action` on, with where the pattern stands that they are about.
+// Runs `action`; its errors get the place of the pattern in front.
 template <class Action>
 auto located(const Pattern& pattern, const Action& action) try {
   return action();
@@ -35,8 +35,8 @@ std::vector<NamePattern> compile(const std::vector<Pattern>& patterns) {
   return compiled;
 }
 
-// The settings that no codec has: what to do with a tensor that holds NaN or infinity, and with a
-// thin one.
+// The settings that do not belong to a codec: the policies for tensors with NaN or infinity, and
+// for thin tensors.
 constexpr char kNonFinite[] = "non_finite";
 constexpr char kThin[] = "thin";
 
@@ -89,7 +89,7 @@ bool plain_if_not_finite(const std::string& policy) {
   bad_word(kNonFinite, policy, {"error", "plain"});
 }
 
-// `others` are the settings without that one.
+// `others` are all settings except `thin`.
 bool thin_is_int8(const std::string& policy, const Settings& others) {
   if (policy == "int8") return true;
   if (policy == "same") return false;
@@ -131,15 +131,16 @@ std::string obstacle(const TensorInfo& info) {
   return "";
 }
 
-// Every output of a depthwise convolution has a few weights of its own, and nothing averages their
-// errors out. So it is with many small tensors, and 8 bits of them make little of a file.
+// Every output of a depthwise convolution has only a few weights, so their errors do not average
+// out. The same is true for many small tensors. With 8 bits per weight both are a small part of a
+// file.
 bool is_thin(const TensorInfo& info) {
   constexpr std::size_t kThinWeights = 8192;
   const bool depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
   return depthwise || element_count(info.shape) < kThinWeights;
 }
 
-// A thin tensor gets int8 or stays plain; a codec that is int8 already keeps its options.
+// A thin tensor gets int8 or stays plain. If its codec is int8 already, its options stay.
 void protect(PlanEntry& entry) {
   if (!is_thin(entry.info) || std::holds_alternative<Int8Options>(entry.options)) return;
   entry.options = Int8Options();
@@ -157,7 +158,7 @@ void settle(PlanEntry& entry) {
   entry.compress = entry.reason.empty();
 }
 
-// Options for the shape of the tensor. Errors name it.
+// Resolves options for the shape of the tensor. Errors name the tensor.
 CodecOptions resolved_for(const TensorInfo& info, CodecOptions options) try {
   return resolved(std::move(options), info.shape);
 } catch (const Error& error) {

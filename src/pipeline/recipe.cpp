@@ -107,7 +107,7 @@ std::string mistake_in(const Settings& settings) {
   return "";
 }
 
-// The keys of a rule beside its settings.
+// The keys of a rule that are not settings.
 const Words kPatternKeys = {"pattern", "optional"};
 
 [[noreturn]] void unknown_key(const RecipeFile& file, const YAML::Node& node,
@@ -154,7 +154,8 @@ Located read_defaults(RecipeFile& file, const YAML::Node& node) {
   return located;
 }
 
-// Takes the keys of patterns off the settings of a rule. One that was mistyped is no setting.
+// Removes the keys of a pattern from the settings of a rule. A mistyped key of a pattern is an
+// error.
 void take_pattern_keys(RecipeFile& file, Located& located) {
   Located others;
   for (std::size_t i = 0; i < located.settings.size(); ++i) {
@@ -177,7 +178,7 @@ Pattern make_pattern(RecipeFile& file, const YAML::Node& node) {
   return pattern;
 }
 
-// Of a map that may hold more.
+// Reads the pattern of a map that may have further keys.
 Pattern read_pattern(RecipeFile& file, const YAML::Node& map) {
   const YAML::Node text = map["pattern"], optional = map["optional"];
   if (!text) bad_recipe(file, map, "a rule needs a pattern");

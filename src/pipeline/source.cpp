@@ -60,7 +60,7 @@ TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& ten
   return tensorized_from_record(archive.read(*index));
 }
 
-// Where the values of the tensor of that name are stored.
+// The index that stores the values of the tensor with that name.
 std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
   const auto index = archive.find(name);
   if (!index) {
@@ -87,7 +87,7 @@ std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOp
 TensorInfo original_info(const ArchiveReader& archive, std::size_t index) {
   const ArchiveEntry& entry = archive.entries()[index];
   const bool has_description = entry.codec == kCarriedCodec || entry.codec == kAliasCodec;
-  // Of a tensor with features, which cannot be read, the options may say anything.
+  // A tensor with features cannot be read, so its options may mean anything.
   return has_description && entry.features.empty() ? info_from({entry.info, entry.options})
                                                    : entry.info;
 }

@@ -1,4 +1,4 @@
-// Products that leave the range of float on the way to a result inside of it.
+// Products whose sums leave the range of float although the result is inside it.
 #pragma once
 
 #include <algorithm>
@@ -15,13 +15,13 @@ inline bool all_finite(std::span<const float> values) {
   return largest_magnitude(values) <= std::numeric_limits<float>::max();
 }
 
-// Where y, the result of `product(x, y, 1)`, is not finite although x is, it is computed again in
-// units of 2^-exponent, in which neither products nor sums overflow. What is infinite still was
-// beyond the range of float. `product(x, y, unit)` is linear in x and unit together.
+// y is the result of `product(x, y, 1)`. If y is not finite although x is, computes it again in
+// units of 2^-exponent, in which neither products nor sums overflow. A value that is still infinite
+// is beyond the range of float. REQUIRES: product(a x, y, a unit) gives a product(x, y, unit).
 template <class Product>
 void multiply_again_if_infinite(std::span<const float> x, std::span<float> y,
                                 const Product& product) {
-  constexpr int kSmall = -20;  // the exponent of the largest value of x then
+  constexpr int kSmall = -20;  // the exponent of the largest value of the scaled x
   if (all_finite(y) || x.empty() || !all_finite(x)) return;
   const float largest = largest_magnitude(x);
   const int exponent = largest > 0 ? kSmall - std::ilogb(largest) : kSmall;

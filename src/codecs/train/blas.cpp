@@ -31,9 +31,10 @@ constexpr const char* kLibrary = "libopenblas.so.0";
 
 constexpr std::size_t kMebi = std::size_t{1} << 20;
 constexpr std::size_t kBufferBytes = 128 * kMebi;  // BUFFER_SIZE of OpenBLAS on x86-64
-constexpr std::size_t kLibraryBytes = 64 * kMebi;  // mapped by it and the libraries that it needs
+constexpr std::size_t kLibraryBytes =
+    64 * kMebi;  // mapped by OpenBLAS and the libraries that it needs
 
-// Sets a variable of the environment for a while.
+// Sets a variable of the environment while it lives.
 class VariableScope {
  public:
   VariableScope(const char* name, const char* value) : name_(name) {
@@ -55,8 +56,8 @@ class VariableScope {
   std::optional<std::string> before_;
 };
 
-// The fastest kernels of OpenBLAS for this processor. OpenBLAS takes one that is newer than itself
-// for an old one, and may then be ten times slower than it could.
+// The fastest kernels of OpenBLAS for this processor. OpenBLAS treats a processor that is newer
+// than itself as an old one, and may then be ten times slower than necessary.
 const char* best_core() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -69,7 +70,7 @@ const char* best_core() {
   return nullptr;
 }
 
-// Whether so much could be allocated now.
+// Whether `bytes` of memory could be allocated now.
 bool fits(std::size_t n_bytes) {
   void* const memory = ::mmap(nullptr, n_bytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -83,7 +84,8 @@ Error too_little_memory() {
                               "(ulimit -v, -d) leave"};
 }
 
-// One for each thread; more than one only where as much memory again is left for everything else.
+// The number of buffers: one per thread, but fewer if less than the same amount of memory would be
+// left for everything else.
 std::size_t count_buffers() {
   const int threads = std::max(omp_get_max_threads(), omp_get_num_procs());
   std::size_t n = std::min(static_cast<std::size_t>(threads), kMostBuffers);
@@ -101,8 +103,9 @@ void* open_library() {
   void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library != nullptr) return library;
   const char* const reason = ::dlerror();
-  throw Error(ErrorCode::kIo, std::string("cannot load OpenBLAS, which low_rank, tensorized and bench need: ") +
-                                  (reason == nullptr ? kLibrary : reason));
+  throw Error(ErrorCode::kIo,
+              std::string("cannot load OpenBLAS, which low_rank, tensorized and bench need: ") +
+                  (reason == nullptr ? kLibrary : reason));
 }
 
 void* find(void* library, const char* name) {
@@ -134,7 +137,7 @@ Blas find_functions(void* library) {
   return found;
 }
 
-// Waits until the promise is kept; throws when memory has been missing for a second meanwhile.
+// Waits for `done`; throws if memory is missing for a second while it waits.
 void wait_unless_memory_is_missing(std::future<void> done) {
   constexpr std::chrono::milliseconds kPause(10);
   int n_missing = 0;
@@ -144,8 +147,9 @@ void wait_unless_memory_is_missing(std::future<void> done) {
   }
 }
 
-// OpenBLAS keeps what it has once allocated. It tries for ever, and another thread may have taken
-// what was there a moment ago: hence in a thread of its own, which is then left to itself.
+// Makes OpenBLAS allocate its buffers, which it then keeps. If another thread takes the memory at
+// that moment, OpenBLAS tries for ever. So it allocates in a thread of its own, which is abandoned
+// if it does not end.
 void allocate_buffers(void* library, std::size_t n) {
   void* (*allocate)(int) = nullptr;
   void (*free)(void*) = nullptr;
@@ -179,9 +183,9 @@ struct Library {
   void* const handle = open_library();  // never closed
   Blas functions = find_functions(handle);
   std::counting_semaphore<kMostBuffers> free_buffers{static_cast<std::ptrdiff_t>(n_buffers)};
-  std::mutex mutex;  // of the following
+  std::mutex mutex;  // guards the members below
   int n_calls = 0;
-  int threads_before = 1;  // OpenBLAS may have been there before, with threads
+  int threads_before = 1;  // the program may have loaded OpenBLAS before, with threads
 };
 
 Library& library() {

@@ -8,10 +8,10 @@
 
 namespace pqw::linear_algebra {
 
-// Threads of OpenBLAS, of which Debian's has no more; it has room for twice as many buffers.
+// The most threads of Debian's OpenBLAS. It has room for twice as many buffers.
 inline constexpr std::size_t kMostBuffers = 64;
 
-// Functions of OpenBLAS, LAPACK's among them. All matrices of LAPACK are column-major.
+// Functions of OpenBLAS, including LAPACK. All matrices of LAPACK are column-major.
 struct Blas {
   decltype(&::cblas_dgemm) dgemm;
   decltype(&::cblas_sgemm) sgemm;
@@ -31,13 +31,14 @@ struct Blas {
 
 // The first call loads the library, on one thread and with the kernels that suit the processor
 // (unless OPENBLAS_CORETYPE names others), and has it allocate its buffers: one for each thread of
-// OpenMP, fewer where memory is limited. Meanwhile it changes variables of the environment, so
-// other threads of the program should not read them during the first call.
+// OpenMP, fewer if memory is limited. The first call changes variables of the environment while it
+// runs: other threads of the program should not read them at that time.
 // Errors: kIo when the library is not there, or memory is limited to less than one buffer. OpenBLAS
 // itself would try to allocate for ever.
 const Blas& blas();
 
-// Held around a call: keeps OpenBLAS to one thread, and waits until a buffer is free. Do not nest.
+// Hold it around a call of OpenBLAS: it waits until a buffer is free and keeps OpenBLAS to one
+// thread. Do not nest.
 // REQUIRES: blas() has returned before.
 class BlasCall {
  public:

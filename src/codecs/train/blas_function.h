@@ -1,4 +1,4 @@
-// A function of OpenBLAS by its name, for callers that declare it themselves.
+// Looks up a function of OpenBLAS by name, for callers that declare its type themselves.
 #pragma once
 
 namespace pqw::linear_algebra {

@@ -1,4 +1,4 @@
-// Gains of factors.
+// Gains of product-quantized factors.
 #include "codecs/train/factor_gain.h"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
-// Gains of factors (Gain of pq_encode.h).
+// Gains of product-quantized factors (Gain of pq_encode.h).
 //
-// Each product-quantized factor has a gain of its own. The errors of factors have little to do with
-// each other, so their amplitudes multiply: unbiased factors leave the product the amplitude that
-// it had before they were quantized. A gain does not make up for what a decomposition drops: it
-// drops directions, and a gain would lengthen the others. The errors add up: factors with errors
-// below 1 can make a product with an error above 1.
+// Each product-quantized factor has a gain of its own. The errors of the factors are nearly
+// independent, so their amplitudes multiply: if all factors are unbiased, quantizing them does not
+// change the amplitude of the product. A gain must not make up for the error of the decomposition,
+// which drops directions: it would only lengthen the directions that are left. Errors of factors
+// add up: factors with errors below 1 can make a product with an error above 1.
 #pragma once
 
 #include <functional>
@@ -19,17 +19,17 @@ namespace pqw {
 
 using DecodeRows = std::function<void(std::size_t first, MutableMatrix out)>;
 
-// Adds the sums of a product, decoded a few rows at a time.
+// Adds the sums over a product of factors, decoded a few rows at a time.
 void add_product(ConstMatrix original, const DecodeRows& product, GainSums& sums);
 
-// What to multiply the product by: 1, or less where its relative error is 1 or more and a smaller
-// gain (the largest of Gain) leaves less.
+// The factor for the product: 1, or if its relative error is then 1 or more, the largest smaller
+// gain (in the order of Gain) that gives an error below 1.
 double product_gain(const GainSums& sums);
 
-// The factor times that; as it was unless it is product-quantized.
+// `factor` times `gain`; unchanged if it is not product-quantized.
 Weight with_gain(Weight factor, double gain);
 
-// What factors say of gains that are less than asked; empty where none is.
+// The remark of the first factor whose gain is limited; empty if there is none.
 std::string remark_on_gains(std::span<const Weight* const> factors);
 
 }  // namespace pqw

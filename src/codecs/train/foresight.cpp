@@ -1,4 +1,4 @@
-// What can be told of an encoded weight before it is learned.
+// What is known about an encoded weight before it is learned.
 #include "pqw/codecs/foresight.h"
 
 #include <algorithm>
@@ -23,15 +23,15 @@ bool size_varies(const CodecOptions& options) {
       options);
 }
 
-// The codebook ends as the means of its clusters, which no set of blocks is farther from than from
-// zero. In fewer iterations the last step may overshoot, or there is none.
+// The last iterations set each centroid to the mean of its cluster, and no cluster is farther from
+// its mean than from zero. With fewer iterations the last M-step may overshoot, or there is none.
 Foresight of(const PqOptions& options) {
   constexpr std::size_t kSettled = 12;
   const bool explores = options.init == Init::kPlusPlus && options.engine == Engine::kNative;
   return options.iterations >= (explores ? kSettled : 1) ? Foresight::kOutcome : Foresight::kSize;
 }
 
-// Of the factors of a decomposition. Learned values are known only then.
+// For factors that a decomposition learns: their values are known only after it.
 Foresight of_factors(const CodecOptions& factors) {
   if (std::holds_alternative<PlainOptions>(factors)) return Foresight::kOutcome;
   return size_varies(factors) ? Foresight::kNothing : Foresight::kSize;
@@ -42,13 +42,13 @@ Foresight of(const LowRankOptions& options) {
   return of_factors(*options.factors);
 }
 
-// Alternating least squares leave zeros behind in the first sweep.
+// The first sweep of alternating least squares is already closer than zeros are.
 Foresight of(const TensorizedOptions& options) {
   const bool fitted = options.form != TensorForm::kCp || options.iterations > 0;
   return std::min(of_factors(*options.factors), fitted ? Foresight::kOutcome : Foresight::kSize);
 }
 
-// A row of int8 has its largest weight right, a plain tensor all of them.
+// int8 keeps at least the largest weight of each row, and plain keeps all weights.
 Foresight of(const Int8Options&) { return Foresight::kOutcome; }
 Foresight of(const PlainOptions&) { return Foresight::kOutcome; }
 

@@ -27,7 +27,7 @@ void require_converged(lapack_int info, const char* what) {
               std::string("LAPACK: ") + what + " does not converge (" + std::to_string(info) + ")");
 }
 
-// Some routines never end where they meet one.
+// Some routines never end when a value is NaN.
 bool has_nan(const Matrix& a) {
   return std::ranges::any_of(a.values, [](double value) { return std::isnan(value); });
 }
@@ -36,8 +36,8 @@ void require_numbers(const Matrix& a, const char* what) {
   if (has_nan(a)) throw Error(ErrorCode::kUnsupported, std::string("LAPACK: NaN in ") + what);
 }
 
-// Calls a routine of LAPACK twice: with the length -1 it says how much memory it wants, then it
-// gets that. Returns its info.
+// Calls a routine of LAPACK twice: first with the length -1, to learn how much memory it needs,
+// then with that memory. Returns its info.
 template <class Routine>
 lapack_int with_workspace(const Routine& routine) {
   double n_values = 0;
@@ -174,7 +174,8 @@ bool solve_positive(Matrix a, Matrix& b) {
   if (has_nan(a) || has_nan(b)) return false;
   const Blas& library = blas();
   const BlasCall call;
-  const lapack_int size = as_int(n), n_columns = as_int(b.rows);  // rows of b, columns to LAPACK
+  const lapack_int size = as_int(n),
+                   n_columns = as_int(b.rows);  // LAPACK sees the rows of b as columns
   lapack_int info = 0;
   library.dpotrf("L", &size, a.values.data(), &size, &info, 1);
   if (info != 0) return false;

@@ -20,7 +20,7 @@ inline constexpr const char* kWholeNumber = "a whole number";
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, expected));
 }
 
-// For an option whose values are words.
+// bad_value for an option whose values are words.
 [[noreturn]] inline void bad_word(std::string_view key, std::string_view value,
                                   const Words& words) {
   bad_value(key, value, listed(words) + did_you_mean(value, words));
@@ -29,7 +29,7 @@ inline constexpr const char* kWholeNumber = "a whole number";
 // `known` lists the options that the codec has.
 [[noreturn]] inline void unknown_option(std::string_view codec, std::string_view key, Words known) {
   const std::string expected = known.empty() ? "none" : listed(known);
-  // What settings may hold beside the options of a codec (codecs/settings.h).
+  // Keys of settings that are not options of a codec (codecs/settings.h).
   known.insert(known.end(), {"codec", "factors.KEY", "fallback.KEY", "non_finite"});
   const std::size_t dot = key.find('.');
   const std::string typed =
@@ -39,7 +39,7 @@ inline constexpr const char* kWholeNumber = "a whole number";
                           did_you_mean(typed, known)));
 }
 
-// The choice that the word stands for, or bad_word.
+// The choice that `value` names, or bad_word.
 template <class T>
 T parse_word(std::string_view key, std::string_view value,
              std::initializer_list<std::pair<const char*, T>> choices) {

@@ -1,4 +1,4 @@
-// Settings without effect beside the others.
+// Finds settings that have no effect together with the others.
 #include <fmt/format.h>
 
 #include "pqw/codecs/encode.h"
@@ -15,7 +15,7 @@ void add(const std::string& key, const std::string& value, const std::string& wh
   if (!why.empty()) unused.push_back({key, fmt::format("{}={}: {}", key, value, why)});
 }
 
-// Of the codec itself.
+// Adds the unused options of the codec itself.
 void add_own(const Settings& settings, const CodecOptions& options,
              std::vector<UnusedSetting>& unused) {
   for (const auto& [key, value] : settings) {

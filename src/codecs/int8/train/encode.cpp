@@ -31,8 +31,9 @@ struct Scale {
   int zero_point;
 };
 
-// To the nearest float, but up among the subnormal ones, which are few: a scale below the one asked
-// for would not reach the ends of the range. 0, of rows of zeros, becomes the smallest float.
+// Rounds to the nearest float, but rounds up to subnormal floats: these are far apart, and with a
+// smaller scale the codes would not reach the ends of the range. 0, the scale of a row of zeros,
+// becomes the smallest float.
 float scale_from(double wanted) {
   const auto scale = static_cast<float>(wanted);
   if (scale >= std::numeric_limits<float>::min() || (scale >= wanted && scale > 0)) return scale;

@@ -136,7 +136,8 @@ std::vector<float> refitted(const LowRankFactors& factors, const Weight& encoded
   return finite ? result : factors.outer;
 }
 
-// The outer factor alone has a gain that counts: it is fitted to the inner one, gain and all.
+// Only the gain of the outer factor matters: that factor is fitted to the inner one after the gain
+// of the inner one.
 void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
   if (factors.weight.empty() || !std::holds_alternative<PqWeight>(*weight.outer)) return;
   GainSums sums;

@@ -16,8 +16,9 @@ std::vector<float> decoded(const Weight& factor, std::size_t first, std::size_t 
   return values;
 }
 
-// A row of W: the sums of its elements run over the rank in order. Near the limits of float a sum
-// may leave the range that its result is in, or lose its bits to underflow: it is made in double.
+// A row of W: each element is a sum over the rank, in order. Near the limits of float a sum may
+// leave the range although its result is in it, or lose bits to underflow. It is then computed in
+// double.
 void decode_row(std::span<const float> outer, const float* inner, std::span<float> to) {
   const std::size_t cols = to.size();
   std::ranges::fill(to, 0.0f);

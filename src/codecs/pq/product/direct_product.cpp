@@ -35,7 +35,7 @@ float pair_of(float even, float odd) {
 }  // namespace
 
 bool DirectProduct::holds_bfloat16(std::span<const float> values) {
-  const float largest = largest_magnitude(values);  // above all bounds where one is not finite
+  const float largest = largest_magnitude(values);  // above all bounds if a value is not finite
   return largest == 0 || (largest >= 0x1p-60f && largest <= 0x1p60f);
 }
 

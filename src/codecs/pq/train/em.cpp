@@ -99,7 +99,7 @@ void iterate(const Problem& problem, std::size_t restart, std::size_t first, std
   }
 }
 
-// Seeds of neighbouring groups and restarts must not meet.
+// Different groups and restarts must get different seeds.
 std::uint64_t seed_of(const PqOptions& options, std::size_t restart) {
   return options.seed + restart * 0x9e3779b97f4a7c15u;
 }
@@ -124,7 +124,7 @@ Run best_run(const Problem& problem, std::size_t iterations) {
   return best;
 }
 
-// The same by FAISS, judged by an E-step of our own.
+// The same with FAISS; our own E-step computes the objective.
 Run best_run_of_faiss(const Problem& problem) {
   Run best;
   for (std::size_t restart = 0; restart < run_count(problem.blocks, problem.options); ++restart) {

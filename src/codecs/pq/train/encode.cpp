@@ -31,9 +31,9 @@ BlockSpan group_blocks(const Blocks& blocks, std::size_t group, std::size_t n_gr
   return {std::span(blocks.values).subspan(begin, end - begin), blocks.block_size};
 }
 
-// binary16 keeps 11 bits between 2^-14 and 65504. Weights beyond it would become infinite, also by
-// the gain, which is not known yet; weights that are mostly below it would lose the bits that tell
-// them apart.
+// binary16 keeps 11 bits between 2^-14 and 65504. Larger weights would become infinite; so might
+// weights times the gain, which is not known yet. Weights that are mostly smaller would lose the
+// bits that tell them apart.
 bool fits_f16(std::span<const float> values) {
   constexpr double kMax = 65504 / kMostGainOfMeans;
   constexpr double kSmallestNormal = 0x1p-14;
@@ -54,7 +54,7 @@ Blocks scaled(const Blocks& blocks, int exponent) {
   return result;
 }
 
-// For blocks that are scaled: binary16 does not reach as far as their weights.
+// Scaled blocks need F32: their weights are beyond the range of binary16.
 PqOptions float32(PqOptions options) {
   options.codebook_dtype = DType::kF32;
   return options;
@@ -98,7 +98,7 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options) {
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   validate(options);
   const int exponent = safe_exponent(blocks.values);
-  if (exponent < 0) {  // values far below the largest may become zeros in the units of encode
+  if (exponent < 0) {  // values far below the largest may become zeros when encode scales them
     PqWeight weight = plan_weight(scaled(blocks, exponent), float32(options));
     weight.options = to_string(options) + gain_text({});
     return weight;
@@ -124,7 +124,7 @@ PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
 
 namespace {
 
-// Codebooks without gain, and their codes.
+// Codebooks before the gain, and their codes.
 PqWeight learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
                const PqImportance& importance) {
   PqWeight weight = plan_weight(blocks, options);

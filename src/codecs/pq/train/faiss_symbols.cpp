@@ -1,5 +1,5 @@
-// The functions of BLAS and LAPACK that FAISS is linked with: they load OpenBLAS when they are
-// called. Training a codebook does not call them (faiss_trainer.cpp).
+// Defines the functions of BLAS and LAPACK that FAISS is linked with. Each loads OpenBLAS when it
+// is called. Training a codebook does not call them (faiss_trainer.cpp).
 #include "codecs/pq/train/faiss_symbols.h"
 
 #include "codecs/train/blas_function.h"
@@ -22,7 +22,7 @@ void link_faiss_symbols() {}
 #define PQW_ARGUMENTS_13 PQW_ARGUMENTS_10, k, l, m
 #define PQW_ARGUMENTS_14 PQW_ARGUMENTS_13, n
 
-// Hidden: a program that has these functions from elsewhere keeps them for its own calls.
+// Hidden, so that a program keeps its own versions of these functions for its own calls.
 #define PQW_FORWARD(name, count)                                                 \
   extern "C" [[gnu::visibility("hidden")]] int name(PQW_PARAMETERS_##count) {    \
     using Function = int(PQW_PARAMETERS_##count);                                \

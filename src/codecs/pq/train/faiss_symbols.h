@@ -3,7 +3,7 @@
 
 namespace pqw {
 
-// Does nothing but make a program contain them.
+// Does nothing. A call makes the linker include these functions in a program.
 void link_faiss_symbols();
 
 }  // namespace pqw

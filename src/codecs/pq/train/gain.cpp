@@ -27,7 +27,7 @@ double largest_of(DType dtype) {
   return std::numeric_limits<float>::max();  // weights of F64 decode to float
 }
 
-// The columns of one block and what it is to be compared with.
+// The columns of one block, and the centroid to compare it with.
 struct Columns {
   const float* original;
   const float* centroid;
@@ -65,15 +65,15 @@ std::vector<const float*> codebooks_by_position(const PqWeight& weight) {
 
 constexpr std::string_view kFactor = ",gain_factor=";
 constexpr std::string_view kLimit = ",gain_limit=";
-constexpr std::string_view kLimits[] = {"none", "loss", "type"};  // as GainLimit has them
+constexpr std::string_view kLimits[] = {"none", "loss", "type"};  // in the order of GainLimit
 
-// The text behind the factor's key; empty in options without one.
+// The text after the key of the factor; empty if the options have no gain.
 std::string_view text_of_gain(std::string_view options) {
   const std::size_t at = options.rfind(kFactor);
   return at == std::string_view::npos ? "" : options.substr(at + kFactor.size());
 }
 
-// Multiplies codebooks and notes the choice.
+// Multiplies the codebooks and writes the choice into the options.
 void scale(const GainChoice& choice, double by, PqWeight& weight) {
   for (float& value : weight.codebooks) value = static_cast<float>(by * value);
   round_to(weight.codebook_dtype, weight.codebooks);
@@ -147,9 +147,9 @@ std::string gain_text(const GainChoice& choice) {
 std::string remark_on_gain(std::string_view options) {
   const std::string_view text = text_of_gain(options);
   if (text.empty() || text.ends_with(kLimits[0])) return "";
-  return fmt::format(
-      "gain limited to {}: a larger one would {}", text.substr(0, text.find(',')),
-      text.ends_with(kLimits[1]) ? "give a relative error of 1 or more" : "exceed the range of the type");
+  return fmt::format("gain limited to {}: a larger one would {}", text.substr(0, text.find(',')),
+                     text.ends_with(kLimits[1]) ? "give a relative error of 1 or more"
+                                                : "exceed the range of the type");
 }
 
 void round_to(DType dtype, std::span<float> values) {

@@ -37,7 +37,7 @@ MatrixShape matrix_of(std::span<const FloatTensor> layers) {
   return matrix_shape(layers[0].info.shape);
 }
 
-// The power of two that all layers are to be multiplied with, as safe_exponent tells.
+// The exponent of the power of two that scales all layers (safe_exponent).
 int common_exponent(std::span<const FloatTensor> layers) {
   float largest = 0;
   for (const FloatTensor& layer : layers) {
@@ -46,7 +46,7 @@ int common_exponent(std::span<const FloatTensor> layers) {
   return safe_exponent({&largest, 1});
 }
 
-// Layout: [layers][padded rows][padded columns], the padding zeros; times 2^exponent.
+// Layout: [layers][padded rows][padded columns], padded with zeros; times 2^exponent.
 Tensor padded(std::span<const FloatTensor> layers, const TensorLayout& layout, int exponent) {
   const MatrixShape matrix = matrix_of(layers);
   const std::size_t rows = tensorized::product(layout.out_modes);
@@ -106,8 +106,8 @@ FactorValues decompose(Tensor tensor, const TensorLayout& layout, const Effort& 
   return {};
 }
 
-// Gives all factors the same mean square, so that none leaves the range of a 16-bit type: a
-// decomposition may put all of the scale into one of them. Divides their product by 2^exponent.
+// Gives all factors the same mean square: a decomposition may put the whole scale into one factor,
+// which could then leave the range of a 16-bit type. Divides their product by 2^exponent.
 void balance(FactorValues& factors, int exponent) {
   double log_sum = -exponent * std::numbers::ln2;
   std::vector<double> sizes;
@@ -146,7 +146,7 @@ TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
   return weight;
 }
 
-// One of the factors has the gain that their product needs.
+// Applies the gain that the product needs to one of the factors.
 void limit_gain(std::span<const FloatTensor> layers, std::vector<TensorizedWeight>& weights) {
   std::vector<Weight> factors = *weights[0].factors;
   const auto quantized = std::ranges::find_if(

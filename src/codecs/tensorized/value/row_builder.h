@@ -37,9 +37,9 @@ class RowBuilder {
   std::vector<float> spare_;
 };
 
-// As RowBuilder, but rows near the limits of float, whose sums may leave the range that the result
-// is in or lose their bits to underflow, are built in other units. Elements beyond the range of
-// float become the largest float.
+// As RowBuilder, but safe near the limits of float, where a sum may leave the range although its
+// result is in it, or lose bits to underflow: such rows are built in scaled units. Elements beyond
+// the range of float become the largest float.
 class SafeRowBuilder {
  public:
   explicit SafeRowBuilder(const Factors& factors) : factors_(factors), rows_(factors) {}
