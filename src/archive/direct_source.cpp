@@ -120,7 +120,8 @@ class DirectSource : public Source {
     for (const h5::Link& tensor :
          h5::list_links(group.handle.id(), h5::LinkOrder::kByCreation, kMaxTensors, subject)) {
       const auto name = name_from_link(tensor.name);
-      if (!name) throw subject.error(h5::quoted("link", tensor.name) + " is not a valid tensor name");
+      if (!name)
+        throw subject.error(h5::quoted("link", tensor.name) + " is not a valid tensor name");
       const h5::Context of_tensor = context_.about(h5::quoted("tensor", *name));
       if (!names.insert(*name).second) throw of_tensor.error("is there twice");
       TensorHead head = read_head(file_.id(), tensor, *name, file_bytes_, of_tensor);

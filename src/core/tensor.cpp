@@ -59,7 +59,8 @@ std::size_t byte_count(const TensorInfo& info) {
   if (!count) {
     throw Error(ErrorCode::kInvalidArgument,
                 quoted("tensor", info.name) + ": shape " + to_string(info.shape) + " of " +
-                    std::string(dtype_name(info)) + " does not fill whole bytes, or has more bytes than 63 bits count");
+                    std::string(dtype_name(info)) +
+                    " does not fill whole bytes, or has more bytes than 63 bits count");
   }
   return *count;
 }

@@ -19,7 +19,8 @@ WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
     if (!bytes || *bytes > kMax - total) {
       InTensor{path_, info.name}.fail(
           ErrorCode::kInvalidArgument,
-          fmt::format("shape {} of {} does not fill whole bytes, or makes the file larger than 63 bits count",
+          fmt::format("shape {} of {} does not fill whole bytes, or makes the file larger than 63 "
+                      "bits count",
                       for_message(to_string(info.shape)), dtype_name(info)));
     }
     total += *bytes;

@@ -102,7 +102,7 @@ void Worker::end() noexcept {
   child_ = -1;
 }
 
-// Returns whether the limits of this process allow the child less than that.
+// Returns whether the limits of this process allow the child less than `value`.
 bool Worker::limit(int resource, std::uint64_t value) {
   const auto which = static_cast<__rlimit_resource>(resource);
   rlimit limits{};

@@ -192,12 +192,12 @@ TEST_F(Hdf5File, ReadsWhatH5pyWrites) {
 
 TEST_F(Hdf5File, ListsWhatIsNoTensor) {
   const auto reader = open_weights(PQW_FORMATS_DATA "/h5py.h5");
-  EXPECT_THAT(
-      skipped_in(*reader),
-      ElementsAre("LOST 'complex' holds complex numbers of 8 bytes",
-                  "LOST 'external' is a link to another file, which is not followed",
-                  "'layer/root' leads back to group '/', which contains it", "'nothing' holds no data",
-                  "LOST 'pairs' holds structures with F32", "'text' holds text"));
+  EXPECT_THAT(skipped_in(*reader),
+              ElementsAre("LOST 'complex' holds complex numbers of 8 bytes",
+                          "LOST 'external' is a link to another file, which is not followed",
+                          "'layer/root' leads back to group '/', which contains it",
+                          "'nothing' holds no data", "LOST 'pairs' holds structures with F32",
+                          "'text' holds text"));
   EXPECT_EQ(reader->metadata(), (Metadata{{"author", "somebody"}}));
 }
 
