@@ -19,7 +19,7 @@ struct ArrayInfo {
   Shape shape;
   std::uint64_t address = 0;
   std::uint64_t bytes = 0;
-  std::size_t digest = 0;  // its place in the manifest, for whoever keeps one
+  std::size_t digest = 0;  // its place in the manifest, if there is one
 };
 
 // What is known of a tensor, or of a part of one, once its headers were checked.

@@ -1,4 +1,4 @@
-// Exceptions in the threads of an OpenMP region, which they must not leave.
+// Catches exceptions in the threads of an OpenMP region: they must not leave the region.
 #pragma once
 
 #include <exception>
@@ -6,8 +6,8 @@
 
 namespace pqw {
 
-// The threads do by `run` what may throw, as where memory is missing; behind the region, `rethrow`
-// throws the first exception that there was.
+// Wrap what may throw (for example bad_alloc) in run(). Call rethrow() after the region: it throws
+// the first exception that run() caught.
 class RegionErrors {
  public:
   template <class Work>

@@ -30,7 +30,7 @@ constexpr std::array<Row, 13> kTable{{
     {"|b1", DType::kBool},
 }};
 
-// What numpy calls the kinds that are no tensors of numbers; empty for an unknown letter.
+// The numpy names of kinds that do not become tensors; empty for an unknown letter.
 std::string_view kind_name(char kind) {
   switch (kind) {
     case 'O':

@@ -60,7 +60,7 @@ class Parser {
     fail(fmt::format("found {} at character {}, expected {}", found, at_, what));
   }
 
-  // The next character that is no white space; NUL at the end.
+  // The next character that is not white space; NUL at the end.
   char peek() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';

@@ -41,7 +41,8 @@ void sort_and_check_ranges(const std::string& path, std::size_t data_bytes,
                            std::vector<SafetensorsEntry>& entries);
 
 // The length and the JSON, padded with spaces to a multiple of 8 bytes.
-// Errors: kUnsupported (names or metadata that are no UTF-8 or reserved, a header over the limit).
+// Errors: kUnsupported (names or metadata that are not UTF-8 or are reserved, a header over the
+// limit).
 std::string format_safetensors_header(const std::string& path, const SafetensorsHeader& header);
 
 }  // namespace pqw

@@ -9,11 +9,11 @@
 namespace pqw::h5 {
 
 // Where the signature is: at the start, or after a user block of 512, 1024, 2048, ... bytes. Empty
-// for what is no HDF5 file.
+// if the file is not an HDF5 file.
 std::optional<std::uint64_t> find_superblock(const InputFile& file);
 
-// True when a program has the file open for writing, or had and did not close it, as files of
-// superblock version 3 say of themselves.
+// True if a program has the file open for writing, or did not close it after writing. Only files
+// with superblock version 3 carry this mark.
 bool is_marked_open(const InputFile& file, std::uint64_t superblock);
 
 }  // namespace pqw::h5

@@ -91,7 +91,8 @@ SignalPause::~SignalPause() {
 }
 
 int create_locked(const std::string& temporary, const std::string& path) {
-  constexpr int kAttempts = 1000;  // each lost to somebody else who came or went
+  constexpr int kAttempts =
+      1000;  // each fails if another writer creates or removes the file meanwhile
   for (int i = 0; i < kAttempts; ++i) {
     const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == ENOENT) {

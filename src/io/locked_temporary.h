@@ -20,10 +20,10 @@ class SignalPause {
   sigset_t before_;
 };
 
-// Creates the file, open for reading and writing and locked for the life of the descriptor. One
-// that a dead writer left under that name is removed first. Messages name `path`, what is written.
-// Whoever removes or renames such a file has its lock and has seen that the name is still that of
-// the locked file. Errors: kBusy when somebody else has it; kIo.
+// Creates the file, opens it for reading and writing, and locks it for the life of the descriptor.
+// First removes a file that a dead writer left under that name. Messages name `path`, the output.
+// A process may remove or rename the file only while it holds the lock, and after it has checked
+// that the name still leads to the locked file. Errors: kBusy when another writer has it; kIo.
 int create_locked(const std::string& temporary, const std::string& path);
 
 // For remove_temporaries_in_signal_handler. Returns the number of an entry, or -1 when there is no

@@ -12,9 +12,9 @@
 
 namespace pqw {
 
-// Each reference is one tensor of the name of its values and of a float type: F16 or BF16 if its
-// scale is of that type, else F32. Its scale and zero point are no tensors of their own. Scales of
-// F64 are rounded to float.
+// Presents each reference as one float tensor with the name of its values. The type is the type of
+// its scale if that is F16 or BF16, else F32. Its scale and zero point are not listed as tensors.
+// Scales of type F64 are rounded to float.
 class AdoptingReader : public WeightReader {
  public:
   AdoptingReader(std::unique_ptr<WeightReader> file, std::vector<Int8Reference> references);

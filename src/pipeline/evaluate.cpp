@@ -86,7 +86,7 @@ std::unique_ptr<WeightReader> adopted_as(std::unique_ptr<WeightReader> source,
   return std::make_unique<AdoptingReader>(std::move(source), std::move(references));
 }
 
-// Distortion of one tensor; of equal bytes it is that of no difference.
+// Measures the distortion of one tensor; equal bytes have none.
 void compare(const TensorInfo& original_info, std::span<const std::byte> original,
              std::span<const std::byte> reconstruction, bool from_archive, TensorReport& report) {
   const bool equal =

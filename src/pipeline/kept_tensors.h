@@ -20,8 +20,8 @@ struct KeptTensor {
 };
 
 // The folder `<output>.pqw.parts`. Each part is an archive of the tensors that were finished
-// together, complete or not there, under the name of its key. Nobody else may use the folder
-// meanwhile: whoever does has the lock on the output.
+// together, under the name of its key; it is complete or absent. REQUIRES: the user of the folder
+// holds the lock on the output.
 class KeptTensors {
  public:
   explicit KeptTensors(const std::string& output, const ReadOptions& options = {})
@@ -32,7 +32,7 @@ class KeptTensors {
   // Errors: kIo.
   void save(const std::string& key, std::span<const KeptTensor> tensors) const;
 
-  // Empty when there is no such part or it is damaged.
+  // Empty if the part does not exist or is damaged.
   std::vector<KeptTensor> load(const std::string& key) const;
 
   // Removes all parts, and the folder unless it holds other files.

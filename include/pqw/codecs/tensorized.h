@@ -103,8 +103,8 @@ std::string summary(const TensorizedWeight& weight);
 void decode(const TensorizedWeight& weight, MutableMatrix out);
 void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out);
 
-// To and from what an archive stores. The section `layout` U64, and `factor0`, `factor1`, ...:
-// sections of the type and shape of the plain ones, parts of the other ones.
+// To and from the record of an archive: the section `layout` U64, and `factor0`, `factor1`, ... A
+// plain factor is a section of its type and shape, any other factor is a part.
 // from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.
 Record to_record(const TensorizedWeight& weight, const std::string& name);
 TensorizedWeight tensorized_from_record(const Record& record);

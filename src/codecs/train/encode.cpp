@@ -21,7 +21,7 @@ CodecOptions default_options(const std::string& codec) {
   bad_word("codec", codec, known);
 }
 
-// A factor is no tensor of the file.
+// A factor must not have a label: it is not a tensor of the file.
 void refuse_label(const CodecOptions& options) {
   const auto* tensorized = std::get_if<TensorizedOptions>(&options);
   if (tensorized == nullptr || tensorized->joint.empty()) return;
@@ -43,7 +43,8 @@ void set_factors(Options& options, const Settings& settings) {
   }
 }
 
-// A codec's own function: that of any codec would fit as well, by conversion, and call itself.
+// Whether the codec has a function of its own. The functions for any codec would match too, by
+// conversion, and then call themselves.
 template <class W, class O>
 concept HasRemarks = requires {
   static_cast<std::string (*)(const W&, const O&)>(&remarks);

@@ -23,8 +23,8 @@ ActivationScale scale_of_range(float lo, float hi, int n_steps);
 
 // Values of two bytes are stored as two planes, the low bytes before the high ones.
 struct QuantizedActivations {
-  std::size_t n_planes = 1;  // bytes of a value
-  std::size_t stride = 0;    // bytes from plane to plane; behind the columns there are zeros
+  std::size_t n_planes = 1;          // bytes of a value
+  std::size_t stride = 0;            // bytes from plane to plane; zeros follow the columns
   std::vector<std::uint8_t> values;  // [rows][n_planes][stride]
   std::vector<ActivationScale> rows;
 };

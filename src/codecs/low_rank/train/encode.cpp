@@ -119,8 +119,8 @@ LowRankWeight make_weight(const LowRankFactors& factors, const LowRankOptions& o
   return weight;
 }
 
-// The outer factor that fits the inner one as encoded best: U = W V̂ᵀ (V̂ V̂ᵀ)⁻¹. Where V̂ has lost
-// rank there is no such one, and the outer factor stays.
+// The outer factor that best fits the encoded inner factor V̂: U = W V̂ᵀ (V̂ V̂ᵀ)⁻¹. If V̂ has lost
+// rank, this U does not exist, and the outer factor stays as it was.
 std::vector<float> refitted(const LowRankFactors& factors, const Weight& encoded_inner) {
   const MatrixShape matrix = matrix_shape(factors.info.shape);
   std::vector<float> values(factors.inner.size());

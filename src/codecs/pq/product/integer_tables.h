@@ -1,8 +1,8 @@
 // Codebooks and rows of x as integers, from which the integer tables are built.
 //
-// By the inequality of Cauchy and Schwarz no product of a block and a centroid exceeds that of
-// their norms. Scales that keep both norms below 46,340 keep all products in int32, without a look
-// at them.
+// By the Cauchy-Schwarz inequality, no product of a block and a centroid exceeds the product of
+// their norms. So scales that keep both norms below 46,340 keep all products in int32; the products
+// themselves need no check.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ class IntegerCodebooks {
  public:
   static constexpr std::size_t kInOrder = 0;
 
-  // Of `codebooks` in the place of those of the weight, for tables of n_entries >=
-  // weight.n_centroids, built by kernels of that many lanes; kInOrder: int16[n_entries][2*n_pairs].
-  // `n_padded_positions` >= weight.positions().
+  // Takes `codebooks` in place of the codebooks of the weight, for tables of n_entries >=
+  // weight.n_centroids that kernels with `lanes` lanes build; kInOrder:
+  // int16[n_entries][2*n_pairs]. `n_padded_positions` >= weight.positions().
   IntegerCodebooks(const PqWeight& weight, const std::vector<float>& codebooks,
                    std::size_t n_entries, std::size_t lanes, std::size_t n_padded_positions);
 
@@ -36,10 +36,10 @@ class IntegerCodebooks {
   std::vector<double> units_;
 };
 
-// Writes positions first .. first+n-1 of a row of x as int16[n][2 * n_pairs] for the codebooks, and
-// what the products of these integers with those of the centroids are to be multiplied with; 0 when
-// the row is zero here. The products are `headroom` times smaller than int32 could hold. False when
-// a value is not finite or that factor, times 2^16, is no normal float.
+// Writes positions first .. first+n-1 of a row of x as int16[n][2 * n_pairs] for the codebooks.
+// `factor` turns products of these integers and the integers of the centroids into real values; it
+// is 0 if the row is zero here. The products are `headroom` times smaller than int32 could hold.
+// Returns false if a value is not finite, or factor * 2^16 is not a normal float.
 bool quantize_positions(const float* x, std::size_t n_columns, std::size_t block_size,
                         const IntegerCodebooks& codebooks, std::size_t first, std::size_t n,
                         std::size_t headroom, std::int16_t* out, double* factor);

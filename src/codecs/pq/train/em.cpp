@@ -71,7 +71,7 @@ void iterate(const Problem& problem, std::size_t restart, std::size_t first, std
   const auto& [blocks, weights, options, codes, on_iteration] = problem;
   const bool can_relocate = weights.columns.empty() && options.n_centroids <= kMostForRelocation;
   bool exploring = true;
-  run.objective = HUGE_VAL;  // that of other blocks would not compare
+  run.objective = HUGE_VAL;  // the objective over other blocks is not comparable
   for (std::size_t i = first; i < last; ++i) {
     exploring = exploring && i < settle;
     const double previous = run.objective;
@@ -158,7 +158,8 @@ std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
   std::vector<std::uint16_t> sample_codes(sample.size() / blocks.d);
   const std::size_t settle = exploring_iterations(options);
   Run run = best_run({{sample, blocks.d}, weights, options, sample_codes, on_iteration}, settle);
-  constexpr std::size_t kLongSteps = 3;  // more, from the sample's optimum to that of all blocks
+  constexpr std::size_t kLongSteps =
+      3;  // overshooting steps, from the optimum of the sample towards that of all blocks
   iterate(problem, 0, settle, settle + kLongSteps, options.iterations, run);
   return run.codebook;
 }

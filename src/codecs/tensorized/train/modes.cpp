@@ -51,8 +51,8 @@ void check_modes(const Shape& modes, std::size_t side, const char* which) {
   }
 }
 
-// The largest of lowest .. highest for which `fits`; lowest when none does. REQUIRES: fits is true
-// up to somewhere and false behind.
+// The largest of lowest .. highest for which `fits`; lowest if none does. REQUIRES: `fits` is
+// true up to some value and false after it.
 template <class Fits>
 std::size_t largest(std::size_t lowest, std::size_t highest, const Fits& fits) {
   while (lowest < highest) {
