@@ -49,6 +49,7 @@ Settings of --set and of recipes:
 In YAML, factors and fallback are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
+
 Options of each codec:
   pq          block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign,
               tolerance, codebook, engine, gain
