@@ -87,6 +87,18 @@ TEST_F(Cli, TheAmplitudeStandsBesideTheError) {
   EXPECT_LT(amplitude("least_squares"), amplitude("energy"));
 }
 
+TEST_F(Cli, OfFlagsThatSayTheRankTheLastCounts) {
+  const auto settings = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(),
+                 {"quantize", "model.safetensors", "--dry-run", "--codec", "low_rank"});
+    return run(flags).out;
+  };
+  EXPECT_THAT(settings({"--energy", "0.5", "--rank", "4"}), HasSubstr("rank=4"));
+  EXPECT_THAT(settings({"--dim-ratio", "0.1", "--rank", "4"}), HasSubstr("rank=4"));
+  // A tenth of 64 outputs.
+  EXPECT_THAT(settings({"--rank", "4", "--dim-ratio", "0.1"}), HasSubstr("rank=6"));
+}
+
 TEST_F(Cli, FewBitsAreSaidToBeARisk) {
   const Outcome safe = run({"quantize", "model.safetensors", "-o", "m.h5"});
   EXPECT_THAT(safe.err, Not(HasSubstr("below about 2 bits")));

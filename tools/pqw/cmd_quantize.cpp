@@ -191,6 +191,8 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
               arguments.defaults.emplace_back(key, value);
             },
             help)
+        ->trigger_on_parse()  // in the order of the command line: of rank and energy the last
+                              // counts
         ->type_name(type);
   };
   const auto add_part = [&](const char* flag, const char* part, const char* help) {
@@ -202,6 +204,7 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
               arguments.defaults.insert(arguments.defaults.end(), settings.begin(), settings.end());
             },
             help)
+        ->trigger_on_parse()
         ->type_name("KEY=VALUE,...");
   };
   add("--non-finite", "non_finite", "error|plain",
