@@ -428,7 +428,7 @@ const std::vector<HostileFile>& hostile_files() {
       {"HardLinkCycle", kSkipped, "'bad' leads back to group '/'", hard_link_cycle},
       {"GroupsThatMultiply", kRefused, "more than 16384 groups have a second name",
        groups_that_multiply},
-      {"LongNamesThatMultiply", kRefused, "67108864 bytes of their paths",
+      {"LongNamesThatMultiply", kRefused, "67108864 bytes of link paths",
        long_names_that_multiply},
       {"ExternalRawStorage", kRefused, "'bad': its data is in other files", external_raw},
       {"VirtualDataset", kRefused, "'bad': its data is in other files", virtual_dataset},

@@ -118,7 +118,7 @@ TEST_F(Layers, ErrorsNameTheArchiveTheTensorAndTheReason) {
                "Linear: weight of shape [6, 4, 3, 3], expected rank 2");
   expect_error([&] { load_linear(a, "fc.weight", "conv.bias"); }, kBad, "conv.bias",
                "Linear: bias of 6 elements, expected 20 or none");
-  expect_error([&] { load_linear(a, "fc.weight", "steps"); }, kBad, "steps", "no float type");
+  expect_error([&] { load_linear(a, "fc.weight", "steps"); }, kBad, "steps", "not a float type");
   expect_error([&] { load_linear(a, "fc.bias"); }, kBad, "fc.bias", "expected rank 2");
   expect_error([&] { load_linear(a, "indices"); }, kBad, "indices", "type I64");
   expect_error([&] { load_conv1d(a, "fc.weight"); }, kBad, "fc.weight", "expected rank 3");

@@ -187,7 +187,11 @@ void add_codec_options(CLI::App& verb, Arguments& arguments) {
   const auto add = [&](const char* flag, const char* key, const char* type, const char* help) {
     verb.add_option_function<std::string>(
             flag,
-            [&arguments, key](const std::string& value) {
+            [&arguments, flag, key](const std::string& value) {
+              if (std::ranges::find(arguments.defaults, key, &Settings::value_type::first) !=
+                  arguments.defaults.end()) {
+                throw CLI::ArgumentMismatch(fmt::format("{}: at most one", flag));
+              }
               arguments.defaults.emplace_back(key, value);
             },
             help)
