@@ -3,6 +3,7 @@
 // disk.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <cmath>
 #include <filesystem>
@@ -101,6 +102,9 @@ void write(const std::string& path, const std::vector<TensorInfo>& tensors) {
 
 class Extremes : public testing::TestWithParam<std::tuple<const char*, DType>> {
  protected:
+  void SetUp() override { omp_set_num_threads(1); }  // small tensors by the hundred
+  void TearDown() override { omp_set_num_threads(omp_get_num_procs()); }
+
   Settings settings() const { return parse_settings(std::get<0>(GetParam())); }
   DType dtype() const { return std::get<1>(GetParam()); }
 };

@@ -1,19 +1,13 @@
 // Products whose sums leave the range of float although the result is inside it.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <span>
 #include <vector>
 
 #include "codecs/float_range.h"
 
 namespace pqw {
-
-inline bool all_finite(std::span<const float> values) {
-  return largest_magnitude(values) <= std::numeric_limits<float>::max();
-}
 
 // y is the result of `product(x, y, 1)`. If y is not finite although x is, computes it again in
 // units of 2^-exponent, in which neither products nor sums overflow. A value that is still infinite

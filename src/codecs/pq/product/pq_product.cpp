@@ -47,29 +47,41 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
   if (cols() == 0) return;
   batch_lookup_.emplace(weight, tiles_, *kernels_.product);
   decode_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kFloat);
-  if (options.precision == Precision::kFast && kernels_.product->direct_bfloat16 != nullptr &&
-      DirectProduct::holds_bfloat16(weight.codebooks)) {
-    decode_bf16_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kBfloat16);
-  }
-  if (options.precision != Precision::kExact && has_integer_tables(weight)) {
-    build_integer_tables(weight);
-  }
+  if (options.precision != Precision::kExact) add_rounded_products(weight);
 }
 
-void PqProduct::build_integer_tables(const PqWeight& weight) {
-  // The error of one row of y spreads by 1 / sqrt(2 rows) of itself: twice that has room.
-  const double margin = 1 + std::sqrt(2 / static_cast<double>(rows()));
+void PqProduct::add_rounded_products(const PqWeight& weight) {
+  const bool fast = options_.precision == Precision::kFast;
+  const bool has_bfloat16 = fast && kernels_.product->direct_bfloat16 != nullptr &&
+                            DirectProduct::holds_bfloat16(weight.codebooks);
+  if (!has_bfloat16 && !has_integer_tables(weight)) return;
+  const TableErrorMeter meter(weight, *decode_);
+  constexpr double kBfloat16Error = 0x1p-8;  // of a product of two values, each rounded
+  const double most = kSingleRowError * documented_error(options_.precision);
+  if (has_bfloat16 && meter.cancellation() * kBfloat16Error <= most) {
+    decode_bf16_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kBfloat16);
+  }
+  if (has_integer_tables(weight)) add_integer_tables(weight, meter);
+}
+
+void PqProduct::add_integer_tables(const PqWeight& weight, const TableErrorMeter& meter) {
+  constexpr double kRoom = 1.05;  // the mean is measured on a few rows of x
+  const double most = documented_error(options_.precision);
+  const auto is_exact_enough = [&](const TableError& error) {
+    return kRoom * error.mean <= most &&
+           meter.cancellation() * error.single <= kSingleRowError * most;
+  };
   for (const double share : kLongShares) {
     lookup_.emplace(weight, tiles_, options_.precision == Precision::kHigh, share,
                     *kernels_.lookup);
-    const double error = table_error(*lookup_, *decode_, {rows(), cols()});
-    if (margin * error <= documented_error(options_.precision)) break;
+    if (is_exact_enough(meter.measure(*lookup_))) break;
     lookup_.reset();
   }
   // Finer than the tables for a row at a time, which have 8 bits.
   if (lookup_ && options_.precision == Precision::kFast && tiles_.width() == CodeWidth::kWide &&
       weight.block_size <= BatchLookupProduct::kLargestBlock) {
     batch_lookup_integers_.emplace(weight, tiles_, lookup_->long_centroids(), *kernels_.lookup);
+    if (!is_exact_enough(meter.measure(*batch_lookup_integers_))) batch_lookup_integers_.reset();
   }
 }
 

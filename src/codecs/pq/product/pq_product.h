@@ -7,6 +7,7 @@
 #include "codecs/pq/product/direct_product.h"
 #include "codecs/pq/product/float_product.h"
 #include "codecs/pq/product/lookup_product.h"
+#include "codecs/pq/product/table_error.h"
 #include "kernels/table.h"
 #include "pqw/codecs/pq.h"
 #include "pqw/codecs/product.h"
@@ -23,8 +24,9 @@ namespace pqw {
 // other rows of the range or of the batch, as long as the method is the same.
 //
 // Where a few centroids are far longer than the others, their codes, up to 8 % of all, are computed
-// as floats beside the tables of integers. A weight whose tables would still be less exact
-// than the precision promises on normal x is computed with float32 tables.
+// as floats beside the tables of integers. A weight whose tables would still be less exact than the
+// precision promises, measured on a few rows of normal x, is computed with float32 tables; so is
+// one of few rows, or with few rows that weigh.
 // A row of x with an infinite or NaN value, or with values so large or small that the scale of its
 // tables would not be a normal float, is computed as if the precision were kExact.
 class PqProduct : public Product {
@@ -41,7 +43,8 @@ class PqProduct : public Product {
   ServeMethod method(std::size_t batch) const { return method(batch, rows()); }
 
  private:
-  void build_integer_tables(const PqWeight& weight);
+  void add_rounded_products(const PqWeight& weight);
+  void add_integer_tables(const PqWeight& weight, const TableErrorMeter& meter);
   ServeMethod method(std::size_t batch, std::size_t n_rows) const;
   void multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first, ConstMatrix x,
                         MutableMatrix y, bool parallel) const;

@@ -1,13 +1,52 @@
-// How exact the integer tables of a weight are.
+// How exact the integer tables of a weight are, measured on normal rows of x.
 #pragma once
 
+#include <cstddef>
+#include <vector>
+
+#include "codecs/pq/product/batch_lookup_product.h"
 #include "codecs/pq/product/direct_product.h"
 #include "codecs/pq/product/lookup_product.h"
 
 namespace pqw {
 
-// ‖y' - y‖ / ‖y‖ of the products through integer tables and with floats, on a few rows of normal
-// x and up to a few hundred rows of W; infinity when the tables cannot hold such x.
-double table_error(const LookupProduct& integers, const DirectProduct& floats, MatrixShape matrix);
+// Of ‖error‖ in units of sqrt(Σ_rc x_c² W_rc²), which is ‖y‖ on average over the signs of x.
+struct TableError {
+  double mean = 0;    // root mean square over rows of x
+  double single = 0;  // what all but about one of ten thousand rows of x stay below
+};
+
+// The products of one weight with a few rows of x; they are made once and compared with those of
+// several tables.
+class TableErrorMeter {
+ public:
+  // `floats` are the products to compare with.
+  TableErrorMeter(const PqWeight& weight, const DirectProduct& floats);
+
+  // How many times as short as that unit y may be by chance where few rows of W weigh, so that an
+  // error shows as much more; 1 where many do.
+  double cancellation() const;
+
+  // Infinite when the tables cannot hold such x.
+  TableError measure(const LookupProduct& integers) const { return measure_any(integers); }
+  TableError measure(const BatchLookupProduct& integers) const { return measure_any(integers); }
+
+ private:
+  template <class Product>
+  TableError measure_any(const Product& integers) const;
+
+  void weigh(const PqWeight& weight);
+  void multiply(const PqWeight& weight, const DirectProduct& floats);
+
+  MatrixShape matrix_;
+  double effective_rows_ = 0;  // that would weigh as much if all were alike: (Σ‖W_r‖²)² / Σ‖W_r‖⁴
+  std::vector<double> column_squares_;   // Σ_r W_rc² of each column
+  std::vector<std::size_t> first_rows_;  // of the ranges of W that are multiplied
+  std::size_t range_rows_ = 0;           // of each
+  std::size_t n_x_ = 0;
+  std::vector<float> x_;               // [n_x][cols]
+  std::vector<double> squared_units_;  // [n_x]
+  std::vector<float> expected_;        // [ranges][n_x][range_rows]
+};
 
 }  // namespace pqw
