@@ -247,7 +247,10 @@ ServeOptions options_of(const std::string& how) {
   return options;
 }
 
-TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
+// A later version may compute a product more exactly, through float tables: then it is as near to
+// the recorded one as the errors of both allow.
+TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHadOrAreMoreExact) {
+  std::size_t n_equal = 0, n_products = 0;
   for (const Golden& golden : kArchives) {
     if (!golden.served) continue;
     const ArchiveReader archive(archive_of(golden));
@@ -255,12 +258,20 @@ TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
     for (const Layer& layer : layers_of(archive)) layers[layer.name] = layer;
     for (const auto& [how, expected] : tensors_of(*open_weights(served_of(golden)))) {
       const Layer& layer = layers.at(how.substr(how.rfind(' ') + 1));
-      std::vector<float> y = product(archive, layer, 1, options_of(how));
-      const auto batch = product(archive, layer, 3, options_of(how));
+      const ServeOptions options = options_of(how);
+      std::vector<float> y = product(archive, layer, 1, options);
+      const auto batch = product(archive, layer, 3, options);
       y.insert(y.end(), batch.begin(), batch.end());
-      EXPECT_EQ(y, expected.floats()) << golden.name << ": " << how;
+      const std::vector<float> recorded = expected.floats();
+      ++n_products;
+      n_equal += y == recorded;
+      const double most = 2 * kSingleRowError * documented_error(options.precision);
+      EXPECT_LE(relative_error(y, std::vector<double>(recorded.begin(), recorded.end())), most)
+          << golden.name << ": " << how;
     }
   }
+  EXPECT_EQ(n_products, 56u);
+  EXPECT_GE(n_equal, 20u) << "of int8 and of weights with many rows";
 }
 
 Error error_of(const auto& action) {
