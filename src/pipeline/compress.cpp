@@ -269,13 +269,13 @@ TensorReport size_candidate(const WeightReader& reader, std::size_t index, const
   return report;
 }
 
-// The layers of an owner; learned only if the plan does not tell the outcome.
+// The layers of an owner. They are learned even if the plan has their size: joint factors may lose
+// a layer that is faint or unlike the others.
 void preview_layers(const WeightReader& reader, std::size_t index, const PlanEntry& entry,
                     JointGroups& groups) {
-  groups.decide(reader, index, nullptr);
-  if (!groups.shares(index) || groups.foreseen(index)) return;
   std::vector<FloatTensor> layers;
   groups.decide(reader, index, &layers);
+  if (!groups.shares(index)) return;
   const auto& options = std::get<TensorizedOptions>(entry.options);
   groups.settle(reader, index, encode_joint(layers, options).front());
 }

@@ -25,15 +25,10 @@ void JointGroups::decide(const WeightReader& reader, std::size_t owner,
       group.refusal = fmt::format("a joint layer {}", layer.reason);
       break;
     }
-    group.near_limits |= near_limits(*layer.tensor);
     if (layers != nullptr) layers->push_back(std::move(*layer.tensor));
   }
   if (layers != nullptr && !group.refusal.empty()) layers->clear();
   groups_.insert_or_assign(owner, std::move(group));
-}
-
-bool JointGroups::foreseen(std::size_t owner) const {
-  return foresight(plan_[owner].options) == Foresight::kOutcome && !find(owner)->near_limits;
 }
 
 void JointGroups::settle(const WeightReader& reader, std::size_t owner,

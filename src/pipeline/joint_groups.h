@@ -23,9 +23,6 @@ class JointGroups {
   // null, gets the values of all of them. Errors: those of read_floats.
   void decide(const WeightReader& reader, std::size_t owner, std::vector<FloatTensor>* layers);
 
-  // Whether the planned weight of a group tells the outcome: its size, and that it will be taken.
-  bool foreseen(std::size_t owner) const;
-
   // Sets the encoded weight of that owner. Its layers share it unless it is refused.
   void settle(const WeightReader& reader, std::size_t owner, const TensorizedWeight& weight);
 
@@ -52,7 +49,6 @@ class JointGroups {
   struct Group {
     std::string refusal;  // empty: they share
     TensorizedWeight weight = {};
-    bool near_limits = false;                  // one of the layers is
     std::vector<Distortion> distortions = {};  // of the layers
   };
   const Group* find(std::size_t index) const;

@@ -235,6 +235,20 @@ TEST_F(JointFiles, ALayerThatIsNotFiniteIsAnErrorOrDissolvesItsGroup) {
   EXPECT_EQ(plan_compression(input_, falling).file_bytes, report.file_bytes);
 }
 
+// Plain factors have a size that is known, but the errors of strong layers drown a faint one.
+TEST_F(JointFiles, ADryRunForeseesThatAFaintLayerDissolvesItsGroup) {
+  write_input(infos_, 1, "", "a.1");
+  for (const char* more : {"", ",form=tucker", ",form=cp,rank=8"}) {
+    const Report report = compress(input_, archive_, recipe(more), true);
+    const Report plan = plan_compression(input_, recipe(more));
+    EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
+    EXPECT_EQ(plan.file_bytes, report.file_bytes) << more;
+    EXPECT_THAT(report.tensors[0].note, HasSubstr("a joint layer: tensorized: relative error "));
+    EXPECT_EQ(plan.tensors[0].note, report.tensors[0].note) << more;
+    EXPECT_THAT(report.tensors[3].note, HasSubstr("joint: has the factors of 2 layers")) << more;
+  }
+}
+
 TEST_F(JointFiles, ATensorLikeNoOtherIsEncodedByItself) {
   Recipe alone{.rules = {{"other", parse_settings("codec=tensorized,rank=0.3,joint=x")},
                          {".", {{"codec", "plain"}}}}};

@@ -41,9 +41,9 @@ Report compress(const std::string& input, const std::string& output, const Recip
                 const ReadOptions& options = {});
 
 // A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
-// the input. Learns only if the report depends on it: quantized factors, weights near the limits of
-// their type, few iterations (codecs/foresight.h). Checks `output` as compress does, unless it is
-// empty.
+// the input. Learns only if the report depends on it: joint layers, quantized factors, weights near
+// the limits of their type, few iterations (codecs/foresight.h). Checks `output` as compress does,
+// unless it is empty.
 Report plan_compression(const std::string& input, const Recipe& recipe,
                         const std::string& output = "", const ReadOptions& options = {});
 
