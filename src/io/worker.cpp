@@ -48,8 +48,25 @@ std::uint64_t seconds_used(pid_t child) {
   return static_cast<std::uint64_t>(used.tv_sec);
 }
 
-std::string reason_of(const char* call) {
-  return call + (": " + std::generic_category().message(errno));
+std::string reason_of(const char* call, int error) {
+  return call + (": " + std::generic_category().message(error));
+}
+
+// What a system call lacked that failed with that error; nullptr if it is not a lack.
+const char* lack_of(int error) {
+  switch (error) {
+    case EMFILE:
+      return "no file descriptor is left (ulimit -n)";
+    case ENFILE:
+      return "no file descriptor is left on this system";
+    case EAGAIN:
+      return "no process is left (ulimit -u)";
+    case ENOMEM:
+    case ENOBUFS:
+      return "no memory is left";
+    default:
+      return nullptr;
+  }
 }
 
 // Signals that end a process after a forbidden action.
@@ -72,18 +89,18 @@ Worker::Worker(const InputFile& file, Service service) : path_(file.path()) {
 void Worker::start(const InputFile& file, const Service& service) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    throw not_allowed(reason_of("socketpair"));
+    throw cannot_start("socketpair", errno);
   }
   socket_ = ends[0];
-  std::string reason;
+  int error = 0;
   {
     const SignalPause pause;  // the handlers of this program must not run in the child
     child_ = ::fork();
     if (child_ == 0) serve_requests(ends[1], file.descriptor(), service);
-    if (child_ < 0) reason = reason_of("fork");
+    if (child_ < 0) error = errno;
   }
   ::close(ends[1]);
-  if (child_ < 0) throw not_allowed(reason);
+  if (child_ < 0) throw cannot_start("fork", error);
   wait_at_most(kPatience * kSeconds);
   const std::vector<std::byte> memory = receive(sizeof(memory_at_start_));
   std::memcpy(&memory_at_start_, memory.data(), memory.size());
@@ -109,7 +126,7 @@ bool Worker::limit(int resource, std::uint64_t value) {
   bool ok = ::prlimit(child_, which, nullptr, &limits) == 0;
   limits.rlim_cur = std::min<rlim_t>(value, limits.rlim_max);
   ok = ok && ::prlimit(child_, which, &limits, nullptr) == 0;
-  if (!ok && errno != ESRCH) throw not_allowed(reason_of("prlimit"));
+  if (!ok && errno != ESRCH) throw not_allowed(reason_of("prlimit", errno));
   return limits.rlim_cur < value;
 }
 
@@ -187,6 +204,12 @@ Error Worker::error_of_child(const WorkerAnswer& answer, const std::string& text
       shortage_.memory && (code == ErrorCode::kFormat || code == ErrorCode::kCorrupt);
   return {code, printable(text) +
                     (may_be_memory ? std::string("; ") + kShortMemory + " may be why" : "")};
+}
+
+Error Worker::cannot_start(const char* call, int error) const {
+  const char* const lack = lack_of(error);
+  if (lack == nullptr) return not_allowed(reason_of(call, error));
+  return {ErrorCode::kIo, path_ + ": cannot start the process that reads it: " + lack};
 }
 
 Error Worker::not_allowed(const std::string& what) const {

@@ -27,7 +27,8 @@ class Worker {
   // Runs in the child, for one request after the other. Its errors arrive at the caller of `call`.
   using Service = std::function<std::vector<std::byte>(std::uint64_t request)>;
 
-  // Errors: kIo when the system does not allow such a process; the message says which call failed.
+  // Errors: kIo when the system does not allow such a process, or when descriptors, processes or
+  // memory are missing; the message says which call failed or what is missing.
   Worker(const InputFile& file, Service service);
   ~Worker();
   Worker(Worker&&) = delete;
@@ -54,6 +55,7 @@ class Worker {
   std::vector<std::byte> receive_bytes(std::size_t n_bytes);
   bool receive_into(std::span<std::byte> bytes);
   Error error_of_child(const WorkerAnswer& answer, const std::string& text) const;
+  Error cannot_start(const char* call, int error) const;
   Error not_allowed(const std::string& what) const;
   [[noreturn]] void fail(ErrorCode code, const std::string& what);
   [[noreturn]] void fail_as_child_ended();

@@ -152,6 +152,40 @@ TEST_F(WorkerTest, ASystemThatRefusesTheSandboxIsNamed) {
               "not permitted; --trusted");
 }
 
+TEST_F(WorkerTest, AMissingDescriptorIsNotBlamedOnTheSystem) {
+  const InputFile file(path_);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  std::string message;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  try {
+    const Worker worker(file, [](std::uint64_t) { return std::vector<std::byte>(); });
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(message, path_ +
+                         ": cannot start the process that reads it: no file descriptor is left "
+                         "(ulimit -n)");
+}
+
+TEST_F(WorkerTest, AMissingProcessIsNotBlamedOnTheSystem) {
+  if (has_sanitizer()) GTEST_SKIP() << "sanitizers need these calls themselves";
+  std::vector<long> calls{SYS_clone, SYS_clone3};
+#ifdef SYS_fork
+  calls.push_back(SYS_fork);
+#endif
+  const auto run_refused = [&] {
+    if (!test::deny_calls(calls, EAGAIN)) ::_exit(0);
+    const Error error = error_of([](std::uint64_t) { return std::vector<std::byte>(); });
+    std::fputs(error.what(), stderr);
+    ::_exit(error.code() == ErrorCode::kIo ? 1 : 2);
+  };
+  EXPECT_EXIT(run_refused(), testing::ExitedWithCode(1),
+              "f: cannot start the process that reads it: no process is left .ulimit -u.$");
+}
+
 // A descriptor that stays open would be a hole in the sandbox.
 TEST_F(WorkerTest, DescriptorsAreClosedWithoutTheCallForIt) {
   if (has_sanitizer()) GTEST_SKIP() << "sanitizers need what the sandbox forbids, and get it";
