@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "archive/layout.h"
 #include "archive/link_name.h"
@@ -102,13 +103,29 @@ h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
           .name_bytes = options.name_bytes + options.n_tensors};
 }
 
+h5::Context context_of(const std::string& shown_path) { return {shown_path, "", ErrorCode::kIo}; }
+
+// On disk or in memory.
+template <class File>
+h5::Handle create(File& file, const h5::Context& context) {
+  const auto lock = h5::exclusive();
+  return h5::create_file(file, h5::FileKind::kArchive, context);
+}
+
 }  // namespace
 
 Body::Body(const std::string& file, const std::string& shown_path,
-           const ArchiveWriterOptions& options, Data data)
-    : context_{shown_path, "", ErrorCode::kIo}, data_(data) {
+           const ArchiveWriterOptions& options)
+    : Body(create(file, context_of(shown_path)), context_of(shown_path), options, Data::kWrite) {}
+
+Body::Body(h5::SparseFile& file, const std::string& shown_path, const ArchiveWriterOptions& options)
+    : Body(create(file, context_of(shown_path)), context_of(shown_path), options,
+           Data::kAllocateOnly) {}
+
+Body::Body(h5::Handle file, const h5::Context& context, const ArchiveWriterOptions& options,
+           Data data)
+    : context_(context), data_(data), file_(std::move(file)) {
   const auto lock = h5::exclusive();
-  file_ = h5::create_file(file, h5::FileKind::kArchive, context_);
   const h5::Object root = h5::open_root(file_.id(), context_);
   h5::write_text(root.handle.id(), kFormatAttribute, kFormat, context_);
   h5::write_number(root.handle.id(), kVersionAttribute, kVersion, context_);

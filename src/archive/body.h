@@ -8,26 +8,27 @@
 
 #include "archive/manifest.h"
 #include "h5/handle.h"
+#include "h5/sparse_file.h"
 #include "pqw/archive/archive.h"
 
 namespace pqw::archive {
 
 class Body {
  public:
-  enum class Data {
-    kWrite,
-    kAllocateOnly,  // the bytes of sections and plain tensors are ignored
-  };
-
   // Truncates or creates `file`, which messages call `shown_path`.
-  Body(const std::string& file, const std::string& shown_path, const ArchiveWriterOptions& options,
-       Data data);
+  Body(const std::string& file, const std::string& shown_path, const ArchiveWriterOptions& options);
+
+  // Only allocates: the bytes of sections and plain tensors are ignored. `file` outlives the body.
+  Body(h5::SparseFile& file, const std::string& shown_path, const ArchiveWriterOptions& options);
 
   void add(const Record& record);
   void add_plain(const TensorInfo& info, std::span<const std::byte> bytes);
   void close();
 
  private:
+  enum class Data { kWrite, kAllocateOnly };
+
+  Body(h5::Handle file, const h5::Context& context, const ArchiveWriterOptions& options, Data data);
   void write_metadata(const std::map<std::string, std::string>& metadata);
   // Checks what all tensors have in common and returns the name of the link.
   std::string claim_name(const TensorInfo& info, const h5::Context& context);

@@ -10,8 +10,7 @@ namespace pqw {
 
 struct ArchiveWriter::Impl {
   Impl(const std::string& path, const ArchiveWriterOptions& options)
-      : file(path, options.overwrite),
-        body(file.temporary_path(), path, options, archive::Body::Data::kWrite) {}
+      : file(path, options.overwrite), body(file.temporary_path(), path, options) {}
 
   AtomicFile file;  // outlives the body, which writes to it
   archive::Body body;

@@ -30,10 +30,8 @@ void require_no_writer(const InputFile& file, const Context& context) {
   }
 }
 
-}  // namespace
-
-Handle create_file(const std::string& path, FileKind kind, const Context& context) {
-  const Handle access = access_list(context);
+Handle create(const std::string& path, const Handle& access, FileKind kind,
+              const Context& context) {
   const Handle list = own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, context, "create a property list");
   check(H5Pset_obj_track_times(list.id(), false), context, "turn times off");
   // Whoever creates a file has its own lock (io/atomic_file.h), which this one would run into on
@@ -53,6 +51,18 @@ Handle create_file(const std::string& path, FileKind kind, const Context& contex
   }
   return own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, list.id(), access.id()), H5Fclose, context,
              "create");
+}
+
+}  // namespace
+
+Handle create_file(const std::string& path, FileKind kind, const Context& context) {
+  return create(path, access_list(context), kind, context);
+}
+
+Handle create_file(SparseFile& file, FileKind kind, const Context& context) {
+  const Handle access = access_list(context);
+  use_sparse_file(access.id(), file, context);
+  return create("in memory", access, kind, context);
 }
 
 Handle open_file(const InputFile& file, const Context& context) {

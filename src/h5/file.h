@@ -4,6 +4,7 @@
 #include <string>
 
 #include "h5/handle.h"
+#include "h5/sparse_file.h"
 #include "pqw/io/input_file.h"
 
 namespace pqw::h5 {
@@ -19,6 +20,9 @@ inline constexpr std::size_t kUserBlockBytes = 512;
 // Truncates or creates `path`. Neither the file nor its objects hold times: equal calls give equal
 // bytes. `context` names the file for people, whatever `path` is.
 Handle create_file(const std::string& path, FileKind kind, const Context& context);
+
+// The same in memory. `file` has to outlive the handle.
+Handle create_file(SparseFile& file, FileKind kind, const Context& context);
 
 // Where files that exist are opened, all of them: read-only, by a descriptor of a regular file that
 // is open already (h5/driver.h), with filter plugins off, and not while another program writes. The

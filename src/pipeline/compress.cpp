@@ -343,7 +343,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
   const Input input = open_input(input_path, recipe, true, options);
   Report report;
   report.skipped = input.reader->skipped();
-  ArchiveSizer sizer(input.archive_options);
+  ArchiveSizer sizer(input.archive_options, output.empty() ? "the archive" : output);
   JointGroups groups(input.plan);
   for (std::size_t i = 0; i < input.plan.size(); ++i) {
     report.tensors.push_back(

@@ -1,10 +1,14 @@
 // What archives weigh beyond their data, and that it can be foretold.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <memory>
 #include <random>
+#include <utility>
 
 #include "pqw/archive/archive.h"
+#include "pqw/core/error.h"
 #include "tests/archive/samples.h"
 #include "tests/temp_dir.h"
 
@@ -110,6 +114,41 @@ class RandomTensors {
 void clear_bytes(Record& record) {
   for (Section& section : record.sections) section.bytes.clear();
   for (Record& part : record.parts) clear_bytes(part);
+}
+
+TEST(ArchiveSizer, NeedsNoFile) {
+  const test::TempDir dir;
+  const TensorInfo info{"w", DType::kF32, {1000, 1000}};
+  ArchiveWriter writer(dir / "a.h5", {});
+  writer.add_plain(info, counting_bytes(byte_count(info)));
+  const std::uint64_t expected = writer.commit();
+  rlimit files{}, bytes{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &bytes), 0);
+  const rlimit no_files{0, files.rlim_max}, no_bytes{0, bytes.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &no_files), 0);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &no_bytes), 0);
+  ArchiveSizer sizer({});
+  sizer.add_plain(info);
+  const std::uint64_t size = sizer.finish();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &bytes), 0);
+  EXPECT_EQ(size, expected);
+}
+
+TEST(ArchiveSizer, MessagesNameTheArchive) {
+  const TensorInfo info{"w", DType::kF32, Shape(33, 1)};
+  for (const auto& [sizer, name] :
+       {std::pair(std::make_shared<ArchiveSizer>(ArchiveWriterOptions{}), "the archive"),
+        std::pair(std::make_shared<ArchiveSizer>(ArchiveWriterOptions{}, "m.h5"), "m.h5")}) {
+    try {
+      sizer->add_plain(info);
+      FAIL() << "33 dimensions were accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), name + std::string(": tensor 'w': 33 dimensions; HDF5 holds at most "
+                                                 "32"));
+    }
+  }
 }
 
 TEST(ArchiveSizer, AgreesWithTheWriterOnRandomTensors) {

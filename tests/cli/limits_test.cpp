@@ -131,6 +131,21 @@ TEST_F(Limits, WorkIsDoneWithoutThreadsThatCannotBeCreated) {
   EXPECT_EQ(run({"bench", "m.h5", "--trusted", "--batch", "1"}, no_threads).status, 0);
 }
 
+TEST_F(Limits, DryRunNeedsNoPlaceForFiles) {
+  ASSERT_EQ(run(quantize()).status, 0);
+  const std::string size = std::to_string(std::filesystem::file_size(dir_ / "m.h5"));
+  for (const test::Prepare& prepare :
+       {with_variable("TMPDIR", dir_ / "none"), limited(RLIMIT_NOFILE, 4)}) {
+    const test::Outcome outcome =
+        run({"quantize", "model.safetensors", "-o", "new.h5", "--dry-run", "--json"}, [&] {
+          ::close_range(3, ~0u, 0);
+          prepare();
+        });
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr(size));
+  }
+}
+
 TEST_F(Limits, FileThatOutgrowsItsLimitIsAnError) {
   ASSERT_EQ(run({"quantize", "model.safetensors", "-o", "a.h5"}).status, 0);
   for (const char* output : {"out.safetensors", "out.npz", "out.h5", "out.npy"}) {

@@ -58,10 +58,12 @@ class ArchiveWriter {
 
 // Tells the exact size of an archive in bytes before it is written. It depends on names, types,
 // shapes, features, option texts and metadata. The bytes of sections and plain tensors do not
-// matter and may be empty.
+// matter and may be empty. Needs memory only, no file.
 class ArchiveSizer {
  public:
-  explicit ArchiveSizer(const ArchiveWriterOptions& options);
+  // Messages call the archive `name`.
+  explicit ArchiveSizer(const ArchiveWriterOptions& options,
+                        const std::string& name = "the archive");
   ~ArchiveSizer();
 
   void add(const Record& record);
