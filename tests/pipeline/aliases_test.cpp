@@ -188,6 +188,8 @@ TEST_F(AliasFiles, TheReportCountsWhatAnAliasStores) {
   EXPECT_EQ(alias.n_parameters, 0u);
   EXPECT_TRUE(alias.compressed());
   EXPECT_EQ(alias.distortion->squared_error(), target.distortion->squared_error());
+  const double stored = static_cast<double>(target.bytes + report.tensors[3].bytes);
+  EXPECT_EQ(report.bits_per_coarse_weight(), 8 * stored / (2 * 128 * 64));
   const TensorReport& plain = report.tensors[4];
   EXPECT_EQ(plain.codec, "alias");
   EXPECT_EQ(plain.note, "same as 'fc.bias'");

@@ -54,7 +54,8 @@ struct Report {
   std::size_t parameters() const;
   double bits_per_weight() const;  // of the whole file, over all elements
   // Bits that codecs store, over the elements of the tensors that are neither plain nor int8: those
-  // would hide how few bits the other tensors have. Empty if there are no others.
+  // would hide how few bits the other tensors have. Aliases are left out. Empty if there are no
+  // others.
   std::optional<double> bits_per_coarse_weight() const;
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;
