@@ -1,6 +1,7 @@
 // What the readers of all formats share: the lists that they fill while opening.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,13 @@ class BasicReader : public WeightReader {
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const Metadata& metadata() const override { return metadata_; }
   const std::vector<Skipped>& skipped() const override { return skipped_; }
+  std::size_t stored_as(std::size_t index) const override {
+    return stored_as_.empty() ? index : stored_as_.at(index);
+  }
 
  protected:
   std::vector<TensorInfo> tensors_;
+  std::vector<std::size_t> stored_as_;  // empty: every tensor has its own values
   Metadata metadata_;
   std::vector<Skipped> skipped_;
 };

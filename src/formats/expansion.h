@@ -11,6 +11,11 @@ namespace pqw {
 inline constexpr std::uint64_t kMaxExpansion = 200;
 inline constexpr std::uint64_t kFreeBytes = std::uint64_t{64} << 20;
 
+// A second name of a tensor takes hardly any bytes of a file, but reading all names reads the data
+// again for each. Equal tensors of real files have few names: all second names may unpack to this
+// many times as much as a file of that size may otherwise.
+inline constexpr std::uint64_t kSecondNames = 16;
+
 class Expansion {
  public:
   explicit Expansion(std::uint64_t file_bytes)
@@ -29,6 +34,23 @@ class Expansion {
 
  private:
   std::uint64_t rest_;
+};
+
+// The same for files in which a tensor may have several names.
+class NamedExpansion {
+ public:
+  explicit NamedExpansion(std::uint64_t file_bytes)
+      : data_(file_bytes),
+        second_names_(file_bytes < UINT64_MAX / kSecondNames ? file_bytes * kSecondNames
+                                                             : UINT64_MAX) {}
+
+  bool allows(std::uint64_t n_bytes) const { return data_.allows(n_bytes); }
+  bool take(std::uint64_t n_bytes, bool is_first_name) {
+    return is_first_name ? data_.take(n_bytes) : second_names_.take(n_bytes);
+  }
+
+ private:
+  Expansion data_, second_names_;
 };
 
 }  // namespace pqw

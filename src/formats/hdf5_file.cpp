@@ -40,7 +40,10 @@ class Hdf5Reader : public BasicReader {
     Hdf5Content content = walk_hdf5(file_.id(), input_.size(), input_.path());
     found_ = std::move(content.tensors);
     skipped_ = std::move(content.skipped);
-    for (const Hdf5Tensor& tensor : found_) tensors_.push_back(tensor.info);
+    for (const Hdf5Tensor& tensor : found_) {
+      tensors_.push_back(tensor.info);
+      stored_as_.push_back(tensor.stored_as);
+    }
     read_metadata();
   }
 

@@ -22,7 +22,10 @@ constexpr std::size_t kMaxListBytes = std::size_t{128} << 20;
 std::vector<std::byte> encode_lists(const WeightReader& reader) {
   WireWriter out;
   out.number(reader.tensors().size());
-  for (const TensorInfo& info : reader.tensors()) out.tensor(info);
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    out.tensor(reader.tensors()[i]);
+    out.number(reader.stored_as(i));
+  }
   out.number(reader.metadata().size());
   for (const auto& [key, value] : reader.metadata()) {
     out.text(key);
@@ -66,8 +69,11 @@ class IsolatedReader : public BasicReader {
   void decode_lists(std::span<const std::byte> bytes) {
     try {
       WireReader in(bytes);
-      constexpr std::size_t kLeastTensor = 3 * sizeof(std::uint64_t);
-      for (std::size_t n = in.count(kLeastTensor); n > 0; --n) tensors_.push_back(in.tensor());
+      constexpr std::size_t kLeastTensor = 4 * sizeof(std::uint64_t);
+      for (std::size_t n = in.count(kLeastTensor); n > 0; --n) {
+        tensors_.push_back(in.tensor());
+        stored_as_.push_back(in.number());
+      }
       for (std::size_t n = in.count(2 * sizeof(std::uint64_t)); n > 0; --n) {
         std::string key = in.text();
         metadata_[std::move(key)] = in.text();
@@ -80,11 +86,27 @@ class IsolatedReader : public BasicReader {
     } catch (const Error& error) {
       InFile{file_.path()}.fail(ErrorCode::kFormat, error.what());
     }
-    Expansion expansion(file_.size());
-    for (const TensorInfo& info : tensors_) {
-      if (expansion.take(byte_count(info))) continue;
-      InTensor{file_.path(), info.name}.fail(ErrorCode::kFormat, "an impossible size");
+    check_lists();
+  }
+
+  // The child may have been taken over.
+  void check_lists() const {
+    NamedExpansion expansion(file_.size());
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const TensorInfo& info = tensors_[i];
+      const InTensor here{file_.path(), info.name};
+      if (!is_name_of(i, stored_as_[i])) here.fail(ErrorCode::kFormat, "a name of no tensor");
+      if (!expansion.take(byte_count(info), stored_as_[i] == i)) {
+        here.fail(ErrorCode::kFormat, "an impossible size");
+      }
     }
+  }
+
+  // Whether tensor i may be a name of tensor `stored`: its own or a second one.
+  bool is_name_of(std::size_t i, std::size_t stored) const {
+    return stored <= i && stored_as_[stored] == stored &&
+           tensors_[stored].dtype == tensors_[i].dtype &&
+           tensors_[stored].shape == tensors_[i].shape;
   }
 
   InputFile file_;                        // in the child: moved to direct_

@@ -51,6 +51,7 @@ class Walk {
   struct Dataset {
     std::optional<Hdf5Tensor> tensor;
     Skipped skipped;
+    std::optional<std::size_t> first_name = {};  // its index in the list of tensors
   };
 
   void skip(const std::string& name, std::string what) {
@@ -159,21 +160,25 @@ class Walk {
         {}};
   }
 
-  void add(const Dataset& dataset, const std::string& name) {
+  void add(Dataset& dataset, const std::string& name) {
     if (!dataset.tensor) {
       content_.skipped.push_back(dataset.skipped);
       content_.skipped.back().name = name;
       return;
     }
+    const bool is_first_name = !dataset.first_name;
+    if (is_first_name) dataset.first_name = content_.tensors.size();
     content_.tensors.push_back(*dataset.tensor);
+    content_.tensors.back().stored_as = *dataset.first_name;
     TensorInfo& info = content_.tensors.back().info;
     info.name = name;
-    if (expansion_.take(byte_count(info))) return;
+    if (expansion_.take(byte_count(info), is_first_name)) return;
     throw context_.about(h5::quoted("tensor", name))
         .error(
-            fmt::format("its {} bytes are too many: all tensors of a file of {} bytes may unpack "
-                        "to {} times that",
-                        byte_count(info), file_bytes_, kMaxExpansion));
+            fmt::format("its {} bytes are too many: all {} of a file of {} bytes may unpack to {} "
+                        "times that",
+                        byte_count(info), is_first_name ? "tensors" : "second names of tensors",
+                        file_bytes_, kMaxExpansion * (is_first_name ? 1 : kSecondNames)));
   }
 
   void check(const h5::DatasetInfo& info, DType dtype, const h5::Context& context) const {
@@ -200,7 +205,7 @@ class Walk {
   h5::Id file_;
   std::size_t max_links_;
   std::uint64_t file_bytes_;
-  Expansion expansion_;
+  NamedExpansion expansion_;
   h5::Context context_;
   std::size_t n_links_ = 0;
   std::size_t n_name_bytes_ = 0;

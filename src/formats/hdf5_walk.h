@@ -16,6 +16,7 @@ struct Hdf5Tensor {
   TensorInfo info;
   std::uint64_t address = 0;  // of the dataset's header
   bool big_endian = false;
+  std::size_t stored_as = 0;  // the first tensor of that address
 };
 
 struct Hdf5Content {
@@ -29,8 +30,9 @@ inline constexpr std::size_t kMaxHdf5Links = std::size_t{1} << 20;
 // Follows hard links and soft links within the file, and lists an object under every name. Does not
 // follow a link back into a group that contains it. Checks that the data of every tensor lies in
 // this file, is packed with known filters, and unpacks to no more than the size of the file can
-// explain; each name of a tensor counts. Errors: kFormat, kUnsupported (a tensor that cannot be
-// read; more groups, links or bytes of names than any file of weights has).
+// explain; second names of tensors have a limit of their own (formats/expansion.h). Errors:
+// kFormat, kUnsupported (a tensor that cannot be read; more groups, links or bytes of names than
+// any file of weights has).
 Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path,
                       std::size_t max_links = kMaxHdf5Links);
 

@@ -76,6 +76,15 @@ const Int8Reference* AdoptingReader::reference_at(std::size_t index) const {
   return found == references_.end() ? nullptr : &*found;
 }
 
+// Equal int8 values stand for other floats where their scales differ.
+std::size_t AdoptingReader::stored_as(std::size_t index) const {
+  const std::size_t stored = file_->stored_as(origins_[index]);
+  const auto found = std::ranges::lower_bound(origins_, stored);
+  if (found == origins_.end() || *found != stored || reference_at(index) != nullptr) return index;
+  const auto result = static_cast<std::size_t>(found - origins_.begin());
+  return reference_at(result) == nullptr ? result : index;
+}
+
 TensorBytes AdoptingReader::read(std::size_t index) const {
   const auto weight = adopted(index);
   if (!weight) return file_->read(origins_[index]);

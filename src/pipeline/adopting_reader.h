@@ -22,6 +22,7 @@ class AdoptingReader : public WeightReader {
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const Metadata& metadata() const override { return file_->metadata(); }
   const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
+  std::size_t stored_as(std::size_t index) const override;
   TensorBytes read(std::size_t index) const override;
 
   // The index in the file.

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "archive/digest.h"
@@ -36,6 +37,17 @@ auto traits_of(const PlanEntry& entry) {
                     entry.compress ? entry.settings : "plain");
 }
 
+// Calls `of` once for all tensors that share their values in the file.
+template <class Of>
+auto once_for_all_names(const WeightReader& reader, Of of) {
+  std::map<std::size_t, std::invoke_result_t<Of, std::size_t>> known;
+  return [&reader, of, known](std::size_t i) mutable {
+    const std::size_t stored = reader.stored_as(i);
+    const auto found = known.find(stored);
+    return found != known.end() ? found->second : known.emplace(stored, of(i)).first->second;
+  };
+}
+
 // The groups of two or more tensors with the same key.
 template <class Key, class KeyOf>
 std::vector<std::vector<std::size_t>> split(const std::vector<std::size_t>& tensors, KeyOf key_of) {
@@ -53,12 +65,13 @@ std::vector<std::vector<std::size_t>> split(const std::vector<std::size_t>& tens
 std::vector<std::optional<std::size_t>> find_aliases(const WeightReader& reader,
                                                      std::span<const PlanEntry> plan) {
   const auto traits = [&](std::size_t i) { return traits_of(plan[i]); };
-  const auto hash = [&](std::size_t i) {
+  const auto hash = once_for_all_names(reader, [&](std::size_t i) {
     const TensorBytes bytes = reader.read(i);
     const auto* text = reinterpret_cast<const char*>(bytes.view().data());
     return std::hash<std::string_view>()({text, bytes.view().size()});
-  };
-  const auto digest = [&](std::size_t i) { return archive::sha256(reader.read(i).view()); };
+  });
+  const auto digest = once_for_all_names(
+      reader, [&](std::size_t i) { return archive::sha256(reader.read(i).view()); });
   std::vector<std::size_t> candidates;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (may_be_alias(plan[i])) candidates.push_back(i);

@@ -296,15 +296,55 @@ TEST_F(Hdf5File, LinksBeyondAMillionAreRefused) {
   expect_error(ErrorCode::kUnsupported, "more than 1048576 links or ");
 }
 
-// 60 names of 4 MiB in a file of little more than that: the 64 MiB that are free are soon taken.
-TEST_F(Hdf5File, EveryNameCountsAsItsData) {
+// 4 MiB that are on disk, under 302 names: more than 200 times the file, but not unlikely.
+TEST_F(Hdf5File, DataMayHaveManyNames) {
+  make_dataset(hsize_t{1} << 20, 0,
+               [](hid_t list) { H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY); });
+  ASSERT_GE(std::filesystem::file_size(path_), std::size_t{4} << 20);
+  change([](hid_t file) {
+    for (int i = 0; i <= 300; ++i) {
+      H5Lcreate_hard(file, "w", file, ("v" + std::to_string(i)).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+    }
+  });
+  for (const bool trusted : {false, true}) {
+    const auto reader = open_weights(path_, {.trusted = trusted});
+    ASSERT_EQ(reader->tensors().size(), 302u);
+    for (std::size_t i = 0; i < 302; ++i) EXPECT_EQ(reader->stored_as(i), 0u);
+  }
+}
+
+TEST_F(Hdf5File, TheFirstNameOfEachDatasetIsWhereItIsStored) {
+  make_dataset(4, 0);
+  change([](hid_t file) {
+    const hid_t w = H5Dopen2(file, "w", H5P_DEFAULT);
+    const hid_t space = H5Dget_space(w);
+    H5Dclose(H5Dcreate2(file, "b", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Dclose(w);
+    H5Lcreate_hard(file, "w", file, "a", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("b", file, "c", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  for (const bool trusted : {false, true}) {
+    const auto reader = open_weights(path_, {.trusted = trusted});
+    std::vector<std::size_t> stored;
+    for (std::size_t i = 0; i < reader->tensors().size(); ++i) {
+      stored.push_back(reader->stored_as(i));
+    }
+    EXPECT_THAT(names_of(*reader), ElementsAre("a", "b", "c", "w"));
+    EXPECT_THAT(stored, ElementsAre(0, 1, 1, 0));
+  }
+}
+
+// 60 names of 4 MiB that take nothing in a small file: the 64 MiB that are free are soon taken.
+TEST_F(Hdf5File, SecondNamesOfDataThatTakesNoSpaceAreRefused) {
   make_dataset(hsize_t{1} << 20, 1 << 16);
   change([](hid_t file) {
     for (int i = 0; i < 60; ++i) {
       H5Lcreate_hard(file, "w", file, ("v" + std::to_string(i)).c_str(), H5P_DEFAULT, H5P_DEFAULT);
     }
   });
-  expect_error(ErrorCode::kFormat, "its 4194304 bytes are too many: all tensors of a file of ");
+  expect_error(ErrorCode::kFormat,
+               "its 4194304 bytes are too many: all second names of tensors of a file of ");
 }
 
 TEST_F(Hdf5File, ReadsBfloat16WithoutATypeAndFloatsUnderAnotherName) {

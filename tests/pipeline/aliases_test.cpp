@@ -85,6 +85,41 @@ TEST(FindAliases, EveryByteTheTypeAndTheShapeCount) {
   EXPECT_EQ(aliases_in({kW, last, type, shape}), Aliases(4));
 }
 
+// A tensor under several names, of which it counts how often it is read.
+class ManyNames : public WeightReader {
+ public:
+  ManyNames(std::unique_ptr<WeightReader> file, std::size_t n_names) : file_(std::move(file)) {
+    for (std::size_t i = 0; i < n_names; ++i) {
+      tensors_.push_back(file_->tensors().front());
+      tensors_.back().name = std::to_string(i);
+    }
+  }
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  const Metadata& metadata() const override { return file_->metadata(); }
+  const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
+  std::size_t stored_as(std::size_t) const override { return 0; }
+  TensorBytes read(std::size_t) const override {
+    ++n_read;
+    return file_->read(0);
+  }
+
+  mutable std::size_t n_read = 0;
+
+ private:
+  std::unique_ptr<WeightReader> file_;
+  std::vector<TensorInfo> tensors_;
+};
+
+TEST(FindAliases, NamesOfStoredValuesAreFoundWithoutReadingThemForEach) {
+  const test::TempDir dir;
+  write_all(dir / "f.npz", {kW});
+  const ManyNames reader(open_weights(dir / "f.npz"), 50);
+  Aliases expected(50, 0);
+  expected[0] = kNone;
+  EXPECT_EQ(find_aliases(reader, make_plan(reader.tensors(), {})), expected);
+  EXPECT_LE(reader.n_read, 2u);  // for the hash and for the digest
+}
+
 TEST(FindAliases, OnlyWhereTheRecipeTreatsThemAlike) {
   const std::vector<Tensor> tied{kW, renamed(kW, "head")};
   EXPECT_EQ(aliases_in(tied, {.defaults = {{"seed", "1"}}}), (Aliases{kNone, 0}));
