@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "archive/digest.h"
@@ -24,6 +26,22 @@ std::string place_of(const KeptTensor& tensor) {
   return std::to_string(tensor.index) + (tensor.by_fallback ? kFallback : "");
 }
 
+// Whether path_of, or the temporary beside it, gives files that name.
+bool is_name_of_part(std::string_view name) {
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  constexpr std::size_t kDigits = 2 * sizeof(archive::Digest);
+  const std::string_view ending = name.substr(std::min(kDigits, name.size()));
+  return name.substr(0, kDigits).find_first_not_of(kHexDigits) == name.npos &&
+         (ending == kPartEnding || ending == std::string(kPartEnding) + kTemporarySuffix);
+}
+
+bool is_folder_or_absent(const std::string& path) {
+  std::error_code ignored;
+  const auto type = std::filesystem::symlink_status(path, ignored).type();
+  return type == std::filesystem::file_type::directory ||
+         type == std::filesystem::file_type::not_found;
+}
+
 KeptTensor read_tensor(const ArchiveReader& part, std::size_t i) {
   KeptTensor tensor;
   const std::string& place = part.metadata().at(std::to_string(i));
@@ -39,7 +57,13 @@ std::string KeptTensors::path_of(const std::string& key) const {
   return folder_ + "/" + key + kPartEnding;
 }
 
+void KeptTensors::require_folder() const {
+  if (is_folder_or_absent(folder_)) return;
+  throw Error(ErrorCode::kIo, folder_ + ": is not a folder; finished tensors are kept in one");
+}
+
 void KeptTensors::save(const std::string& key, std::span<const KeptTensor> tensors) const {
+  require_folder();
   std::error_code error;
   std::filesystem::create_directory(folder_, error);
   if (error) throw Error(ErrorCode::kIo, folder_ + ": cannot create: " + error.message());
@@ -70,15 +94,18 @@ std::vector<KeptTensor> KeptTensors::load(const std::string& key) const {
 
 void KeptTensors::remove() const {
   std::error_code ignored;
+  if (!std::filesystem::is_directory(std::filesystem::symlink_status(folder_, ignored))) return;
   std::filesystem::directory_iterator entry(folder_, ignored);
   for (; entry != std::filesystem::directory_iterator(); entry.increment(ignored)) {
-    const std::string name = entry->path().filename();
-    if (name.ends_with(kPartEnding) ||
-        name.ends_with(std::string(kPartEnding) + kTemporarySuffix)) {
+    if (is_name_of_part(entry->path().filename().string()))
       std::filesystem::remove(entry->path(), ignored);
-    }
   }
   std::filesystem::remove(folder_, ignored);
+}
+
+void KeptTensors::give_up() {
+  given_up_ = true;
+  remove();
 }
 
 namespace {

@@ -29,20 +29,28 @@ class KeptTensors {
 
   const std::string& folder() const { return folder_; }
 
+  // Throws kIo if something else than a folder has its name; a symbolic link is something else.
+  void require_folder() const;
+
   // Errors: kIo.
   void save(const std::string& key, std::span<const KeptTensor> tensors) const;
 
   // Empty if the part does not exist or is damaged.
   std::vector<KeptTensor> load(const std::string& key) const;
 
-  // Removes all parts, and the folder unless it holds other files.
+  // Removes all parts, and the folder unless it holds other files. Does not follow a symbolic link.
   void remove() const;
+
+  // Removes all parts; this run keeps no more of them.
+  void give_up();
+  bool has_given_up() const { return given_up_; }
 
  private:
   std::string path_of(const std::string& key) const;
 
   std::string folder_;
   ReadOptions options_;
+  bool given_up_ = false;
 };
 
 // Who encodes: other versions and other kernels may give other bits.

@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
+#include "pqw/core/error.h"
 #include "pqw/pipeline/plan.h"
 #include "tests/random_matrix.h"
 #include "tests/temp_dir.h"
@@ -100,6 +102,44 @@ TEST(KeyOfPart, DependsOnVersionAndKernels) {
   Interrupted other;
   other.encoder = {run.encoder.version + "a", "bacus"};
   EXPECT_NE(key_of(other), key_of(run));
+}
+
+// Other programs and people may have files there.
+TEST(KeptTensors, OnlyFilesOfThisProgramAreRemoved) {
+  const test::TempDir dir;
+  const KeptTensors folder(dir / "out.h5");
+  std::filesystem::create_directory(folder.folder());
+  const std::string key(64, 'a');
+  const std::set<std::string> others{"one.part",
+                                     std::string(63, 'a') + ".part",
+                                     std::string(65, 'a') + ".part",
+                                     std::string(64, 'A') + ".part",
+                                     key + ".part.bak",
+                                     key,
+                                     "notes.txt"};
+  for (const std::string& name : others) std::ofstream(folder.folder() + "/" + name) << "x";
+  for (const char* ending : {".part", ".part.pqw.tmp"}) {
+    std::ofstream(folder.folder() + "/" + key + ending) << "x";
+  }
+  folder.remove();
+  std::set<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.folder())) {
+    left.insert(entry.path().filename());
+  }
+  EXPECT_EQ(left, others);
+}
+
+TEST(KeptTensors, ALinkIsNotFollowed) {
+  const test::TempDir dir;
+  const KeptTensors folder(dir / "out.h5");
+  const std::string part = dir / ("other/" + std::string(64, 'a') + ".part");
+  std::filesystem::create_directory(dir / "other");
+  std::ofstream(part) << "x";
+  std::filesystem::create_directory_symlink(dir / "other", folder.folder());
+  folder.remove();
+  EXPECT_TRUE(std::filesystem::exists(part));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.folder()));
+  EXPECT_THROW(folder.save(std::string(64, 'b'), {}), Error);
 }
 
 TEST(KeptTensors, AreNoneOfAnotherKey) {
