@@ -318,7 +318,8 @@ Report compress(const std::string& input_path, const std::string& output, const 
     observer->on_start(input.plan.size(), n_weights);
   }
   ArchiveWriter writer(output, input.archive_options);
-  const KeptTensors kept(output, options);
+  KeptTensors kept(output, options);
+  if (resume == Resume::kYes) kept.require_folder();
   JointGroups groups(input.plan);
   while (report.tensors.size() < input.plan.size()) {
     std::vector<Job> batch = next_batch(input.plan, report.tensors.size());

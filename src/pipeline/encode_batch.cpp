@@ -6,6 +6,7 @@
 
 #include "pipeline/candidate.h"
 #include "pipeline/joint_layers.h"
+#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -166,7 +167,22 @@ void take_kept(std::vector<KeptTensor> kept, const JointGroups& groups, std::vec
   }
 }
 
-void keep(const KeptTensors& folder, const std::string& key, std::vector<Job>& batch) {
+// Saves a part. Nobody asked for it unless the run resumes another: then it is no reason to fail.
+void save(KeptTensors& folder, const std::string& key, std::span<const KeptTensor> tensors,
+          Resume resume, CompressObserver* observer) {
+  try {
+    folder.save(key, tensors);
+  } catch (const Error& error) {
+    if (resume == Resume::kYes) throw;
+    folder.give_up();
+    if (observer != nullptr) observer->on_not_kept(error.what());
+    return;
+  }
+  if (observer != nullptr) observer->on_kept(folder.folder());
+}
+
+void keep(KeptTensors& folder, const std::string& key, Resume resume, std::vector<Job>& batch,
+          CompressObserver* observer) {
   std::vector<KeptTensor> tensors;
   for (Job& job : batch) {
     if (!job.compressed) continue;
@@ -175,7 +191,7 @@ void keep(const KeptTensors& folder, const std::string& key, std::vector<Job>& b
         {job.index, by_fallback, to_record(job.compressed->weight, job.entry->info.name)});
   }
   if (tensors.empty()) return;
-  folder.save(key, tensors);
+  save(folder, key, tensors, resume, observer);
   std::size_t next = 0;
   for (Job& job : batch) {
     if (job.compressed) job.record = std::move(tensors[next++].record);
@@ -198,22 +214,21 @@ std::vector<Job> next_batch(std::span<const PlanEntry> plan, std::size_t first) 
   return batch;
 }
 
-void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan,
-                  const KeptTensors& folder, Resume resume, JointGroups& groups,
-                  std::vector<Job>& batch, CompressObserver* observer) {
+void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan, KeptTensors& folder,
+                  Resume resume, JointGroups& groups, std::vector<Job>& batch,
+                  CompressObserver* observer) {
   const bool is_last = batch.back().index + 1 == plan.size();
   const bool is_work =
       std::ranges::any_of(batch, [&](const Job& job) { return has_work(job, groups); });
-  const std::string key = is_work && !(is_last && resume == Resume::kNo)
-                              ? key_of_part(reader, plan, batch.front().index, batch.size())
-                              : "";
+  const bool has_part = is_work && !folder.has_given_up() && !(is_last && resume == Resume::kNo);
+  const std::string key =
+      has_part ? key_of_part(reader, plan, batch.front().index, batch.size()) : "";
   if (resume == Resume::kYes && is_work) take_kept(folder.load(key), groups, batch);
   const bool is_kept =
       std::ranges::any_of(batch, [](const Job& j) { return j.record.has_value(); });
   settle_batch(reader, groups, batch, observer);
-  if (!is_work || is_last || is_kept) return;
-  keep(folder, key, batch);
-  if (observer != nullptr) observer->on_kept(folder.folder());
+  if (!has_part || is_last || is_kept) return;
+  keep(folder, key, resume, batch, observer);
 }
 
 }  // namespace pqw

@@ -42,9 +42,10 @@ struct Job {
 std::vector<Job> next_batch(std::span<const PlanEntry> plan, std::size_t first);
 
 // Encodes the tensors of a batch, or takes them from a part; keeps them unless they are the last.
-// Joint layers but the owner are left to `groups`.
-void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan,
-                  const KeptTensors& folder, Resume resume, JointGroups& groups,
-                  std::vector<Job>& batch, CompressObserver* observer);
+// With Resume::kNo, a part that cannot be written ends the keeping and not the run. Joint layers
+// but the owner are left to `groups`.
+void finish_batch(const WeightReader& reader, std::span<const PlanEntry> plan, KeptTensors& folder,
+                  Resume resume, JointGroups& groups, std::vector<Job>& batch,
+                  CompressObserver* observer);
 
 }  // namespace pqw

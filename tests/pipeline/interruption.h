@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "pqw/pipeline/compress.h"
 
@@ -24,8 +25,10 @@ struct CountingObserver : CompressObserver {
     if (++done > most_done) throw Interruption();
   }
   void on_kept(const std::string& folder) override { kept = folder; }
+  void on_not_kept(const std::string& why) override { not_kept.push_back(why); }
   std::size_t most_done, done = 0, iterations = 0;
   std::string kept;
+  std::vector<std::string> not_kept;
 };
 
 }  // namespace pqw::test

@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/compress.h"
 #include "tests/file_content.h"
@@ -26,6 +29,7 @@ const Recipe kRecipe{.defaults = {{"codec", "pq"},
 using Observer = test::CountingObserver;
 using test::content;
 using test::Interruption;
+using testing::ElementsAre;
 using Setting = Settings::value_type;
 
 class ResumeTest : public testing::Test {
@@ -93,6 +97,53 @@ TEST_F(ResumeTest, GivesTheSameBytesAndLearnsOnlyWhatIsMissing) {
     before = iterations;
     std::filesystem::remove(output_);
   }
+}
+
+TEST_F(ResumeTest, PartsThatNobodyAskedForAreNotNeeded) {
+  const std::string whole = uninterrupted(kRecipe);
+  test::set_content(parts_, "a file");
+  Observer observer;
+  compress(input_, output_, kRecipe, true, &observer);
+  EXPECT_TRUE(content(output_) == whole);
+  EXPECT_EQ(observer.kept, "");
+  EXPECT_THAT(observer.not_kept, ElementsAre(parts_ + ": is not a folder; finished tensors are "
+                                                      "kept in one"));
+  EXPECT_EQ(content(parts_), "a file");
+  std::filesystem::remove(output_);
+  Observer resuming;
+  EXPECT_THROW(compress(input_, output_, kRecipe, true, &resuming, Resume::kYes), Error);
+  EXPECT_EQ(resuming.iterations, 0u);
+  EXPECT_FALSE(std::filesystem::exists(output_));
+}
+
+// Between the first part and the end of the attempt to write the second one, files cannot grow.
+struct FullDisk : Observer {
+  void on_tensor(const TensorInfo&) override {
+    if (!kept.empty() && not_kept.empty()) set_limit(0);
+  }
+  void on_not_kept(const std::string& why) override {
+    set_limit(before.rlim_cur);
+    not_kept.push_back(why);
+    parts_are_left = std::filesystem::exists(kept);
+  }
+  void set_limit(rlim_t bytes) const {
+    const rlimit limit{bytes, before.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  rlimit before{};
+  bool parts_are_left = true;
+};
+
+TEST_F(ResumeTest, AFullDiskEndsTheKeepingAndNotTheRun) {
+  const std::string whole = uninterrupted(kRecipe);
+  FullDisk observer;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &observer.before), 0);
+  const auto previous = ::signal(SIGXFSZ, SIG_IGN);
+  compress(input_, output_, kRecipe, true, &observer);
+  ::signal(SIGXFSZ, previous);
+  EXPECT_TRUE(content(output_) == whole);
+  EXPECT_EQ(observer.not_kept.size(), 1u);
+  EXPECT_FALSE(observer.parts_are_left);
 }
 
 // Centroids that are blocks are farther from noise than zeros are.

@@ -80,6 +80,12 @@ void Progress::on_kept(const std::string& folder) {
       ": finished tensors are kept; if this run is interrupted, --resume continues from them");
 }
 
+void Progress::on_not_kept(const std::string& why) {
+  parts_are_kept = 0;
+  erase();
+  print_note("finished tensors are not kept: " + why);
+}
+
 void Progress::draw(std::size_t iteration) {
   if (!terminal_) return;
   const auto now = std::chrono::steady_clock::now();

@@ -21,6 +21,7 @@ class Progress : public CompressObserver {
   void on_iteration(const EmIteration& iteration) override;
   void on_tensor_done(const TensorReport& report) override;
   void on_kept(const std::string& folder) override;
+  void on_not_kept(const std::string& why) override;
 
  private:
   double seconds() const;

@@ -20,6 +20,8 @@ class CompressObserver : public EmObserver {
   virtual void on_tensor_done(const TensorReport& report) = 0;
   // The tensors done so far are kept in that folder: the run can be resumed.
   virtual void on_kept(const std::string& folder) { (void)folder; }
+  // The tensors cannot be kept, and those kept so far were removed; the work goes on.
+  virtual void on_not_kept(const std::string& why) { (void)why; }
 };
 
 enum class Resume { kNo, kYes };
@@ -29,13 +31,13 @@ enum class Resume { kNo, kYes };
 // more, so zeros would be as close), gets its fallback or stays plain; the report says why. Decoded
 // weights are finite in their own type. Large tensors are in memory one at a time; small ones are
 // encoded side by side. Equal input, recipe and seeds give equal bytes. Finished tensors are kept
-// in `<output>.pqw.parts` until the output is complete. With Resume::kYes, a run takes the tensors
-// that an interrupted run kept, if input, settings and program are the same; the output has the
-// same bytes as without the interruption. Errors: those of open_weights, make_plan, read_floats,
-// encode and ArchiveWriter. kInvalidArgument: the input is an archive; or, before any work: the
-// output is the input or the recipe's file under any name, or has the extension of another format.
-// kNotCarried: the input holds numbers that cannot become a tensor, and the recipe does not say to
-// skip them. kNotFound: the input holds no tensor.
+// in `<output>.pqw.parts` until the output is complete, if they can be. With Resume::kYes, a run
+// takes the tensors that an interrupted run kept, if input, settings and program are the same; the
+// output has the same bytes as without the interruption. Errors: those of open_weights, make_plan,
+// read_floats, encode and ArchiveWriter. kInvalidArgument: the input is an archive; or, before any
+// work: the output is the input or the recipe's file under any name, or has the extension of
+// another format. kNotCarried: the input holds numbers that cannot become a tensor, and the recipe
+// does not say to skip them. kNotFound: the input holds no tensor.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
                 bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo,
                 const ReadOptions& options = {});
