@@ -1,7 +1,9 @@
 // Limits of the process that would end the tool without a message.
 #include "pqw/limits.h"
 
+#include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
 #include <string>
@@ -24,10 +26,23 @@ void require_stack() {
                                   std::to_string(kLeastStack >> 10) + " KiB are needed");
 }
 
+// The limit counts whole seconds; a timer of the same clock fires within the first one.
+void get_signal_in_first_second() {
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGXCPU;
+  timer_t timer{};
+  if (::timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) != 0) return;
+  const itimerspec end{{}, {0, 900'000'000}};
+  (void)::timer_settime(timer, TIMER_ABSTIME, &end, nullptr);
+}
+
+// The kernel kills at the hard limit, which leaves temporaries.
 void get_signal_before_cpu_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur != limit.rlim_max) return;
-  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max < 2) return;
+  if (limit.rlim_max == RLIM_INFINITY) return;
+  if (limit.rlim_max < 2) return get_signal_in_first_second();
   limit.rlim_cur = limit.rlim_max - 1;
   (void)::setrlimit(RLIMIT_CPU, &limit);
 }
