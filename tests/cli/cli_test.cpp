@@ -320,6 +320,10 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
   }
   expect_error(run({"quantize", "model.safetensors", "n.h5"}), 2,
                "unexpected argument 'n.h5': name the output with -o; see 'pqw quantize --help'");
+  expect_error(run({"quantize", "--", "model.safetensors", "-o", "n.h5"}), 2,
+               "unexpected argument '-o': arguments after '--' are not flags; see");
+  expect_error(run({"quantize", "--", "model.safetensors", "n.h5"}), 2,
+               "unexpected argument 'n.h5': name the output with -o; see");
   expect_error(run({"decode", "m.h5", "-o", "x.npy", "--tensor", "("}), 2,
                "--tensor: pattern '(': missing )");
   expect_error(run({"bench", "m.h5", "--tensor", "("}), 2, "--tensor: pattern '(': missing )");

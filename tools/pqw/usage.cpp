@@ -87,7 +87,12 @@ bool may_be_unknown(const CLI::ParseError& error) {
 std::string reworded(const CLI::App& verb, const CLI::ParseError& error) {
   const std::string text = error.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    const std::vector<std::string> extras = verb.remaining();
+    std::vector<std::string> extras = verb.remaining();
+    std::erase(extras, "--");
+    if (!extras.empty() && extras.front().starts_with('-')) {
+      return fmt::format("unexpected argument '{}': arguments after '--' are not flags",
+                         extras.front());
+    }
     const CLI::Option* output = verb.get_option_no_throw("--output");
     const bool misses_output = output != nullptr && output->count() == 0;
     return fmt::format("unexpected argument '{}'{}", extras.empty() ? "" : extras.front(),
