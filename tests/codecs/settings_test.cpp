@@ -76,6 +76,8 @@ TEST(OptionsFrom, MistypedWordsAreRecognised) {
       {{{"codek", "pq"}}, "did you mean 'codec'?"},
       {{{"fallbak.codec", "pq"}}, "did you mean 'fallback.KEY'?"},
       {{{"factors", "pq"}}, "did you mean 'factors.KEY'?"},
+      {{{"non_finit", "plain"}}, "did you mean 'non_finite'?"},
+      {{{"thinn", "plain"}}, "did you mean 'thin'?"},
       {{{"codec", "lowrank"}}, "did you mean 'low_rank'?"},
       {{{"codec", "int"}}, "did you mean 'int8'?"},
       {{{"block_size", "auot"}}, "a whole number or auto; did you mean 'auto'?"},

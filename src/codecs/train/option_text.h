@@ -30,7 +30,7 @@ inline constexpr const char* kWholeNumber = "a whole number";
 [[noreturn]] inline void unknown_option(std::string_view codec, std::string_view key, Words known) {
   const std::string expected = known.empty() ? "none" : listed(known);
   // Keys of settings that are not options of a codec (codecs/settings.h).
-  known.insert(known.end(), {"codec", "factors.KEY", "fallback.KEY", "non_finite"});
+  known.insert(known.end(), {"codec", "factors.KEY", "fallback.KEY", "non_finite", "thin"});
   const std::size_t dot = key.find('.');
   const std::string typed =
       dot == key.npos ? std::string(key) : std::string(key.substr(0, dot)) + ".KEY";
