@@ -8,6 +8,7 @@
 
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
 #include "pqw/pipeline/source.h"
 
 namespace pqw {
@@ -53,9 +54,9 @@ std::vector<std::int8_t> zero_points(DType dtype, std::span<const std::byte> byt
 
 }  // namespace
 
-AdoptingReader::AdoptingReader(std::unique_ptr<WeightReader> file,
+AdoptingReader::AdoptingReader(const std::string& path, std::unique_ptr<WeightReader> file,
                                std::vector<Int8Reference> references)
-    : file_(std::move(file)), references_(std::move(references)) {
+    : path_(path), file_(std::move(file)), references_(std::move(references)) {
   const std::vector<TensorInfo>& infos = file_->tensors();
   std::vector<bool> hidden(infos.size());
   for (const Int8Reference& reference : references_) {
@@ -113,7 +114,9 @@ std::optional<Int8Weight> AdoptingReader::adopted(std::size_t index) const {
                                info.dtype);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
-    throw Error(error.code(), fmt::format("tensor '{}': {}", info.name, error.what()));
+    throw Error(error.code(),
+                fmt::format("{}: {} with the scales '{}': {}", path_, quoted("tensor", info.name),
+                            printable(infos[reference->scale].name), error.what()));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pqw/codecs/int8.h"
@@ -17,7 +18,9 @@ namespace pqw {
 // Scales of type F64 are rounded to float.
 class AdoptingReader : public WeightReader {
  public:
-  AdoptingReader(std::unique_ptr<WeightReader> file, std::vector<Int8Reference> references);
+  // Messages call the file `path`.
+  AdoptingReader(const std::string& path, std::unique_ptr<WeightReader> file,
+                 std::vector<Int8Reference> references);
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const Metadata& metadata() const override { return file_->metadata(); }
@@ -29,12 +32,14 @@ class AdoptingReader : public WeightReader {
   std::size_t origin(std::size_t index) const { return origins_[index]; }
 
   // The weight of a reference, or nothing for other tensors. Errors: those of the file;
-  // kInvalidArgument, naming the tensor, for scales and zero points that int8.h does not allow.
+  // kInvalidArgument, naming file and tensor, for scales and zero points that int8.h does not
+  // allow.
   std::optional<Int8Weight> adopted(std::size_t index) const;
 
  private:
   const Int8Reference* reference_at(std::size_t index) const;
 
+  std::string path_;
   std::unique_ptr<WeightReader> file_;
   std::vector<Int8Reference> references_;
   std::vector<TensorInfo> tensors_;

@@ -91,7 +91,7 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
   for (const PlanEntry& entry : plan) {
     if (entry.reference) references.push_back(*entry.reference);
   }
-  input.reader = std::make_unique<AdoptingReader>(std::move(file), std::move(references));
+  input.reader = std::make_unique<AdoptingReader>(path, std::move(file), std::move(references));
   input.plan = plan_of(*input.reader, plan);
   take_aliases(*input.reader, input.plan);
   input.archive_options.overwrite = overwrite;

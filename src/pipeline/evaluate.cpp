@@ -73,7 +73,8 @@ void require_same_names(const std::string& path_a, const std::map<std::string, s
 }
 
 // The source, with those int8 weights as floats that are so on the other side.
-std::unique_ptr<WeightReader> adopted_as(std::unique_ptr<WeightReader> source,
+std::unique_ptr<WeightReader> adopted_as(const std::string& path,
+                                         std::unique_ptr<WeightReader> source,
                                          const WeightReader& decoded) {
   const auto names = index_by_name(decoded);
   std::vector<Int8Reference> references = find_int8_references(source->tensors());
@@ -83,7 +84,7 @@ std::unique_ptr<WeightReader> adopted_as(std::unique_ptr<WeightReader> source,
            names.contains(source->tensors()[reference.scale].name);
   });
   if (references.empty()) return source;
-  return std::make_unique<AdoptingReader>(std::move(source), std::move(references));
+  return std::make_unique<AdoptingReader>(path, std::move(source), std::move(references));
 }
 
 // Measures the distortion of one tensor; equal bytes have none.
@@ -123,7 +124,7 @@ Report inspect(const std::string& archive, const ReadOptions& options) {
 Report evaluate(const std::string& original, const std::string& compressed,
                 const ReadOptions& options) {
   const auto decoded = open_decoded(compressed, options);
-  const auto source = adopted_as(open_decoded(original, options), *decoded);
+  const auto source = adopted_as(original, open_decoded(original, options), *decoded);
   const auto source_index = index_by_name(*source);
   const auto decoded_index = index_by_name(*decoded);
   require_same_names(original, source_index, compressed, decoded_index);

@@ -78,7 +78,8 @@ std::vector<std::byte> bytes_of(const std::vector<T>& values) {
 
 class AdoptTest : public testing::Test {
  protected:
-  void write(const std::vector<std::int64_t>& zero_points) {
+  void write(const std::vector<std::int64_t>& zero_points,
+             const std::vector<double>& scales = {0.5, 0.25, 1, 2}) {
     const std::vector<TensorInfo> infos = {{"fc.weight", kI8, {4, 64}},
                                            {"fc.scale", DType::kF64, {4}},
                                            {"fc.zero_point", DType::kI64, {4}},
@@ -86,7 +87,6 @@ class AdoptTest : public testing::Test {
                                            {"half_scale", DType::kF16, {1}},
                                            {"float.weight", kF32, {64, 64}},
                                            {"steps", kI8, {5}}};
-    const std::vector<double> scales = {0.5, 0.25, 1, 2};
     std::vector<std::byte> half(2);
     from_float(std::vector<float>{0.125f}, DType::kF16, half);
     const auto writer = create_weights(input_, infos, {}, true);
@@ -165,6 +165,25 @@ TEST_F(AdoptTest, OtherCodecsAndExclusionsCarryThemAsTheyAre) {
     const Report evaluated = evaluate(input_, archive_);
     EXPECT_EQ(evaluated.tensors.size(), 7u);
   }
+}
+
+TEST_F(AdoptTest, AScaleOrZeroPointThatCannotBeNamesFileAndTensors) {
+  const auto message = [&] {
+    try {
+      compress(input_, archive_, recipe_, false);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string subject = input_ + ": tensor 'fc.weight' with the scales 'fc.scale': ";
+  write({0, 1, 2, 3}, {0.5, 0, 1, 2});
+  EXPECT_EQ(message(), subject + "int8 reference: scale 0, expected a finite number above 0");
+  write({0, 1, 2, 3}, {0.5, -1e-9, 1, 2});
+  EXPECT_EQ(message(), subject + "int8 reference: scale -1e-09, expected a finite number above 0");
+  write({0, 1, 2, 128});
+  EXPECT_EQ(message(), subject + "zero point 128, expected -128 to 127");
 }
 
 TEST_F(AdoptTest, TheRuleSaysWhatRangeInputsHave) {

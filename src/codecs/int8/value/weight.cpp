@@ -1,4 +1,6 @@
 // Weights in 8-bit integers: checks, sizes, decoding.
+#include <fmt/format.h>
+
 #include <cassert>
 #include <cmath>
 
@@ -54,7 +56,7 @@ std::string fault_of(const Int8Weight& weight) {
   }
   for (const float scale : weight.scales) {
     if (!(scale > 0) || std::isinf(scale)) {
-      return "scale " + std::to_string(scale) + ", expected a finite number above 0";
+      return fmt::format("scale {:g}, expected a finite number above 0", scale);
     }
   }
   return is_finite(weight) ? "" : "a scale times a value is beyond the range of float";
