@@ -75,7 +75,6 @@ TEST_P(Sandbox, TrustedFilesAreReadWithoutIt) {
 INSTANTIATE_TEST_SUITE_P(
     Refused, Sandbox,
     testing::Values(Refusal{"socketpair", {SYS_socketpair}}, Refusal{"fork", {SYS_clone}},
-                    Refusal{"fork", {SYS_clone}, EAGAIN},
                     Refusal{"setrlimit(RLIMIT_FSIZE)", {SYS_prlimit64}},
                     Refusal{"prctl(PR_SET_NO_NEW_PRIVS)", {SYS_prctl}},
                     Refusal{"prctl(PR_SET_NO_NEW_PRIVS)", {SYS_prctl}, ENOSYS}),
