@@ -244,6 +244,27 @@ TEST(Product, RowsAreTheDecodedOnesToTheBit) {
   }
 }
 
+float decoded_product_of(const std::vector<float>& outer, const std::vector<float>& inner) {
+  LowRankWeight weight;
+  weight.shape = {1, 1};
+  weight.outer = std::make_shared<const Weight>(test::plain_weight({1, outer.size()}, outer));
+  weight.inner = std::make_shared<const Weight>(test::plain_weight({inner.size(), 1}, inner));
+  float value = 0;
+  make_product(weight, {.layout = ServeLayout::kRows})->decode_row(0, {&value, 1});
+  return value;
+}
+
+TEST(Product, RowsWhoseSumsLeaveTheRangeOfFloatOnTheWayAreDecoded) {
+  EXPECT_EQ(decoded_product_of({1, 1, 1}, {3e38f, 3e38f, -3e38f}), 3e38f);
+  // Two halves of the smallest float, each of which is rounded to 0 as a float.
+  EXPECT_EQ(decoded_product_of({0.5f, 0.5f}, {0x1p-149f, 0x1p-149f}), 0x1p-149f);
+  for (const NamedWeight& named : huge_weights()) {
+    std::vector<float> row(3);
+    make_product(named.weight)->decode_row(0, row);
+    EXPECT_EQ(row, test::decoded(named.weight)) << named.name;
+  }
+}
+
 TEST(Product, LaidOutByRowsMultipliesExactly) {
   const std::size_t rows = 150, cols = 45, batch = 3;
   const auto x = test::normal_values(batch * cols, 2);

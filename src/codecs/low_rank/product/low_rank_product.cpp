@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "codecs/low_rank/value/combine.h"
 #include "pqw/codecs/weight.h"
 
 namespace pqw {
@@ -21,15 +20,16 @@ void LowRankProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatr
   outer_->multiply_rows(first, {products.data(), x.rows(), rank}, y);
 }
 
-// As decode_rows: the sum of an element runs over the rank in order.
 void LowRankProduct::decode_row(std::size_t row, std::span<float> out) const {
-  std::vector<float> scales(inner_->rows()), from(cols());
-  outer_->decode_row(row, scales);
-  std::ranges::fill(out, 0.0f);
-  for (std::size_t k = 0; k < scales.size(); ++k) {
-    inner_->decode_row(k, from);
-    for (std::size_t c = 0; c < out.size(); ++c) out[c] += scales[k] * from[c];
-  }
+  std::vector<float> outer(inner_->rows()), inner(cols());
+  outer_->decode_row(row, outer);
+  combine_rows(
+      outer,
+      [&](std::size_t k) {
+        inner_->decode_row(k, inner);
+        return inner.data();
+      },
+      out);
 }
 
 std::string LowRankProduct::describe(std::size_t batch) const {

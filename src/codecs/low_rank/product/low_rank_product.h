@@ -14,11 +14,12 @@ class LowRankProduct : public Product {
  public:
   LowRankProduct(const LowRankWeight& weight, const ServeOptions& options);
 
-  void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
   void decode_row(std::size_t row, std::span<float> out) const override;
   std::string describe(std::size_t batch) const override;
 
  private:
+  void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
+
   std::unique_ptr<const Product> outer_;  // U
   std::unique_ptr<const Product> inner_;  // V
 };
