@@ -117,6 +117,7 @@ TEST_F(Limits, StacksOfThreadsThatMakeNoSenseChangeNothing) {
 }
 
 TEST_F(Limits, WorkIsDoneWithoutThreadsThatCannotBeCreated) {
+  if (has_sanitizer()) GTEST_SKIP() << "LeakSanitizer needs /proc and a thread";
   ASSERT_EQ(run(quantize()).status, 0);
   const std::string expected = content(dir_ / "m.h5");
   const auto no_threads = [] {
@@ -189,6 +190,7 @@ TEST_F(Limits, LibraryThatCannotBeLoadedIsAnErrorOfTheCodecsThatNeedIt) {
 }
 
 TEST_F(Limits, WorksWithoutProc) {
+  if (has_sanitizer()) GTEST_SKIP() << "LeakSanitizer needs /proc and a thread";
   ASSERT_EQ(run({"quantize", "model.safetensors", "-o", "a.h5"}).status, 0);
   const auto hide_proc = [] {
     const bool ok = (::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
