@@ -178,6 +178,22 @@ TEST_F(OneTensor, ErrorsDoNotDependOnTheUnitOfItsWeights) {
   }
 }
 
+// Rows of zeros beside a weight near the limit of its type.
+TEST_F(OneTensor, OfOneWeightIsExactHoweverLarge) {
+  for (const float largest : {1e-40f, 1.0f, 1e30f, 3e38f}) {
+    std::vector<float> values(64 * 48);
+    values[3 * 48 + 5] = largest;
+    for (const char* settings :
+         {"centroids=2", "codec=int8", "codec=low_rank", "codec=tensorized,rank=0.4",
+          "codec=tensorized,form=ttm,rank=0.4", "codec=tensorized,form=tucker,rank=0.4",
+          "codec=tensorized,form=cp,rank=0.4"}) {
+      const TensorReport report = compressed(DType::kF32, {64, 48}, values, settings);
+      EXPECT_NE(report.codec, "plain") << settings << " " << largest << ": " << report.note;
+      EXPECT_LT(report.distortion->relative_error(), 1e-6) << settings << " " << largest;
+    }
+  }
+}
+
 TEST_F(OneTensor, OfDoublesIsMeasuredInDoubles) {
   // Two blocks, which are centroids: as floats they are exact.
   std::vector<double> values;

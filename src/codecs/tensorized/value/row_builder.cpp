@@ -169,6 +169,8 @@ const std::vector<float>& SafeRowBuilder::build(std::size_t row) {
   if (!other) other.emplace(factors_, tiny ? kScale : 1 / kScale);
   const double unit = tiny ? 1 / kScale : kScale;
   row_ = other->build(row);
+  // Zeros may stand beside the largest weights, which have no place in larger units.
+  if (tiny && !all_finite(row_)) return usual;
   for (float& value : row_) value = saturated(value * unit);
   return row_;
 }
