@@ -95,6 +95,46 @@ TEST(Int8Multiply, AllShapesAndTails) {
   }
 }
 
+// Against the decoded weight in double: half a step of each input times the weight behind it.
+TEST(Int8Multiply, ErrorsAreAtMostHalfAStepOfTheInputs) {
+  for (const std::size_t rows : {1u, 7u, 100u}) {
+    for (const std::size_t cols : {1u, 2u, 16u, 129u, 1030u}) {
+      const bool affine = rows % 2 == 1;
+      const Int8Weight w = test::random_int8_weight({rows, cols}, affine, cols != 16);
+      std::vector<float> dense(rows * cols);
+      decode(w, {dense.data(), rows, cols});
+      auto x = test::normal_values(16 * cols, 5);
+      for (std::size_t i = cols; i < x.size();
+           ++i) {  // from the second on, over nine powers of ten
+        x[i] *= std::pow(10.0f, static_cast<float>(i % 10) - 4);
+      }
+      for (const unsigned bits : {8u, 16u}) {
+        const Int8Product product(w, bits);
+        for (const std::size_t batch : {1u, 2u, 7u, 16u}) {
+          std::vector<float> y(batch * rows);
+          product.multiply_rows(0, {x.data(), batch, cols}, {y.data(), batch, rows});
+          for (std::size_t b = 0; b < batch; ++b) {
+            const auto row = std::span(x).subspan(b * cols, cols);
+            const auto [lo, hi] = std::ranges::minmax(row);
+            const double step = (std::max(hi, 0.0f) - std::min(lo, 0.0f)) / std::pow(2.0, bits);
+            for (std::size_t r = 0; r < rows; ++r) {
+              double expected = 0, sizes = 0;
+              for (std::size_t c = 0; c < cols; ++c) {
+                expected += static_cast<double>(row[c]) * dense[r * cols + c];
+                sizes += std::abs(dense[r * cols + c]);
+              }
+              // 1.02: of 2^n instead of 2^n - 1 steps, and inputs scaled as floats.
+              const double most = 1.02 * step / 2 * sizes + 1e-7 * std::abs(expected);
+              ASSERT_LE(std::abs(y[b * rows + r] - expected), most)
+                  << rows << " x " << cols << ", " << bits << " bits";
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Int8Multiply, MoreInputsThanAreTakenAtOnce) {
   const Int8Weight w = test::random_int8_weight({33, 20}, true);
   const auto x = test::normal_values(203 * 20, 1);
