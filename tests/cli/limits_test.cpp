@@ -133,7 +133,7 @@ TEST_F(Limits, WorkIsDoneWithoutThreadsThatCannotBeCreated) {
 }
 
 TEST_F(Limits, DryRunNeedsNoPlaceForFiles) {
-  if (has_sanitizer()) GTEST_SKIP() << "sanitizers write files of their own";
+  if (has_sanitizer()) GTEST_SKIP() << "UBSan opens pipes to look at objects";
   ASSERT_EQ(run(quantize()).status, 0);
   const std::string size = std::to_string(std::filesystem::file_size(dir_ / "m.h5"));
   for (const test::Prepare& prepare :
