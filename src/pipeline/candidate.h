@@ -40,8 +40,9 @@ Distortion measure_stored(const TensorBytes& original, const TensorInfo& info,
 std::optional<Weight> preview(const WeightReader& reader, std::size_t index, FloatTensor tensor,
                               const CodecOptions& options, std::vector<std::string>& faults);
 
-// Why a weight must not replace its tensor: "low_rank: relative error 1.3" if zeros are as close;
-// empty if it may. Placeholders (codecs/foresight.h) always may.
+// Why a weight must not replace its tensor: "low_rank: relative error 1.3" if zeros are about as
+// close (a relative error of 0.9999 or more); empty if it may. Placeholders (codecs/foresight.h)
+// always may.
 std::string fault_of(const Distortion& distortion, const CodecOptions& options);
 
 }  // namespace pqw

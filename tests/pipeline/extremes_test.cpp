@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 
+#include "pipeline/candidate.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
@@ -212,6 +213,18 @@ TEST_F(OneTensor, OfDoublesThatFloatsDoNotReachStaysPlainOrIsAnError) {
   EXPECT_THROW(compressed(DType::kF64, {40, 40}, values, "codec=int8"), Error);
   EXPECT_EQ(compressed(DType::kF64, {40, 40}, values, "codec=int8,non_finite=plain").codec,
             "plain");
+}
+
+TEST(FaultOf, AWeightOfWhichAlmostNothingIsLeftIsLost) {
+  const auto fault_at = [](float left) {
+    const float original = 1;
+    Distortion distortion;
+    distortion.add(std::span(&original, 1), std::span<const float>(&left, 1));
+    return fault_of(distortion, PqOptions());
+  };
+  EXPECT_EQ(fault_at(1e-4f), "") << "(1 - 0.0001)^2 = 0.9998";
+  EXPECT_EQ(fault_at(1e-5f), "pq: relative error 1") << "0.99998, in three digits";
+  EXPECT_EQ(fault_at(-0.1f), "pq: relative error 1.21");
 }
 
 TEST_F(OneTensor, WhoseEncodingIsNoCloserThanZerosFallsBackOrStaysPlain) {
