@@ -3,7 +3,7 @@
 
 namespace pqw::linear_algebra {
 
-// Errors: those of blas() (codecs/blas.h); kIo when OpenBLAS has no such function.
+// Errors: those of blas() (codecs/train/blas.h); kIo when OpenBLAS has no such function.
 void* blas_function(const char* name);
 
 }  // namespace pqw::linear_algebra
