@@ -6,13 +6,13 @@
 #include <cmath>
 
 #include "codecs/train/blas.h"
+#include "core/parallel.h"
 #include "pqw/core/error.h"
 
 namespace pqw::linear_algebra {
 namespace {
 
-constexpr std::size_t kRowsAtOnce = 256;   // of a product, by one thread
-constexpr double kParallelWork = 1 << 20;  // multiplications that pay for threads
+constexpr std::size_t kRowsAtOnce = 256;  // of a product, by one thread
 
 lapack_int as_int(std::size_t n) {
   assert(n <= 0x7fffffff);
@@ -65,17 +65,17 @@ void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, con
     return;
   }
   const Blas& library = blas();
-  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const std::size_t lda = op_a == Op::kNone ? k : m;
   const std::size_t ldb = op_b == Op::kNone ? n : k;
-#pragma omp parallel for schedule(static) if (work >= kParallelWork && m > kRowsAtOnce)
-  for (std::size_t first = 0; first < m; first += kRowsAtOnce) {
+  const Workers workers(m * n * k, 0.25);
+  workers.for_ranges(Division::by_length(m, kRowsAtOnce), [&](const IndexRange& rows, std::size_t) {
+    const std::size_t first = rows.begin;
     const double* part = a + first * (op_a == Op::kNone ? lda : 1);
     const BlasCall call;
     library.dgemm(CblasRowMajor, as_blas(op_a), as_blas(op_b),
-                  as_int(std::min(kRowsAtOnce, m - first)), as_int(n), as_int(k), 1.0, part,
-                  as_int(lda), b, as_int(ldb), add ? 1.0 : 0.0, c + first * n, as_int(n));
-  }
+                  as_int(rows.end - first), as_int(n), as_int(k), 1.0, part, as_int(lda), b,
+                  as_int(ldb), add ? 1.0 : 0.0, c + first * n, as_int(n));
+  });
 }
 
 Matrix multiply(const Matrix& a, Op op_a, const Matrix& b, Op op_b) {

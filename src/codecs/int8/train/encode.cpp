@@ -4,13 +4,14 @@
 #include <limits>
 
 #include "codecs/int8/value/fault.h"
+#include "core/parallel.h"
 #include "pqw/codecs/int8_encode.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
 
-constexpr std::size_t kParallelWork = 1 << 16;  // weights that pay for threads
+constexpr double kWeightCost = 4;  // of looking at a weight, or rounding it
 
 struct Range {
   float lo = 0;
@@ -62,8 +63,8 @@ std::int8_t quantized(float weight, const Scale& s, DType dtype) {
 
 std::vector<Range> ranges_of(ConstMatrix w, Granularity per) {
   std::vector<Range> ranges(w.rows());
-#pragma omp parallel for if (w.rows() * w.cols() >= kParallelWork)
-  for (std::size_t r = 0; r < w.rows(); ++r) ranges[r] = range_of(w.row(r));
+  const Workers workers(w.rows() * w.cols(), kWeightCost);
+  workers.for_each(w.rows(), [&](std::size_t r) { ranges[r] = range_of(w.row(r)); });
   if (per == Granularity::kRow) return ranges;
   Range all;
   for (const Range& range : ranges) {
@@ -98,12 +99,11 @@ Int8Weight encode(const FloatTensor& tensor, const Int8Options& options, EmObser
       weight.zero_points[i] = static_cast<std::int8_t>(scale.zero_point);
     }
   }
-#pragma omp parallel for if (w.rows() * w.cols() >= kParallelWork)
-  for (std::size_t r = 0; r < w.rows(); ++r) {
+  Workers(w.rows() * w.cols(), kWeightCost).for_each(w.rows(), [&](std::size_t r) {
     const Scale scale{weight.scale(r), weight.zero_point(r)};
     std::int8_t* to = weight.values.data() + r * w.cols();
     for (std::size_t c = 0; c < w.cols(); ++c) to[c] = quantized(w(r, c), scale, weight.dtype);
-  }
+  });
   return weight;
 }
 

@@ -1,8 +1,6 @@
 // The E-step, in parallel over fixed ranges of blocks.
 #include "codecs/pq/train/assign.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,6 +8,7 @@
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/train/centroid_tiles.h"
+#include "core/parallel.h"
 
 namespace pqw {
 namespace {
@@ -33,29 +32,24 @@ double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
   const kernels::Table& table = active_kernels();
   const TiledCodebook tiled(codebook, mean_of(codebook, blocks.d));
   const kernels::CentroidTiles tiles = tiled.view();
-  const std::size_t n_chunks = (blocks.count() + kChunk - 1) / kChunk;
   const std::size_t scratch_floats = kernels::nearest_scratch_floats(blocks.d);
-  std::vector<double> partial(n_chunks);
-  std::vector<float> scratch(static_cast<std::size_t>(omp_get_max_threads()) * scratch_floats);
-#pragma omp parallel for schedule(dynamic, 4) if (n_chunks > 1)
-  for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    const std::size_t begin = chunk * kChunk;
-    const std::size_t n = std::min(kChunk, blocks.count() - begin);
-    std::array<float, kChunk> distances;
-    table.nearest(blocks[begin], n, tiles, scratch.data() + thread * scratch_floats,
-                  codes.data() + begin, distances.data());
-    double sum = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const double distance = distances[i];
-      sum +=
-          row_weights.empty() ? distance : distance * row_weights[(begin + i) % row_weights.size()];
-    }
-    partial[chunk] = sum;
-  }
-  double objective = 0;
-  for (const double sum : partial) objective += sum;
-  return objective;
+  const Workers workers(blocks.count() * codebook.size(), 1);
+  std::vector<float> scratch(workers.count() * scratch_floats);
+  return workers.reduce_in_order(
+      Division::by_length(blocks.count(), kChunk), 0.0,
+      [&](const IndexRange& range, std::size_t worker, double& sum) {
+        const std::size_t n = range.end - range.begin;
+        std::array<float, kChunk> distances;
+        table.nearest(blocks[range.begin], n, tiles, scratch.data() + worker * scratch_floats,
+                      codes.data() + range.begin, distances.data());
+        for (std::size_t i = 0; i < n; ++i) {
+          const double distance = distances[i];
+          sum += row_weights.empty()
+                     ? distance
+                     : distance * row_weights[(range.begin + i) % row_weights.size()];
+        }
+      },
+      [](double& objective, double sum) { objective += sum; });
 }
 
 // The columns of a position share their weights h, and Σ h (x-c)² = Σ (√h x - √h c)²: scaling the

@@ -6,6 +6,7 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/initial_centroids.h"
 #include "codecs/train/random.h"
+#include "core/parallel.h"
 
 namespace pqw {
 namespace {
@@ -60,13 +61,13 @@ class Seeding {
   std::size_t choose_best(const std::vector<std::size_t>& candidates) {
     const std::size_t n_chunks = chunk_sums_.size();
     std::vector<double> sums(candidates.size() * n_chunks);
-#pragma omp parallel for
-    for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) {
+    const Workers workers(candidates.size() * coordinates_.size(), 4);
+    workers.for_each(n_chunks, [&](std::size_t chunk) {
       float distances[kChunk];
       for (std::size_t c = 0; c < candidates.size(); ++c) {
         sums[c * n_chunks + chunk] = distances_with(candidates[c], chunk, distances);
       }
-    }
+    });
     std::size_t best = 0;
     double best_potential = HUGE_VAL;
     for (std::size_t c = 0; c < candidates.size(); ++c) {

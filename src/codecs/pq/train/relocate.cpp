@@ -8,6 +8,8 @@
 #include <numeric>
 #include <vector>
 
+#include "core/parallel.h"
+
 namespace pqw {
 namespace {
 
@@ -21,10 +23,10 @@ struct Scatter {
 };
 
 void add_scatter(BlockSpan blocks, std::span<const std::uint16_t> codes,
-                 const BlockWeights& weights, std::span<const float> codebook, std::size_t begin,
-                 std::size_t end, Scatter& scatter) {
+                 const BlockWeights& weights, std::span<const float> codebook,
+                 const IndexRange& range, Scatter& scatter) {
   const std::size_t d = blocks.d;
-  for (std::size_t i = begin; i < end; ++i) {
+  for (std::size_t i = range.begin; i < range.end; ++i) {
     const std::size_t k = codes[i];
     const double weight = weights.of_row(i);
     scatter.mass[k] += weight;
@@ -35,25 +37,21 @@ void add_scatter(BlockSpan blocks, std::span<const std::uint16_t> codes,
   }
 }
 
-// Ranges do not depend on the threads and are combined in order.
 Scatter measure_scatter(BlockSpan blocks, std::span<const std::uint16_t> codes,
                         const BlockWeights& weights, std::span<const float> codebook) {
   const std::size_t n_centroids = codebook.size() / blocks.d;
   const Scatter empty{std::vector<double>(n_centroids), std::vector<double>(codebook.size())};
   const std::size_t n_ranges = std::clamp<std::size_t>(blocks.count() / kBlocksPerRange, 1, 32);
-  std::vector<Scatter> ranges(n_ranges, empty);
-#pragma omp parallel for schedule(dynamic, 1) if (n_ranges > 1)
-  for (std::size_t range = 0; range < n_ranges; ++range) {
-    add_scatter(blocks, codes, weights, codebook, blocks.count() * range / n_ranges,
-                blocks.count() * (range + 1) / n_ranges, ranges[range]);
-  }
-  for (std::size_t range = 1; range < n_ranges; ++range) {
-    for (std::size_t k = 0; k < n_centroids; ++k) ranges[0].mass[k] += ranges[range].mass[k];
-    for (std::size_t i = 0; i < codebook.size(); ++i) {
-      ranges[0].squares[i] += ranges[range].squares[i];
-    }
-  }
-  return std::move(ranges[0]);
+  const Workers workers(blocks.values.size(), 4);
+  return workers.reduce_in_order(
+      Division::by_count(blocks.count(), n_ranges), empty,
+      [&](const IndexRange& range, std::size_t, Scatter& scatter) {
+        add_scatter(blocks, codes, weights, codebook, range, scatter);
+      },
+      [&](Scatter& sum, const Scatter& scatter) {
+        for (std::size_t k = 0; k < n_centroids; ++k) sum.mass[k] += scatter.mass[k];
+        for (std::size_t i = 0; i < codebook.size(); ++i) sum.squares[i] += scatter.squares[i];
+      });
 }
 
 struct Split {
@@ -115,11 +113,10 @@ std::size_t relocate_centroids(BlockSpan blocks, std::span<const std::uint16_t> 
   const std::size_t n_centroids = scatter.mass.size();
   std::vector<Split> splits(n_centroids);
   std::vector<Join> joins(n_centroids);
-#pragma omp parallel for if (n_centroids * n_centroids * d > (1 << 18))
-  for (std::size_t k = 0; k < n_centroids; ++k) {
+  Workers(n_centroids * n_centroids * d, 1).for_each(n_centroids, [&](std::size_t k) {
     splits[k] = best_split(scatter, k, d);
     joins[k] = cheapest_join(scatter, codebook, k, d);
-  }
+  });
   std::vector<std::size_t> donors(n_centroids), moved(n_centroids);
   std::iota(donors.begin(), donors.end(), std::size_t{0});
   std::iota(moved.begin(), moved.end(), std::size_t{0});

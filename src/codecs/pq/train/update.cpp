@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/parallel.h"
+
 namespace pqw {
 namespace {
 
@@ -19,12 +21,13 @@ struct Sums {
 
 // kD is the block size if the compiler is to know it, else 0.
 template <std::size_t kD>
-void add_plain(BlockSpan blocks, std::span<const std::uint16_t> codes, std::size_t begin,
-               std::size_t end, Sums& sums) {
+void add_plain(BlockSpan blocks, std::span<const std::uint16_t> codes, const IndexRange& range,
+               Sums& sums) {
   const std::size_t d = kD > 0 ? kD : blocks.d;
   double* values = sums.values.data();
   std::size_t* sizes = sums.sizes.data();
-  for (std::size_t i = begin; i < end; ++i) {
+  const std::size_t end = range.end;
+  for (std::size_t i = range.begin; i < end; ++i) {
     const std::size_t k = codes[i];
     ++sizes[k];
     for (std::size_t j = 0; j < d; ++j) values[k * d + j] += blocks[i][j];
@@ -49,10 +52,10 @@ auto add_plain_for(std::size_t d) {
 }
 
 void add_weighted(BlockSpan blocks, std::span<const std::uint16_t> codes,
-                  const BlockWeights& weights, std::size_t begin, std::size_t end, Sums& sums) {
+                  const BlockWeights& weights, const IndexRange& range, Sums& sums) {
   const std::size_t d = blocks.d;
   const bool by_column = !weights.columns.empty();
-  for (std::size_t i = begin; i < end; ++i) {
+  for (std::size_t i = range.begin; i < range.end; ++i) {
     const double row = weights.of_row(i);
     if (row == 0) continue;
     const std::size_t k = codes[i];
@@ -124,22 +127,21 @@ Clusters update_centroids(BlockSpan blocks, std::span<const std::uint16_t> codes
   const Sums empty{std::vector<double>(codebook.size()), std::vector<double>(n_weights),
                    std::vector<std::size_t>(n_centroids)};
   std::vector<Sums> ranges(n_ranges, empty);
-#pragma omp parallel for schedule(dynamic, 1) if (n_ranges > 1)
-  for (std::size_t range = 0; range < n_ranges; ++range) {
-    const std::size_t begin = blocks.count() * range / n_ranges;
-    const std::size_t end = blocks.count() * (range + 1) / n_ranges;
+  constexpr double kSumCost = 8;  // of adding to a double at a place that the code tells
+  const Division division = Division::by_count(blocks.count(), n_ranges);
+  const Workers workers(blocks.values.size(), kSumCost);
+  workers.for_ranges(division, [&](const IndexRange& range, std::size_t) {
     if (weighted) {
-      add_weighted(blocks, codes, weights, begin, end, ranges[range]);
+      add_weighted(blocks, codes, weights, range, ranges[range.index]);
     } else {
-      add_plain_for(blocks.d)(blocks, codes, begin, end, ranges[range]);
+      add_plain_for(blocks.d)(blocks, codes, range, ranges[range.index]);
     }
-  }
-#pragma omp parallel for if (n_ranges > 1)
-  for (std::size_t k = 0; k < n_centroids; ++k) {
-    for (std::size_t range = 1; range < n_ranges; ++range)
-      combine(ranges[range], k, blocks.d, ranges[0]);
+  });
+  // Large codebooks have many sums: they are combined in order for one centroid at a time.
+  Workers(n_ranges * codebook.size(), kSumCost).for_each(n_centroids, [&](std::size_t k) {
+    for (std::size_t i = 1; i < n_ranges; ++i) combine(ranges[i], k, blocks.d, ranges[0]);
     move_centroid(ranges[0], k, blocks.d, codebook);
-  }
+  });
   Clusters clusters{std::move(ranges[0].sizes), {}};
   if (std::ranges::find(clusters.sizes, 0u) != clusters.sizes.end()) {
     clusters.divisible = find_divisible(blocks, codes, weights, clusters.sizes);

@@ -2,14 +2,10 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/parallel.h"
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
-namespace {
-
-constexpr std::size_t kParallelWork = 1 << 16;  // weights that pay for threads
-
-}  // namespace
 
 void decode(const PqWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
 
@@ -18,20 +14,19 @@ void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
   assert(first + out.rows() <= matrix.rows && out.cols() == matrix.cols);
   const std::size_t d = weight.block_size;
   const std::size_t n_positions = weight.positions();
-  const auto n_rows = static_cast<std::ptrdiff_t>(out.rows());
+  const Workers workers(out.rows() * out.cols(), 4);
   for (std::size_t group = 0; group < weight.n_groups; ++group) {
     const float* codebook = weight.codebooks.data() + group * weight.n_centroids * d;
     const std::size_t begin = first_position(group, weight.n_groups, n_positions);
     const std::size_t end = first_position(group + 1, weight.n_groups, n_positions);
-#pragma omp parallel for if (out.rows() * out.cols() >= kParallelWork)
-    for (std::ptrdiff_t r = 0; r < n_rows; ++r) {
-      const std::size_t row = first + static_cast<std::size_t>(r);
-      float* to = out.row(static_cast<std::size_t>(r)).data();
+    workers.for_each(out.rows(), [&](std::size_t r) {
+      const std::size_t row = first + r;
+      float* to = out.row(r).data();
       for (std::size_t p = begin; p < end; ++p) {
         const float* centroid = codebook + weight.codes[p * matrix.rows + row] * d;
         std::copy_n(centroid, std::min(d, matrix.cols - p * d), to + p * d);
       }
-    }
+    });
   }
 }
 

@@ -6,6 +6,7 @@
 #include "codecs/tensorized/train/decompose.h"
 #include "codecs/tensorized/value/layout.h"
 #include "codecs/train/random.h"
+#include "core/parallel.h"
 
 namespace pqw::tensorized {
 namespace {
@@ -14,8 +15,7 @@ using linear_algebra::Op;
 
 constexpr double kProximal = 1e-8;  // μ, relative to the mean of the diagonal of the equations
 constexpr std::size_t kPart = 64;   // columns by one thread
-constexpr std::size_t kParallelWork = 1 << 16;  // values that pay for threads
-constexpr std::size_t kLeastSweeps = 5;         // the first ones may change little
+constexpr std::size_t kLeastSweeps = 5;  // the first ones may change little
 
 // Row i of the result, i = (i_1, ..., i_n), is the product of the rows i_k of the factors.
 Matrix khatri_rao(std::span<const Matrix> factors) {
@@ -38,9 +38,10 @@ Matrix khatri_rao(std::span<const Matrix> factors) {
 Matrix contract_others(const Matrix& partial, std::span<const Matrix> factors, std::size_t k) {
   const std::size_t rank = partial.cols;
   Matrix result(factors[k].rows, rank);
-#pragma omp parallel for schedule(static) if (partial.values.size() >= kParallelWork)
-  for (std::size_t first = 0; first < rank; first += kPart) {
-    const std::size_t count = std::min(kPart, rank - first);
+  const Workers workers(partial.values.size(), 4);
+  workers.for_ranges(Division::by_length(rank, kPart), [&](const IndexRange& range, std::size_t) {
+    const std::size_t first = range.begin;
+    const std::size_t count = range.end - first;
     double weights[kPart];
     for (std::size_t row = 0; row < partial.rows; ++row) {
       std::fill_n(weights, count, 1.0);
@@ -57,7 +58,7 @@ Matrix contract_others(const Matrix& partial, std::span<const Matrix> factors, s
       double* to = &result.values[digit * rank + first];
       for (std::size_t r = 0; r < count; ++r) to[r] += from[r] * weights[r];
     }
-  }
+  });
   return result;
 }
 
