@@ -5,8 +5,7 @@
 
 namespace pqw {
 
-// As kernel_name (codecs/kernels.h). Not to be called for the first time inside a parallel region:
-// it may throw.
+// As kernel_name (codecs/kernels.h): an unknown PQW_KERNEL is an error of every call.
 const kernels::Table& active_kernels();
 
 }  // namespace pqw

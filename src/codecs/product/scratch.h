@@ -18,8 +18,8 @@ using AlignedBytes = std::unique_ptr<std::byte[], FreeBytes>;
 // system has them: looking up the pages of codes takes as long as reading these from memory.
 AlignedBytes allocate_aligned(std::size_t n_bytes);
 
-// n uninitialised values, aligned to 64 bytes. Live ones of a thread end in reverse order, as local
-// variables do. Not for use inside parallel regions: it may throw.
+// n uninitialised values, aligned to 64 bytes. Those of a thread end in reverse order, as local
+// variables do. The caller of a parallel loop takes them for all workers: it keeps its memory.
 template <class T>
 class Scratch;
 

@@ -5,10 +5,11 @@
 #include <bit>
 #include <cmath>
 
+#include "core/parallel.h"
+
 namespace pqw {
 namespace {
 
-constexpr std::size_t kParallelWork = 1 << 16;  // values that pay for threads
 constexpr std::size_t kStrideUnit = 64;
 constexpr std::size_t kLanes = 16;
 
@@ -95,26 +96,24 @@ QuantizedActivations quantize_activations(ConstMatrix x, ActivationRange range,
   result.values.resize(x.rows() * n_planes * result.stride);
   result.rows.resize(x.rows());
   std::vector<Range> ranges(x.rows());
-  const bool parallel = x.rows() > 1 && x.rows() * x.cols() >= kParallelWork;
-#pragma omp parallel for if (parallel)
-  for (std::size_t i = 0; i < x.rows(); ++i) ranges[i] = range_of(x.row(i));
+  const Workers workers(x.rows() * x.cols(), 4);
+  workers.for_each(x.rows(), [&](std::size_t i) { ranges[i] = range_of(x.row(i)); });
   if (range == ActivationRange::kBatch) {
     Range all;
     for (const Range& row : ranges) all.add(row);
     std::fill(ranges.begin(), ranges.end(), all);
   }
-#pragma omp parallel for if (parallel)
-  for (std::size_t i = 0; i < x.rows(); ++i) {
+  workers.for_each(x.rows(), [&](std::size_t i) {
     ActivationScale& scale = result.rows[i];
     scale = scale_of(ranges[i], n_planes == 1 ? 255 : 65535);
-    if (!scale.finite) continue;
+    if (!scale.finite) return;
     std::uint8_t* low = result.values.data() + i * n_planes * result.stride;
     if (n_planes == 1) {
       quantize_row<1>(x.row(i), scale, low, nullptr);
     } else {
       quantize_row<2>(x.row(i), scale, low, low + result.stride);
     }
-  }
+  });
   return result;
 }
 

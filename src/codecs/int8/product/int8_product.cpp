@@ -19,6 +19,7 @@
 #include "codecs/active_kernels.h"
 #include "codecs/int8/product/activations.h"
 #include "codecs/product/row_product.h"
+#include "core/parallel.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
 
@@ -29,7 +30,7 @@ constexpr std::size_t kTilePanels = 4;
 constexpr std::size_t kTileRows = kTilePanels * kernels::kPanelRows;
 constexpr std::size_t kPlanesAtOnce = 96;     // rows of bytes of x: their sums of a tile stay in L1
 constexpr std::size_t kColumnsAtOnce = 1024;  // x in L1, a tile of weights in L2
-constexpr std::size_t kParallelWork = 1 << 20;  // products that pay for threads
+constexpr double kProductCost = 0.25;         // of two bytes, or of laying one out
 
 std::size_t panels_of(std::size_t rows) {
   return (rows + kernels::kPanelRows - 1) / kernels::kPanelRows;
@@ -72,7 +73,7 @@ Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
       scales_(rows()),
       sums_(rows()) {
   assert(input_bits == 8 || input_bits == 16);
-  active_kernels();  // may throw, which the parallel regions must not
+  active_kernels();  // an unknown PQW_KERNEL is an error here, not in the first product
   for (std::size_t r = 0; r < rows(); ++r) scales_[r] = weight.scale(r);
   if (!weight.zero_points.empty()) {
     for (std::size_t r = 0; r < rows(); ++r) zero_points_.push_back(weight.zero_point(r));
@@ -82,8 +83,7 @@ Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
 
 void Int8Product::pack(const Int8Weight& weight) {
   const std::size_t n_columns = cols();
-#pragma omp parallel for if (rows() * n_columns >= kParallelWork)
-  for (std::size_t r = 0; r < rows(); ++r) {
+  Workers(rows() * n_columns, kProductCost).for_each(rows(), [&](std::size_t r) {
     const std::int8_t* from = weight.values.data() + r * n_columns;
     Line* to = panels_.data() + r / kernels::kPanelRows * lines_;
     const std::size_t at = r % kernels::kPanelRows * kernels::kPanelColumns;
@@ -94,7 +94,7 @@ void Int8Product::pack(const Int8Weight& weight) {
     for (std::size_t c = 0; c < n_columns; ++c) sum += from[c];
     sums_[r] = static_cast<double>(sum);
     if (!zero_points_.empty()) sums_[r] -= static_cast<double>(n_columns) * zero_points_[r];
-  }
+  });
 }
 
 // One product: quantized inputs and where its results go.
@@ -186,14 +186,14 @@ void Int8Product::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix 
   const std::size_t first_panel = first / kernels::kPanelRows;
   const std::size_t n_panels = panels_of(first + y.cols()) - first_panel;
   const std::size_t n_tiles = (n_panels + kTilePanels - 1) / kTilePanels;
-#pragma omp parallel for if (x.rows() * x.cols() * y.cols() >= kParallelWork)
-  for (std::size_t t = 0; t < n_tiles; ++t) {
+  const Workers workers(x.rows() * x.cols() * y.cols(), kProductCost);
+  workers.for_each(n_tiles, [&](std::size_t t) {
     const std::size_t tile_panels = std::min(kTilePanels, n_panels - t * kTilePanels);
     for (std::size_t i = 0; i < x.rows(); i += inputs_at_once) {
       call.run(first_panel + t * kTilePanels, tile_panels, i,
                std::min(inputs_at_once, x.rows() - i));
     }
-  }
+  });
 }
 
 // Rounds as decode_rows does.

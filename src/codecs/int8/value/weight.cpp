@@ -5,12 +5,11 @@
 #include <cmath>
 
 #include "codecs/int8/value/fault.h"
+#include "core/parallel.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
-
-constexpr std::size_t kParallelWork = 1 << 16;  // weights that pay for threads
 
 float decoded(const Int8Weight& weight, std::size_t row, std::int8_t value) {
   return weight.scale(row) * static_cast<float>(value - weight.zero_point(row));
@@ -98,8 +97,7 @@ void decode(const Int8Weight& weight, MutableMatrix out) { decode_rows(weight, 0
 void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out) {
   const std::size_t cols = weight.cols();
   assert(first + out.rows() <= weight.rows() && out.cols() == cols);
-#pragma omp parallel for if (out.rows() * out.cols() >= kParallelWork)
-  for (std::size_t r = 0; r < out.rows(); ++r) {
+  Workers(out.rows() * out.cols(), 4).for_each(out.rows(), [&](std::size_t r) {
     const std::int8_t* from = weight.values.data() + (first + r) * cols;
     const float scale = weight.scale(first + r);
     const int zero_point = weight.zero_point(first + r);
@@ -107,7 +105,7 @@ void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out)
     for (std::size_t c = 0; c < cols; ++c) {
       to[c] = scale * static_cast<float>(from[c] - zero_point);
     }
-  }
+  });
 }
 
 }  // namespace pqw

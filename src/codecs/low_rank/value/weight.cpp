@@ -3,11 +3,10 @@
 
 #include "codecs/low_rank/value/combine.h"
 #include "codecs/parts.h"
+#include "core/parallel.h"
 
 namespace pqw {
 namespace {
-
-constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
 
 std::vector<float> decoded(const Weight& factor, std::size_t first, std::size_t n_rows) {
   const std::size_t cols = matrix_shape(shape_of(factor)).cols;
@@ -39,12 +38,11 @@ void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix o
   const std::size_t rank = weight.rank();
   const std::vector<float> inner = decoded(*weight.inner, 0, rank);
   const std::vector<float> outer = decoded(*weight.outer, first, out.rows());
-#pragma omp parallel for if (out.rows() * rank * out.cols() >= kParallelWork)
-  for (std::size_t r = 0; r < out.rows(); ++r) {
+  Workers(out.rows() * rank * out.cols(), 1).for_each(out.rows(), [&](std::size_t r) {
     combine_rows(
         std::span(outer).subspan(r * rank, rank),
         [&](std::size_t k) { return inner.data() + k * out.cols(); }, out.row(r));
-  }
+  });
 }
 
 }  // namespace pqw

@@ -2,8 +2,6 @@
 // row by row where there are few of x.
 #include "codecs/plain/product/plain_product.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
@@ -13,6 +11,7 @@
 #include "codecs/active_kernels.h"
 #include "codecs/product/panel.h"
 #include "codecs/product/scratch.h"
+#include "core/parallel.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
@@ -21,10 +20,9 @@ using kernels::kTileRows;
 
 namespace {
 
-constexpr std::size_t kColumnsAtOnce = 512;     // of a tile: its floats stay in the L2 cache
-constexpr std::size_t kFewRows = 4;             // of x, too few to fill vectors with
-constexpr std::size_t kFloatsAtOnce = 4096;     // of W then: they stay in the L1 cache
-constexpr std::size_t kParallelWork = 1 << 18;  // multiplications that pay for threads
+constexpr std::size_t kColumnsAtOnce = 512;  // of a tile: its floats stay in the L2 cache
+constexpr std::size_t kFewRows = 4;          // of x, too few to fill vectors with
+constexpr std::size_t kFloatsAtOnce = 4096;  // of W then: they stay in the L1 cache
 
 // The codes of a tile whose centroids are its own rows.
 std::vector<std::uint16_t> row_numbers() {
@@ -55,55 +53,50 @@ struct Panel {
 };
 
 void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& weight,
-                    std::size_t first, const Panel& panel, MutableMatrix y, bool parallel) {
+                    std::size_t first, const Panel& panel, MutableMatrix y,
+                    const Workers& workers) {
   const std::size_t cols = matrix_shape(weight.shape).cols;
   const std::size_t n_lanes = panel.n_vectors * kernels.lanes;
   const std::size_t n_tiles = (y.cols() + kTileRows - 1) / kTileRows;
   const std::size_t tile_floats = kTileRows * kColumnsAtOnce;
-  const auto n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  const Scratch<float> tiles(n_threads * tile_floats);
-  const Scratch<float> sums(n_threads * kTileRows * n_lanes);
+  const Scratch<float> tiles(workers.count() * tile_floats);
+  const Scratch<float> sums(workers.count() * kTileRows * n_lanes);
   const std::vector<std::uint16_t> rows = row_numbers();
-#pragma omp parallel for schedule(static) if (parallel)
-  for (std::size_t i = 0; i < n_tiles; ++i) {
-    const std::size_t thread = parallel ? static_cast<std::size_t>(omp_get_thread_num()) : 0;
-    const float* tile = tiles.data() + thread * tile_floats;
-    float* tile_sums = sums.data() + thread * kTileRows * n_lanes;
+  workers.for_each(n_tiles, [&](std::size_t i, std::size_t worker) {
+    const float* tile = tiles.data() + worker * tile_floats;
+    float* tile_sums = sums.data() + worker * kTileRows * n_lanes;
     std::fill_n(tile_sums, kTileRows * n_lanes, 0.0f);
     const std::size_t n_rows = std::min(kTileRows, y.cols() - i * kTileRows);
     for (std::size_t column = 0; column < cols; column += kColumnsAtOnce) {
       const std::size_t n = std::min(kColumnsAtOnce, cols - column);
       decode_tile(weight, cols, first + i * kTileRows, n_rows, column, n,
-                  tiles.data() + thread * tile_floats);
+                  tiles.data() + worker * tile_floats);
       kernels.direct(rows.data(), n, &tile, kColumnsAtOnce, panel.values + column * n_lanes,
                      panel.n_vectors, tile_sums);
     }
     write_tile(tile_sums, i, 0, panel.first_row, panel.n_rows, n_lanes, y);
-  }
+  });
 }
 
 void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight& weight,
-                  std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) {
+                  std::size_t first, ConstMatrix x, MutableMatrix y, const Workers& workers) {
   const std::size_t cols = x.cols();
   const std::size_t row_bytes = cols * size_in_bytes(weight.dtype);
   const std::size_t rows_at_once =
       std::max<std::size_t>(1, kFloatsAtOnce / std::max<std::size_t>(1, cols));
   const std::size_t n_runs = (y.cols() + rows_at_once - 1) / rows_at_once;
-  const auto n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  const Scratch<float> floats(n_threads * rows_at_once * cols);
-#pragma omp parallel for schedule(static) if (parallel)
-  for (std::size_t run = 0; run < n_runs; ++run) {
-    const std::size_t thread = parallel ? static_cast<std::size_t>(omp_get_thread_num()) : 0;
+  const Scratch<float> floats(workers.count() * rows_at_once * cols);
+  workers.for_each(n_runs, [&](std::size_t run, std::size_t worker) {
     const std::size_t r = run * rows_at_once;
     const std::size_t n_rows = std::min(rows_at_once, y.cols() - r);
-    float* rows = floats.data() + thread * rows_at_once * cols;
+    float* rows = floats.data() + worker * rows_at_once * cols;
     to_float(std::span<const std::byte>(weight.bytes)
                  .subspan((first + r) * row_bytes, n_rows * row_bytes),
              weight.dtype, {rows, n_rows * cols});
     for (std::size_t b = 0; b < x.rows(); ++b) {
       kernels.product(rows, cols, n_rows, cols, x.row(b).data(), 1, y.row(b).data() + r);
     }
-  }
+  });
 }
 
 }  // namespace
@@ -117,16 +110,16 @@ void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix
   assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   const kernels::ProductKernels& kernels = *active_kernels().product;
   const std::size_t most_rows = kernels.most_vectors * kernels.lanes;
-  const bool parallel = x.rows() * x.cols() * y.cols() >= kParallelWork;
+  const Workers workers(x.rows() * x.cols() * y.cols(), 1);
   if (x.rows() <= kFewRows) {
-    return multiply_few(*active_kernels().contraction, weight_, first, x, y, parallel);
+    return multiply_few(*active_kernels().contraction, weight_, first, x, y, workers);
   }
   for (std::size_t row = 0; row < x.rows(); row += most_rows) {
     const std::size_t n = std::min(most_rows, x.rows() - row);
     const std::size_t n_vectors = (n + kernels.lanes - 1) / kernels.lanes;
     const Scratch<float> panel(x.cols() * n_vectors * kernels.lanes);
     transpose(x, row, n, n_vectors * kernels.lanes, panel.data());
-    multiply_panel(kernels, weight_, first, {panel.data(), n_vectors, row, n}, y, parallel);
+    multiply_panel(kernels, weight_, first, {panel.data(), n_vectors, row, n}, y, workers);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "codecs/product/panel.h"
+#include "core/parallel.h"
 
 namespace pqw {
 
@@ -66,50 +67,47 @@ void BatchLookupProduct::multiply_panel(const Panel& panel, std::size_t first,
                                         bool parallel) const {
   const kernels::BatchLookupKernel& kernel = panel.kernel;
   const std::size_t first_tile = first / kTileRows;
-  const std::size_t end_tile = (first + y.cols() + kTileRows - 1) / kTileRows;
+  const std::size_t n_tiles = (first + y.cols() + kTileRows - 1) / kTileRows - first_tile;
   const std::size_t tile_values = kTileRows * kernel.rows;
   const std::size_t position_integers = 2 * codebooks_.n_pairs() * kernel.rows;
   const std::size_t table_words = kernels::kWideCentroids * kernel.rows;
   const Scratch<std::uint16_t> tables(kGroupBlocks * kBlockBytes * table_words);
-  const Scratch<std::uint16_t> sums((end_tile - first_tile) * tile_values);
-  const Scratch<float> totals((end_tile - first_tile) * tile_values);
-#pragma omp parallel if (parallel)
-  {
-#pragma omp for schedule(static) nowait
-    for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-      const std::size_t at = (tile - first_tile) * tile_values;
-      std::fill_n(sums.data() + at, tile_values, std::uint16_t{0});
-      std::fill_n(totals.data() + at, tile_values, 0.0f);
+  const Scratch<std::uint16_t> sums(n_tiles * tile_values);
+  const Scratch<float> totals(n_tiles * tile_values);
+  Workers(parallel).together([&](const Worker& me) {
+    const IndexRange my_tiles = me.share(n_tiles);
+    for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
+      std::fill_n(sums.data() + tile * tile_values, tile_values, std::uint16_t{0});
+      std::fill_n(totals.data() + tile * tile_values, tile_values, 0.0f);
     }
     for (std::size_t group = 0; group < n_groups(); ++group) {
       const std::size_t b0 = group * kGroupBlocks;
       const std::size_t b1 = std::min(b0 + kGroupBlocks, tiles_.n_blocks());
-#pragma omp for schedule(static)
-      for (std::size_t p = b0 * kBlockBytes; p < b1 * kBlockBytes; ++p) {
+      const IndexRange my_tables = me.share((b1 - b0) * kBlockBytes);
+      for (std::size_t i = my_tables.begin; i < my_tables.end; ++i) {
+        const std::size_t p = b0 * kBlockBytes + i;
         kernel.build(panel.integers + p * position_integers, codebooks_.centroids()[p],
-                     codebooks_.n_pairs(), n_centroids_,
-                     tables.data() + (p - b0 * kBlockBytes) * table_words);
+                     codebooks_.n_pairs(), n_centroids_, tables.data() + i * table_words);
       }
+      me.wait();
       for (std::size_t block = b0; block < b1; ++block) {
-#pragma omp for schedule(static) nowait
-        for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-          kernel.sweep(tiles_.bytes_of(tile, block),
+        for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
+          kernel.sweep(tiles_.bytes_of(first_tile + tile, block),
                        tables.data() + (block - b0) * kBlockBytes * table_words,
-                       sums.data() + (tile - first_tile) * tile_values);
+                       sums.data() + tile * tile_values);
         }
       }
-#pragma omp for schedule(static)
-      for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-        const std::size_t at = (tile - first_tile) * tile_values;
-        kernel.flush(sums.data() + at, panel.scales + group * kernel.rows, totals.data() + at);
+      for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
+        kernel.flush(sums.data() + tile * tile_values, panel.scales + group * kernel.rows,
+                     totals.data() + tile * tile_values);
       }
+      me.wait();
     }
-#pragma omp for schedule(static)
-    for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-      write_tile(totals.data() + (tile - first_tile) * tile_values, tile, first, first_row,
+    for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
+      write_tile(totals.data() + tile * tile_values, first_tile + tile, first, first_row,
                  panel.n_rows, kernel.rows, y);
     }
-  }
+  });
 }
 
 std::vector<std::size_t> BatchLookupProduct::multiply(std::size_t first, ConstMatrix x,

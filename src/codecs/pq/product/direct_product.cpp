@@ -1,8 +1,6 @@
 // y = x Wᵀ from codes, every centroid in the place of its codes as the operand of a matrix product.
 #include "codecs/pq/product/direct_product.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <bit>
 #include <cassert>
@@ -11,6 +9,7 @@
 
 #include "codecs/float_range.h"
 #include "codecs/product/panel.h"
+#include "core/parallel.h"
 
 namespace pqw {
 
@@ -19,8 +18,6 @@ using kernels::kTileRows;
 namespace {
 
 constexpr std::size_t kColumnsAtOnce = 512;  // about as many; their codes stay in the L1 cache
-
-std::size_t this_thread() { return static_cast<std::size_t>(omp_get_thread_num()); }
 
 // To the nearest, ties to even. REQUIRES: finite.
 std::uint32_t bfloat16_bits(float value) {
@@ -96,27 +93,25 @@ std::vector<std::size_t> DirectProduct::multiply(std::size_t first, ConstMatrix 
   const std::size_t lanes = kernels_.lanes;
   const std::size_t most_rows = kernels_.most_vectors * lanes;
   const std::size_t n_panels = (x.rows() + most_rows - 1) / most_rows;
-  const std::size_t n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
+  const Workers workers(parallel);
   const std::size_t panel_floats =
       n_operands_ * std::min(most_rows, (x.rows() + lanes - 1) / lanes * lanes);
   const std::size_t codes_size = positions_at_once() * kTileRows;
   const std::size_t sums_size = kTileRows * most_rows;
   // Panels side by side, or one after the other with the tiles side by side.
-  const bool panels_parallel = parallel && n_panels >= 2 * n_threads;
-  const Scratch<float> panels((panels_parallel ? n_threads : 1) * panel_floats);
-  const Scratch<std::uint16_t> codes(n_threads * codes_size);
-  const Scratch<float> sums(n_threads * sums_size);
-#pragma omp parallel for schedule(static) if (panels_parallel)
-  for (std::size_t i = 0; i < n_panels; ++i) {
+  const bool panels_parallel = parallel && n_panels >= 2 * workers.count();
+  const Scratch<float> panels((panels_parallel ? workers.count() : 1) * panel_floats);
+  const Scratch<std::uint16_t> codes(workers.count() * codes_size);
+  const Scratch<float> sums(workers.count() * sums_size);
+  Workers(panels_parallel).for_each(n_panels, [&](std::size_t i, std::size_t me) {
     const std::size_t first_row = i * most_rows;
     const std::size_t n_rows = std::min(most_rows, x.rows() - first_row);
     const std::size_t n_vectors = (n_rows + lanes - 1) / lanes;
-    const std::size_t me = this_thread();
     float* panel = panels.data() + me * panel_floats;
     fill_panel(x, first_row, n_rows, n_vectors * lanes, panel);
     multiply_panel(first, panel, n_vectors, first_row, n_rows, y, parallel && !panels_parallel,
                    codes.data() + me * codes_size, sums.data() + me * sums_size);
-  }
+  });
   std::vector<std::size_t> left;
   for (std::size_t r = 0; r < x.rows() && operand_ == Operand::kBfloat16; ++r) {
     if (!holds_bfloat16(x.row(r))) left.push_back(r);
@@ -129,14 +124,14 @@ void DirectProduct::multiply_panel(std::size_t first, const float* panel, std::s
                                    bool parallel, std::uint16_t* codes, float* sums) const {
   const auto kernel = operand_ == Operand::kFloat ? kernels_.direct : kernels_.direct_bfloat16;
   const std::size_t n_lanes = n_vectors * kernels_.lanes;
-  const std::size_t end_tile = (first + y.cols() + kTileRows - 1) / kTileRows;
+  const std::size_t first_tile = first / kTileRows;
+  const std::size_t n_tiles = (first + y.cols() + kTileRows - 1) / kTileRows - first_tile;
   const std::size_t codes_size = positions_at_once() * kTileRows;
   const std::size_t sums_size = kTileRows * kernels_.most_vectors * kernels_.lanes;
-#pragma omp parallel for schedule(static) if (parallel)
-  for (std::size_t tile = first / kTileRows; tile < end_tile; ++tile) {
-    // A region within a region has one thread, which is number 0.
-    std::uint16_t* my_codes = codes + (parallel ? this_thread() : 0) * codes_size;
-    float* my_sums = sums + (parallel ? this_thread() : 0) * sums_size;
+  Workers(parallel).for_each(n_tiles, [&](std::size_t i, std::size_t me) {
+    const std::size_t tile = first_tile + i;
+    std::uint16_t* my_codes = codes + me * codes_size;
+    float* my_sums = sums + me * sums_size;
     std::fill_n(my_sums, kTileRows * n_lanes, 0.0f);
     for (std::size_t p = 0; p * block_operands_ < n_operands_; p += positions_at_once()) {
       const std::size_t n = std::min(positions_at_once(), tiles_.n_padded_positions() - p);
@@ -146,7 +141,7 @@ void DirectProduct::multiply_panel(std::size_t first, const float* panel, std::s
              block_operands_, panel + operand * n_lanes, n_vectors, my_sums);
     }
     write_tile(my_sums, tile, first, first_row, n_rows, n_lanes, y);
-  }
+  });
 }
 
 }  // namespace pqw

@@ -1,12 +1,11 @@
 // y = x Wᵀ from codes through tables of floats.
 #include "codecs/pq/product/float_product.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cassert>
 
 #include "codecs/product/panel.h"
+#include "core/parallel.h"
 
 namespace pqw {
 
@@ -17,11 +16,6 @@ namespace {
 constexpr std::size_t kSharedTableBytes = std::size_t{1}
                                           << 18;                // built at a time, for the L2 cache
 constexpr std::size_t kSweptTableBytes = std::size_t{1} << 16;  // swept at a time, for the L1 cache
-
-std::size_t threads_of(bool parallel) {
-  return parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-}
-std::size_t this_thread() { return static_cast<std::size_t>(omp_get_thread_num()); }
 
 }  // namespace
 
@@ -100,6 +94,7 @@ void FloatProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
 
 void FloatProduct::multiply_lanes(std::size_t first, ConstMatrix x, std::size_t first_row,
                                   std::size_t n_rows, MutableMatrix y, bool parallel) const {
+  const Workers workers(parallel);
   const bool one_row = n_rows == 1;
   const std::size_t lanes = one_row ? 1 : kernels_.lanes;
   const std::size_t table_floats = entries() * lanes;
@@ -109,14 +104,14 @@ void FloatProduct::multiply_lanes(std::size_t first, ConstMatrix x, std::size_t 
   const std::size_t units_swept =
       std::clamp<std::size_t>(kSweptTableBytes / table_bytes, 1, units_shared);
   const std::size_t first_tile = first / kTileRows;
-  const std::size_t end_tile = (first + y.cols() + kTileRows - 1) / kTileRows;
+  const std::size_t n_tiles = (first + y.cols() + kTileRows - 1) / kTileRows - first_tile;
   const std::size_t tile_floats = kTileRows * lanes;
   const std::size_t halves_floats = 2 * kernels::kNarrowCentroids * lanes;
   const Scratch<float> panel(n_columns_ * lanes);
   const Scratch<float> tables(units_shared * table_floats);
-  const Scratch<float> halves(threads_of(parallel) * halves_floats);
-  const Scratch<float> sums((end_tile - first_tile) * tile_floats);
-  const Scratch<std::uint16_t> codes(threads_of(parallel) * units_swept * kTileRows);
+  const Scratch<float> halves(workers.count() * halves_floats);
+  const Scratch<float> sums(n_tiles * tile_floats);
+  const Scratch<std::uint16_t> codes(workers.count() * units_swept * kTileRows);
   const float* columns = panel.data();
   if (one_row) {
     columns = x.row(first_row).data();
@@ -124,37 +119,34 @@ void FloatProduct::multiply_lanes(std::size_t first, ConstMatrix x, std::size_t 
     transpose(x, first_row, n_rows, lanes, panel.data());
   }
   const auto sweep = one_row ? kernels_.sweep_row : kernels_.sweep;
-#pragma omp parallel if (parallel)
-  {
-    std::uint16_t* my_codes = codes.data() + this_thread() * units_swept * kTileRows;
-    float* my_halves = halves.data() + this_thread() * halves_floats;
-#pragma omp for schedule(static)
-    for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-      std::fill_n(sums.data() + (tile - first_tile) * tile_floats, tile_floats, 0.0f);
-    }
+  workers.together([&](const Worker& me) {
+    std::uint16_t* my_codes = codes.data() + me.index * units_swept * kTileRows;
+    float* my_halves = halves.data() + me.index * halves_floats;
+    const IndexRange my_tiles = me.share(n_tiles);
+    std::fill(sums.data() + my_tiles.begin * tile_floats, sums.data() + my_tiles.end * tile_floats,
+              0.0f);
     for (std::size_t u0 = 0; u0 < tiles_.n_units(); u0 += units_shared) {
-      const std::size_t u1 = std::min(tiles_.n_units(), u0 + units_shared);
-#pragma omp for schedule(static)
-      for (std::size_t u = u0; u < u1; ++u) {
-        build_unit(u, columns, one_row, tables.data() + (u - u0) * table_floats, my_halves);
+      const std::size_t n_shared = std::min(tiles_.n_units() - u0, units_shared);
+      const IndexRange my_units = me.share(n_shared);
+      for (std::size_t u = my_units.begin; u < my_units.end; ++u) {
+        build_unit(u0 + u, columns, one_row, tables.data() + u * table_floats, my_halves);
       }
-      for (std::size_t u = u0; u < u1; u += units_swept) {
-        const std::size_t n = std::min(units_swept, u1 - u);
-#pragma omp for schedule(static) nowait
-        for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-          tiles_.unpack_units(tile, u, n, my_codes);
-          sweep(my_codes, n, tables.data() + (u - u0) * table_floats, table_floats,
-                sums.data() + (tile - first_tile) * tile_floats);
+      me.wait();
+      for (std::size_t u = 0; u < n_shared; u += units_swept) {
+        const std::size_t n = std::min(units_swept, n_shared - u);
+        for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
+          tiles_.unpack_units(first_tile + tile, u0 + u, n, my_codes);
+          sweep(my_codes, n, tables.data() + u * table_floats, table_floats,
+                sums.data() + tile * tile_floats);
         }
       }
-#pragma omp barrier
+      me.wait();
     }
-#pragma omp for schedule(static)
-    for (std::size_t tile = first_tile; tile < end_tile; ++tile) {
-      write_tile(sums.data() + (tile - first_tile) * tile_floats, tile, first, first_row, n_rows,
+    for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
+      write_tile(sums.data() + tile * tile_floats, first_tile + tile, first, first_row, n_rows,
                  lanes, y);
     }
-  }
+  });
 }
 
 }  // namespace pqw

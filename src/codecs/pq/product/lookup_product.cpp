@@ -1,11 +1,11 @@
 // y = x Wᵀ through integer tables.
 #include "codecs/pq/product/lookup_product.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
+
+#include "core/parallel.h"
 
 namespace pqw {
 
@@ -122,32 +122,33 @@ void LookupProduct::sweep(const Batch& batch, std::size_t first_tile, std::size_
 
 void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, MutableMatrix y) const {
   const std::size_t n_tiles = batch.end_tile - batch.first_tile;
-  const std::size_t n_threads =
-      batch.parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  // A run of tiles that lie together, or an equal part of it where there are few.
-  std::size_t share = kSweepTiles;
-  while (share > 1 && n_tiles < share * n_threads) share /= 2;
-  const std::size_t aligned_tile = batch.first_tile - batch.first_tile % share;
+  const Workers workers(batch.parallel);
+  // Tiles that lie together, or an equal part of these where there are few.
+  std::size_t run_tiles = kSweepTiles;
+  while (run_tiles > 1 && n_tiles < run_tiles * workers.count()) run_tiles /= 2;
+  const std::size_t first_run = batch.first_tile / run_tiles;
+  const std::size_t n_runs = (batch.end_tile + run_tiles - 1) / run_tiles - first_run;
   std::fill_n(batch.sums, batch.n_rows * n_tiles * kTileRows, 0.0f);
-#pragma omp parallel if (batch.parallel)
-  {
-    std::uint8_t* scratch =
-        batch.scratch + static_cast<std::size_t>(omp_get_thread_num()) * batch.scratch_bytes;
+  workers.together([&](const Worker& me) {
+    std::uint8_t* scratch = batch.scratch + me.index * batch.scratch_bytes;
     auto* words = reinterpret_cast<std::uint16_t*>(scratch);
+    const IndexRange my_runs = me.share(n_runs);
     for (std::size_t g0 = 0; g0 < n_groups(); g0 += batch.groups_at_once) {
       const std::size_t g1 = std::min(n_groups(), g0 + batch.groups_at_once);
-#pragma omp for collapse(2)
-      for (std::size_t row = 0; row < batch.n_rows; ++row) {
-        for (std::size_t group = g0; group < g1; ++group) build(batch, row, group, words);
+      const IndexRange my_tables = me.share(batch.n_rows * (g1 - g0));
+      for (std::size_t i = my_tables.begin; i < my_tables.end; ++i) {
+        build(batch, i / (g1 - g0), g0 + i % (g1 - g0), words);
       }
-#pragma omp for
-      for (std::size_t tile = aligned_tile; tile < batch.end_tile; tile += share) {
+      me.wait();
+      for (std::size_t run = my_runs.begin; run < my_runs.end; ++run) {
+        const std::size_t tile = (first_run + run) * run_tiles;
         const std::size_t from = std::max(tile, batch.first_tile);
-        const std::size_t n = std::min(tile + share, batch.end_tile) - from;
+        const std::size_t n = std::min(tile + run_tiles, batch.end_tile) - from;
         for (std::size_t group = g0; group < g1; ++group) sweep(batch, from, n, group, scratch);
       }
+      me.wait();
     }
-  }
+  });
   for (std::size_t row = 0; row < batch.n_rows; ++row) {
     float* out = y.row(batch.y_rows[row]).data();
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {
@@ -176,14 +177,13 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
   batch.scratch_bytes =
       std::max(kSweepTiles * kernels::kScratchBytes,
                kGroupBlocks * tiles_.positions_per_block() * n_entries_ * sizeof(std::uint16_t));
-  const std::size_t n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
   const Scratch<std::int16_t> integers(most_rows * row_integers());
   const Scratch<double> factors(most_rows * n_groups());
   const Scratch<float> long_products(most_rows * long_centroids_.n_products());
   const Scratch<std::uint8_t> tables(most_rows * batch.groups_at_once * group_table_bytes());
   const Scratch<float> scales(most_rows * batch.groups_at_once);
   const Scratch<float> sums(most_rows * n_tiles * kTileRows);
-  const Scratch<std::uint8_t> scratch(n_threads * batch.scratch_bytes);
+  const Scratch<std::uint8_t> scratch(Workers(parallel).count() * batch.scratch_bytes);
   batch.integers = integers.data();
   batch.factors = factors.data();
   batch.long_products = long_products.data();

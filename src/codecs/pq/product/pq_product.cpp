@@ -11,6 +11,7 @@
 #include "codecs/pq/product/cost_model.h"
 #include "codecs/pq/product/pq_rows.h"
 #include "codecs/pq/product/table_error.h"
+#include "core/parallel.h"
 
 namespace pqw {
 
@@ -18,7 +19,7 @@ using kernels::kTileRows;
 
 namespace {
 
-constexpr std::size_t kParallelWork = 1 << 17;  // lookups that pay for threads
+constexpr double kLookupCost = 2;  // in multiply-adds
 
 // Shares of the codes that may be left out of integer tables for the rest to be exact enough.
 constexpr double kLongShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04, 0.08};
@@ -126,7 +127,7 @@ void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y)
     return;
   }
   const ServeMethod chosen = method(x.rows(), y.cols());
-  const bool parallel = x.rows() * y.cols() * tiles_.n_units() >= kParallelWork;
+  const bool parallel = Workers(x.rows() * y.cols() * tiles_.n_units(), kLookupCost).count() > 1;
   if (chosen == ServeMethod::kLookup) {
     multiply_exactly(lookup_->multiply(first, x, y, parallel), first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup && batch_lookup_integers_) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "core/parallel.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
@@ -87,23 +88,21 @@ void scale(const GainChoice& choice, double by, PqWeight& weight) {
 GainSums gain_sums(const Blocks& blocks, const PqWeight& weight, const PqImportance& importance) {
   const std::size_t d = weight.block_size, n_rows = weight.rows(), n_cols = weight.cols();
   const std::vector<const float*> codebooks = codebooks_by_position(weight);
-  std::vector<GainSums> partial((blocks.count() + kChunk - 1) / kChunk);
-#pragma omp parallel for if (partial.size() > 1)
-  for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
-    const std::size_t end = std::min(blocks.count(), (chunk + 1) * kChunk);
-    for (std::size_t i = chunk * kChunk; i < end; ++i) {
-      const std::size_t p = i / n_rows;
-      const float* columns =
-          importance.columns.empty() ? nullptr : importance.columns.data() + p * d;
-      const float row = importance.rows.empty() ? 1 : importance.rows[i % n_rows];
-      add(sums_of({&blocks.values[i * d], codebooks[p] + weight.codes[i] * d, columns,
-                   std::min(d, n_cols - p * d)}),
-          row, partial[chunk]);
-    }
-  }
-  GainSums sums;
-  for (const GainSums& part : partial) add(part, 1, sums);
-  return sums;
+  return Workers(blocks.count() * d, 4)
+      .reduce_in_order(
+          Division::by_length(blocks.count(), kChunk), GainSums(),
+          [&](const IndexRange& range, std::size_t, GainSums& partial) {
+            for (std::size_t i = range.begin; i < range.end; ++i) {
+              const std::size_t p = i / n_rows;
+              const float* columns =
+                  importance.columns.empty() ? nullptr : importance.columns.data() + p * d;
+              const float row = importance.rows.empty() ? 1 : importance.rows[i % n_rows];
+              add(sums_of({&blocks.values[i * d], codebooks[p] + weight.codes[i] * d, columns,
+                           std::min(d, n_cols - p * d)}),
+                  row, partial);
+            }
+          },
+          [](GainSums& sums, const GainSums& partial) { add(partial, 1, sums); });
 }
 
 double error_of(const GainSums& sums, double factor) {

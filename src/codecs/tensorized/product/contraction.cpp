@@ -5,13 +5,13 @@
 
 #include "codecs/tensorized/product/contraction_cp.h"
 #include "codecs/tensorized/value/layout.h"
+#include "core/parallel.h"
 
 namespace pqw::tensorized {
 namespace {
 
-constexpr std::size_t kBatch = 64;         // rows of x at a time
-constexpr std::size_t kRowsAtOnce = 16;    // of a stage's result, by one thread
-constexpr double kParallelWork = 1 << 18;  // operations that pay for threads
+constexpr std::size_t kBatch = 64;       // rows of x at a time
+constexpr std::size_t kRowsAtOnce = 16;  // of a stage's result, by one thread
 
 // One step: from float[before][in][behind][batch] to float[before][out][behind][batch] by the
 // matrix [out][in].
@@ -86,17 +86,14 @@ void run(const Stage& stage, const kernels::ContractionKernels& kernels, const f
   const std::size_t width = stage.behind * batch;
   to.resize(stage.before * stage.out * width);
   const std::size_t n_parts = (stage.out + kRowsAtOnce - 1) / kRowsAtOnce;
-  const auto n_jobs = static_cast<std::ptrdiff_t>(stage.before * n_parts);
-#pragma omp parallel for schedule(static) if (stage.cost() * static_cast <double>(batch) >= \
-                                              kParallelWork)
-  for (std::ptrdiff_t job = 0; job < n_jobs; ++job) {
-    const std::size_t p = static_cast<std::size_t>(job) / n_parts;
-    const std::size_t first = static_cast<std::size_t>(job) % n_parts * kRowsAtOnce;
+  Workers(batch, stage.cost()).for_each(stage.before * n_parts, [&](std::size_t job) {
+    const std::size_t p = job / n_parts;
+    const std::size_t first = job % n_parts * kRowsAtOnce;
     const std::size_t n_rows = std::min(kRowsAtOnce, stage.out - first);
     kernels.product(matrix + first * stage.in, stage.in, n_rows, stage.in,
                     from.data() + p * stage.in * width, width,
                     to.data() + (p * stage.out + first) * width);
-  }
+  });
 }
 
 // Layout: float[columns][batch], the padding zeros.

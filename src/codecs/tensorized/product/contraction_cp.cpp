@@ -7,13 +7,12 @@
 #include <algorithm>
 
 #include "codecs/tensorized/value/layout.h"
-#include "core/region_errors.h"
+#include "core/parallel.h"
 
 namespace pqw::tensorized {
 namespace {
 
-constexpr std::size_t kPart = 256;         // ranks at a time: partial sums stay in the cache
-constexpr double kParallelWork = 1 << 18;  // operations that pay for threads
+constexpr std::size_t kPart = 256;  // ranks at a time: partial sums stay in the cache
 
 // The factors of the columns and some of the ranks.
 class InSide {
@@ -87,27 +86,17 @@ void contract_cp(const Factors& factors, ConstMatrix x, MutableMatrix y) {
       (y.cols() + factors.layout.out_modes.back() - 1) / factors.layout.out_modes.back();
   const InSide in_side(factors, x.cols());
   std::vector<float> z(x.rows() * rank);
-  const bool parallel =
-      contract_cp_cost(factors.layout) * static_cast<double>(x.rows()) >= kParallelWork;
-  RegionErrors errors;
-#pragma omp parallel if (parallel)
-  {
-#pragma omp for schedule(static)
-    for (std::size_t job = 0; job < x.rows() * n_parts; ++job) {
-      const std::size_t b = job / n_parts;
-      const std::size_t first = job % n_parts * kPart;
-      errors.run([&] {
-        in_side.contract(x.row(b).data(), first, std::min(kPart, rank - first),
-                         z.data() + b * rank + first);
-      });
-    }
-#pragma omp for schedule(static)
-    for (std::size_t job = 0; job < x.rows() * n_prefixes; ++job) {
-      const std::size_t b = job / n_prefixes;
-      errors.run([&] { expand(factors, z.data() + b * rank, job % n_prefixes, y.row(b)); });
-    }
-  }
-  errors.rethrow();
+  const Workers workers(x.rows(), contract_cp_cost(factors.layout));
+  workers.for_each(x.rows() * n_parts, [&](std::size_t job) {
+    const std::size_t b = job / n_parts;
+    const std::size_t first = job % n_parts * kPart;
+    in_side.contract(x.row(b).data(), first, std::min(kPart, rank - first),
+                     z.data() + b * rank + first);
+  });
+  workers.for_each(x.rows() * n_prefixes, [&](std::size_t job) {
+    const std::size_t b = job / n_prefixes;
+    expand(factors, z.data() + b * rank, job % n_prefixes, y.row(b));
+  });
 }
 
 double contract_cp_cost(const TensorLayout& layout) {

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 
 #include "codecs/tensorized/value/row_builder.h"
-#include "core/region_errors.h"
+#include "core/parallel.h"
 
 namespace pqw::tensorized {
 
@@ -13,21 +12,13 @@ namespace pqw::tensorized {
 template <class Use>
 void for_each_row(const Factors& factors, std::size_t first, std::size_t n, std::size_t n_columns,
                   const Use& use) {
-  constexpr std::size_t kParallelWork = 1 << 14;  // weights that pay for threads
-  RegionErrors errors;
-#pragma omp parallel if (n * n_columns >= kParallelWork)
-  {
-    std::optional<SafeRowBuilder> builder;
-    errors.run([&] { builder.emplace(factors); });
-    // Neighbouring rows to the same thread: they share digits.
-#pragma omp for schedule(static)
-    for (std::size_t i = 0; i < n; ++i) {
-      errors.run([&] {
-        if (builder) use(i, builder->build(first + i));
-      });
-    }
-  }
-  errors.rethrow();
+  const Workers workers(n * n_columns, 16);
+  // A range for each worker: neighbouring rows share digits.
+  const Division division = Division::by_count(n, workers.count());
+  workers.for_ranges(division, [&](const IndexRange& range, std::size_t) {
+    SafeRowBuilder builder(factors);
+    for (std::size_t i = range.begin; i < range.end; ++i) use(i, builder.build(first + i));
+  });
 }
 
 }  // namespace pqw::tensorized
