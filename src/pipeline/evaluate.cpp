@@ -2,13 +2,13 @@
 #include "pqw/pipeline/evaluate.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <map>
 
+#include "core/parallel.h"
 #include "pipeline/adopting_reader.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
@@ -189,24 +189,20 @@ Distortion measure_as(DType original_dtype, std::span<const std::byte> original,
   const std::size_t width_a = size_in_bytes(original_dtype);
   const std::size_t width_b = size_in_bytes(reconstruction_dtype);
   const std::size_t count = original.size() / width_a;
-  std::vector<Distortion> partial((count + kChunk - 1) / kChunk);
-  const bool parallel = partial.size() > 1;
-  const std::size_t n_threads = parallel ? static_cast<std::size_t>(omp_get_max_threads()) : 1;
-  std::vector<T> scratch(2 * kChunk * n_threads);
-#pragma omp parallel for if (parallel)
-  for (std::size_t chunk = 0; chunk < partial.size(); ++chunk) {
-    const std::size_t begin = chunk * kChunk;
-    const std::size_t n = std::min(kChunk, count - begin);
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    const std::span<T> a(scratch.data() + 2 * kChunk * thread, n);
-    const std::span<T> b(a.data() + kChunk, n);
-    load(original.subspan(begin * width_a, n * width_a), original_dtype, a);
-    load(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype, b);
-    partial[chunk].add(std::span<const T>(a), std::span<const T>(b));
-  }
-  Distortion sum;
-  for (const Distortion& part : partial) sum.add(part);
-  return sum;
+  const Workers workers(count, 16);
+  std::vector<T> scratch(2 * kChunk * workers.count());
+  return workers.reduce_in_order(
+      Division::by_length(count, kChunk), Distortion(),
+      [&](const IndexRange& range, std::size_t worker, Distortion& partial) {
+        const std::size_t begin = range.begin;
+        const std::size_t n = range.end - begin;
+        const std::span<T> a(scratch.data() + 2 * kChunk * worker, n);
+        const std::span<T> b(a.data() + kChunk, n);
+        load(original.subspan(begin * width_a, n * width_a), original_dtype, a);
+        load(reconstruction.subspan(begin * width_b, n * width_b), reconstruction_dtype, b);
+        partial.add(std::span<const T>(a), std::span<const T>(b));
+      },
+      [](Distortion& sum, const Distortion& partial) { sum.add(partial); });
 }
 
 }  // namespace

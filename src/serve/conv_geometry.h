@@ -24,8 +24,4 @@ struct ConvGeometry {
   }
 };
 
-// Work that pays for threads: multiplications, or copies of floats.
-inline constexpr std::size_t kParallelMultiplications = 1 << 18;
-inline constexpr std::size_t kParallelCopies = 1 << 15;
-
 }  // namespace pqw

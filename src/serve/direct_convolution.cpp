@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/parallel.h"
+
 namespace pqw {
 namespace {
 
@@ -53,8 +55,7 @@ void convolve_directly(const ConvGeometry& geometry, ConstMatrix weight,
   const ConvGeometry& g = geometry;
   const std::size_t input_pixels = g.input.height * g.input.width;
   const std::size_t n_planes = g.output.batch * g.output.channels;
-#pragma omp parallel for if (g.n_multiplications() >= kParallelMultiplications)
-  for (std::size_t plane = 0; plane < n_planes; ++plane) {
+  Workers(g.n_multiplications(), 1).for_each(n_planes, [&](std::size_t plane) {
     const std::size_t channel = plane % g.output.channels;
     const std::size_t first_input = plane / g.output.channels * g.input.channels +
                                     channel / g.outputs_per_group() * g.inputs_per_group();
@@ -67,7 +68,7 @@ void convolve_directly(const ConvGeometry& geometry, ConstMatrix weight,
         for (std::size_t kx = 0; kx < g.kernel[1]; ++kx) add_tap(g, ky, kx, *tap++, input, output);
       }
     }
-  }
+  });
 }
 
 }  // namespace pqw

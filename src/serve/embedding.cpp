@@ -3,16 +3,11 @@
 
 #include <fmt/format.h>
 
-#include "core/region_errors.h"
+#include "core/parallel.h"
 #include "pqw/core/error.h"
 #include "serve/layer_checks.h"
 
 namespace pqw {
-namespace {
-
-constexpr std::size_t kParallelFloats = 1 << 16;  // decoded, that pay for threads
-
-}  // namespace
 
 Embedding::Embedding(Weight weight) {
   require_layer("Embedding", weight, 2, {});
@@ -32,12 +27,9 @@ void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out
                               index));
     }
   }
-  RegionErrors errors;
-#pragma omp parallel for if (indices.size() * dim() >= kParallelFloats)
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    errors.run([&] { table_->decode_row(static_cast<std::size_t>(indices[i]), out.row(i)); });
-  }
-  errors.rethrow();
+  Workers(indices.size() * dim(), 4).for_each(indices.size(), [&](std::size_t i) {
+    table_->decode_row(static_cast<std::size_t>(indices[i]), out.row(i));
+  });
 }
 
 }  // namespace pqw

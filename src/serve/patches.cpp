@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/parallel.h"
+
 namespace pqw {
 namespace {
 
+constexpr double kCopyCost = 8;    // of a float, mostly alone
 constexpr std::size_t kTile = 16;  // products that are transposed at a time: a cache line each way
 
 // n adjacent floats; for the usual kernels without a call of memcpy.
@@ -61,20 +64,20 @@ void gather_patches(const ConvGeometry& geometry, const float* x, std::size_t gr
                     std::size_t first, MutableMatrix patches) {
   const ConvGeometry& g = geometry;
   const std::size_t plane = g.input.height * g.input.width;
-#pragma omp parallel for if (patches.rows() * patches.cols() >= kParallelCopies)
-  for (std::size_t i = 0; i < patches.rows(); ++i) {
+  const Workers workers(patches.rows() * patches.cols(), kCopyCost);
+  workers.for_each(patches.rows(), [&](std::size_t i) {
     const std::size_t image = (first + i) / g.n_pixels();
     const float* input = x + (image * g.input.channels + group * g.inputs_per_group()) * plane;
     gather_patch(g, input, (first + i) % g.n_pixels(), patches.row(i).data());
-  }
+  });
 }
 
 void scatter_products(const ConvGeometry& geometry, ConstMatrix products,
                       std::span<const float> bias, std::size_t group, std::size_t first, float* y) {
   const ConvGeometry& g = geometry;
   const std::size_t n_tiles = (products.cols() + kTile - 1) / kTile;
-#pragma omp parallel for if (products.rows() * products.cols() >= kParallelCopies)
-  for (std::size_t tile = 0; tile < n_tiles; ++tile) {
+  const Workers workers(products.rows() * products.cols(), kCopyCost);
+  workers.for_each(n_tiles, [&](std::size_t tile) {
     const std::size_t end = std::min(products.cols(), (tile + 1) * kTile);
     std::size_t n = 0;  // pixels of one image
     for (std::size_t i = 0; i < products.rows(); i += n) {
@@ -89,7 +92,7 @@ void scatter_products(const ConvGeometry& geometry, ConstMatrix products,
         for (std::size_t j = 0; j < n; ++j) to[j] = from[j * products.stride()] + added;
       }
     }
-  }
+  });
 }
 
 }  // namespace pqw
