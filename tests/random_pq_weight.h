@@ -24,11 +24,13 @@ inline PqWeight random_pq_weight(Shape shape, std::size_t block_size, std::size_
   return weight;
 }
 
-// The centroid value behind column c of row r.
+// The value of the centroid that stands for column c of row r.
 inline double element(const PqWeight& w, std::size_t r, std::size_t c) {
   const std::size_t p = c / w.block_size;
-  const std::size_t k = w.codes[p * w.rows() + r];
-  return w.codebook_of(p)[k * w.block_size + c % w.block_size];
+  std::size_t group = 0;
+  while (p >= first_position(group + 1, w.n_groups, w.positions())) ++group;
+  const std::size_t k = group * w.n_centroids + w.codes[p * w.rows() + r];
+  return w.codebooks[k * w.block_size + c % w.block_size];
 }
 
 }  // namespace pqw::test

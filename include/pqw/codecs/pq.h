@@ -40,11 +40,17 @@ struct PqWeight {
   std::size_t rows() const { return matrix_shape(shape).rows; }
   std::size_t cols() const { return matrix_shape(shape).cols; }
   std::size_t positions() const { return (cols() + block_size - 1) / block_size; }
-  const float* codebook_of(std::size_t position) const;  // float[n_centroids][block_size]
+
+  // The codes of all rows at a position: [rows].
+  std::span<const std::uint16_t> codes_of(std::size_t position) const;
 };
 
 // The first position of a group; group n_groups ends at n_positions.
 std::size_t first_position(std::size_t group, std::size_t n_groups, std::size_t n_positions);
+
+// The group of each position: [max(positions, n_padded)]. Positions past the end of a row belong to
+// the last group.
+std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_t n_padded = 0);
 
 // Codes and codebooks as they are stored, without names and tables.
 std::size_t size_in_bits(const PqWeight& weight);

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -14,6 +15,7 @@ namespace {
 
 using test::element;
 using test::random_pq_weight;
+using ::testing::ElementsAre;
 
 struct Case {
   Shape shape;
@@ -123,6 +125,15 @@ TEST(PqWeight, GroupsShareThePositionsNearlyEqually) {
       }
     }
   }
+}
+
+TEST(PqWeight, PositionsKnowTheirGroupAndTheirCodes) {
+  const PqWeight weight = random_pq_weight({2, 19}, 4, 5, 2);  // 5 positions
+  EXPECT_THAT(group_of_positions(weight), ElementsAre(0, 0, 1, 1, 1));
+  EXPECT_THAT(group_of_positions(weight, 3), ElementsAre(0, 0, 1, 1, 1));
+  EXPECT_THAT(group_of_positions(weight, 8), ElementsAre(0, 0, 1, 1, 1, 1, 1, 1));
+  EXPECT_THAT(weight.codes_of(0), ElementsAre(weight.codes[0], weight.codes[1]));
+  EXPECT_THAT(weight.codes_of(4), ElementsAre(weight.codes[8], weight.codes[9]));
 }
 
 TEST(PqWeight, SizeCountsCodesAndCodebooks) {

@@ -25,10 +25,9 @@ CodeTiles::CodeTiles(const PqWeight& weight, bool interleaved_narrow)
   const std::size_t n_bytes = n_blocks_ * n_tiles_ * kTileBytes * element_bytes();
   elements_ = allocate_aligned(n_bytes);
   std::fill_n(elements_.get(), n_bytes, std::byte{0});
-  const std::size_t n_rows = weight.rows();
   for (std::size_t p = 0; p < weight.positions(); ++p) {
-    const std::uint16_t* codes = weight.codes.data() + p * n_rows;
-    for (std::size_t r = 0; r < n_rows; ++r) place(r, p, codes[r]);
+    const std::span<const std::uint16_t> codes = weight.codes_of(p);
+    for (std::size_t r = 0; r < codes.size(); ++r) place(r, p, codes[r]);
   }
 }
 

@@ -55,11 +55,8 @@ DirectProduct::DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
       }
     }
   }
-  for (std::size_t g = 0; g < weight.n_groups; ++g) {
-    const std::size_t end = g + 1 == weight.n_groups
-                                ? tiles.n_padded_positions()
-                                : first_position(g + 1, weight.n_groups, weight.positions());
-    centroids_.resize(end, codebooks_.data() + g * weight.n_centroids * block_operands_);
+  for (const std::size_t group : group_of_positions(weight, tiles.n_padded_positions())) {
+    centroids_.push_back(codebooks_.data() + group * weight.n_centroids * block_operands_);
   }
 }
 

@@ -34,13 +34,10 @@ FloatProduct::FloatProduct(const PqWeight& weight, const CodeTiles& tiles,
     const std::size_t place = within % block_size_ * n_centroids_ + within / block_size_;
     transposed_[i - within + place] = codebooks_[i];
   }
-  for (std::size_t g = 0; g < weight.n_groups; ++g) {
-    const std::size_t end = g + 1 == weight.n_groups
-                                ? tiles.n_padded_positions()
-                                : first_position(g + 1, weight.n_groups, weight.positions());
-    codebook_at_.resize(end, g * codebook_floats);
+  for (const std::size_t group : group_of_positions(weight, tiles.n_padded_positions())) {
+    codebook_at_.push_back(group * codebook_floats);
+    centroids_.push_back(codebooks_.data() + group * codebook_floats);
   }
-  for (const std::size_t at : codebook_at_) centroids_.push_back(codebooks_.data() + at);
 }
 
 std::size_t FloatProduct::entries() const {

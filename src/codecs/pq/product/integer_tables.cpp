@@ -51,8 +51,9 @@ IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<flo
   const std::size_t n_bytes = weight.n_groups * codebook_values * sizeof(std::int16_t);
   values_ = allocate_aligned(n_bytes);
   std::fill_n(values_.get(), n_bytes, std::byte{0});
-  auto* values = reinterpret_cast<std::int16_t*>(values_.get());
-  for (std::size_t g = 0; g < weight.n_groups; ++g, values += codebook_values) {
+  std::vector<double> group_units;
+  for (std::size_t g = 0; g < weight.n_groups; ++g) {
+    auto* values = reinterpret_cast<std::int16_t*>(values_.get()) + g * codebook_values;
     const float* codebook = codebooks.data() + g * weight.n_centroids * d;
     double largest = 0, squared_norm = 0;
     for (std::size_t k = 0; k < weight.n_centroids; ++k) {
@@ -73,11 +74,12 @@ IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<flo
         values[place] = static_cast<std::int16_t>(std::nearbyint(codebook[k * d + j] / unit));
       }
     }
-    const std::size_t end = g + 1 == weight.n_groups
-                                ? n_padded_positions
-                                : first_position(g + 1, weight.n_groups, weight.positions());
-    centroids_.resize(end, values);
-    units_.resize(end, unit);
+    group_units.push_back(unit);
+  }
+  const auto* values = reinterpret_cast<const std::int16_t*>(values_.get());
+  for (const std::size_t group : group_of_positions(weight, n_padded_positions)) {
+    centroids_.push_back(values + group * codebook_values);
+    units_.push_back(group_units[group]);
   }
 }
 

@@ -45,19 +45,11 @@ std::vector<bool> find_long(const PqWeight& weight, const std::vector<std::size_
 
 LongCentroids::LongCentroids(const PqWeight& weight, double share)
     : centroids_(weight.codebooks), others_(weight.codebooks) {
-  const std::size_t n_rows = weight.rows(), n = weight.n_centroids, d = weight.block_size;
-  const std::size_t n_positions = weight.positions();
-  std::vector<std::size_t> group_of(n_positions);
-  for (std::size_t g = 0; g < weight.n_groups; ++g) {
-    std::fill(group_of.begin() +
-                  static_cast<std::ptrdiff_t>(first_position(g, weight.n_groups, n_positions)),
-              group_of.end(), g);
-  }
+  const std::size_t n = weight.n_centroids, d = weight.block_size;
+  const std::vector<std::uint32_t> group_of = group_of_positions(weight);
   std::vector<std::size_t> counts(weight.n_groups * n);
-  for (std::size_t p = 0; p < n_positions; ++p) {
-    for (std::size_t r = 0; r < n_rows; ++r) {
-      ++counts[group_of[p] * n + weight.codes[p * n_rows + r]];
-    }
+  for (std::size_t p = 0; p < group_of.size(); ++p) {
+    for (const std::size_t k : weight.codes_of(p)) ++counts[group_of[p] * n + k];
   }
   const std::vector<bool> is_long = find_long(weight, counts, share);
   for (std::size_t i = 0; i < others_.size(); ++i) {
@@ -66,10 +58,11 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
 
   constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> product_of(n);
-  for (std::size_t p = 0; p < n_positions; ++p) {
+  for (std::size_t p = 0; p < group_of.size(); ++p) {
     std::ranges::fill(product_of, kNone);
-    for (std::size_t r = 0; r < n_rows; ++r) {
-      const std::size_t k = weight.codes[p * n_rows + r];
+    const std::span<const std::uint16_t> codes = weight.codes_of(p);
+    for (std::size_t r = 0; r < codes.size(); ++r) {
+      const std::size_t k = codes[r];
       if (!is_long[group_of[p] * n + k]) continue;
       if (product_of[k] == kNone) {
         product_of[k] = static_cast<std::uint32_t>(products_.size());

@@ -18,16 +18,14 @@ class PqRows : public RowProduct {
       : RowProduct(matrix_shape(weight.shape)),
         block_size_(weight.block_size),
         codebooks_(std::move(weight.codebooks)) {
-    const std::size_t n_positions = weight.positions();
-    const std::size_t n_rows = weight.rows();
-    for (std::size_t g = 0; g < weight.n_groups; ++g) {
-      const std::size_t end = first_position(g + 1, weight.n_groups, n_positions);
-      codebook_of_.resize(end, g * weight.n_centroids * block_size_);
+    for (const std::size_t group : group_of_positions(weight)) {
+      codebook_of_.push_back(group * weight.n_centroids * block_size_);
     }
-    codes_.resize(n_rows * n_positions);
-    for (std::size_t p = 0; p < n_positions; ++p) {
-      for (std::size_t r = 0; r < n_rows; ++r) {
-        codes_[r * n_positions + p] = static_cast<Code>(weight.codes[p * n_rows + r]);
+    codes_.resize(weight.codes.size());
+    for (std::size_t p = 0; p < codebook_of_.size(); ++p) {
+      const std::span<const std::uint16_t> codes = weight.codes_of(p);
+      for (std::size_t r = 0; r < codes.size(); ++r) {
+        codes_[r * codebook_of_.size() + p] = static_cast<Code>(codes[r]);
       }
     }
   }

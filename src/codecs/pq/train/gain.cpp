@@ -57,9 +57,8 @@ void add(const GainSums& part, double weight, GainSums& sums) {
 
 std::vector<const float*> codebooks_by_position(const PqWeight& weight) {
   std::vector<const float*> codebooks;
-  for (std::size_t group = 0; group < weight.n_groups; ++group) {
-    const std::size_t end = first_position(group + 1, weight.n_groups, weight.positions());
-    codebooks.resize(end, &weight.codebooks[group * weight.n_centroids * weight.block_size]);
+  for (const std::size_t group : group_of_positions(weight)) {
+    codebooks.push_back(&weight.codebooks[group * weight.n_centroids * weight.block_size]);
   }
   return codebooks;
 }

@@ -10,24 +10,18 @@ namespace pqw {
 void decode(const PqWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
 
 void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
-  const MatrixShape matrix = matrix_shape(weight.shape);
-  assert(first + out.rows() <= matrix.rows && out.cols() == matrix.cols);
+  assert(first + out.rows() <= weight.rows() && out.cols() == weight.cols());
   const std::size_t d = weight.block_size;
-  const std::size_t n_positions = weight.positions();
-  const Workers workers(out.rows() * out.cols(), 4);
-  for (std::size_t group = 0; group < weight.n_groups; ++group) {
-    const float* codebook = weight.codebooks.data() + group * weight.n_centroids * d;
-    const std::size_t begin = first_position(group, weight.n_groups, n_positions);
-    const std::size_t end = first_position(group + 1, weight.n_groups, n_positions);
-    workers.for_each(out.rows(), [&](std::size_t r) {
-      const std::size_t row = first + r;
-      float* to = out.row(r).data();
-      for (std::size_t p = begin; p < end; ++p) {
-        const float* centroid = codebook + weight.codes[p * matrix.rows + row] * d;
-        std::copy_n(centroid, std::min(d, matrix.cols - p * d), to + p * d);
-      }
-    });
-  }
+  const std::size_t n_rows = weight.rows();
+  const std::vector<std::uint32_t> groups = group_of_positions(weight);
+  Workers(out.rows() * out.cols(), 4).for_each(out.rows(), [&](std::size_t r) {
+    const std::uint16_t* code = weight.codes.data() + first + r;
+    float* to = out.row(r).data();
+    for (std::size_t p = 0; p < groups.size(); ++p, code += n_rows, to += d) {
+      const std::size_t centroid = groups[p] * weight.n_centroids + *code;
+      std::copy_n(weight.codebooks.data() + centroid * d, std::min(d, out.cols() - p * d), to);
+    }
+  });
 }
 
 }  // namespace pqw

@@ -1,4 +1,6 @@
 // Product-quantized weights: shape arithmetic.
+#include <algorithm>
+
 #include "pqw/codecs/pq.h"
 #include "pqw/core/bit_packing.h"
 
@@ -8,10 +10,19 @@ std::size_t first_position(std::size_t group, std::size_t n_groups, std::size_t 
   return n_positions / n_groups * group + n_positions % n_groups * group / n_groups;
 }
 
-const float* PqWeight::codebook_of(std::size_t position) const {
-  std::size_t group = 0;
-  while (position >= first_position(group + 1, n_groups, positions())) ++group;
-  return codebooks.data() + group * n_centroids * block_size;
+std::span<const std::uint16_t> PqWeight::codes_of(std::size_t position) const {
+  return std::span(codes).subspan(position * rows(), rows());
+}
+
+std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_t n_padded) {
+  const std::size_t n_positions = weight.positions();
+  std::vector<std::uint32_t> groups;
+  for (std::size_t group = 0; group < weight.n_groups; ++group) {
+    const std::size_t end = first_position(group + 1, weight.n_groups, n_positions);
+    groups.resize(end, static_cast<std::uint32_t>(group));
+  }
+  groups.resize(std::max(n_positions, n_padded), static_cast<std::uint32_t>(weight.n_groups - 1));
+  return groups;
 }
 
 std::size_t size_in_bits(const PqWeight& weight) {
