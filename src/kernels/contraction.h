@@ -5,6 +5,8 @@
 
 namespace pqw::kernels {
 
+// An instruction set supplies compiler options alone: contraction_loops.h is compiled once under
+// each of them.
 struct ContractionKernels {
   // c[m][t] = Σ_k a[m * a_stride + k] b[k][t]; m < n_m, k < n_k, t < n_t. The sum runs over k in an
   // order that depends on n_k and n_t alone.

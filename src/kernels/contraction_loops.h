@@ -76,9 +76,11 @@ void contraction_add_scaled(const float* a, float scale, std::size_t n, float* s
   for (std::size_t i = 0; i < n; ++i) sums[i] += scale * a[i];
 }
 
-constexpr ContractionKernels kContraction{contraction_product, contraction_dot,
-                                          contraction_multiply, contraction_add_product,
-                                          contraction_add_scaled};
+constexpr ContractionKernels kContraction{.product = contraction_product,
+                                          .dot = contraction_dot,
+                                          .multiply = contraction_multiply,
+                                          .add_product = contraction_add_product,
+                                          .add_scaled = contraction_add_scaled};
 
 }  // namespace
 }  // namespace pqw::kernels

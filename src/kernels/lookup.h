@@ -53,7 +53,11 @@ constexpr std::size_t centroid_place(std::size_t k, std::size_t j, std::size_t n
   return (((run * n_pairs + j / 2) * 2 + within % 2) * lanes + within / 2) * 2 + j % 2;
 }
 
-// One of 16 or 8 bits, of wide or narrow codes.
+// Template parameters of the kernels.
+enum class Codes { kNarrow, kWide };     // 4 bits, two in a byte; 8 bits
+enum class Entries { k8Bits, k16Bits };  // of a table
+
+// The inner loops for entries of 16 or 8 bits and wide or narrow codes.
 struct LookupKernel {
   std::size_t block_table_bytes;
 
@@ -74,10 +78,11 @@ struct LookupKernel {
   // Brings the sums of a tile into the order of the rows.
   void (*order)(const float* sums, float* rows);
 
-  // For the choice of a method: measured cycles of a sweep for a code byte of the 64 rows of a
-  // tile, and of building an entry from blocks of 8 columns.
-  float sweep_cycles;
-  float entry_cycles;
+  // Cycles of one thread, for the choice of a method; measured by scripts/bench kernels.
+  struct Cycles {
+    float sweep_per_tile_byte;  // a code byte of the 64 rows of a tile
+    float build_per_entry;      // from blocks of 8 columns
+  } cycles;
 };
 constexpr std::size_t kScratchBytes = 512;  // of a tile
 
@@ -101,11 +106,12 @@ struct BatchLookupKernel {
   // totals[64][rows] += sums * scales[rows]; sums = 0.
   void (*flush)(std::uint16_t* sums, const float* scales, float* totals);
 
-  // For the choice of a method: measured cycles of `build` for a vector and a pair of columns, of
-  // `sweep` for a code, of `flush` for a row of W.
-  float build_cycles;
-  float sweep_cycles;
-  float flush_cycles;
+  // As LookupKernel::Cycles.
+  struct Cycles {
+    float build_per_vector_pair;  // a vector of an entry and a pair of columns
+    float sweep_per_code;
+    float flush_per_row;  // of W
+  } cycles;
 };
 constexpr std::size_t kBatchHeadroom = kGroupBlocks * kBlockBytes;  // entries that a word sums
 

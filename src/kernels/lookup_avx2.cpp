@@ -102,9 +102,11 @@ struct Bytes {
   }
 };
 
+static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Bytes>);
+
 // 8-bit entries of wide codes: the low four bits choose in 16 tables of 16 bytes, the high ones
 // among the results.
-template <class V, bool kHigh>
+template <LookupBytes V, Entries kEntries>
 struct WideBlock {
   static constexpr std::size_t kTableBytes = kBlockBytes * kWideCentroids;
 
@@ -121,7 +123,8 @@ struct WideBlock {
     }
   }
 
-  static void add(const std::uint8_t* codes, const std::uint8_t* tables, ByteSums<V, kHigh>& sums) {
+  static void add(const std::uint8_t* codes, const std::uint8_t* tables,
+                  ByteSums<V, kEntries>& sums) {
     for (std::size_t b = 0; b < kBlockBytes; ++b) {
       const Bytes code = Bytes::load(codes + b * kTileRows);
       const Bytes low = Bytes::both(code, Bytes::set32(0x0f0f0f0f));
@@ -139,15 +142,29 @@ const LookupKernels lookup_avx2 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = Lanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_words<true, true>, keep_order, 110.0f,
-                  0.8f},
-    .wide_fast = {1024, build_bytes<Lanes, Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
-                  order_parts<Bytes>, 54.0f, 1.3f},
-    .narrow_high = {256, build_planes<Lanes, Lanes, 16>,
-                    sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 18.5f, 0.8f},
-    .narrow_fast = {128, build_bytes<Lanes, Lanes, 16>,
-                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 10.0f, 1.2f},
-    .few_fast = batch_lookup<Lanes, 1>(1.8f, 1.3f, 6.0f),
-    .many_fast = batch_lookup<Lanes, 1>(1.8f, 1.3f, 6.0f)};
+    .wide_high = {.block_table_bytes = 2048,
+                  .build = build_high_words<Lanes, 256>,
+                  .sweep = sweep_words<Entries::k16Bits, Codes::kWide>,
+                  .order = keep_order,
+                  .cycles = {.sweep_per_tile_byte = 110.0f, .build_per_entry = 0.8f}},
+    .wide_fast = {.block_table_bytes = 1024,
+                  .build = build_bytes<Lanes, Lanes, 256>,
+                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideBlock>,
+                  .order = order_parts<Bytes>,
+                  .cycles = {.sweep_per_tile_byte = 54.0f, .build_per_entry = 1.3f}},
+    .narrow_high = {.block_table_bytes = 256,
+                    .build = build_planes<Lanes, Lanes, 16>,
+                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowBlock>,
+                    .order = order_parts<Bytes>,
+                    .cycles = {.sweep_per_tile_byte = 18.5f, .build_per_entry = 0.8f}},
+    .narrow_fast = {.block_table_bytes = 128,
+                    .build = build_bytes<Lanes, Lanes, 16>,
+                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowBlock>,
+                    .order = order_parts<Bytes>,
+                    .cycles = {.sweep_per_tile_byte = 10.0f, .build_per_entry = 1.2f}},
+    .few_fast = batch_lookup<Lanes, 1>(
+        {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
+    .many_fast = batch_lookup<Lanes, 1>(
+        {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f})};
 
 }  // namespace pqw::kernels

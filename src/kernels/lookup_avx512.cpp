@@ -21,7 +21,7 @@ inline __m512i choose(const std::uint8_t* tables, __m512i code) {
 
 // The sums of a tile: rows 0..31 and 32..63, the words of each as ByteSums has bytes. int32 lane j
 // of `even` is row 2j of the half, of `odd` row 2j+1.
-template <bool kHigh>
+template <Entries kEntries>
 void sweep_wide(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
                 std::size_t n_tiles, const std::uint8_t* tables, float scale, std::uint8_t* scratch,
                 float* sums) {
@@ -45,7 +45,7 @@ void sweep_wide(const std::uint8_t* codes, std::size_t block_stride, std::size_t
       _mm512_storeu_si512(place + 64, odd);
     }
   }
-  const Bytes offset = Bytes::set32(offset_of<kHigh, true>(n_blocks));
+  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kWide>(n_blocks));
   for (std::size_t half = 0; half < 2 * n_tiles; ++half) {
     const Bytes all = Bytes::load(scratch + half * 128),
                 odd = Bytes::load(scratch + half * 128 + 64);
@@ -68,13 +68,29 @@ const LookupKernels lookup_avx512 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {2048, build_high_words<Lanes, 256>, sweep_wide<true>, order_pairs, 24.5f, 0.4f},
-    .wide_fast = {2048, build_fast_words<Lanes, 256>, sweep_wide<false>, order_pairs, 24.5f, 0.7f},
-    .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>,
-                    sweep_bytes<Bytes, true, false, NarrowBlock>, order_parts<Bytes>, 12.0f, 0.6f},
-    .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>,
-                    sweep_bytes<Bytes, false, false, NarrowBlock>, order_parts<Bytes>, 6.5f, 0.8f},
-    .few_fast = batch_lookup<HalfLanes, 1>(1.2f, 1.3f, 6.0f),
-    .many_fast = batch_lookup<Lanes, 1>(1.6f, 2.0f, 12.0f)};
+    .wide_high = {.block_table_bytes = 2048,
+                  .build = build_high_words<Lanes, 256>,
+                  .sweep = sweep_wide<Entries::k16Bits>,
+                  .order = order_pairs,
+                  .cycles = {.sweep_per_tile_byte = 24.5f, .build_per_entry = 0.4f}},
+    .wide_fast = {.block_table_bytes = 2048,
+                  .build = build_fast_words<Lanes, 256>,
+                  .sweep = sweep_wide<Entries::k8Bits>,
+                  .order = order_pairs,
+                  .cycles = {.sweep_per_tile_byte = 24.5f, .build_per_entry = 0.7f}},
+    .narrow_high = {.block_table_bytes = 256,
+                    .build = build_planes<HalfLanes, Lanes, 16>,
+                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowBlock>,
+                    .order = order_parts<Bytes>,
+                    .cycles = {.sweep_per_tile_byte = 12.0f, .build_per_entry = 0.6f}},
+    .narrow_fast = {.block_table_bytes = 128,
+                    .build = build_bytes<HalfLanes, Lanes, 16>,
+                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowBlock>,
+                    .order = order_parts<Bytes>,
+                    .cycles = {.sweep_per_tile_byte = 6.5f, .build_per_entry = 0.8f}},
+    .few_fast = batch_lookup<HalfLanes, 1>(
+        {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
+    .many_fast = batch_lookup<Lanes, 1>(
+        {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};
 
 }  // namespace pqw::kernels

@@ -135,5 +135,8 @@ struct Bytes {
   }
 };
 
+static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Bytes>);
+static_assert(TableLanes<HalfLanes> && BatchLanes<HalfLanes>);
+
 }  // namespace
 }  // namespace pqw::kernels

@@ -7,12 +7,13 @@ namespace {
 // Wide codes: a table of 256 bytes is four vectors; the low six bits of the codes choose in them,
 // the high two among the results. On Intel four vpermb take the time of two vpermi2b, and the masks
 // serve both planes.
-template <class V, bool kHigh>
+template <LookupBytes V, Entries kEntries>
 struct WideBlock {
-  static constexpr std::size_t kPlanes = kHigh ? 2 : 1;
+  static constexpr std::size_t kPlanes = kEntries == Entries::k16Bits ? 2 : 1;
   static constexpr std::size_t kTableBytes = kBlockBytes * kWideCentroids * kPlanes;
 
-  static void add(const std::uint8_t* codes, const std::uint8_t* tables, ByteSums<V, kHigh>& sums) {
+  static void add(const std::uint8_t* codes, const std::uint8_t* tables,
+                  ByteSums<V, kEntries>& sums) {
 #pragma GCC unroll 4
     for (std::size_t b = 0; b < kBlockBytes; ++b) {
       const __m512i code = V::load(codes + b * kTileRows).raw;
@@ -35,11 +36,11 @@ struct WideBlock {
 // Narrow codes: a vector holds the tables of four positions. The codes of four adjacent bytes are
 // those of one row, so that vpdpbusd with ones sums their entries straight to int32.
 // Scratch of a tile: int32[4 vectors of 16 rows][planes][16].
-template <bool kHigh>
+template <Entries kEntries>
 void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
                   std::size_t n_tiles, const std::uint8_t* tables, float scale,
                   std::uint8_t* scratch, float* sums) {
-  constexpr std::size_t kPlanes = kHigh ? 2 : 1;
+  constexpr std::size_t kPlanes = kEntries == Entries::k16Bits ? 2 : 1;
   constexpr std::size_t kBlockTables = 2 * kPlanes * 64;
   const __m512i ones = _mm512_set1_epi8(1);
   const __m512i nibble = _mm512_set1_epi8(15);
@@ -71,10 +72,10 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size
       }
     }
   }
-  const Bytes offset = Bytes::set32(offset_of<kHigh, false>(n_blocks));
+  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kNarrow>(n_blocks));
   for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
     Bytes total = Bytes::load(scratch + part * kPlanes * 64);
-    if constexpr (kHigh) {
+    if constexpr (kEntries == Entries::k16Bits) {
       total = Bytes::add32(total,
                            Bytes::shift_left32<8>(Bytes::load(scratch + part * kPlanes * 64 + 64)));
     }
@@ -93,15 +94,29 @@ const LookupKernels lookup_avx512vbmi = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = true,
-    .wide_high = {2048, build_planes<Lanes, Lanes, 256>, sweep_bytes<Bytes, true, true, WideBlock>,
-                  order_parts<Bytes>, 11.7f, 0.3f},
-    .wide_fast = {1024, build_bytes<Lanes, Lanes, 256>, sweep_bytes<Bytes, false, true, WideBlock>,
-                  order_parts<Bytes>, 6.7f, 0.4f},
-    .narrow_high = {256, build_planes<HalfLanes, Lanes, 16>, sweep_narrow<true>, keep_order, 6.2f,
-                    0.6f},
-    .narrow_fast = {128, build_bytes<HalfLanes, Lanes, 16>, sweep_narrow<false>, keep_order, 4.0f,
-                    0.6f},
-    .few_fast = batch_lookup<HalfLanes, 1>(1.2f, 1.3f, 6.0f),
-    .many_fast = batch_lookup<Lanes, 1>(1.6f, 2.0f, 12.0f)};
+    .wide_high = {.block_table_bytes = 2048,
+                  .build = build_planes<Lanes, Lanes, 256>,
+                  .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kWide, WideBlock>,
+                  .order = order_parts<Bytes>,
+                  .cycles = {.sweep_per_tile_byte = 11.7f, .build_per_entry = 0.3f}},
+    .wide_fast = {.block_table_bytes = 1024,
+                  .build = build_bytes<Lanes, Lanes, 256>,
+                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideBlock>,
+                  .order = order_parts<Bytes>,
+                  .cycles = {.sweep_per_tile_byte = 6.7f, .build_per_entry = 0.4f}},
+    .narrow_high = {.block_table_bytes = 256,
+                    .build = build_planes<HalfLanes, Lanes, 16>,
+                    .sweep = sweep_narrow<Entries::k16Bits>,
+                    .order = keep_order,
+                    .cycles = {.sweep_per_tile_byte = 6.2f, .build_per_entry = 0.6f}},
+    .narrow_fast = {.block_table_bytes = 128,
+                    .build = build_bytes<HalfLanes, Lanes, 16>,
+                    .sweep = sweep_narrow<Entries::k8Bits>,
+                    .order = keep_order,
+                    .cycles = {.sweep_per_tile_byte = 4.0f, .build_per_entry = 0.6f}},
+    .few_fast = batch_lookup<HalfLanes, 1>(
+        {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
+    .many_fast = batch_lookup<Lanes, 1>(
+        {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};
 
 }  // namespace pqw::kernels

@@ -7,8 +7,18 @@
 namespace pqw::kernels {
 namespace {
 
-// V: as for lookup_tables.h, kVectors of them to the rows of x that stand side by side.
-template <class V, std::size_t kVectors>
+// The vector that an instruction set supplies: words of the rows of x that stand side by side.
+template <class V>
+concept BatchLanes = TableLanes<V> &&
+    requires(V a, V b, const std::uint16_t* from, const float* scales, float* to) {
+  { V::load_words(from) } -> std::same_as<V>;
+  { V::add_words(a, b) } -> std::same_as<V>;
+  // to[i] += a[i] * scales[i] for the words i, product and sum each rounded
+  { V::add_scaled_words(a, scales, to) } -> std::same_as<void>;
+};
+
+// kVectors of them hold the rows of x.
+template <BatchLanes V, std::size_t kVectors>
 struct Batch {
   static constexpr std::size_t kWords = 2 * V::kLanes;  // of a vector
   static constexpr std::size_t kRows = kVectors * kWords;
@@ -92,12 +102,15 @@ struct Batch {
   }
 };
 
-template <class V, std::size_t kVectors>
-constexpr BatchLookupKernel batch_lookup(float build_cycles, float sweep_cycles,
-                                         float flush_cycles) {
+template <BatchLanes V, std::size_t kVectors>
+constexpr BatchLookupKernel batch_lookup(BatchLookupKernel::Cycles cycles) {
   using B = Batch<V, kVectors>;
-  return {B::kRows, B::kWords,    B::build,     B::sweep,
-          B::flush, build_cycles, sweep_cycles, flush_cycles};
+  return {.rows = B::kRows,
+          .vector_words = B::kWords,
+          .build = B::build,
+          .sweep = B::sweep,
+          .flush = B::flush,
+          .cycles = cycles};
 }
 
 }  // namespace

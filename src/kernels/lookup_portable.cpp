@@ -66,6 +66,8 @@ struct Lane {
   }
 };
 
+static_assert(TableWords<Lane> && BatchLanes<Lane>);
+
 }  // namespace
 
 const LookupKernels lookup_portable = {
@@ -73,15 +75,29 @@ const LookupKernels lookup_portable = {
     .wide_lanes = Lane::kLanes,
     .narrow_lanes = Lane::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {2048, build_high_words<Lane, 256>, sweep_words<true, true>, keep_order, 90.0f,
-                  15.0f},
-    .wide_fast = {2048, build_fast_words<Lane, 256>, sweep_words<false, true>, keep_order, 90.0f,
-                  15.0f},
-    .narrow_high = {256, build_high_words<Lane, 16>, sweep_words<true, false>, keep_order, 98.0f,
-                    9.0f},
-    .narrow_fast = {256, build_fast_words<Lane, 16>, sweep_words<false, false>, keep_order, 98.0f,
-                    9.0f},
-    .few_fast = batch_lookup<Lane, 8>(4.2f, 4.9f, 30.0f),
-    .many_fast = batch_lookup<Lane, 8>(4.2f, 4.9f, 30.0f)};
+    .wide_high = {.block_table_bytes = 2048,
+                  .build = build_high_words<Lane, 256>,
+                  .sweep = sweep_words<Entries::k16Bits, Codes::kWide>,
+                  .order = keep_order,
+                  .cycles = {.sweep_per_tile_byte = 90.0f, .build_per_entry = 15.0f}},
+    .wide_fast = {.block_table_bytes = 2048,
+                  .build = build_fast_words<Lane, 256>,
+                  .sweep = sweep_words<Entries::k8Bits, Codes::kWide>,
+                  .order = keep_order,
+                  .cycles = {.sweep_per_tile_byte = 90.0f, .build_per_entry = 15.0f}},
+    .narrow_high = {.block_table_bytes = 256,
+                    .build = build_high_words<Lane, 16>,
+                    .sweep = sweep_words<Entries::k16Bits, Codes::kNarrow>,
+                    .order = keep_order,
+                    .cycles = {.sweep_per_tile_byte = 98.0f, .build_per_entry = 9.0f}},
+    .narrow_fast = {.block_table_bytes = 256,
+                    .build = build_fast_words<Lane, 16>,
+                    .sweep = sweep_words<Entries::k8Bits, Codes::kNarrow>,
+                    .order = keep_order,
+                    .cycles = {.sweep_per_tile_byte = 98.0f, .build_per_entry = 9.0f}},
+    .few_fast = batch_lookup<Lane, 8>(
+        {.build_per_vector_pair = 4.2f, .sweep_per_code = 4.9f, .flush_per_row = 30.0f}),
+    .many_fast = batch_lookup<Lane, 8>(
+        {.build_per_vector_pair = 4.2f, .sweep_per_code = 4.9f, .flush_per_row = 30.0f})};
 
 }  // namespace pqw::kernels

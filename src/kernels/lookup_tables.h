@@ -1,6 +1,7 @@
 // Building integer tables, for the files that each compile it for their own instructions.
 #pragma once
 
+#include <concepts>
 #include <cstring>
 
 #include "kernels/lookup.h"
@@ -8,12 +9,44 @@
 namespace pqw::kernels {
 namespace {
 
-// V: a vector of kLanes int32, or of twice as many int16 "words", with the operations used here.
+// The vectors that an instruction set supplies: kLanes int32, or 2 * kLanes int16 "words". The
+// operations work lane by lane, modulo 2^32 or 2^16; addresses need no alignment.
+//
+// TableLanes compute entries from x and centroids.
+template <class V>
+concept TableLanes = requires(V a, V b, V c, const std::int16_t* from, std::uint16_t* to) {
+  requires kWideCentroids % (2 * V::kLanes) == 0;
+  { V::set(std::int32_t{0}) } -> std::same_as<V>;  // the number in all int32 lanes
+  { V::load(from) } -> std::same_as<V>;
+  { a.store(to) } -> std::same_as<void>;
+  // a + b0 * c0 + b1 * c1, the int32 a and pairs of int16 b and c
+  { V::add_dot(a, b, c) } -> std::same_as<V>;
+  // The high halves of the int32 of a and of b in turn: words a0, b0, a1, b1 ...
+  { V::high_halves(a, b) } -> std::same_as<V>;
+};
+
+// TableWords scale entries to 8 bits, still as words.
+template <class V>
+concept TableWords = TableLanes<V> && requires(V a, V b, const std::uint16_t* from) {
+  { V::load_words(from) } -> std::same_as<V>;
+  { V::abs_words(a) } -> std::same_as<V>;
+  { V::max_words(a, b) } -> std::same_as<V>;
+  { V::add_words(a, b) } -> std::same_as<V>;
+  { V::scaled_words(a, b) } -> std::same_as<V>;  // a * b / 2^15, halves rounded up
+};
+
+// TableBytes bring words into tables of bytes.
+template <class V>
+concept TableBytes = TableWords<V> && requires(V a, V b, std::uint8_t* to) {
+  { V::low_bytes(a, b) } -> std::same_as<V>;   // the low byte of each word of a, then of b
+  { V::high_bytes(a, b) } -> std::same_as<V>;  // the high bytes, likewise
+  { a.store(to) } -> std::same_as<void>;
+};
 
 // Writes the entries of one position, n_centroids int16 values plus `offset`, in the order of the
 // centroids.
 // kPairs: n_pairs when it is known, else 0.
-template <class V, std::size_t kPairs>
+template <TableLanes V, std::size_t kPairs>
 void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
                  std::size_t n_centroids, std::uint16_t offset, std::uint16_t* words) {
   constexpr std::size_t kRun = 2 * V::kLanes;
@@ -33,7 +66,7 @@ void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size
   }
 }
 
-template <class V, std::size_t kPairs>
+template <TableLanes V, std::size_t kPairs>
 void build_positions(const TableInput& input, std::size_t n_centroids, std::uint16_t offset,
                      std::uint16_t* words) {
   for (std::size_t p = 0; p < input.n_positions; ++p) {
@@ -42,7 +75,7 @@ void build_positions(const TableInput& input, std::size_t n_centroids, std::uint
   }
 }
 
-template <class V>
+template <TableLanes V>
 void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t offset,
                  std::uint16_t* words) {
   switch (input.n_pairs) {
@@ -61,7 +94,7 @@ void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t
 
 // The factor / 2^15 that brings int16 entries to -127..127. REQUIRES: n is a multiple of the words
 // of V; no entry is -2^15, from which the sums stay away.
-template <class V>
+template <TableWords V>
 std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
   V most = V::set(0);
   for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
@@ -76,7 +109,7 @@ std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
 }
 
 // Entries times factor / 2^15, rounded, plus 128: as words again, or as bytes.
-template <class V>
+template <TableWords V>
 void scale_words(std::uint16_t* words, std::size_t n, std::int32_t factor) {
   const V factors = V::set(factor * 0x10001), offset = V::set(0x00800080);
   for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
@@ -84,7 +117,7 @@ void scale_words(std::uint16_t* words, std::size_t n, std::int32_t factor) {
   }
 }
 
-template <class V>
+template <TableBytes V>
 void scale_to_bytes(const std::uint16_t* words, std::size_t n, std::int32_t factor,
                     std::uint8_t* bytes) {
   const V factors = V::set(factor * 0x10001), offset = V::set(0x00800080);
@@ -96,7 +129,7 @@ void scale_to_bytes(const std::uint16_t* words, std::size_t n, std::int32_t fact
 }
 
 // Every 64 words become 64 low bytes and 64 high bytes.
-template <class V>
+template <TableBytes V>
 void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) {
   constexpr std::size_t kBytes = 4 * V::kLanes;
   for (std::size_t i = 0; i < n; i += kBytes) {
@@ -109,7 +142,7 @@ void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) 
 
 // The four builders. Unsigned entries: those of 16 bits are 2^15 more, those of 8 bits 128 more.
 // Narrow tables are built by V, of 8 lanes at most, and brought into their layout by Wide.
-template <class V, class Wide, std::size_t kCentroids>
+template <TableLanes V, TableBytes Wide, std::size_t kCentroids>
 std::int32_t build_planes(const TableInput& input, std::uint16_t* words, std::uint8_t* tables) {
   // A little at a time, so that the words stay in the L1 cache.
   constexpr std::size_t kAtOnce = 4;
@@ -125,7 +158,7 @@ std::int32_t build_planes(const TableInput& input, std::uint16_t* words, std::ui
   return 1 << 15;
 }
 
-template <class V, class Wide, std::size_t kCentroids>
+template <TableLanes V, TableBytes Wide, std::size_t kCentroids>
 std::int32_t build_bytes(const TableInput& input, std::uint16_t* words, std::uint8_t* tables) {
   build_group<V>(input, kCentroids, 0, words);
   const std::int32_t factor = byte_factor<Wide>(words, input.n_positions * kCentroids);
@@ -134,13 +167,13 @@ std::int32_t build_bytes(const TableInput& input, std::uint16_t* words, std::uin
 }
 
 // Tables of words in the order of the centroids, whose values have 16 or 8 bits.
-template <class V, std::size_t kCentroids>
+template <TableLanes V, std::size_t kCentroids>
 std::int32_t build_high_words(const TableInput& input, std::uint16_t*, std::uint8_t* tables) {
   build_group<V>(input, kCentroids, 0x8000, reinterpret_cast<std::uint16_t*>(tables));
   return 1 << 15;
 }
 
-template <class V, std::size_t kCentroids>
+template <TableWords V, std::size_t kCentroids>
 std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint8_t* tables) {
   auto* words = reinterpret_cast<std::uint16_t*>(tables);
   build_group<V>(input, kCentroids, 0, words);
@@ -150,10 +183,10 @@ std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint
 }
 
 // What the unsigned entries of a group are too large by, in sum.
-template <bool kHigh, bool kWide>
+template <Entries kEntries, Codes kCodes>
 constexpr std::int32_t offset_of(std::size_t n_blocks) {
-  const std::size_t positions = n_blocks * kBlockBytes * (kWide ? 1 : 2);
-  return static_cast<std::int32_t>(positions * (kHigh ? 0x8000 : 128));
+  const std::size_t positions = n_blocks * kBlockBytes * (kCodes == Codes::kWide ? 1 : 2);
+  return static_cast<std::int32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
 }
 
 }  // namespace

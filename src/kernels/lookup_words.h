@@ -10,19 +10,20 @@ namespace pqw::kernels {
 namespace {
 
 // The entry of byte b of a block for a code byte.
-template <bool kWide>
+template <Codes kCodes>
 std::uint32_t entry(const std::uint16_t* tables, std::size_t b, std::size_t code) {
-  if constexpr (kWide) return tables[b * kWideCentroids + code];
+  if constexpr (kCodes == Codes::kWide) return tables[b * kWideCentroids + code];
   const std::uint16_t* low = tables + b * kNarrowCentroids;
   const std::uint16_t* high = low + kBlockBytes * kNarrowCentroids;
   return static_cast<std::uint32_t>(low[code & 15] + high[code >> 4]);
 }
 
-template <bool kHigh, bool kWide>
+template <Entries kEntries, Codes kCodes>
 void sweep_words(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
                  std::size_t n_tiles, const std::uint8_t* tables, float scale,
                  std::uint8_t* scratch, float* sums) {
-  constexpr std::size_t kBlockWords = kBlockBytes * (kWide ? kWideCentroids : 2 * kNarrowCentroids);
+  constexpr std::size_t kBlockWords =
+      kBlockBytes * (kCodes == Codes::kWide ? kWideCentroids : 2 * kNarrowCentroids);
   auto* totals = reinterpret_cast<std::uint32_t*>(scratch);
   std::memset(totals, 0, n_tiles * kTileRows * sizeof(*totals));
   for (std::size_t block = 0; block < n_blocks; ++block) {
@@ -31,13 +32,13 @@ void sweep_words(const std::uint8_t* codes, std::size_t block_stride, std::size_
       const std::uint8_t* at = codes + block * block_stride + tile * kTileBytes;
       std::uint32_t* total = totals + tile * kTileRows;
       for (std::size_t r = 0; r < kTileRows; ++r) {
-        total[r] += entry<kWide>(words, 0, at[r]) + entry<kWide>(words, 1, at[r + kTileRows]) +
-                    entry<kWide>(words, 2, at[r + 2 * kTileRows]) +
-                    entry<kWide>(words, 3, at[r + 3 * kTileRows]);
+        total[r] += entry<kCodes>(words, 0, at[r]) + entry<kCodes>(words, 1, at[r + kTileRows]) +
+                    entry<kCodes>(words, 2, at[r + 2 * kTileRows]) +
+                    entry<kCodes>(words, 3, at[r + 3 * kTileRows]);
       }
     }
   }
-  const std::int32_t offset = offset_of<kHigh, kWide>(n_blocks);
+  const std::int32_t offset = offset_of<kEntries, kCodes>(n_blocks);
   for (std::size_t r = 0; r < n_tiles * kTileRows; ++r) {
     const float product = static_cast<float>(static_cast<std::int32_t>(totals[r]) - offset) * scale;
     sums[r] += product;

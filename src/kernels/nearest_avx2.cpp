@@ -78,6 +78,8 @@ struct Vector {
   }
 };
 
+static_assert(NearestVector<Vector>);
+
 }  // namespace
 
 void nearest_avx2(const float* blocks, std::size_t n, const CentroidTiles& tiles, float* scratch,

@@ -78,6 +78,8 @@ struct Vector {
   static float smallest(Vector a) { return _mm512_reduce_min_ps(a.raw); }
 };
 
+static_assert(NearestVector<Vector>);
+
 }  // namespace
 
 void nearest_avx512(const float* blocks, std::size_t n, const CentroidTiles& tiles, float* scratch,

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,8 +22,35 @@
 
 namespace pqw::kernels {
 
-// V is a vector of V::kLanes floats; see nearest_avx512.cpp for the operations it has.
+// The vector of floats that an instruction set supplies. Operations work lane by lane; addresses of
+// floats need no alignment.
 template <class V>
+concept NearestVector = requires(V a, V b, V c, V d, const float* from, float* to,
+                                 std::uint32_t* integers, const float* const* rows, V* columns) {
+  requires kTile % V::kLanes == 0;  // floats of a vector
+  requires kBlocksAtOnce % (V::kVectors * V::kLanes) == 0;
+  requires kTile % V::kCentroids == 0;  // kVectors * kCentroids sums stay in registers
+  { V::set(0.0f) } -> std::same_as<V>;  // the number in all lanes
+  { V::load(from) } -> std::same_as<V>;
+  { a.store(to) } -> std::same_as<void>;
+  { a.store_integers(integers) } -> std::same_as<void>;  // floats >= 0 without their fraction
+  // (rows, j0, n, columns): lane i of columns[j] = rows[i][j0 + j] for i < kLanes, j < n <= 8. It
+  // writes 8 columns, and reads no row from j0 + n on.
+  { V::load_columns(rows, 0, 8, columns) } -> std::same_as<void>;
+  { V::add(a, b) } -> std::same_as<V>;
+  { V::sub(a, b) } -> std::same_as<V>;
+  { V::mul(a, b) } -> std::same_as<V>;
+  { V::min(a, b) } -> std::same_as<V>;
+  { V::max(a, b) } -> std::same_as<V>;
+  { V::add_product(a, b, c) } -> std::same_as<V>;          // a + b * c, rounded once or twice
+  { V::subtract_product(a, b, c) } -> std::same_as<V>;     // a - b * c, likewise
+  { V::if_less(a, b, c, d) } -> std::same_as<V>;           // a < b ? c : d
+  { V::less_mask(a, b) } -> std::same_as<std::uint32_t>;   // bit i: a < b in lane i
+  { V::equal_mask(a, b) } -> std::same_as<std::uint32_t>;  // bit i: a == b in lane i
+  { V::smallest(a) } -> std::same_as<float>;               // of all lanes
+};
+
+template <NearestVector V>
 class TiledNearest {
  public:
   TiledNearest(const CentroidTiles& tiles, float* scratch)

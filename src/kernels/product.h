@@ -42,14 +42,15 @@ struct ProductKernels {
                           const float* const* centroids, std::size_t block_size, const float* x,
                           std::size_t n_vectors, float* sums);
 
-  // For the choice of a method: measured cycles of `sweep` and of `sweep_row` for a code, of a
-  // multiply-add of a vector in `build`, of one in `direct` and of a pair in
-  // `direct_bfloat16`.
-  float sweep_cycles;
-  float sweep_row_cycles;
-  float build_cycles;
-  float direct_cycles;
-  float bfloat16_cycles;
+  // Cycles of one thread, for the choice of a method; measured by scripts/bench kernels. "Vector":
+  // a multiply-add of one, in `direct_bfloat16` of a vector of pairs.
+  struct Cycles {
+    float build_per_vector;
+    float sweep_per_code;
+    float sweep_row_per_code;
+    float direct_per_vector;
+    float bfloat16_per_vector;
+  } cycles;
 };
 
 extern const ProductKernels product_portable;

@@ -36,6 +36,8 @@ struct Floats {
   }
 };
 
+static_assert(ProductFloats<Lane> && DirectFloats<Floats>);
+
 }  // namespace
 
 const ProductKernels product_avx2 = {.lanes = Floats::kLanes,
@@ -46,10 +48,10 @@ const ProductKernels product_avx2 = {.lanes = Floats::kLanes,
                                      .sweep_row = sweep_tables<Lane>,
                                      .direct = multiply_direct<Floats>,
                                      .direct_bfloat16 = nullptr,
-                                     .sweep_cycles = 1.7f,
-                                     .sweep_row_cycles = 1.0f,
-                                     .build_cycles = 0.7f,
-                                     .direct_cycles = 0.8f,
-                                     .bfloat16_cycles = 0};
+                                     .cycles = {.build_per_vector = 0.7f,
+                                                .sweep_per_code = 1.7f,
+                                                .sweep_row_per_code = 1.0f,
+                                                .direct_per_vector = 0.8f,
+                                                .bfloat16_per_vector = 0}};
 
 }  // namespace pqw::kernels

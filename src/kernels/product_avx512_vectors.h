@@ -39,6 +39,8 @@ struct Floats {
   }
 };
 
+static_assert(ProductFloats<Lane> && DirectFloats<Floats>);
+
 constexpr ProductKernels product_kernels = {.lanes = Floats::kLanes,
                                             .most_vectors = Floats::kDirectVectors,
                                             .build = build_tables<Floats>,
@@ -47,11 +49,11 @@ constexpr ProductKernels product_kernels = {.lanes = Floats::kLanes,
                                             .sweep_row = sweep_tables<Lane>,
                                             .direct = multiply_direct<Floats>,
                                             .direct_bfloat16 = nullptr,
-                                            .sweep_cycles = 2.0f,
-                                            .sweep_row_cycles = 1.0f,
-                                            .build_cycles = 0.55f,
-                                            .direct_cycles = 0.52f,
-                                            .bfloat16_cycles = 0};
+                                            .cycles = {.build_per_vector = 0.55f,
+                                                       .sweep_per_code = 2.0f,
+                                                       .sweep_row_per_code = 1.0f,
+                                                       .direct_per_vector = 0.52f,
+                                                       .bfloat16_per_vector = 0}};
 
 }  // namespace
 }  // namespace pqw::kernels

@@ -15,10 +15,12 @@ struct Pairs : Floats {
   }
 };
 
+static_assert(DirectFloats<Pairs>);
+
 constexpr ProductKernels with_bfloat16() {
   ProductKernels kernels = product_kernels;
   kernels.direct_bfloat16 = multiply_direct<Pairs>;
-  kernels.bfloat16_cycles = 2.3f;
+  kernels.cycles.bfloat16_per_vector = 2.3f;
   return kernels;
 }
 

@@ -1,16 +1,34 @@
 // The loops behind product_*.cpp, each of which compiles them for its own instructions.
 #pragma once
 
+#include <concepts>
+
 #include "kernels/lookup.h"
 #include "kernels/product.h"
 
 namespace pqw::kernels {
 namespace {
 
-// V: a vector of floats: kLanes, kDirectRows, kDirectVectors, set, load, store, add,
-// add_product(sum, a, b).
-
+// The vectors that an instruction set supplies: kLanes floats. The operations work lane by lane;
+// addresses need no alignment.
 template <class V>
+concept ProductFloats = requires(V a, V b, V c, const float* from, float* to) {
+  requires V::kLanes >= 1;
+  { V::set(0.0f) } -> std::convertible_to<V>;  // the number in all lanes
+  { V::load(from) } -> std::convertible_to<V>;
+  { a.store(to) } -> std::same_as<void>;
+  { V::add(a, b) } -> std::convertible_to<V>;
+  { V::add_product(a, b, c) } -> std::same_as<V>;  // a + b * c; of pairs of bfloat16 a sum of two
+};
+
+// The sums of kDirectRows rows of W and kDirectVectors vectors of x stay in registers.
+template <class V>
+concept DirectFloats = ProductFloats<V> && requires {
+  requires kTileRows % V::kDirectRows == 0;
+  requires V::kDirectVectors == 2 || V::kDirectVectors == 3;
+};
+
+template <ProductFloats V>
 void build_tables(const float* x, std::size_t n_columns, const float* centroids,
                   std::size_t block_size, std::size_t n_centroids, float* table) {
   constexpr std::size_t kAtOnce = 8;
@@ -39,7 +57,7 @@ void build_tables(const float* x, std::size_t n_columns, const float* centroids,
 }
 
 // V1: a lane of V alone, with the same roundings.
-template <class V, class V1>
+template <ProductFloats V, ProductFloats V1>
 void build_table_of_row(const float* x, std::size_t n_columns, const float* transposed,
                         std::size_t n_centroids, float* table) {
   std::size_t k = 0;
@@ -59,7 +77,7 @@ void build_table_of_row(const float* x, std::size_t n_columns, const float* tran
   }
 }
 
-template <class V>
+template <ProductFloats V>
 void sweep_tables(const std::uint16_t* codes, std::size_t n_units, const float* tables,
                   std::size_t table_floats, float* sums) {
   constexpr std::size_t kRows = 8;
@@ -80,7 +98,7 @@ void sweep_tables(const std::uint16_t* codes, std::size_t n_units, const float* 
   }
 }
 
-template <class V, std::size_t kVectors>
+template <DirectFloats V, std::size_t kVectors>
 void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                    std::size_t block_size, const float* x, float* sums) {
   constexpr std::size_t kRows = V::kDirectRows;
@@ -126,7 +144,7 @@ void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const floa
   }
 }
 
-template <class V, std::size_t kVectors>
+template <DirectFloats V, std::size_t kVectors>
 void multiply_tile(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                    std::size_t block_size, const float* x, float* sums) {
   for (std::size_t r = 0; r < kTileRows; r += V::kDirectRows) {
@@ -135,7 +153,7 @@ void multiply_tile(const std::uint16_t* codes, std::size_t n_columns, const floa
   }
 }
 
-template <class V>
+template <DirectFloats V>
 void multiply_direct(const std::uint16_t* codes, std::size_t n_columns,
                      const float* const* centroids, std::size_t block_size, const float* x,
                      std::size_t n_vectors, float* sums) {

@@ -35,6 +35,8 @@ struct Floats {
   }
 };
 
+static_assert(ProductFloats<Floats<1>> && DirectFloats<Floats<4>>);
+
 }  // namespace
 
 const ProductKernels product_portable = {.lanes = Floats<4>::kLanes,
@@ -45,10 +47,10 @@ const ProductKernels product_portable = {.lanes = Floats<4>::kLanes,
                                          .sweep_row = sweep_tables<Floats<1>>,
                                          .direct = multiply_direct<Floats<4>>,
                                          .direct_bfloat16 = nullptr,
-                                         .sweep_cycles = 1.6f,
-                                         .sweep_row_cycles = 1.0f,
-                                         .build_cycles = 1.2f,
-                                         .direct_cycles = 1.4f,
-                                         .bfloat16_cycles = 0};
+                                         .cycles = {.build_per_vector = 1.2f,
+                                                    .sweep_per_code = 1.6f,
+                                                    .sweep_row_per_code = 1.0f,
+                                                    .direct_per_vector = 1.4f,
+                                                    .bfloat16_per_vector = 0}};
 
 }  // namespace pqw::kernels

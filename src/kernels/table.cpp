@@ -20,23 +20,36 @@ struct Tables {
         avx512 && __builtin_cpu_supports("avx512bf16") ? &product_avx512bf16 : &product_avx512;
     if (words && vnni && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vbmi")) {
-      tables[count++] = {"avx512vbmi", nearest_avx512,    &lookup_avx512vbmi,
-                         product,      int8_product_vnni, &contraction_avx512};
+      tables[count++] = {.name = "avx512vbmi",
+                         .nearest = nearest_avx512,
+                         .lookup = &lookup_avx512vbmi,
+                         .product = product,
+                         .int8_product = int8_product_vnni,
+                         .contraction = &contraction_avx512};
     }
     if (avx512) {
-      tables[count++] = {"avx512",
-                         nearest_avx512,
-                         words ? &lookup_avx512 : &lookup_avx2,
-                         product,
-                         vnni ? int8_product_vnni : int8_product_avx2,
-                         &contraction_avx512};
+      tables[count++] = {.name = "avx512",
+                         .nearest = nearest_avx512,
+                         .lookup = words ? &lookup_avx512 : &lookup_avx2,
+                         .product = product,
+                         .int8_product = vnni ? int8_product_vnni : int8_product_avx2,
+                         .contraction = &contraction_avx512};
     }
-    if (avx2)
-      tables[count++] = {"avx2",        nearest_avx2,      &lookup_avx2,
-                         &product_avx2, int8_product_avx2, &contraction_avx2};
+    if (avx2) {
+      tables[count++] = {.name = "avx2",
+                         .nearest = nearest_avx2,
+                         .lookup = &lookup_avx2,
+                         .product = &product_avx2,
+                         .int8_product = int8_product_avx2,
+                         .contraction = &contraction_avx2};
+    }
 #endif
-    tables[count++] = {"portable",        nearest_portable,      &lookup_portable,
-                       &product_portable, int8_product_portable, &contraction_portable};
+    tables[count++] = {.name = "portable",
+                       .nearest = nearest_portable,
+                       .lookup = &lookup_portable,
+                       .product = &product_portable,
+                       .int8_product = int8_product_portable,
+                       .contraction = &contraction_portable};
   }
 };
 

@@ -52,9 +52,9 @@ double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kerne
   const double entries =
       size.width == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
   const double entry_cycles =
-      kernel.entry_cycles * (1 + static_cast<double>(size.block_size) / 8) / 2;
+      kernel.cycles.build_per_entry * (1 + static_cast<double>(size.block_size) / 8) / 2;
   return n.batch * (n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
-                    n.units * n.tiles * kernel.sweep_cycles +
+                    n.units * n.tiles * kernel.cycles.sweep_per_tile_byte +
                     static_cast<double>(long_centroids.n_products() * size.block_size) +
                     static_cast<double>(long_centroids.n_codes()) * kLongCodeCycles);
 }
@@ -66,8 +66,9 @@ double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& pr
     const kernels::BatchLookupKernel& kernel = product.kernel(left);
     const auto vectors = static_cast<double>(kernel.rows / kernel.vector_words);
     const double groups = up(size.n_columns, size.block_size * kernels::kBatchHeadroom);
-    cycles += n.columns / 2 * n.centroids * vectors * kernel.build_cycles +
-              n.units * n.rows * kernel.sweep_cycles + groups * n.rows * kernel.flush_cycles;
+    cycles += n.columns / 2 * n.centroids * vectors * kernel.cycles.build_per_vector_pair +
+              n.units * n.rows * kernel.cycles.sweep_per_code +
+              groups * n.rows * kernel.cycles.flush_per_row;
     left -= std::min(left, kernel.rows);
   }
   return cycles;
@@ -79,24 +80,26 @@ double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernel
   const bool alone = size.batch % kernels.lanes == 1;
   const double full = vectors(size, kernels) - (alone ? 1 : 0);
   const double build =
-      n.centroids * (n.columns * kernels.build_cycles + n.positions * kEntryCycles);
+      n.centroids * (n.columns * kernels.cycles.build_per_vector + n.positions * kEntryCycles);
   const double pairs = size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
   const double lanes = static_cast<double>(kernels.lanes);
   const double sweep = n.units * n.rows;
-  return full * (build + pairs + sweep * (kernels.sweep_cycles + kUnpackCycles)) +
-         (alone ? (build + pairs) / lanes + sweep * (kernels.sweep_row_cycles + kUnpackCycles)
+  return full * (build + pairs + sweep * (kernels.cycles.sweep_per_code + kUnpackCycles)) +
+         (alone ? (build + pairs) / lanes +
+                      sweep * (kernels.cycles.sweep_row_per_code + kUnpackCycles)
                 : 0) +
          n.batch * n.columns * kTransposeCycles;
 }
 
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
-  return panel_cycles(size, kernels, static_cast<double>(size.n_columns) * kernels.direct_cycles,
+  return panel_cycles(size, kernels,
+                      static_cast<double>(size.n_columns) * kernels.cycles.direct_per_vector,
                       kTransposeCycles);
 }
 
 double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
   const double pairs = Counts(size).positions * static_cast<double>((size.block_size + 1) / 2);
-  return panel_cycles(size, kernels, pairs * kernels.bfloat16_cycles, kPairCycles);
+  return panel_cycles(size, kernels, pairs * kernels.cycles.bfloat16_per_vector, kPairCycles);
 }
 
 }  // namespace pqw
