@@ -1,6 +1,6 @@
 // The loops of contraction.h, for the compiler to vectorise: each file that includes them has the
-// flags of its instruction set. They call nothing, so that no function of another file can be
-// replaced by one with instructions that the processor was not asked for.
+// flags of its instruction set. They call no function of another file: the linker could replace it
+// by a copy with instructions that the processor does not have.
 #pragma once
 
 #include "kernels/contraction.h"

@@ -29,8 +29,8 @@ struct Int8Operands {
 // rows of all panels. REQUIRES: no sum has seen more than kInt8Columns columns.
 using Int8ProductFunction = void(const Int8Operands& operands, std::int32_t* sums);
 
-// An instruction set supplies one such function as a whole: how bytes are multiplied differs too
-// much for common loops. int8_product_portable is the specification.
+// An instruction set supplies this function as a whole: instructions for bytes differ too much for
+// common loops. int8_product_portable is the specification.
 Int8ProductFunction int8_product_portable;
 Int8ProductFunction int8_product_avx2;
 Int8ProductFunction int8_product_vnni;

@@ -1,9 +1,9 @@
 // Multiplying from codes with integer tables: the inner loops, one row of x at a time or many.
 //
 // A table of a position holds the products of a block of x with all its centroids, as integers of
-// 16 or 8 bits with a common scale; a row of y is the sum of the entries that its codes pick. All
-// sums are integers until the tables' scale changes, and then the same two float operations
-// everywhere: the results of all instruction sets are bit-identical.
+// 16 or 8 bits with a common scale; a row of y is the sum of the entries that its codes pick. Sums
+// are integers as long as the scale is the same; then the same two float operations follow
+// everywhere. So the results of all instruction sets are bit-identical.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ constexpr std::size_t kGroupBlocks = 8;
 // the L1 cache, and their codes of a block are a page.
 constexpr std::size_t kSweepTiles = 16;
 
-// Codes are fetched so many bytes before they are used: into the L2 cache, whose queue of requests
+// How many bytes before their use codes are fetched: into the L2 cache, whose queue of requests
 // keeps memory at its full speed, and from there into the L1 cache.
 constexpr std::size_t kFetchFar = 32768;
 constexpr std::size_t kFetchAhead = 4096;
@@ -35,8 +35,8 @@ constexpr std::size_t kFetchAhead = 4096;
 constexpr std::size_t kWideCentroids = 256;
 constexpr std::size_t kNarrowCentroids = 16;
 
-// What a table is built from. x and centroids are integers whose products and sums of products fit
-// int32, less 2^15: the entry is (Σ_j x_j c_j + 2^15) >> 16, in int16.
+// The input of a table. x and centroids are integers; their products and the sums of these stay
+// 2^15 below the limits of int32. An entry is (Σ_j x_j c_j + 2^15) >> 16, in int16.
 struct TableInput {
   const std::int16_t* x;                 // int16[n_positions][2 * n_pairs]
   const std::int16_t* const* centroids;  // of each position, in the order of `centroid_place`
@@ -44,8 +44,8 @@ struct TableInput {
   std::size_t n_pairs;                   // pairs of columns of a block of x
 };
 
-// Where column j of centroid k stands in the int16 of a codebook with 2 * n_pairs columns, for
-// kernels of that many lanes: [runs of 2 * lanes centroids][pairs][odd k][lane][odd j].
+// The place of column j of centroid k in the int16 of a codebook with 2 * n_pairs columns, for
+// kernels of `lanes` lanes: [runs of 2 * lanes centroids][pairs][odd k][lane][odd j].
 constexpr std::size_t centroid_place(std::size_t k, std::size_t j, std::size_t n_pairs,
                                      std::size_t lanes) {
   const std::size_t run = k / (2 * lanes);
@@ -61,10 +61,10 @@ enum class Entries { k8Bits, k16Bits };  // of a table
 struct LookupKernel {
   std::size_t block_table_bytes;
 
-  // Builds the tables of a group, in a layout of the kernel's own; their bytes are a multiple of 64
-  // and aligned so. Returns the factor b of 8-bit tables: an entry is that of 16 bits times
-  // b / 2^15, rounded. 16-bit tables return 2^15.
-  // `words` is room for n_positions times 256 or 16 values, aligned to 64 bytes.
+  // Builds the tables of a group, in a layout of the kernel's own. Tables are aligned to 64 bytes,
+  // and their size is a multiple of 64. Returns b, where the entries of 8 bits are the entries of
+  // 16 bits times b / 2^15, rounded; 2^15 for tables of 16 bits. `words` has room for n_positions
+  // times 256 or 16 values, aligned to 64 bytes.
   std::int32_t (*build)(const TableInput& input, std::uint16_t* words, std::uint8_t* tables);
 
   // Adds the entries of a group, times scale, to `sums`: float[n_tiles][64], the 64 in an order of
@@ -91,7 +91,7 @@ constexpr std::size_t kScratchBytes = 512;  // of a tile
 // group fit the 16 bits of a word.
 struct BatchLookupKernel {
   std::size_t rows;          // of x, side by side
-  std::size_t vector_words;  // of which a vector holds so many
+  std::size_t vector_words;  // rows in one vector
 
   // table[k][row] = (Σ_j x_j c_j + 2^15) >> 16, modulo 2^16, of one position.
   // x: int16[n_pairs][rows / vector_words][odd row][vector_words / 2][odd j];

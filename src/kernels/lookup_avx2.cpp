@@ -31,7 +31,6 @@ struct Lanes {
   static Lanes abs_words(Lanes a) { return {_mm256_abs_epi16(a.raw)}; }
   static Lanes max_words(Lanes a, Lanes b) { return {_mm256_max_epi16(a.raw, b.raw)}; }
   static Lanes add_words(Lanes a, Lanes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
-  // totals += a * scales
   static void add_scaled_words(Lanes a, const float* scales, float* totals) {
     const __m128i halves[2] = {_mm256_castsi256_si128(a.raw), _mm256_extracti128_si256(a.raw, 1)};
     for (std::size_t i = 0; i < 2; ++i) {
@@ -40,9 +39,7 @@ struct Lanes {
       _mm256_storeu_ps(totals + 8 * i, _mm256_add_ps(_mm256_loadu_ps(totals + 8 * i), products));
     }
   }
-  // a * b / 2^15, rounded
   static Lanes scaled_words(Lanes a, Lanes b) { return {_mm256_mulhrs_epi16(a.raw, b.raw)}; }
-  // The low or high bytes of the words of a, then of those of b.
   static Lanes low_bytes(Lanes a, Lanes b) {
     const __m256i byte = _mm256_set1_epi16(0xff);
     return in_order(
@@ -53,7 +50,7 @@ struct Lanes {
   }
 
  private:
-  // Of a pack, which works on halves of the register.
+  // The order of words after a pack, which works on halves of the register.
   static Lanes in_order(__m256i packed) { return {_mm256_permute4x64_epi64(packed, 0xd8)}; }
 };
 
@@ -91,7 +88,6 @@ struct Bytes {
   }
   static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
   static Bytes high_words(Bytes a) { return {_mm256_srli_epi32(a.raw, 16)}; }
-  // Looks up in 16 bytes of memory.
   static Bytes shuffle(const std::uint8_t* table, Bytes index) {
     const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), index.raw)};

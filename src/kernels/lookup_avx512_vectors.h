@@ -32,14 +32,11 @@ struct Lanes {
   static Lanes abs_words(Lanes a) { return {_mm512_abs_epi16(a.raw)}; }
   static Lanes max_words(Lanes a, Lanes b) { return {_mm512_max_epi16(a.raw, b.raw)}; }
   static Lanes add_words(Lanes a, Lanes b) { return {_mm512_add_epi16(a.raw, b.raw)}; }
-  // totals += a * scales
   static void add_scaled_words(Lanes a, const float* scales, float* totals) {
     add_scaled_half(_mm512_castsi512_si256(a.raw), scales, totals);
     add_scaled_half(_mm512_extracti64x4_epi64(a.raw, 1), scales + 16, totals + 16);
   }
-  // a * b / 2^15, rounded
   static Lanes scaled_words(Lanes a, Lanes b) { return {_mm512_mulhrs_epi16(a.raw, b.raw)}; }
-  // The low or high bytes of the words of a, then of those of b.
   static Lanes low_bytes(Lanes a, Lanes b) {
     const __m512i byte = _mm512_set1_epi16(0xff);
     return in_order(
@@ -50,7 +47,7 @@ struct Lanes {
   }
 
  private:
-  // Of a pack, which works on quarters of the register.
+  // The order of words after a pack, which works on quarters of the register.
   static Lanes in_order(__m512i packed) {
     return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed)};
   }
@@ -124,7 +121,6 @@ struct Bytes {
   }
   static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
   static Bytes high_words(Bytes a) { return {_mm512_srli_epi32(a.raw, 16)}; }
-  // Looks up in 16 bytes of memory.
   static Bytes shuffle(const std::uint8_t* table, Bytes index) {
     const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), index.raw)};

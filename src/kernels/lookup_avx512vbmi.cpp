@@ -33,8 +33,8 @@ struct WideBlock {
   }
 };
 
-// Narrow codes: a vector holds the tables of four positions. The codes of four adjacent bytes are
-// those of one row, so that vpdpbusd with ones sums their entries straight to int32.
+// Narrow codes: a vector holds the tables of four positions. Four adjacent bytes hold codes of one
+// row, so that vpdpbusd with ones sums their entries straight to int32.
 // Scratch of a tile: int32[4 vectors of 16 rows][planes][16].
 template <Entries kEntries>
 void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,

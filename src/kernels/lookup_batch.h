@@ -1,4 +1,4 @@
-// Integer tables of many rows of x side by side, for the files that each compile it for their own
+// Integer tables of many rows of x side by side. Each lookup_*.cpp compiles them for its own
 // instructions.
 #pragma once
 
@@ -23,7 +23,7 @@ struct Batch {
   static constexpr std::size_t kWords = 2 * V::kLanes;  // of a vector
   static constexpr std::size_t kRows = kVectors * kWords;
 
-  // kPairs: n_pairs when it is known, else 0.
+  // kPairs: n_pairs if the compiler is to know it, else 0.
   template <std::size_t kPairs>
   static void build_pairs(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
                           std::size_t n_centroids, std::uint16_t* table) {

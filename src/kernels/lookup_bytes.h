@@ -1,10 +1,9 @@
-// Sums of table entries as vectors of bytes, for the files that each compile it for their own
+// Sums of table entries as vectors of bytes. Each lookup_*.cpp compiles them for its own
 // instructions.
 //
-// The bytes of a vector are looked up for as many rows. They are summed in two vectors of 16-bit
-// words: `all` takes the bytes pairwise as words, `odd` the upper byte of each; the sum of the
-// lower bytes is all - (odd << 8), modulo 2^16. Entries of 16 bits are two such planes, low and
-// high.
+// Each byte of a vector is the entry of another row. Two vectors of 16-bit words hold the sums:
+// `all` adds pairs of bytes as words, `odd` adds the upper byte of each pair. The sum of the lower
+// bytes is all - (odd << 8), modulo 2^16. Entries of 16 bits are two planes of bytes, low and high.
 #pragma once
 
 #include <concepts>

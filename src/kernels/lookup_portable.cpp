@@ -1,4 +1,4 @@
-// Multiplying from codes, portable. These loops are also the specification of the others.
+// Multiplying from codes, on any processor. These loops are the specification of the others.
 #include "kernels/lookup_batch.h"
 #include "kernels/lookup_words.h"
 
@@ -11,13 +11,11 @@ struct Lane {
   std::int32_t raw;
 
   static Lane set(std::int32_t value) { return {value}; }
-  // Two int16.
   static Lane load(const std::int16_t* from) {
     Lane lane;
     std::memcpy(&lane.raw, from, sizeof(lane.raw));
     return lane;
   }
-  // sum + the products of the two pairs of int16, modulo 2^32
   static Lane add_dot(Lane sum, Lane a, Lane b) {
     std::int16_t x[2], y[2];
     std::memcpy(x, &a, sizeof(x));
@@ -25,7 +23,6 @@ struct Lane {
     return {static_cast<std::int32_t>(static_cast<std::uint32_t>(sum.raw) +
                                       static_cast<std::uint32_t>(x[0] * y[0] + x[1] * y[1]))};
   }
-  // The high 16 bits of even and of odd, in turn.
   static Lane high_halves(Lane even, Lane odd) {
     return {static_cast<std::int32_t>((static_cast<std::uint32_t>(even.raw) >> 16) |
                                       (static_cast<std::uint32_t>(odd.raw) & 0xffff0000u))};
@@ -54,13 +51,11 @@ struct Lane {
   static Lane add_words(Lane a, Lane b) {
     return of_words(a, b, [](int x, int y) { return x + y; });
   }
-  // totals += a * scales
   static void add_scaled_words(Lane a, const float* scales, float* totals) {
     std::int16_t words[2];
     std::memcpy(words, &a, sizeof(words));
     for (std::size_t i = 0; i < 2; ++i) totals[i] += static_cast<float>(words[i]) * scales[i];
   }
-  // a * b / 2^15, rounded
   static Lane scaled_words(Lane a, Lane b) {
     return of_words(a, b, [](int x, int y) { return ((x * y >> 14) + 1) >> 1; });
   }

@@ -1,4 +1,4 @@
-// Building integer tables, for the files that each compile it for their own instructions.
+// The builders of integer tables. Each lookup_*.cpp compiles them for its own instructions.
 #pragma once
 
 #include <concepts>
@@ -45,7 +45,7 @@ concept TableBytes = TableWords<V> && requires(V a, V b, std::uint8_t* to) {
 
 // Writes the entries of one position, n_centroids int16 values plus `offset`, in the order of the
 // centroids.
-// kPairs: n_pairs when it is known, else 0.
+// kPairs: n_pairs if the compiler is to know it, else 0.
 template <TableLanes V, std::size_t kPairs>
 void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
                  std::size_t n_centroids, std::uint16_t offset, std::uint16_t* words) {
@@ -92,8 +92,8 @@ void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t
   }
 }
 
-// The factor / 2^15 that brings int16 entries to -127..127. REQUIRES: n is a multiple of the words
-// of V; no entry is -2^15, from which the sums stay away.
+// Returns the factor that brings int16 entries, times factor / 2^15, to -127..127. REQUIRES: n is a
+// multiple of the words of V; no entry is -2^15 (TableInput keeps sums away from it).
 template <TableWords V>
 std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
   V most = V::set(0);
@@ -140,8 +140,8 @@ void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) 
   }
 }
 
-// The four builders. Unsigned entries: those of 16 bits are 2^15 more, those of 8 bits 128 more.
-// Narrow tables are built by V, of 8 lanes at most, and brought into their layout by Wide.
+// The four builders. Entries are unsigned: 2^15 is added to 16 bits, 128 to 8 bits. V, of 8 lanes
+// at most, builds narrow tables; Wide brings them into their layout.
 template <TableLanes V, TableBytes Wide, std::size_t kCentroids>
 std::int32_t build_planes(const TableInput& input, std::uint16_t* words, std::uint8_t* tables) {
   // A little at a time, so that the words stay in the L1 cache.
@@ -182,7 +182,7 @@ std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint
   return factor;
 }
 
-// What the unsigned entries of a group are too large by, in sum.
+// The sum of what was added to the entries of a group to make them unsigned.
 template <Entries kEntries, Codes kCodes>
 constexpr std::int32_t offset_of(std::size_t n_blocks) {
   const std::size_t positions = n_blocks * kBlockBytes * (kCodes == Codes::kWide ? 1 : 2);

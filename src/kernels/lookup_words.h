@@ -1,5 +1,5 @@
-// Sums of table entries without vectors: for the files that each compile it for their own
-// instructions. Tables: uint16[position][centroids], codes not interleaved.
+// Sums of table entries without vectors. Each lookup_*.cpp compiles them for its own instructions.
+// Layout: tables are uint16[position][centroids]; codes are not interleaved.
 #pragma once
 
 #include <cstring>

@@ -17,12 +17,12 @@ inline constexpr std::size_t tile_count(std::size_t n_centroids) {
 struct CentroidTiles {
   std::size_t d;
   std::size_t n_centroids;  // 1..65536
-  // Layout: float[tile_count][d][kTile]. The columns behind the last centroid hold kFarAway.
+  // Layout: float[tile_count][d][kTile]. The columns after the last centroid hold kFarAway.
   const float* centroids;
-  // The same with `shift` subtracted; the columns behind the last centroid hold 0.
+  // The same with `shift` subtracted; the columns after the last centroid hold 0.
   const float* shifted;
   // Layout: float[tile_count][kTile]: half the squared norm of the shifted centroids; kFarAway
-  // behind the last.
+  // after the last.
   const float* half_norms;
   // float[d], subtracted from the blocks before norms and products are taken. It changes no
   // distance, but the closer it is to the mean of the blocks the fewer need a second look.

@@ -15,7 +15,6 @@ struct Vector {
 
   static Vector set(float value) { return {_mm256_set1_ps(value)}; }
   static Vector load(const float* from) { return {_mm256_loadu_ps(from)}; }
-  // Lane i of columns[j]: rows[i][j0 + j], for n_columns <= 8.
   static void load_columns(const float* const* rows, std::size_t j0, std::size_t n_columns,
                            Vector* columns) {
     const __m256i number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -53,18 +52,15 @@ struct Vector {
   static Vector mul(Vector a, Vector b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
   static Vector min(Vector a, Vector b) { return {_mm256_min_ps(a.raw, b.raw)}; }
   static Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.raw, b.raw)}; }
-  // sum + a * b, sum - a * b
   static Vector add_product(Vector sum, Vector a, Vector b) {
     return {_mm256_fmadd_ps(a.raw, b.raw, sum.raw)};
   }
   static Vector subtract_product(Vector sum, Vector a, Vector b) {
     return {_mm256_fnmadd_ps(a.raw, b.raw, sum.raw)};
   }
-  // Lane by lane a < b ? yes : no.
   static Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
     return {_mm256_blendv_ps(no.raw, yes.raw, _mm256_cmp_ps(a.raw, b.raw, _CMP_LT_OQ))};
   }
-  // Bit i: lane i.
   static std::uint32_t less_mask(Vector a, Vector b) {
     return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.raw, b.raw, _CMP_LT_OQ)));
   }

@@ -15,7 +15,6 @@ struct Vector {
 
   static Vector set(float value) { return {_mm512_set1_ps(value)}; }
   static Vector load(const float* from) { return {_mm512_loadu_ps(from)}; }
-  // Lane i of columns[j]: rows[i][j0 + j], for n_columns <= 8.
   static void load_columns(const float* const* rows, std::size_t j0, std::size_t n_columns,
                            Vector* columns) {
     const auto wanted = static_cast<__mmask16>((1u << n_columns) - 1);
@@ -57,18 +56,15 @@ struct Vector {
   static Vector mul(Vector a, Vector b) { return {_mm512_mul_ps(a.raw, b.raw)}; }
   static Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.raw, b.raw)}; }
   static Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.raw, b.raw)}; }
-  // sum + a * b, sum - a * b
   static Vector add_product(Vector sum, Vector a, Vector b) {
     return {_mm512_fmadd_ps(a.raw, b.raw, sum.raw)};
   }
   static Vector subtract_product(Vector sum, Vector a, Vector b) {
     return {_mm512_fnmadd_ps(a.raw, b.raw, sum.raw)};
   }
-  // Lane by lane a < b ? yes : no.
   static Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
     return {_mm512_mask_mov_ps(no.raw, _mm512_cmp_ps_mask(a.raw, b.raw, _CMP_LT_OQ), yes.raw)};
   }
-  // Bit i: lane i.
   static std::uint32_t less_mask(Vector a, Vector b) {
     return _mm512_cmp_ps_mask(a.raw, b.raw, _CMP_LT_OQ);
   }

@@ -1,4 +1,5 @@
-// The nearest centroid of each block, portable. This loop is also the specification of the others.
+// The nearest centroid of each block, on any processor. This loop is the specification of the
+// others.
 #include <algorithm>
 #include <bit>
 

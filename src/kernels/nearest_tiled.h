@@ -1,10 +1,11 @@
 // The nearest centroid of each block, for any vector instruction set.
 //
 // Expanding ‖x-c‖²/2 = ‖x‖²/2 + (‖c‖²/2 - x·c) leaves one multiply-add per weight in the score in
-// parentheses, but it cancels: a score may be wrong by more than two distances differ. So scores
-// only find the tile with the best centroid, among lanes of blocks. Inside of that tile distances
-// are computed without expansion; and where the best score of another tile comes closer than the
-// rounding of both can explain, every tile is (`look_again`). Both keep the lowest index of equals.
+// parentheses, but it cancels: the error of a score may be larger than the difference of two
+// distances. So scores only find the tile with the best centroid, for the blocks in the lanes.
+// Inside of that tile distances are computed without expansion. When the best score of another tile
+// comes closer than rounding can explain, distances to all tiles are (`look_again`). Among equal
+// distances both choose the lowest index.
 //
 // How close (`margin`): a score is a sum of d + 1 terms of sizes up to ‖x‖‖c‖ and ‖c‖²/2, rounded
 // d + 1 times, of inputs rounded once by the shift; its error is below (d + 4) 2⁻²⁴ (‖x‖‖c‖ +
@@ -92,8 +93,7 @@ class TiledNearest {
     std::size_t index;
   };
 
-  // Layout: lanes_ is float[d][kBlocksAtOnce]: the shifted blocks; behind the last one, copies of
-  // it.
+  // Layout: lanes_ is float[d][kBlocksAtOnce]: the shifted blocks, then copies of the last one.
   void fill_lanes() {
     const std::size_t d = tiles_.d;
     for (std::size_t j0 = 0; j0 < d; j0 += 8) {
@@ -109,7 +109,7 @@ class TiledNearest {
     }
   }
 
-  // Finds the best tile of the blocks part .. part+kWidth-1, and whether it clearly is.
+  // Finds the best tile of the blocks part .. part+kWidth-1, and whether it is the best for sure.
   void score(std::size_t part) {
     V best[kVectors], second[kVectors], index[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -167,7 +167,7 @@ class TiledNearest {
     }
   }
 
-  // How much the best score of another tile has to be above `best` to be worse for sure.
+  // Another tile whose best score is more than this above `best` is worse for sure.
   V margin(std::size_t at, V best) const {
     V squares = V::set(0);
     for (std::size_t j = 0; j < tiles_.d; ++j) {

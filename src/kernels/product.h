@@ -2,8 +2,8 @@
 //
 // Rows of x stand side by side in the lanes of vectors. Codes come unpacked, uint16[units][64]: the
 // tables or centroids of a unit (a position, or two that share a byte) for the 64 rows of a tile.
-// The sums of a lane run over the units in order, one rounding each: what a lane gets depends
-// neither on the other lanes nor on how the units are divided into calls.
+// The sums of a lane run over the units in order, one rounding each: they depend neither on the
+// other lanes nor on how the units are divided into calls.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Vectors of AVX-512 F for multiplying from codes with floats, for the files that each compile them
-// for their own instructions.
+// Vectors of AVX-512 F for multiplying from codes with floats. Each product_avx512*.cpp compiles
+// them for its own instructions.
 #pragma once
 
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-// The loops behind product_*.cpp, each of which compiles them for its own instructions.
+// The loops of product.h. Each product_*.cpp compiles them for its own instructions.
 #pragma once
 
 #include <concepts>

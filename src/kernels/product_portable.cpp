@@ -1,4 +1,4 @@
-// Multiplying from codes with floats, portable.
+// Multiplying from codes with floats, on any processor.
 #include "kernels/product_loops.h"
 
 namespace pqw::kernels {

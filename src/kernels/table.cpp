@@ -1,4 +1,4 @@
-// The kernels of each instruction set, chosen by what the processor says.
+// The kernels of each instruction set that this processor has.
 #include "kernels/table.h"
 
 #include <array>

@@ -21,10 +21,10 @@ struct Table {
   const ContractionKernels* contraction;
 };
 
-// Those that this processor can run, the best one first; `portable` is always there.
+// The tables that this processor can run, the best one first; `portable` is always there.
 std::span<const Table> available();
 
-// The one of that name, or null when there is none or this processor cannot run it.
+// The table of that name, or null if it does not exist or this processor cannot run it.
 const Table* find(std::string_view name);
 
 }  // namespace pqw::kernels

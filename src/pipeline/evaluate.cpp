@@ -1,4 +1,4 @@
-// Whole files: measuring and checking.
+// Measuring and checking whole files.
 #include "pqw/pipeline/evaluate.h"
 
 #include <fmt/format.h>
@@ -87,7 +87,7 @@ std::unique_ptr<WeightReader> adopted_as(const std::string& path,
   return std::make_unique<AdoptingReader>(path, std::move(source), std::move(references));
 }
 
-// Measures the distortion of one tensor; equal bytes have none.
+// Measures the distortion of one tensor. Equal bytes of any type have none.
 void compare(const TensorInfo& original_info, std::span<const std::byte> original,
              std::span<const std::byte> reconstruction, bool from_archive, TensorReport& report) {
   const bool equal =

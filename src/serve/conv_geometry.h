@@ -1,4 +1,4 @@
-// Which pixels of the input an output pixel of a convolution is made of.
+// The geometry of a convolution: the pixels of the input that an output pixel sees.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The patches of images that the outputs of a convolution see.
+// Patches of images: the pixels that one output of a convolution sees.
 #include "serve/patches.h"
 
 #include <algorithm>

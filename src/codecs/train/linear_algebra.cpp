@@ -1,4 +1,4 @@
-// BLAS and LAPACK behind a few functions.
+// The functions that call BLAS and LAPACK.
 #include "codecs/train/linear_algebra.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Inputs quantized as they come. The loops are written for what compilers make vectors of.
+// Quantizing inputs. The loops have a form that compilers vectorise.
 #include "codecs/int8/product/activations.h"
 
 #include <algorithm>

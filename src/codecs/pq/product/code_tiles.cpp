@@ -1,4 +1,4 @@
-// Codes in the order in which the kernels read them.
+// Codes in the layout of the kernels.
 #include "codecs/pq/product/code_tiles.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a product costs by each method.
+// The cost of a product by each method.
 #include "codecs/pq/product/cost_model.h"
 
 #include <algorithm>

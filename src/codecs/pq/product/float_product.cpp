@@ -44,7 +44,7 @@ std::size_t FloatProduct::entries() const {
   return tiles_.width() == CodeWidth::kNarrow ? kernels::kWideCentroids : n_centroids_;
 }
 
-// What one_row: x is float[columns], else float[columns][lanes]; the tables likewise.
+// Layout: x is float[columns] for one row, else float[columns][lanes]; so are the tables.
 void FloatProduct::build_position(std::size_t position, const float* x, bool one_row,
                                   float* table) const {
   const std::size_t column = position * block_size_;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kChunk = 1024;  // blocks per partial sum
 
-// The middle of the centroids, near which scores lose little to cancellation.
+// The mean of the centroids: near it, scores lose little to cancellation.
 std::vector<float> mean_of(std::span<const float> codebook, std::size_t d) {
   std::vector<double> sums(d);
   for (std::size_t i = 0; i < codebook.size(); ++i) sums[i % d] += codebook[i];
@@ -26,7 +26,7 @@ std::vector<float> mean_of(std::span<const float> codebook, std::size_t d) {
   return mean;
 }
 
-// row_weights: of the blocks i % size, or empty.
+// row_weights[i % size] is the weight of block i; empty: all are 1.
 double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
                        std::span<std::uint16_t> codes, std::span<const float> row_weights) {
   const kernels::Table& table = active_kernels();

@@ -1,4 +1,4 @@
-// A codebook as the kernels want it: in tiles, shifted, with its norms.
+// A codebook in the layout of the kernels: in tiles, shifted, with its norms.
 #include "codecs/pq/train/centroid_tiles.h"
 
 namespace pqw {

@@ -1,4 +1,4 @@
-// Where EM starts: greedy k-means++.
+// Greedy k-means++: the blocks that EM starts from.
 #include <algorithm>
 #include <cmath>
 #include <numeric>

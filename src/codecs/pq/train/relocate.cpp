@@ -1,4 +1,4 @@
-// Moving centroids out of local optima.
+// Relocation: centroids move out of local optima.
 #include "codecs/pq/train/relocate.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace pqw {
 namespace {
 
-constexpr double kWorthIt = 1.1;  // gain over cost, from which on a move is made
+constexpr double kWorthIt = 1.1;  // gain over cost of the moves that are made
 constexpr std::size_t kBlocksPerRange = 1 << 15;
 
 // Mass of each cluster and scatter Σ w (x_j - c_j)² along each axis.

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kBlocksPerRange = 1 << 14;
 constexpr std::size_t kSumsAtMost = 1 << 22;  // doubles in all ranges together: 32 MiB
 
-// What the blocks of one range add up to.
+// Sums over the blocks of one range.
 struct Sums {
   std::vector<double> values;   // [K][d]: Σ weight * x
   std::vector<double> weights;  // [K][d] with column weights, [K] with row weights, else empty
@@ -70,7 +70,7 @@ void add_weighted(BlockSpan blocks, std::span<const std::uint16_t> codes,
   }
 }
 
-// Adds those of another range to the first range's, for centroid k.
+// Adds the sums of another range to the sums of the first, for centroid k.
 void combine(const Sums& from, std::size_t k, std::size_t d, Sums& to) {
   if (from.sizes[k] == 0) return;
   to.sizes[k] += from.sizes[k];
@@ -90,8 +90,8 @@ void move_centroid(const Sums& sums, std::size_t k, std::size_t d, std::span<flo
   }
 }
 
-// Which clusters hold two blocks of positive weight that differ. Mostly a short look at the data:
-// it ends when every cluster has shown two.
+// Finds the clusters that hold two different blocks of positive weight. The search ends when every
+// cluster has shown two, mostly after a short part of the data.
 std::vector<std::uint8_t> find_divisible(BlockSpan blocks, std::span<const std::uint16_t> codes,
                                          const BlockWeights& weights,
                                          std::span<const std::size_t> sizes) {

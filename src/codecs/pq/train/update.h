@@ -12,7 +12,8 @@ namespace pqw {
 
 struct Clusters {
   std::vector<std::size_t> sizes;  // blocks of positive weight per centroid
-  // 1: holds two such blocks that differ. Empty when no cluster is empty: then nobody asks.
+  // 1: holds two different blocks of positive weight. Not computed, and empty, if no cluster is
+  // empty.
   std::vector<std::uint8_t> divisible;
 };
 

@@ -14,7 +14,7 @@ namespace {
 using linear_algebra::Op;
 
 constexpr double kProximal = 1e-8;  // μ, relative to the mean of the diagonal of the equations
-constexpr std::size_t kPart = 64;   // columns by one thread
+constexpr std::size_t kPart = 64;   // columns of one thread
 constexpr std::size_t kLeastSweeps = 5;  // the first ones may change little
 
 // Row i of the result, i = (i_1, ..., i_n), is the product of the rows i_k of the factors.
