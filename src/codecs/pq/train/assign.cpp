@@ -26,7 +26,18 @@ std::vector<float> mean_of(std::span<const float> codebook, std::size_t d) {
   return mean;
 }
 
-// row_weights[i % size] is the weight of block i; empty: all are 1.
+// Of the blocks from `first` on. row_weights[i % size] is the weight of block i; empty: all are 1.
+double weighted_sum(std::span<const float> distances, std::size_t first,
+                    std::span<const float> row_weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < distances.size(); ++i) {
+    const double distance = distances[i];
+    sum +=
+        row_weights.empty() ? distance : distance * row_weights[(first + i) % row_weights.size()];
+  }
+  return sum;
+}
+
 double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
                        std::span<std::uint16_t> codes, std::span<const float> row_weights) {
   const kernels::Table& table = active_kernels();
@@ -42,12 +53,7 @@ double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
         std::array<float, kChunk> distances;
         table.nearest(blocks[range.begin], n, tiles, scratch.data() + worker * scratch_floats,
                       codes.data() + range.begin, distances.data());
-        for (std::size_t i = 0; i < n; ++i) {
-          const double distance = distances[i];
-          sum += row_weights.empty()
-                     ? distance
-                     : distance * row_weights[(range.begin + i) % row_weights.size()];
-        }
+        sum = weighted_sum({distances.data(), n}, range.begin, row_weights);
       },
       [](double& objective, double sum) { objective += sum; });
 }
