@@ -11,20 +11,21 @@
 
 namespace pqw::kernels {
 
-// Layout of the codes. Rows of W stand in tiles, code bytes in blocks: uint8[blocks][tiles][256]
-// for every kSweepTiles tiles. The 256 bytes are the kBlockBytes code bytes of kTileRows rows, byte
-// b of row r at b * 64 + r, or at r * 4 + b when `interleaved`. A wide byte is the code of one
-// position. A narrow byte of block i has the code of position 8i+b in its low and that of position
-// 8i+4+b in its high four bits.
+// Layout of the codes. Rows of W stand in tiles, code bytes in quads of four:
+// uint8[quads][tiles][256] for every kSweepTiles tiles. The 256 bytes are the kQuadBytes code bytes
+// of kTileRows rows, byte b of row r at b * 64 + r, or at r * 4 + b when `interleaved`. A wide byte
+// is the code of one position. A narrow byte of quad i has the code of position 8i+b in its low and
+// that of position 8i+4+b in its high four bits.
 constexpr std::size_t kTileRows = 64;
-constexpr std::size_t kBlockBytes = 4;
-constexpr std::size_t kTileBytes = kTileRows * kBlockBytes;
+constexpr std::size_t kQuadBytes = 4;
+constexpr std::size_t kTileBytes = kTileRows * kQuadBytes;
 
-// Blocks whose tables share a scale. 32 bytes, or 64 half bytes, of at most 255 fit 16 bits.
-constexpr std::size_t kGroupBlocks = 8;
+// Quads whose tables share a scale: a group. 32 bytes, or 64 half bytes, of at most 255 fit 16
+// bits.
+constexpr std::size_t kScaleQuads = 8;
 
-// Tiles that are swept at a time: their sums, the tables of a block and the codes fetched ahead fit
-// the L1 cache, and their codes of a block are a page.
+// Tiles that are swept at a time: their sums, the tables of a quad and the codes fetched ahead fit
+// the L1 cache, and their codes of a quad are a page.
 constexpr std::size_t kSweepTiles = 16;
 
 // How many bytes before their use codes are fetched: into the L2 cache, whose queue of requests
@@ -40,7 +41,7 @@ constexpr std::size_t kNarrowCentroids = 16;
 struct TableInput {
   const std::int16_t* x;                 // int16[n_positions][2 * n_pairs]
   const std::int16_t* const* centroids;  // of each position, in the order of `centroid_place`
-  std::size_t n_positions;               // a multiple of what a block has
+  std::size_t n_positions;               // a multiple of the positions of a quad
   std::size_t n_pairs;                   // pairs of columns of a block of x
 };
 
@@ -59,7 +60,7 @@ enum class Entries { k8Bits, k16Bits };  // of a table
 
 // The inner loops for entries of 16 or 8 bits and wide or narrow codes.
 struct LookupKernel {
-  std::size_t block_table_bytes;
+  std::size_t quad_table_bytes;
 
   // Builds the tables of a group, in a layout of the kernel's own. Tables are aligned to 64 bytes,
   // and their size is a multiple of 64. Returns b, where the entries of 8 bits are the entries of
@@ -68,10 +69,10 @@ struct LookupKernel {
   std::int32_t (*build)(const TableInput& input, std::uint16_t* words, std::uint8_t* tables);
 
   // Adds the entries of a group, times scale, to `sums`: float[n_tiles][64], the 64 in an order of
-  // the kernel's own. The codes of the next block are block_stride bytes on.
-  // `scratch` has kSweepTiles * kScratchBytes bytes. REQUIRES: n_blocks <= kGroupBlocks,
+  // the kernel's own. The codes of the next quad are quad_stride bytes on.
+  // `scratch` has kSweepTiles * kScratchBytes bytes. REQUIRES: n_quads <= kScaleQuads,
   // n_tiles <= kSweepTiles.
-  void (*sweep)(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+  void (*sweep)(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
                 std::size_t n_tiles, const std::uint8_t* tables, float scale, std::uint8_t* scratch,
                 float* sums);
 
@@ -99,8 +100,8 @@ struct BatchLookupKernel {
   void (*build)(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
                 std::size_t n_centroids, std::uint16_t* table);
 
-  // Adds the entries of a block of a tile: sums[64][rows] += Σ_b tables[b][codes[b][64]][rows].
-  // tables: uint16[kBlockBytes][kWideCentroids][rows].
+  // Adds the entries of a quad of a tile: sums[64][rows] += Σ_b tables[b][codes[b][64]][rows].
+  // tables: uint16[kQuadBytes][kWideCentroids][rows].
   void (*sweep)(const std::uint8_t* codes, const std::uint16_t* tables, std::uint16_t* sums);
 
   // totals[64][rows] += sums * scales[rows]; sums = 0.
@@ -113,7 +114,7 @@ struct BatchLookupKernel {
     float flush_per_row;  // of W
   } cycles;
 };
-constexpr std::size_t kBatchHeadroom = kGroupBlocks * kBlockBytes;  // entries that a word sums
+constexpr std::size_t kBatchHeadroom = kScaleQuads * kQuadBytes;  // entries that a word sums
 
 struct LookupKernels {
   const char* name;

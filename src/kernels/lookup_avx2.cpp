@@ -103,8 +103,8 @@ static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Bytes>);
 // 8-bit entries of wide codes: the low four bits choose in 16 tables of 16 bytes, the high ones
 // among the results.
 template <LookupBytes V, Entries kEntries>
-struct WideBlock {
-  static constexpr std::size_t kTableBytes = kBlockBytes * kWideCentroids;
+struct WideQuad {
+  static constexpr std::size_t kTableBytes = kQuadBytes * kWideCentroids;
 
   // The entry of tables first .. first+count-1. shifted[i] has bit 4+i of the code at the top.
   template <std::size_t kCount>
@@ -121,7 +121,7 @@ struct WideBlock {
 
   static void add(const std::uint8_t* codes, const std::uint8_t* tables,
                   ByteSums<V, kEntries>& sums) {
-    for (std::size_t b = 0; b < kBlockBytes; ++b) {
+    for (std::size_t b = 0; b < kQuadBytes; ++b) {
       const Bytes code = Bytes::load(codes + b * kTileRows);
       const Bytes low = Bytes::both(code, Bytes::set32(0x0f0f0f0f));
       const __m256i shifted[4] = {_mm256_slli_epi16(code.raw, 3), _mm256_slli_epi16(code.raw, 2),
@@ -138,24 +138,24 @@ const LookupKernels lookup_avx2 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = Lanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {.block_table_bytes = 2048,
+    .wide_high = {.quad_table_bytes = 2048,
                   .build = build_high_words<Lanes, 256>,
                   .sweep = sweep_words<Entries::k16Bits, Codes::kWide>,
                   .order = keep_order,
                   .cycles = {.sweep_per_tile_byte = 110.0f, .build_per_entry = 0.8f}},
-    .wide_fast = {.block_table_bytes = 1024,
+    .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideBlock>,
+                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideQuad>,
                   .order = order_parts<Bytes>,
                   .cycles = {.sweep_per_tile_byte = 54.0f, .build_per_entry = 1.3f}},
-    .narrow_high = {.block_table_bytes = 256,
+    .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<Lanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowBlock>,
+                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
                     .order = order_parts<Bytes>,
                     .cycles = {.sweep_per_tile_byte = 18.5f, .build_per_entry = 0.8f}},
-    .narrow_fast = {.block_table_bytes = 128,
+    .narrow_fast = {.quad_table_bytes = 128,
                     .build = build_bytes<Lanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowBlock>,
+                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
                     .order = order_parts<Bytes>,
                     .cycles = {.sweep_per_tile_byte = 10.0f, .build_per_entry = 1.2f}},
     .few_fast = batch_lookup<Lanes, 1>(

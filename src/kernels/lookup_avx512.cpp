@@ -22,21 +22,21 @@ inline __m512i choose(const std::uint8_t* tables, __m512i code) {
 // The sums of a tile: rows 0..31 and 32..63, the words of each as ByteSums has bytes. int32 lane j
 // of `even` is row 2j of the half, of `odd` row 2j+1.
 template <Entries kEntries>
-void sweep_wide(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+void sweep_wide(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
                 std::size_t n_tiles, const std::uint8_t* tables, float scale, std::uint8_t* scratch,
                 float* sums) {
-  constexpr std::size_t kBlockTables = kBlockBytes * kWideCentroids * 2;
+  constexpr std::size_t kQuadTables = kQuadBytes * kWideCentroids * 2;
   std::memset(scratch, 0, n_tiles * 256);
-  for (std::size_t block = 0; block < n_blocks; ++block) {
+  for (std::size_t quad = 0; quad < n_quads; ++quad) {
     for (std::size_t half = 0; half < 2 * n_tiles; ++half) {
-      const std::uint8_t* at = codes + block * block_stride + half / 2 * kTileBytes + half % 2 * 32;
+      const std::uint8_t* at = codes + quad * quad_stride + half / 2 * kTileBytes + half % 2 * 32;
       std::uint8_t* place = scratch + half * 128;
       __m512i all = _mm512_loadu_si512(place), odd = _mm512_loadu_si512(place + 64);
 #pragma GCC unroll 4
-      for (std::size_t b = 0; b < kBlockBytes; ++b) {
+      for (std::size_t b = 0; b < kQuadBytes; ++b) {
         const __m256i bytes =
             _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + b * kTileRows));
-        const __m512i entries = choose(tables + block * kBlockTables + b * kWideCentroids * 2,
+        const __m512i entries = choose(tables + quad * kQuadTables + b * kWideCentroids * 2,
                                        _mm512_cvtepu8_epi16(bytes));
         all = _mm512_add_epi32(all, entries);
         odd = _mm512_add_epi32(odd, _mm512_srli_epi32(entries, 16));
@@ -45,7 +45,7 @@ void sweep_wide(const std::uint8_t* codes, std::size_t block_stride, std::size_t
       _mm512_storeu_si512(place + 64, odd);
     }
   }
-  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kWide>(n_blocks));
+  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kWide>(n_quads));
   for (std::size_t half = 0; half < 2 * n_tiles; ++half) {
     const Bytes all = Bytes::load(scratch + half * 128),
                 odd = Bytes::load(scratch + half * 128 + 64);
@@ -68,24 +68,24 @@ const LookupKernels lookup_avx512 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {.block_table_bytes = 2048,
+    .wide_high = {.quad_table_bytes = 2048,
                   .build = build_high_words<Lanes, 256>,
                   .sweep = sweep_wide<Entries::k16Bits>,
                   .order = order_pairs,
                   .cycles = {.sweep_per_tile_byte = 24.5f, .build_per_entry = 0.4f}},
-    .wide_fast = {.block_table_bytes = 2048,
+    .wide_fast = {.quad_table_bytes = 2048,
                   .build = build_fast_words<Lanes, 256>,
                   .sweep = sweep_wide<Entries::k8Bits>,
                   .order = order_pairs,
                   .cycles = {.sweep_per_tile_byte = 24.5f, .build_per_entry = 0.7f}},
-    .narrow_high = {.block_table_bytes = 256,
+    .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<HalfLanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowBlock>,
+                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
                     .order = order_parts<Bytes>,
                     .cycles = {.sweep_per_tile_byte = 12.0f, .build_per_entry = 0.6f}},
-    .narrow_fast = {.block_table_bytes = 128,
+    .narrow_fast = {.quad_table_bytes = 128,
                     .build = build_bytes<HalfLanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowBlock>,
+                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
                     .order = order_parts<Bytes>,
                     .cycles = {.sweep_per_tile_byte = 6.5f, .build_per_entry = 0.8f}},
     .few_fast = batch_lookup<HalfLanes, 1>(

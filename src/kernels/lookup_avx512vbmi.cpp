@@ -8,14 +8,14 @@ namespace {
 // the high two among the results. On Intel four vpermb take the time of two vpermi2b, and the masks
 // serve both planes.
 template <LookupBytes V, Entries kEntries>
-struct WideBlock {
+struct WideQuad {
   static constexpr std::size_t kPlanes = kEntries == Entries::k16Bits ? 2 : 1;
-  static constexpr std::size_t kTableBytes = kBlockBytes * kWideCentroids * kPlanes;
+  static constexpr std::size_t kTableBytes = kQuadBytes * kWideCentroids * kPlanes;
 
   static void add(const std::uint8_t* codes, const std::uint8_t* tables,
                   ByteSums<V, kEntries>& sums) {
 #pragma GCC unroll 4
-    for (std::size_t b = 0; b < kBlockBytes; ++b) {
+    for (std::size_t b = 0; b < kQuadBytes; ++b) {
       const __m512i code = V::load(codes + b * kTileRows).raw;
       const __mmask64 bit7 = _mm512_movepi8_mask(code);
       const __mmask64 bit6 = _mm512_movepi8_mask(_mm512_add_epi8(code, code));
@@ -37,25 +37,25 @@ struct WideBlock {
 // row, so that vpdpbusd with ones sums their entries straight to int32.
 // Scratch of a tile: int32[4 vectors of 16 rows][planes][16].
 template <Entries kEntries>
-void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+void sweep_narrow(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
                   std::size_t n_tiles, const std::uint8_t* tables, float scale,
                   std::uint8_t* scratch, float* sums) {
   constexpr std::size_t kPlanes = kEntries == Entries::k16Bits ? 2 : 1;
-  constexpr std::size_t kBlockTables = 2 * kPlanes * 64;
+  constexpr std::size_t kQuadTables = 2 * kPlanes * 64;
   const __m512i ones = _mm512_set1_epi8(1);
   const __m512i nibble = _mm512_set1_epi8(15);
   const __m512i byte = _mm512_set1_epi32(0x30201000);
   std::memset(scratch, 0, n_tiles * 4 * kPlanes * 64);
-  for (std::size_t block = 0; block < n_blocks; ++block) {
+  for (std::size_t quad = 0; quad < n_quads; ++quad) {
     __m512i table[2][kPlanes];
     for (std::size_t i = 0; i < 2; ++i) {
       for (std::size_t plane = 0; plane < kPlanes; ++plane) {
         table[i][plane] =
-            _mm512_load_si512(tables + block * kBlockTables + (i * kPlanes + plane) * 64);
+            _mm512_load_si512(tables + quad * kQuadTables + (i * kPlanes + plane) * 64);
       }
     }
     for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
-      const std::uint8_t* at = codes + block * block_stride + part * 64;
+      const std::uint8_t* at = codes + quad * quad_stride + part * 64;
       Bytes::prefetch(at);
       const __m512i code = _mm512_loadu_si512(at);
       // (code & nibble) | byte, and the same of the high nibbles
@@ -72,7 +72,7 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t block_stride, std::size
       }
     }
   }
-  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kNarrow>(n_blocks));
+  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kNarrow>(n_quads));
   for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
     Bytes total = Bytes::load(scratch + part * kPlanes * 64);
     if constexpr (kEntries == Entries::k16Bits) {
@@ -94,22 +94,22 @@ const LookupKernels lookup_avx512vbmi = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = HalfLanes::kLanes,
     .interleaved_narrow = true,
-    .wide_high = {.block_table_bytes = 2048,
+    .wide_high = {.quad_table_bytes = 2048,
                   .build = build_planes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kWide, WideBlock>,
+                  .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kWide, WideQuad>,
                   .order = order_parts<Bytes>,
                   .cycles = {.sweep_per_tile_byte = 11.7f, .build_per_entry = 0.3f}},
-    .wide_fast = {.block_table_bytes = 1024,
+    .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideBlock>,
+                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideQuad>,
                   .order = order_parts<Bytes>,
                   .cycles = {.sweep_per_tile_byte = 6.7f, .build_per_entry = 0.4f}},
-    .narrow_high = {.block_table_bytes = 256,
+    .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<HalfLanes, Lanes, 16>,
                     .sweep = sweep_narrow<Entries::k16Bits>,
                     .order = keep_order,
                     .cycles = {.sweep_per_tile_byte = 6.2f, .build_per_entry = 0.6f}},
-    .narrow_fast = {.block_table_bytes = 128,
+    .narrow_fast = {.quad_table_bytes = 128,
                     .build = build_bytes<HalfLanes, Lanes, 16>,
                     .sweep = sweep_narrow<Entries::k8Bits>,
                     .order = keep_order,

@@ -78,7 +78,7 @@ struct Batch {
         words[v] = V::load_words(sums + r * kRows + v * kWords);
       }
 #pragma GCC unroll 4
-      for (std::size_t b = 0; b < kBlockBytes; ++b) {
+      for (std::size_t b = 0; b < kQuadBytes; ++b) {
         const std::uint16_t* entries = tables + b * kTable + codes[b * kTileRows + r] * kRows;
 #pragma GCC unroll 8
         for (std::size_t v = 0; v < kVectors; ++v) {

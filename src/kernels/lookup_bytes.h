@@ -105,18 +105,18 @@ void order_parts(const float* sums, float* rows) {
   }
 }
 
-// How a block is looked up: `add` adds the entries of V::kBytes rows of it, from tables of
+// How a quad is looked up: `add` adds the entries of V::kBytes rows of it, from tables of
 // kTableBytes.
 template <class Lookup, class V, Entries kEntries>
-concept BlockLookup = requires(const std::uint8_t* codes, const std::uint8_t* tables,
-                               ByteSums<V, kEntries>& sums) {
+concept QuadLookup = requires(const std::uint8_t* codes, const std::uint8_t* tables,
+                              ByteSums<V, kEntries>& sums) {
   { Lookup::kTableBytes } -> std::convertible_to<std::size_t>;
   { Lookup::add(codes, tables, sums) } -> std::same_as<void>;
 };
 
 // Narrow codes: in tables of 16 bytes, of each byte and nibble.
 template <LookupBytes V, Entries kEntries>
-struct NarrowBlock {
+struct NarrowQuad {
   static constexpr std::size_t kTableBytes = kEntries == Entries::k16Bits ? 256 : 128;
 
   static void add(const std::uint8_t* codes, const std::uint8_t* tables,
@@ -124,7 +124,7 @@ struct NarrowBlock {
     constexpr std::size_t kHalf = kTableBytes / 2;  // the tables of the high nibbles
     const V nibble = V::set32(0x0f0f0f0f);
 #pragma GCC unroll 4
-    for (std::size_t b = 0; b < kBlockBytes; ++b) {
+    for (std::size_t b = 0; b < kQuadBytes; ++b) {
       const V code = V::load(codes + b * kTileRows);
       const V low = V::both(code, nibble);
       const V high = V::both(V::template shift_right16<4>(code), nibble);
@@ -138,27 +138,27 @@ struct NarrowBlock {
   }
 };
 
-template <LookupBytes V, Entries kEntries, Codes kCodes, template <class, Entries> class Block>
-requires BlockLookup<Block<V, kEntries>, V, kEntries>
-void sweep_bytes(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+template <LookupBytes V, Entries kEntries, Codes kCodes, template <class, Entries> class Quad>
+requires QuadLookup<Quad<V, kEntries>, V, kEntries>
+void sweep_bytes(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
                  std::size_t n_tiles, const std::uint8_t* tables, float scale,
                  std::uint8_t* scratch, float* sums) {
   using Sums = ByteSums<V, kEntries>;
   std::memset(scratch, 0, n_tiles * Sums::kParts * Sums::kBytes);
-  for (std::size_t block = 0; block < n_blocks; ++block) {
-    const std::uint8_t* table = tables + block * Block<V, kEntries>::kTableBytes;
+  for (std::size_t quad = 0; quad < n_quads; ++quad) {
+    const std::uint8_t* table = tables + quad * Quad<V, kEntries>::kTableBytes;
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {
-      const std::uint8_t* at = codes + block * block_stride + tile * kTileBytes;
+      const std::uint8_t* at = codes + quad * quad_stride + tile * kTileBytes;
       for (std::size_t i = 0; i < kTileBytes; i += 64) V::prefetch(at + i);
       for (std::size_t part = 0; part < Sums::kParts; ++part) {
         std::uint8_t* place = scratch + (tile * Sums::kParts + part) * Sums::kBytes;
         Sums row_sums = Sums::load(place);
-        Block<V, kEntries>::add(at + part * V::kBytes, table, row_sums);
+        Quad<V, kEntries>::add(at + part * V::kBytes, table, row_sums);
         row_sums.store(place);
       }
     }
   }
-  add_group<V, kEntries>(scratch, n_tiles, offset_of<kEntries, kCodes>(n_blocks), scale, sums);
+  add_group<V, kEntries>(scratch, n_tiles, offset_of<kEntries, kCodes>(n_quads), scale, sums);
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ concept TableLanes = requires(V a, V b, V c, const std::int16_t* from, std::uint
   { V::set(std::int32_t{0}) } -> std::same_as<V>;  // the number in all int32 lanes
   { V::load(from) } -> std::same_as<V>;
   { a.store(to) } -> std::same_as<void>;
-  // a + b0 * c0 + b1 * c1, the int32 a and pairs of int16 b and c
+  // a + q0 * c0 + q1 * c1, the int32 a and pairs of int16 b and c
   { V::add_dot(a, b, c) } -> std::same_as<V>;
-  // The high halves of the int32 of a and of b in turn: words a0, b0, a1, b1 ...
+  // The high halves of the int32 of a and of b in turn: words a0, q0, a1, q1 ...
   { V::high_halves(a, b) } -> std::same_as<V>;
 };
 
@@ -184,8 +184,8 @@ std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint
 
 // The sum of what was added to the entries of a group to make them unsigned.
 template <Entries kEntries, Codes kCodes>
-constexpr std::int32_t offset_of(std::size_t n_blocks) {
-  const std::size_t positions = n_blocks * kBlockBytes * (kCodes == Codes::kWide ? 1 : 2);
+constexpr std::int32_t offset_of(std::size_t n_quads) {
+  const std::size_t positions = n_quads * kQuadBytes * (kCodes == Codes::kWide ? 1 : 2);
   return static_cast<std::int32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
 }
 

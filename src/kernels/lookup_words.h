@@ -9,27 +9,27 @@
 namespace pqw::kernels {
 namespace {
 
-// The entry of byte b of a block for a code byte.
+// The entry of byte b of a quad for a code byte.
 template <Codes kCodes>
 std::uint32_t entry(const std::uint16_t* tables, std::size_t b, std::size_t code) {
   if constexpr (kCodes == Codes::kWide) return tables[b * kWideCentroids + code];
   const std::uint16_t* low = tables + b * kNarrowCentroids;
-  const std::uint16_t* high = low + kBlockBytes * kNarrowCentroids;
+  const std::uint16_t* high = low + kQuadBytes * kNarrowCentroids;
   return static_cast<std::uint32_t>(low[code & 15] + high[code >> 4]);
 }
 
 template <Entries kEntries, Codes kCodes>
-void sweep_words(const std::uint8_t* codes, std::size_t block_stride, std::size_t n_blocks,
+void sweep_words(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
                  std::size_t n_tiles, const std::uint8_t* tables, float scale,
                  std::uint8_t* scratch, float* sums) {
-  constexpr std::size_t kBlockWords =
-      kBlockBytes * (kCodes == Codes::kWide ? kWideCentroids : 2 * kNarrowCentroids);
+  constexpr std::size_t kQuadWords =
+      kQuadBytes * (kCodes == Codes::kWide ? kWideCentroids : 2 * kNarrowCentroids);
   auto* totals = reinterpret_cast<std::uint32_t*>(scratch);
   std::memset(totals, 0, n_tiles * kTileRows * sizeof(*totals));
-  for (std::size_t block = 0; block < n_blocks; ++block) {
-    const auto* words = reinterpret_cast<const std::uint16_t*>(tables) + block * kBlockWords;
+  for (std::size_t quad = 0; quad < n_quads; ++quad) {
+    const auto* words = reinterpret_cast<const std::uint16_t*>(tables) + quad * kQuadWords;
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {
-      const std::uint8_t* at = codes + block * block_stride + tile * kTileBytes;
+      const std::uint8_t* at = codes + quad * quad_stride + tile * kTileBytes;
       std::uint32_t* total = totals + tile * kTileRows;
       for (std::size_t r = 0; r < kTileRows; ++r) {
         total[r] += entry<kCodes>(words, 0, at[r]) + entry<kCodes>(words, 1, at[r + kTileRows]) +
@@ -38,7 +38,7 @@ void sweep_words(const std::uint8_t* codes, std::size_t block_stride, std::size_
       }
     }
   }
-  const std::int32_t offset = offset_of<kEntries, kCodes>(n_blocks);
+  const std::int32_t offset = offset_of<kEntries, kCodes>(n_quads);
   for (std::size_t r = 0; r < n_tiles * kTileRows; ++r) {
     const float product = static_cast<float>(static_cast<std::int32_t>(totals[r]) - offset) * scale;
     sums[r] += product;

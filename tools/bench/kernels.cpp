@@ -75,21 +75,21 @@ void report(const std::string& name, std::size_t n, float in_table,
 
 void lookup(const std::string& name, const LookupKernel& kernel, std::size_t n_centroids) {
   const std::size_t per_byte = n_centroids == kWideCentroids ? 1 : 2;
-  const std::size_t n_positions = kGroupBlocks * kBlockBytes * per_byte;
+  const std::size_t n_positions = kScaleQuads * kQuadBytes * per_byte;
   const Values<std::int16_t> x(n_positions * kBlockSize, 1000),
       codebook(n_centroids * kBlockSize, 1000);
   const std::vector<const std::int16_t*> centroids(n_positions, codebook.data());
   const Values<std::uint16_t> words(n_positions * n_centroids);
-  const Values<std::uint8_t> tables(kGroupBlocks * kernel.block_table_bytes);
+  const Values<std::uint8_t> tables(kScaleQuads * kernel.quad_table_bytes);
   const TableInput input{x.data(), centroids.data(), n_positions, kPairs};
   report(name + " build, an entry", n_positions * n_centroids, kernel.cycles.build_per_entry,
          [&] { kernel.build(input, words.data(), tables.data()); });
-  const Values<std::uint8_t> codes(kGroupBlocks * kSweepTiles * kTileBytes, 256);
+  const Values<std::uint8_t> codes(kScaleQuads * kSweepTiles * kTileBytes, 256);
   const Values<std::uint8_t> scratch(kSweepTiles * kScratchBytes);
   const Values<float> sums(kSweepTiles * kTileRows);
-  report(name + " sweep, a byte of a tile", kGroupBlocks * kSweepTiles * kBlockBytes,
+  report(name + " sweep, a byte of a tile", kScaleQuads * kSweepTiles * kQuadBytes,
          kernel.cycles.sweep_per_tile_byte, [&] {
-           kernel.sweep(codes.data(), kSweepTiles * kTileBytes, kGroupBlocks, kSweepTiles,
+           kernel.sweep(codes.data(), kSweepTiles * kTileBytes, kScaleQuads, kSweepTiles,
                         tables.data(), 1.0f, scratch.data(), sums.data());
          });
 }
@@ -98,14 +98,14 @@ void batch_lookup(const std::string& name, const BatchLookupKernel& kernel) {
   const std::size_t table_words = kWideCentroids * kernel.rows;
   const Values<std::int16_t> x(kBlockSize * kernel.rows, 1000),
       codebook(kWideCentroids * kBlockSize, 1000);
-  const Values<std::uint16_t> tables(kBlockBytes * table_words), sums(kTileRows * kernel.rows);
+  const Values<std::uint16_t> tables(kQuadBytes * table_words), sums(kTileRows * kernel.rows);
   const Values<std::uint8_t> codes(kTileBytes, 256);
   const Values<float> scales(kernel.rows), totals(kTileRows * kernel.rows);
   report(name + " build, a vector of a pair",
          kWideCentroids * kPairs * kernel.rows / kernel.vector_words,
          kernel.cycles.build_per_vector_pair,
          [&] { kernel.build(x.data(), codebook.data(), kPairs, kWideCentroids, tables.data()); });
-  report(name + " sweep, a code", kBlockBytes * kTileRows, kernel.cycles.sweep_per_code,
+  report(name + " sweep, a code", kQuadBytes * kTileRows, kernel.cycles.sweep_per_code,
          [&] { kernel.sweep(codes.data(), tables.data(), sums.data()); });
   report(name + " flush, a row", kTileRows, kernel.cycles.flush_per_row,
          [&] { kernel.flush(sums.data(), scales.data(), totals.data()); });

@@ -9,8 +9,8 @@
 
 namespace pqw {
 
-using kernels::kBlockBytes;
-using kernels::kGroupBlocks;
+using kernels::kQuadBytes;
+using kernels::kScaleQuads;
 using kernels::kTileRows;
 
 // Rows of x that are multiplied together.
@@ -37,7 +37,7 @@ BatchLookupProduct::BatchLookupProduct(const PqWeight& weight, const CodeTiles& 
 }
 
 std::size_t BatchLookupProduct::n_groups() const {
-  return (tiles_.n_blocks() + kGroupBlocks - 1) / kGroupBlocks;
+  return (tiles_.n_quads() + kScaleQuads - 1) / kScaleQuads;
 }
 
 // `row` has room for the integers of a row.
@@ -46,8 +46,8 @@ bool BatchLookupProduct::quantize(const float* x, std::size_t lane, std::int16_t
   const std::size_t n_pairs = codebooks_.n_pairs();
   const std::size_t rows = panel.kernel.rows, words = panel.kernel.vector_words;
   for (std::size_t group = 0; group < n_groups(); ++group) {
-    const std::size_t first = group * kGroupBlocks * kBlockBytes;
-    const std::size_t n = std::min(kGroupBlocks * kBlockBytes, tiles_.n_padded_positions() - first);
+    const std::size_t first = group * kScaleQuads * kQuadBytes;
+    const std::size_t n = std::min(kScaleQuads * kQuadBytes, tiles_.n_padded_positions() - first);
     double factor;
     if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n,
                             kernels::kBatchHeadroom, row + first * 2 * n_pairs, &factor)) {
@@ -71,7 +71,7 @@ void BatchLookupProduct::multiply_panel(const Panel& panel, std::size_t first,
   const std::size_t tile_values = kTileRows * kernel.rows;
   const std::size_t position_integers = 2 * codebooks_.n_pairs() * kernel.rows;
   const std::size_t table_words = kernels::kWideCentroids * kernel.rows;
-  const Scratch<std::uint16_t> tables(kGroupBlocks * kBlockBytes * table_words);
+  const Scratch<std::uint16_t> tables(kScaleQuads * kQuadBytes * table_words);
   const Scratch<std::uint16_t> sums(n_tiles * tile_values);
   const Scratch<float> totals(n_tiles * tile_values);
   Workers(parallel).together([&](const Worker& me) {
@@ -81,19 +81,19 @@ void BatchLookupProduct::multiply_panel(const Panel& panel, std::size_t first,
       std::fill_n(totals.data() + tile * tile_values, tile_values, 0.0f);
     }
     for (std::size_t group = 0; group < n_groups(); ++group) {
-      const std::size_t b0 = group * kGroupBlocks;
-      const std::size_t b1 = std::min(b0 + kGroupBlocks, tiles_.n_blocks());
-      const IndexRange my_tables = me.share((b1 - b0) * kBlockBytes);
+      const std::size_t q0 = group * kScaleQuads;
+      const std::size_t q1 = std::min(q0 + kScaleQuads, tiles_.n_quads());
+      const IndexRange my_tables = me.share((q1 - q0) * kQuadBytes);
       for (std::size_t i = my_tables.begin; i < my_tables.end; ++i) {
-        const std::size_t p = b0 * kBlockBytes + i;
+        const std::size_t p = q0 * kQuadBytes + i;
         kernel.build(panel.integers + p * position_integers, codebooks_.centroids()[p],
                      codebooks_.n_pairs(), n_centroids_, tables.data() + i * table_words);
       }
       me.wait();
-      for (std::size_t block = b0; block < b1; ++block) {
+      for (std::size_t quad = q0; quad < q1; ++quad) {
         for (std::size_t tile = my_tiles.begin; tile < my_tiles.end; ++tile) {
-          kernel.sweep(tiles_.bytes_of(first_tile + tile, block),
-                       tables.data() + (block - b0) * kBlockBytes * table_words,
+          kernel.sweep(tiles_.bytes_of(first_tile + tile, quad),
+                       tables.data() + (quad - q0) * kQuadBytes * table_words,
                        sums.data() + tile * tile_values);
         }
       }

@@ -80,7 +80,7 @@ void DirectProduct::fill_panel(ConstMatrix x, std::size_t first, std::size_t n_r
 
 // Positions whose codes are unpacked at a time.
 std::size_t DirectProduct::positions_at_once() const {
-  const std::size_t step = tiles_.positions_per_block();
+  const std::size_t step = tiles_.positions_per_quad();
   const std::size_t wanted = std::max<std::size_t>(1, kColumnsAtOnce / block_size_ / step) * step;
   return std::min(wanted, tiles_.n_padded_positions());
 }

@@ -66,7 +66,7 @@ void FloatProduct::build_unit(std::size_t unit, const float* x, bool one_row, fl
                               float* halves) const {
   if (tiles_.width() != CodeWidth::kNarrow) return build_position(unit, x, one_row, table);
   const std::size_t lanes = one_row ? 1 : kernels_.lanes;
-  constexpr std::size_t kBytes = kernels::kBlockBytes;
+  constexpr std::size_t kBytes = kernels::kQuadBytes;
   const std::size_t position = unit / kBytes * 2 * kBytes + unit % kBytes;
   float* high = halves + kernels::kNarrowCentroids * lanes;
   build_position(position, x, one_row, halves);

@@ -9,7 +9,7 @@
 
 namespace pqw {
 
-using kernels::kGroupBlocks;
+using kernels::kScaleQuads;
 using kernels::kSweepTiles;
 using kernels::kTileRows;
 
@@ -62,11 +62,11 @@ LookupProduct::LookupProduct(const PqWeight& weight, const CodeTiles& tiles, boo
 }
 
 std::size_t LookupProduct::n_groups() const {
-  return (tiles_.n_blocks() + kGroupBlocks - 1) / kGroupBlocks;
+  return (tiles_.n_quads() + kScaleQuads - 1) / kScaleQuads;
 }
 
-std::size_t LookupProduct::group_blocks(std::size_t group) const {
-  return std::min(kGroupBlocks, tiles_.n_blocks() - group * kGroupBlocks);
+std::size_t LookupProduct::group_quads(std::size_t group) const {
+  return std::min(kScaleQuads, tiles_.n_quads() - group * kScaleQuads);
 }
 
 std::size_t LookupProduct::row_integers() const {
@@ -74,14 +74,14 @@ std::size_t LookupProduct::row_integers() const {
 }
 
 std::size_t LookupProduct::group_table_bytes() const {
-  return kGroupBlocks * kernel_.block_table_bytes;
+  return kScaleQuads * kernel_.quad_table_bytes;
 }
 
 bool LookupProduct::prepare(const float* x, std::int16_t* integers, double* factors) const {
-  const std::size_t group_positions = kGroupBlocks * tiles_.positions_per_block();
+  const std::size_t group_positions = kScaleQuads * tiles_.positions_per_quad();
   for (std::size_t group = 0; group < n_groups(); ++group) {
     const std::size_t first = group * group_positions;
-    const std::size_t n = group_blocks(group) * tiles_.positions_per_block();
+    const std::size_t n = group_quads(group) * tiles_.positions_per_quad();
     if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n, 1,
                             integers + first * 2 * codebooks_.n_pairs(), factors + group)) {
       return false;
@@ -97,11 +97,11 @@ void LookupProduct::build(const Batch& batch, std::size_t row, std::size_t group
   const double factor = batch.factors[row * n_groups() + group];
   batch.scales[at] = 0;
   if (factor == 0) return;
-  const std::size_t first = group * kGroupBlocks * tiles_.positions_per_block();
+  const std::size_t first = group * kScaleQuads * tiles_.positions_per_quad();
   const std::int32_t byte_factor =
       kernel_.build({.x = batch.integers + row * row_integers() + first * 2 * codebooks_.n_pairs(),
                      .centroids = codebooks_.centroids() + first,
-                     .n_positions = group_blocks(group) * tiles_.positions_per_block(),
+                     .n_positions = group_quads(group) * tiles_.positions_per_quad(),
                      .n_pairs = codebooks_.n_pairs()},
                     words, batch.tables + at * group_table_bytes());
   batch.scales[at] = static_cast<float>(factor * 0x1p16 * (0x1p15 / byte_factor));
@@ -114,9 +114,9 @@ void LookupProduct::sweep(const Batch& batch, std::size_t first_tile, std::size_
     if (batch.scales[at] == 0) continue;
     const std::size_t n_batch_tiles = batch.end_tile - batch.first_tile;
     float* sums = batch.sums + (row * n_batch_tiles + first_tile - batch.first_tile) * kTileRows;
-    kernel_.sweep(tiles_.bytes_of(first_tile, group * kGroupBlocks),
-                  tiles_.block_stride(first_tile), group_blocks(group), n_tiles,
-                  batch.tables + at * group_table_bytes(), batch.scales[at], scratch, sums);
+    kernel_.sweep(tiles_.bytes_of(first_tile, group * kScaleQuads), tiles_.quad_stride(first_tile),
+                  group_quads(group), n_tiles, batch.tables + at * group_table_bytes(),
+                  batch.scales[at], scratch, sums);
   }
 }
 
@@ -176,7 +176,7 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
       kTableBytes / std::max<std::size_t>(1, most_rows * group_table_bytes()), 1, n_groups());
   batch.scratch_bytes =
       std::max(kSweepTiles * kernels::kScratchBytes,
-               kGroupBlocks * tiles_.positions_per_block() * n_entries_ * sizeof(std::uint16_t));
+               kScaleQuads * tiles_.positions_per_quad() * n_entries_ * sizeof(std::uint16_t));
   const Scratch<std::int16_t> integers(most_rows * row_integers());
   const Scratch<double> factors(most_rows * n_groups());
   const Scratch<float> long_products(most_rows * long_centroids_.n_products());

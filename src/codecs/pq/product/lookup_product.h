@@ -32,7 +32,7 @@ class LookupProduct {
   void multiply_batch(const Batch& batch, std::size_t first, MutableMatrix y) const;
 
   std::size_t n_groups() const;
-  std::size_t group_blocks(std::size_t group) const;
+  std::size_t group_quads(std::size_t group) const;
   std::size_t row_integers() const;
   std::size_t group_table_bytes() const;
 

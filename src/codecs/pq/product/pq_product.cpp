@@ -152,9 +152,9 @@ void PqProduct::multiply_exactly(const std::vector<std::size_t>& rows, std::size
 
 void PqProduct::decode_row(std::size_t row, std::span<float> out) const {
   assert(row < rows() && out.size() == cols());
-  constexpr std::size_t kMostPositions = 2 * kernels::kBlockBytes;
+  constexpr std::size_t kMostPositions = 2 * kernels::kQuadBytes;
   std::uint16_t codes[kMostPositions * kTileRows];
-  const std::size_t step = tiles_.positions_per_block();
+  const std::size_t step = tiles_.positions_per_quad();
   for (std::size_t p = 0; p * block_size_ < out.size(); ++p) {
     if (p % step == 0) tiles_.unpack_positions(row / kTileRows, p, step, codes);
     const std::uint16_t code = codes[p % step * kTileRows + row % kTileRows];
