@@ -6,23 +6,25 @@
 
 namespace pqw::kernels {
 
-// Centroids per tile: the unit in which codebooks are laid out.
-inline constexpr std::size_t kTile = 16;
+// Centroids that stand side by side: a tile of a codebook.
+inline constexpr std::size_t kCentroidLanes = 16;
 
 inline constexpr std::size_t tile_count(std::size_t n_centroids) {
-  return (n_centroids + kTile - 1) / kTile;
+  return (n_centroids + kCentroidLanes - 1) / kCentroidLanes;
 }
 
-// A codebook laid out for `nearest`. Centroid k is column k % kTile of tile k / kTile.
+// A codebook laid out for `nearest`. Centroid k is column k % kCentroidLanes of tile k /
+// kCentroidLanes.
 struct CentroidTiles {
   std::size_t d;
   std::size_t n_centroids;  // 1..65536
-  // Layout: float[tile_count][d][kTile]. The columns after the last centroid hold kFarAway.
+  // Layout: float[tile_count][d][kCentroidLanes]. The columns after the last centroid hold
+  // kFarAway.
   const float* centroids;
   // The same with `shift` subtracted; the columns after the last centroid hold 0.
   const float* shifted;
-  // Layout: float[tile_count][kTile]: half the squared norm of the shifted centroids; kFarAway
-  // after the last.
+  // Layout: float[tile_count][kCentroidLanes]: half the squared norm of the shifted centroids;
+  // kFarAway after the last.
   const float* half_norms;
   // float[d], subtracted from the blocks before norms and products are taken. It changes no
   // distance, but the closer it is to the mean of the blocks the fewer need a second look.

@@ -10,10 +10,10 @@ namespace {
 
 // The distances of a block to the centroids of a tile.
 inline void distances_to_tile(const float* block, std::size_t d, const float* tile, float* out) {
-  std::fill_n(out, kTile, 0.0f);
+  std::fill_n(out, kCentroidLanes, 0.0f);
   for (std::size_t j = 0; j < d; ++j) {
-    for (std::size_t k = 0; k < kTile; ++k) {
-      const float difference = block[j] - tile[j * kTile + k];
+    for (std::size_t k = 0; k < kCentroidLanes; ++k) {
+      const float difference = block[j] - tile[j * kCentroidLanes + k];
       out[k] += difference * difference;
     }
   }
@@ -29,17 +29,17 @@ void nearest_portable(const float* blocks, std::size_t n, const CentroidTiles& t
     std::int32_t best = std::bit_cast<std::int32_t>(kFarAway * kFarAway);
     std::size_t best_index = 0;
     for (std::size_t t = 0; t < tile_count(tiles.n_centroids); ++t) {
-      float distance[kTile];
-      distances_to_tile(blocks + i * d, d, tiles.centroids + t * d * kTile, distance);
+      float distance[kCentroidLanes];
+      distances_to_tile(blocks + i * d, d, tiles.centroids + t * d * kCentroidLanes, distance);
       std::int32_t least = std::bit_cast<std::int32_t>(distance[0]);
-      for (std::size_t k = 1; k < kTile; ++k) {
+      for (std::size_t k = 1; k < kCentroidLanes; ++k) {
         least = std::min(least, std::bit_cast<std::int32_t>(distance[k]));
       }
       if (least >= best) continue;
       best = least;
       std::size_t k = 0;
       while (std::bit_cast<std::int32_t>(distance[k]) != least) ++k;
-      best_index = t * kTile + k;
+      best_index = t * kCentroidLanes + k;
     }
     codes[i] = static_cast<std::uint16_t>(best_index);
     distances[i] = std::bit_cast<float>(best);

@@ -28,10 +28,10 @@ namespace pqw::kernels {
 template <class V>
 concept NearestVector = requires(V a, V b, V c, V d, const float* from, float* to,
                                  std::uint32_t* integers, const float* const* rows, V* columns) {
-  requires kTile % V::kLanes == 0;  // floats of a vector
+  requires kCentroidLanes % V::kLanes == 0;  // floats of a vector
   requires kBlocksAtOnce % (V::kVectors * V::kLanes) == 0;
-  requires kTile % V::kCentroids == 0;  // kVectors * kCentroids sums stay in registers
-  { V::set(0.0f) } -> std::same_as<V>;  // the number in all lanes
+  requires kCentroidLanes % V::kCentroids == 0;  // kVectors * kCentroids sums stay in registers
+  { V::set(0.0f) } -> std::same_as<V>;           // the number in all lanes
   { V::load(from) } -> std::same_as<V>;
   { a.store(to) } -> std::same_as<void>;
   { a.store_integers(integers) } -> std::same_as<void>;  // floats >= 0 without their fraction
@@ -86,7 +86,7 @@ class TiledNearest {
   static constexpr std::size_t kCentroids = V::kCentroids;  // whose sums are in registers at once
   static constexpr std::size_t kLooks = 4;  // distances to tiles at once, to hide their latency
 
-  static constexpr std::size_t kPerTile = kTile / V::kLanes;
+  static constexpr std::size_t kPerTile = kCentroidLanes / V::kLanes;
 
   struct Best {
     float distance;
@@ -137,9 +137,9 @@ class TiledNearest {
   // The smallest score of a tile for each block.
   void best_scores(std::size_t t, std::size_t part, V* least) const {
     const std::size_t d = tiles_.d;
-    const float* tile = tiles_.shifted + t * d * kTile;
-    const float* norms = tiles_.half_norms + t * kTile;
-    for (std::size_t k0 = 0; k0 < kTile; k0 += kCentroids) {
+    const float* tile = tiles_.shifted + t * d * kCentroidLanes;
+    const float* norms = tiles_.half_norms + t * kCentroidLanes;
+    for (std::size_t k0 = 0; k0 < kCentroidLanes; k0 += kCentroids) {
       V sums[kCentroids][kVectors];
 #pragma GCC unroll 8
       for (std::size_t k = 0; k < kCentroids; ++k) {
@@ -150,7 +150,7 @@ class TiledNearest {
         const float* x = lanes_ + j * kBlocksAtOnce + part;
 #pragma GCC unroll 8
         for (std::size_t k = 0; k < kCentroids; ++k) {
-          const V c = V::set(tile[j * kTile + k0 + k]);
+          const V c = V::set(tile[j * kCentroidLanes + k0 + k]);
 #pragma GCC unroll 4
           for (std::size_t v = 0; v < kVectors; ++v) {
             sums[k][v] = V::subtract_product(sums[k][v], V::load(x + v * V::kLanes), c);
@@ -186,7 +186,7 @@ class TiledNearest {
     const float* tile[kLooks];
 #pragma GCC unroll 4
     for (std::size_t l = 0; l < kLooks; ++l) {
-      tile[l] = tiles_.centroids + tiles[l] * d * kTile;
+      tile[l] = tiles_.centroids + tiles[l] * d * kCentroidLanes;
       for (V& sum : sums[l]) sum = V::set(0);
     }
     for (std::size_t j = 0; j < d; ++j) {
@@ -195,7 +195,7 @@ class TiledNearest {
         const V x = V::set(rows[l][j]);
 #pragma GCC unroll 2
         for (std::size_t v = 0; v < kPerTile; ++v) {
-          const V difference = V::sub(x, V::load(tile[l] + j * kTile + v * V::kLanes));
+          const V difference = V::sub(x, V::load(tile[l] + j * kCentroidLanes + v * V::kLanes));
           sums[l][v] = V::add_product(sums[l][v], difference, difference);
         }
       }
@@ -209,7 +209,8 @@ class TiledNearest {
       for (std::size_t v = 0; v < kPerTile; ++v) {
         equal |= V::equal_mask(sums[l][v], V::set(distance)) << (v * V::kLanes);
       }
-      best[l] = {distance, tiles[l] * kTile + static_cast<std::size_t>(std::countr_zero(equal))};
+      best[l] = {distance,
+                 tiles[l] * kCentroidLanes + static_cast<std::size_t>(std::countr_zero(equal))};
     }
   }
 

@@ -3,19 +3,19 @@
 
 namespace pqw {
 
-using kernels::kTile;
+using kernels::kCentroidLanes;
 
 TiledCodebook::TiledCodebook(std::span<const float> codebook, std::span<const float> shift)
     : d_(shift.size()),
       n_centroids_(codebook.size() / d_),
-      centroids_(kernels::tile_count(n_centroids_) * d_ * kTile, kernels::kFarAway),
+      centroids_(kernels::tile_count(n_centroids_) * d_ * kCentroidLanes, kernels::kFarAway),
       shifted_(centroids_.size()),
-      half_norms_(kernels::tile_count(n_centroids_) * kTile, kernels::kFarAway),
+      half_norms_(kernels::tile_count(n_centroids_) * kCentroidLanes, kernels::kFarAway),
       shift_(shift.begin(), shift.end()) {
   for (std::size_t k = 0; k < n_centroids_; ++k) {
     double norm = 0;
     for (std::size_t j = 0; j < d_; ++j) {
-      const std::size_t at = (k / kTile * d_ + j) * kTile + k % kTile;
+      const std::size_t at = (k / kCentroidLanes * d_ + j) * kCentroidLanes + k % kCentroidLanes;
       centroids_[at] = codebook[k * d_ + j];
       shifted_[at] = codebook[k * d_ + j] - shift[j];
       norm += static_cast<double>(shifted_[at]) * shifted_[at];
