@@ -25,9 +25,9 @@ enum class Engine {
 
 enum class Init {
   // Greedy k-means++ on a subsample, then EM that explores before it settles: in the first three
-  // fifths of the iterations M-steps overshoot the means and centroids that help little move to
-  // where they help more. Above 4096 centroids, where this is too slow, uniform draws and
-  // overshoot.
+  // fifths of the iterations M-steps go beyond the means (over-relaxation), and centroids that help
+  // little move to where they help more. Above 4096 centroids, where k-means++ is too slow, uniform
+  // draws and over-relaxation.
   kPlusPlus,
   kRandom,  // distinct blocks, drawn uniformly, then plain EM
 };

@@ -45,13 +45,15 @@ std::size_t run_count(BlockSpan blocks, const PqOptions& options) {
                                                     : 1;
 }
 
-// Moves every centroid kOvershoot times as far as its mean. For given codes the objective is a
-// parabola in this factor, lowest at 1 and back where it was at 2: it never rises, and the next
-// E-steps have come further. (Plain steps creep once the assignments barely change.)
-constexpr float kOvershoot = 1.8f;
-void overshoot(std::span<const float> before, std::span<float> codebook) {
+// Over-relaxation, as in D. Lee, S. Baek and K. Sung, "Modified K-means algorithm for vector
+// quantizer design" (IEEE Signal Processing Letters 4, 1997): a centroid moves kOverRelaxation
+// times as far as its mean. For given codes the objective is a parabola in this factor, lowest at 1
+// and back at its old value at 2, so it never rises; and the next E-steps start further on. Plain
+// steps are small once the assignments barely change.
+constexpr float kOverRelaxation = 1.8f;
+void over_relax(std::span<const float> before, std::span<float> codebook) {
   for (std::size_t i = 0; i < codebook.size(); ++i) {
-    codebook[i] = before[i] + kOvershoot * (codebook[i] - before[i]);
+    codebook[i] = before[i] + kOverRelaxation * (codebook[i] - before[i]);
   }
 }
 
@@ -80,7 +82,7 @@ void iterate(const Problem& problem, std::size_t restart, std::size_t first, std
     Clusters clusters = update_centroids(blocks, codes, run.codebook, weights);
     const double spread = std::sqrt(run.objective / static_cast<double>(blocks.values.size()));
     std::size_t n_reassigned = 0;
-    if (exploring) overshoot(before, run.codebook);
+    if (exploring) over_relax(before, run.codebook);
     if (exploring && i % 2 == 1 && can_relocate) {
       n_reassigned = relocate_centroids(blocks, codes, weights, run.codebook);
     }
