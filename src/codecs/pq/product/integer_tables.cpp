@@ -15,9 +15,9 @@ namespace {
 
 constexpr double kLargest = 32766;
 
-// The smallest unit in which the largest value and the largest squared norm are small enough; the
+// The smallest step in which the largest value and the largest squared norm are small enough; the
 // norm before rounding, which can add sqrt(d) / 2.
-double unit_of(double largest, double squared_norm, std::size_t block_size, double headroom) {
+double step_of(double largest, double squared_norm, std::size_t block_size, double headroom) {
   const double largest_norm = 46300 / headroom - 0.5 * std::sqrt(static_cast<double>(block_size));
   return std::max(largest / kLargest, std::sqrt(squared_norm) / largest_norm);
 }
@@ -51,7 +51,7 @@ IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<flo
   const std::size_t n_bytes = weight.n_groups * codebook_values * sizeof(std::int16_t);
   values_ = allocate_aligned(n_bytes);
   std::fill_n(values_.get(), n_bytes, std::byte{0});
-  std::vector<double> group_units;
+  std::vector<double> group_steps;
   for (std::size_t g = 0; g < weight.n_groups; ++g) {
     auto* values = reinterpret_cast<std::int16_t*>(values_.get()) + g * codebook_values;
     const float* codebook = codebooks.data() + g * weight.n_centroids * d;
@@ -65,21 +65,21 @@ IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<flo
       }
       squared_norm = std::max(squared_norm, squares);
     }
-    const double unit = unit_of(largest, squared_norm, d, 1);
-    for (std::size_t k = 0; k < weight.n_centroids && unit > 0; ++k) {
+    const double step = step_of(largest, squared_norm, d, 1);
+    for (std::size_t k = 0; k < weight.n_centroids && step > 0; ++k) {
       for (std::size_t j = 0; j < d; ++j) {
         const std::size_t place = lanes == kInOrder
                                       ? k * 2 * n_pairs_ + j
                                       : kernels::centroid_place(k, j, n_pairs_, lanes);
-        values[place] = static_cast<std::int16_t>(std::nearbyint(codebook[k * d + j] / unit));
+        values[place] = static_cast<std::int16_t>(std::nearbyint(codebook[k * d + j] / step));
       }
     }
-    group_units.push_back(unit);
+    group_steps.push_back(step);
   }
   const auto* values = reinterpret_cast<const std::int16_t*>(values_.get());
   for (const std::size_t group : group_of_positions(weight, n_padded_positions)) {
     centroids_.push_back(values + group * codebook_values);
-    units_.push_back(group_units[group]);
+    steps_.push_back(group_steps[group]);
   }
 }
 
@@ -93,26 +93,26 @@ bool quantize_positions(const float* x, std::size_t n_columns, std::size_t block
   // The positions from p that share a codebook, up to `end`.
   const auto run_end = [&](std::size_t p) {
     const std::size_t begin = p;
-    while (p < end && codebooks.units()[p] == codebooks.units()[begin]) ++p;
+    while (p < end && codebooks.steps()[p] == codebooks.steps()[begin]) ++p;
     return p;
   };
-  double unit = 0;
+  double step = 0;
   for (std::size_t p = first; p < end;) {
     const std::size_t next = run_end(p);
     const std::span<const float> values(x + p * d, std::min(next * d, n_columns) - p * d);
     const float largest = largest_magnitude(values);
     if (!(largest <= std::numeric_limits<float>::max())) return false;
-    unit = std::max(unit, codebooks.units()[p] * unit_of(largest, largest_squared_norm(values, d),
+    step = std::max(step, codebooks.steps()[p] * step_of(largest, largest_squared_norm(values, d),
                                                          d, static_cast<double>(headroom)));
     p = next;
   }
-  *factor = unit;
-  if (unit == 0) return true;
+  *factor = step;
+  if (step == 0) return true;
   constexpr double kLeast = std::numeric_limits<float>::min();
-  if (!(unit * 0x1p16 >= kLeast) || unit * 0x1p32 > std::numeric_limits<float>::max()) return false;
+  if (!(step * 0x1p16 >= kLeast) || step * 0x1p32 > std::numeric_limits<float>::max()) return false;
   for (std::size_t p = first; p < end;) {
     const std::size_t next = row_values == d ? run_end(p) : p + 1;
-    const double scale = codebooks.units()[p] / unit;
+    const double scale = codebooks.steps()[p] / step;
     if (scale > std::numeric_limits<float>::max()) return false;
     const auto to_integer = static_cast<float>(scale);
     const std::size_t n_values = std::min(next * d, n_columns) - p * d;

@@ -26,14 +26,14 @@ class IntegerCodebooks {
   std::size_t n_pairs() const { return n_pairs_; }
   // Of each padded position, in order or in the layout of kernels::centroid_place.
   const std::int16_t* const* centroids() const { return centroids_.data(); }
-  // Real value of a unit of the centroids of each padded position.
-  const double* units() const { return units_.data(); }
+  // The value of an integer 1 in the centroids of each padded position.
+  const double* steps() const { return steps_.data(); }
 
  private:
   std::size_t n_pairs_;
   AlignedBytes values_;
   std::vector<const std::int16_t*> centroids_;
-  std::vector<double> units_;
+  std::vector<double> steps_;
 };
 
 // Writes positions first .. first+n-1 of a row of x as int16[n][2 * n_pairs] for the codebooks.
