@@ -101,10 +101,10 @@ TEST_P(LookupKernel, TablesSideBySideAreFinerThanBytesAndHaveTheBitsOfThePortabl
     const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
     const std::size_t rows = weight.rows(), cols = weight.cols();
     const auto x = test::normal_values(c.batch * cols, 5);
-    const LongCentroids long_centroids(weight, 0.02);
+    const OutlierCentroids outlier_centroids(weight, 0.02);
     const auto multiply = [&](const kernels::Table& kernels, std::size_t n_rows) {
       const CodeTiles tiles(weight, kernels.lookup->interleaved_narrow);
-      const BatchLookupProduct product(weight, tiles, long_centroids, *kernels.lookup);
+      const BatchLookupProduct product(weight, tiles, outlier_centroids, *kernels.lookup);
       std::vector<float> y(c.batch * rows, NAN);
       for (std::size_t b = 0; b < c.batch; b += n_rows) {
         const std::size_t n = std::min(n_rows, c.batch - b);
@@ -126,9 +126,9 @@ TEST_P(LookupKernel, SumsOfTablesSideBySideDoNotOverflow) {
   for (const std::size_t d : {1, 2, 9, 64}) {
     PqWeight weight = random_pq_weight({64, 96 * d}, d, 17);
     std::ranges::fill(weight.codebooks, 1.0f);
-    const LongCentroids long_centroids(weight, 0);
+    const OutlierCentroids outlier_centroids(weight, 0);
     const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
-    const BatchLookupProduct product(weight, tiles, long_centroids, *table().lookup);
+    const BatchLookupProduct product(weight, tiles, outlier_centroids, *table().lookup);
     for (const float value : {1.0f, -1.0f}) {
       const std::vector<float> x(3 * 96 * d, value);
       std::vector<float> y(3 * 64);

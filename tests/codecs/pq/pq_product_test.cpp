@@ -164,7 +164,7 @@ TEST(PqProduct, OutliersCostNoMoreThanTheyWeigh) {
 }
 
 // Trained weights have a few centroids far longer than the others, which few blocks have.
-TEST(PqProduct, LongCentroidsDoNotCostPrecision) {
+TEST(PqProduct, OutlierCentroidsDoNotCostPrecision) {
   for (const float length : {1.0f, 30.0f, 1000.0f}) {
     PqWeight weight = random_pq_weight({100, 512}, 8, 256);
     for (std::size_t j = 0; j < 8; ++j) weight.codebooks[j] *= length;
@@ -181,7 +181,7 @@ TEST(PqProduct, LongCentroidsDoNotCostPrecision) {
   }
 }
 
-TEST(PqProduct, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
+TEST(PqProduct, CodesOfFewOutlierCentroidsAreComputedBesideIntegerTables) {
   PqWeight weight = random_pq_weight({150, 516}, 8, 256, 2);
   for (const std::size_t k : {7, 300}) {
     for (std::size_t j = 0; j < 8; ++j) weight.codebooks[k * 8 + j] *= 1000;
@@ -196,7 +196,7 @@ TEST(PqProduct, CodesOfFewLongCentroidsAreComputedBesideIntegerTables) {
     EXPECT_EQ(lookup.method(1), ServeMethod::kLookup);
     const auto y = product(lookup, x);
     EXPECT_LE(relative_error(y, reference(weight, x)), bound(precision) / 10)
-        << "long centroids weigh most and are exact";
+        << "outliers weigh most and are exact";
     std::vector<float> rows(3 * 70);
     lookup.multiply_rows(65, {x.data(), 3, 516}, {rows.data(), 3, 70});
     for (std::size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(rows[i], y[i / 70 * 150 + 65 + i % 70]);

@@ -22,16 +22,16 @@ struct BatchLookupProduct::Panel {
 };
 
 BatchLookupProduct::BatchLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
-                                       const LongCentroids& long_centroids,
+                                       const OutlierCentroids& outlier_centroids,
                                        const kernels::LookupKernels& kernels)
     : tiles_(tiles),
-      long_centroids_(long_centroids),
+      outlier_centroids_(outlier_centroids),
       few_(kernels.few_fast),
       many_(kernels.many_fast),
       block_size_(weight.block_size),
       n_columns_(weight.cols()),
       n_centroids_(weight.n_centroids),
-      codebooks_(weight, long_centroids.others(), n_centroids_, IntegerCodebooks::kInOrder,
+      codebooks_(weight, outlier_centroids.others(), n_centroids_, IntegerCodebooks::kInOrder,
                  tiles.n_padded_positions()) {
   assert(tiles.width() == CodeWidth::kWide && block_size_ <= kLargestBlock);
 }
@@ -117,7 +117,7 @@ std::vector<std::size_t> BatchLookupProduct::multiply(std::size_t first, ConstMa
   const Scratch<std::int16_t> row(row_integers);
   const Scratch<std::int16_t> integers(row_integers * most_rows);
   const Scratch<float> scales(n_groups() * most_rows);
-  const Scratch<float> long_products(long_centroids_.n_products());
+  const Scratch<float> outlier_products(outlier_centroids_.n_products());
   std::vector<std::size_t> left;
   for (std::size_t r0 = 0; r0 < x.rows();) {
     const kernels::BatchLookupKernel& kernel = this->kernel(x.rows() - r0);
@@ -131,9 +131,9 @@ std::vector<std::size_t> BatchLookupProduct::multiply(std::size_t first, ConstMa
       if (!quantize(x.row(r0 + lane).data(), lane, row.data(), panel)) left.push_back(r0 + lane);
     }
     multiply_panel(panel, first, r0, y, parallel);
-    for (std::size_t lane = 0; lane < panel.n_rows && long_centroids_.n_codes() > 0; ++lane) {
-      long_centroids_.multiply(x.row(r0 + lane).data(), long_products.data());
-      long_centroids_.add(long_products.data(), first, y.row(r0 + lane));
+    for (std::size_t lane = 0; lane < panel.n_rows && outlier_centroids_.n_codes() > 0; ++lane) {
+      outlier_centroids_.multiply(x.row(r0 + lane).data(), outlier_products.data());
+      outlier_centroids_.add(outlier_products.data(), first, y.row(r0 + lane));
     }
     r0 += panel.n_rows;
   }

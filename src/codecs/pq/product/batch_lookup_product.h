@@ -3,7 +3,7 @@
 
 #include "codecs/pq/product/code_tiles.h"
 #include "codecs/pq/product/integer_tables.h"
-#include "codecs/pq/product/long_centroids.h"
+#include "codecs/pq/product/outlier_centroids.h"
 #include "pqw/core/matrix_view.h"
 
 namespace pqw {
@@ -12,10 +12,11 @@ class BatchLookupProduct {
  public:
   static constexpr std::size_t kLargestBlock = 64;
 
-  // `tiles` and `long_centroids`, which are computed apart, must outlive the product.
+  // `tiles` and `outlier_centroids`, which are computed apart, must outlive the product.
   // REQUIRES: wide codes, weight.cols() > 0, block_size <= kLargestBlock.
   BatchLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
-                     const LongCentroids& long_centroids, const kernels::LookupKernels& kernels);
+                     const OutlierCentroids& outlier_centroids,
+                     const kernels::LookupKernels& kernels);
 
   // As LookupProduct::multiply.
   std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
@@ -34,7 +35,7 @@ class BatchLookupProduct {
   std::size_t n_groups() const;
 
   const CodeTiles& tiles_;
-  const LongCentroids& long_centroids_;
+  const OutlierCentroids& outlier_centroids_;
   const kernels::BatchLookupKernel& few_;
   const kernels::BatchLookupKernel& many_;
   std::size_t block_size_;

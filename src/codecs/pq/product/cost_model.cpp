@@ -12,7 +12,7 @@ constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
 constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
 constexpr double kEntryCycles = 4;        // a vector of a table of floats, to the L2 cache
 constexpr double kUnpackCycles = 0.2;     // a code
-constexpr double kLongCodeCycles = 3;     // a code of a long centroid
+constexpr double kOutlierCodeCycles = 3;  // a code of an outlier
 
 double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
 
@@ -47,7 +47,7 @@ double panel_cycles(const ProductSize& size, const kernels::ProductKernels& kern
 }  // namespace
 
 double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
-                     const LongCentroids& long_centroids) {
+                     const OutlierCentroids& outlier_centroids) {
   const Counts n(size);
   const double entries =
       size.width == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
@@ -55,8 +55,8 @@ double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kerne
       kernel.cycles.build_per_entry * (1 + static_cast<double>(size.block_size) / 8) / 2;
   return n.batch * (n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
                     n.units * n.tiles * kernel.cycles.sweep_per_tile_byte +
-                    static_cast<double>(long_centroids.n_products() * size.block_size) +
-                    static_cast<double>(long_centroids.n_codes()) * kLongCodeCycles);
+                    static_cast<double>(outlier_centroids.n_products() * size.block_size) +
+                    static_cast<double>(outlier_centroids.n_codes()) * kOutlierCodeCycles);
 }
 
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product) {

@@ -19,7 +19,7 @@ struct ProductSize {
 // Cycles of one thread, from the measured ones of the kernels' inner loops; good to about a third,
 // which is enough as the methods cross at flat angles. Each grows with every number of the size.
 double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
-                     const LongCentroids& long_centroids);
+                     const OutlierCentroids& outlier_centroids);
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);

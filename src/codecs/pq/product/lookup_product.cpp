@@ -37,25 +37,25 @@ struct LookupProduct::Batch {
   std::size_t first_tile, end_tile;
   std::size_t groups_at_once;
   bool parallel;
-  std::int16_t* integers;  // [row][row_integers()]
-  double* factors;         // [row][n_groups()]
-  float* long_products;    // [row][long_centroids_.n_products()]
-  std::uint8_t* tables;    // [row][groups_at_once][group_table_bytes()]
-  float* scales;           // [row][groups_at_once]
-  float* sums;             // [row][tiles][64]
-  std::uint8_t* scratch;   // of each thread: of a sweep, and the words of a build
+  std::int16_t* integers;   // [row][row_integers()]
+  double* factors;          // [row][n_groups()]
+  float* outlier_products;  // [row][outlier_centroids_.n_products()]
+  std::uint8_t* tables;     // [row][groups_at_once][group_table_bytes()]
+  float* scales;            // [row][groups_at_once]
+  float* sums;              // [row][tiles][64]
+  std::uint8_t* scratch;    // of each thread: of a sweep, and the words of a build
   std::size_t scratch_bytes;
 };
 
 LookupProduct::LookupProduct(const PqWeight& weight, const CodeTiles& tiles, bool high,
-                             double long_share, const kernels::LookupKernels& kernels)
+                             double outlier_share, const kernels::LookupKernels& kernels)
     : tiles_(tiles),
       kernel_(kernel_of(kernels, tiles.width(), high)),
       block_size_(weight.block_size),
       n_columns_(weight.cols()),
       n_entries_(entries_of(tiles)),
-      long_centroids_(weight, long_share),
-      codebooks_(weight, long_centroids_.others(), n_entries_,
+      outlier_centroids_(weight, outlier_share),
+      codebooks_(weight, outlier_centroids_.others(), n_entries_,
                  tiles.width() == CodeWidth::kNarrow ? kernels.narrow_lanes : kernels.wide_lanes,
                  tiles.n_padded_positions()) {
   assert(tiles.width() != CodeWidth::kLarge);
@@ -159,8 +159,8 @@ void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, Mutabl
       const std::size_t to = std::min(begin + kTileRows, first + y.cols());
       std::copy(rows + (from - begin), rows + (to - begin), out + (from - first));
     }
-    long_centroids_.add(batch.long_products + row * long_centroids_.n_products(), first,
-                        {out, y.cols()});
+    outlier_centroids_.add(batch.outlier_products + row * outlier_centroids_.n_products(), first,
+                           {out, y.cols()});
   }
 }
 
@@ -179,14 +179,14 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
                kScaleQuads * tiles_.positions_per_quad() * n_entries_ * sizeof(std::uint16_t));
   const Scratch<std::int16_t> integers(most_rows * row_integers());
   const Scratch<double> factors(most_rows * n_groups());
-  const Scratch<float> long_products(most_rows * long_centroids_.n_products());
+  const Scratch<float> outlier_products(most_rows * outlier_centroids_.n_products());
   const Scratch<std::uint8_t> tables(most_rows * batch.groups_at_once * group_table_bytes());
   const Scratch<float> scales(most_rows * batch.groups_at_once);
   const Scratch<float> sums(most_rows * n_tiles * kTileRows);
   const Scratch<std::uint8_t> scratch(Workers(parallel).count() * batch.scratch_bytes);
   batch.integers = integers.data();
   batch.factors = factors.data();
-  batch.long_products = long_products.data();
+  batch.outlier_products = outlier_products.data();
   batch.tables = tables.data();
   batch.scales = scales.data();
   batch.sums = sums.data();
@@ -196,8 +196,9 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
   for (std::size_t row = 0; row < x.rows(); ++row) {
     if (prepare(x.row(row).data(), batch.integers + batch.n_rows * row_integers(),
                 batch.factors + batch.n_rows * n_groups())) {
-      long_centroids_.multiply(x.row(row).data(),
-                               batch.long_products + batch.n_rows * long_centroids_.n_products());
+      outlier_centroids_.multiply(
+          x.row(row).data(),
+          batch.outlier_products + batch.n_rows * outlier_centroids_.n_products());
       batch.y_rows[batch.n_rows++] = row;
     } else {
       left.push_back(row);

@@ -3,7 +3,7 @@
 
 #include "codecs/pq/product/code_tiles.h"
 #include "codecs/pq/product/integer_tables.h"
-#include "codecs/pq/product/long_centroids.h"
+#include "codecs/pq/product/outlier_centroids.h"
 #include "pqw/core/matrix_view.h"
 
 namespace pqw {
@@ -12,7 +12,7 @@ class LookupProduct {
  public:
   // The longest centroids, up to that share of the codes, are left out of the tables and computed
   // with floats. `tiles` must outlive the product. REQUIRES: no large codes, weight.cols() > 0.
-  LookupProduct(const PqWeight& weight, const CodeTiles& tiles, bool high, double long_share,
+  LookupProduct(const PqWeight& weight, const CodeTiles& tiles, bool high, double outlier_share,
                 const kernels::LookupKernels& kernels);
 
   // Rows first .. first+y.cols()-1 of W. Rows of x that have no integer tables are left alone and
@@ -21,7 +21,7 @@ class LookupProduct {
                                     bool parallel) const;
 
   const kernels::LookupKernel& kernel() const { return kernel_; }
-  const LongCentroids& long_centroids() const { return long_centroids_; }
+  const OutlierCentroids& outlier_centroids() const { return outlier_centroids_; }
 
  private:
   struct Batch;
@@ -41,7 +41,7 @@ class LookupProduct {
   std::size_t block_size_;
   std::size_t n_columns_;
   std::size_t n_entries_;
-  LongCentroids long_centroids_;
+  OutlierCentroids outlier_centroids_;
   IntegerCodebooks codebooks_;
 };
 

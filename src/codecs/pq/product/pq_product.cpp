@@ -22,13 +22,13 @@ namespace {
 constexpr double kLookupCost = 2;  // in multiply-adds
 
 // Shares of the codes that may be left out of integer tables for the rest to be exact enough.
-constexpr double kLongShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04, 0.08};
+constexpr double kOutlierShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04, 0.08};
 
 // Whether the rounding of integer tables averages out as `Precision` promises: over a few
 // positions, or with products of single numbers, which are far from normal, it does not.
 bool has_integer_tables(const PqWeight& weight) {
   return code_width(weight.n_centroids) != CodeWidth::kLarge && weight.block_size >= 2 &&
-         weight.positions() >= 16 && weight.rows() <= LongCentroids::kMostRows;
+         weight.positions() >= 16 && weight.rows() <= OutlierCentroids::kMostRows;
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ void PqProduct::add_integer_tables(const PqWeight& weight, const TableErrorMeter
     return kRoom * error.mean <= most &&
            meter.cancellation() * error.single <= kSingleRowError * most;
   };
-  for (const double share : kLongShares) {
+  for (const double share : kOutlierShares) {
     lookup_.emplace(weight, tiles_, options_.precision == Precision::kHigh, share,
                     *kernels_.lookup);
     if (is_exact_enough(meter.measure(*lookup_))) break;
@@ -81,7 +81,7 @@ void PqProduct::add_integer_tables(const PqWeight& weight, const TableErrorMeter
   // Finer than the tables for a row at a time, which have 8 bits.
   if (lookup_ && options_.precision == Precision::kFast && tiles_.width() == CodeWidth::kWide &&
       weight.block_size <= BatchLookupProduct::kLargestBlock) {
-    batch_lookup_integers_.emplace(weight, tiles_, lookup_->long_centroids(), *kernels_.lookup);
+    batch_lookup_integers_.emplace(weight, tiles_, lookup_->outlier_centroids(), *kernels_.lookup);
     if (!is_exact_enough(meter.measure(*batch_lookup_integers_))) batch_lookup_integers_.reset();
   }
 }
@@ -114,7 +114,7 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
                                           : batch_lookup_cycles(size, *kernels_.product));
   if (lookup_) {
     consider(ServeMethod::kLookup,
-             lookup_cycles(size, lookup_->kernel(), lookup_->long_centroids()));
+             lookup_cycles(size, lookup_->kernel(), lookup_->outlier_centroids()));
   }
   return best;
 }

@@ -14,18 +14,18 @@
 
 namespace pqw {
 
-class LongCentroids {
+class OutlierCentroids {
  public:
   static constexpr std::size_t kMostRows = std::numeric_limits<std::uint32_t>::max();
 
   // Of each codebook the longest centroids that have, together, at most that share of its codes.
   // REQUIRES: weight.rows() <= kMostRows.
-  LongCentroids(const PqWeight& weight, double share);
+  OutlierCentroids(const PqWeight& weight, double share);
 
-  // The codebooks of the weight with zeros in the place of the long centroids.
+  // The codebooks of the weight with zeros in the place of the outliers.
   const std::vector<float>& others() const { return others_; }
 
-  // The codes of long centroids, and the different products of a block of x and a centroid that
+  // The codes of outliers, and the different products of a block of x and a centroid that
   // they stand for.
   std::size_t n_codes() const { return codes_.size(); }
   std::size_t n_products() const { return products_.size(); }

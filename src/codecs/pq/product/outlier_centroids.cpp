@@ -1,5 +1,5 @@
 // Centroids far longer than the others of their codebook.
-#include "codecs/pq/product/long_centroids.h"
+#include "codecs/pq/product/outlier_centroids.h"
 
 #include <algorithm>
 #include <limits>
@@ -14,11 +14,11 @@ double squared_norm(std::span<const float> centroid) {
   return squares;
 }
 
-// Which centroids are long, [groups][n_centroids]. `counts`: their codes.
-std::vector<bool> find_long(const PqWeight& weight, const std::vector<std::size_t>& counts,
-                            double share) {
+// Which centroids are outliers, [groups][n_centroids]. `counts`: their codes.
+std::vector<bool> find_outliers(const PqWeight& weight, const std::vector<std::size_t>& counts,
+                                double share) {
   const std::size_t n = weight.n_centroids;
-  std::vector<bool> is_long(weight.n_groups * n, false);
+  std::vector<bool> is_outlier(weight.n_groups * n, false);
   std::vector<double> lengths(n);
   std::vector<std::size_t> longest_first(n);
   for (std::size_t g = 0; g < weight.n_groups; ++g) {
@@ -35,15 +35,15 @@ std::vector<bool> find_long(const PqWeight& weight, const std::vector<std::size_
     for (const std::size_t k : longest_first) {
       if (group_counts[k] > left) break;
       left -= group_counts[k];
-      is_long[g * n + k] = true;
+      is_outlier[g * n + k] = true;
     }
   }
-  return is_long;
+  return is_outlier;
 }
 
 }  // namespace
 
-LongCentroids::LongCentroids(const PqWeight& weight, double share)
+OutlierCentroids::OutlierCentroids(const PqWeight& weight, double share)
     : centroids_(weight.codebooks), others_(weight.codebooks) {
   const std::size_t n = weight.n_centroids, d = weight.block_size;
   const std::vector<std::uint32_t> group_of = group_of_positions(weight);
@@ -51,9 +51,9 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
   for (std::size_t p = 0; p < group_of.size(); ++p) {
     for (const std::size_t k : weight.codes_of(p)) ++counts[group_of[p] * n + k];
   }
-  const std::vector<bool> is_long = find_long(weight, counts, share);
+  const std::vector<bool> is_outlier = find_outliers(weight, counts, share);
   for (std::size_t i = 0; i < others_.size(); ++i) {
-    if (is_long[i / d]) others_[i] = 0;
+    if (is_outlier[i / d]) others_[i] = 0;
   }
 
   constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
@@ -63,7 +63,7 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
     const std::span<const std::uint16_t> codes = weight.codes_of(p);
     for (std::size_t r = 0; r < codes.size(); ++r) {
       const std::size_t k = codes[r];
-      if (!is_long[group_of[p] * n + k]) continue;
+      if (!is_outlier[group_of[p] * n + k]) continue;
       if (product_of[k] == kNone) {
         product_of[k] = static_cast<std::uint32_t>(products_.size());
         products_.push_back({.column = p * d,
@@ -76,7 +76,7 @@ LongCentroids::LongCentroids(const PqWeight& weight, double share)
   std::ranges::stable_sort(codes_, {}, &Code::row);
 }
 
-void LongCentroids::multiply(const float* x, float* products) const {
+void OutlierCentroids::multiply(const float* x, float* products) const {
   for (const Product& product : products_) {
     float sum = 0;
     for (std::size_t j = 0; j < product.n_columns; ++j) {
@@ -86,7 +86,7 @@ void LongCentroids::multiply(const float* x, float* products) const {
   }
 }
 
-void LongCentroids::add(const float* products, std::size_t first, std::span<float> y) const {
+void OutlierCentroids::add(const float* products, std::size_t first, std::span<float> y) const {
   for (auto code = std::ranges::lower_bound(codes_, first, {}, &Code::row);
        code != codes_.end() && code->row < first + y.size(); ++code) {
     y[code->row - first] += products[code->product];
