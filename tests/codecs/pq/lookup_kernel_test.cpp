@@ -7,7 +7,7 @@
 #include "codecs/active_kernels.h"
 #include "codecs/pq/product/batch_lookup_product.h"
 #include "codecs/pq/product/direct_product.h"
-#include "codecs/pq/product/float_product.h"
+#include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
 #include "pqw/codecs/kernels.h"
 #include "tests/random_matrix.h"
@@ -145,7 +145,7 @@ TEST_P(LookupKernel, FloatTablesAndDirectProductsAreExact) {
     const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
     const auto x = test::normal_values(c.batch * weight.cols(), 7);
     const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
-    const FloatProduct product(weight, tiles, *table().product);
+    const FloatLookupProduct product(weight, tiles, *table().product);
     const ConstMatrix x_view{x.data(), c.batch, weight.cols()};
     std::vector<float> y(c.batch * weight.rows(), NAN);
     const MutableMatrix y_view{y.data(), c.batch, weight.rows()};

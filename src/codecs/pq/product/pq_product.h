@@ -5,7 +5,7 @@
 
 #include "codecs/pq/product/batch_lookup_product.h"
 #include "codecs/pq/product/direct_product.h"
-#include "codecs/pq/product/float_product.h"
+#include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
 #include "codecs/pq/product/table_error.h"
 #include "kernels/table.h"
@@ -53,9 +53,9 @@ class PqProduct : public Product {
   const kernels::Table& kernels_;
   std::size_t block_size_;
   std::size_t n_centroids_;
-  CodeTiles tiles_;                           // the others refer to them
-  std::optional<LookupProduct> lookup_;       // when the precision and the codes allow it
-  std::optional<FloatProduct> batch_lookup_;  // when there are columns
+  CodeTiles tiles_;                                 // the others refer to them
+  std::optional<LookupProduct> lookup_;             // when the precision and the codes allow it
+  std::optional<FloatLookupProduct> batch_lookup_;  // when there are columns
   std::optional<BatchLookupProduct> batch_lookup_integers_;  // finer than lookup_ for kFast
   std::optional<DirectProduct> decode_;                      // when there are columns
   std::optional<DirectProduct> decode_bf16_;  // when the precision and the processor allow it

@@ -7,11 +7,11 @@
 
 namespace pqw {
 
-class FloatProduct {
+class FloatLookupProduct {
  public:
   // `tiles` must outlive the product. REQUIRES: weight.cols() > 0.
-  FloatProduct(const PqWeight& weight, const CodeTiles& tiles,
-               const kernels::ProductKernels& kernels);
+  FloatLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
+                     const kernels::ProductKernels& kernels);
 
   // Rows first .. first+y.cols()-1 of W.
   void multiply(std::size_t first, ConstMatrix x, MutableMatrix y, bool parallel) const;

@@ -1,5 +1,5 @@
 // y = x Wᵀ from codes through tables of floats.
-#include "codecs/pq/product/float_product.h"
+#include "codecs/pq/product/float_lookup_product.h"
 
 #include <algorithm>
 #include <cassert>
@@ -19,8 +19,8 @@ constexpr std::size_t kSweptTableBytes = std::size_t{1} << 16;  // swept at a ti
 
 }  // namespace
 
-FloatProduct::FloatProduct(const PqWeight& weight, const CodeTiles& tiles,
-                           const kernels::ProductKernels& kernels)
+FloatLookupProduct::FloatLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
+                                       const kernels::ProductKernels& kernels)
     : tiles_(tiles),
       kernels_(kernels),
       block_size_(weight.block_size),
@@ -40,13 +40,13 @@ FloatProduct::FloatProduct(const PqWeight& weight, const CodeTiles& tiles,
   }
 }
 
-std::size_t FloatProduct::entries() const {
+std::size_t FloatLookupProduct::entries() const {
   return tiles_.width() == CodeWidth::kNarrow ? kernels::kWideCentroids : n_centroids_;
 }
 
 // Layout: x is float[columns] for one row, else float[columns][lanes]; so are the tables.
-void FloatProduct::build_position(std::size_t position, const float* x, bool one_row,
-                                  float* table) const {
+void FloatLookupProduct::build_position(std::size_t position, const float* x, bool one_row,
+                                        float* table) const {
   const std::size_t column = position * block_size_;
   const std::size_t lanes = one_row ? 1 : kernels_.lanes;
   const std::size_t width = column < n_columns_ ? std::min(block_size_, n_columns_ - column) : 0;
@@ -62,8 +62,8 @@ void FloatProduct::build_position(std::size_t position, const float* x, bool one
 }
 
 // The table of a byte of two codes holds the sums of the entries of both.
-void FloatProduct::build_unit(std::size_t unit, const float* x, bool one_row, float* table,
-                              float* halves) const {
+void FloatLookupProduct::build_unit(std::size_t unit, const float* x, bool one_row, float* table,
+                                    float* halves) const {
   if (tiles_.width() != CodeWidth::kNarrow) return build_position(unit, x, one_row, table);
   const std::size_t lanes = one_row ? 1 : kernels_.lanes;
   constexpr std::size_t kBytes = kernels::kQuadBytes;
@@ -81,16 +81,16 @@ void FloatProduct::build_unit(std::size_t unit, const float* x, bool one_row, fl
   }
 }
 
-void FloatProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
-                            bool parallel) const {
+void FloatLookupProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
+                                  bool parallel) const {
   for (std::size_t row = 0; row < x.rows(); row += kernels_.lanes) {
     const std::size_t n = std::min(kernels_.lanes, x.rows() - row);
     multiply_lanes(first, x, row, n, y, parallel);
   }
 }
 
-void FloatProduct::multiply_lanes(std::size_t first, ConstMatrix x, std::size_t first_row,
-                                  std::size_t n_rows, MutableMatrix y, bool parallel) const {
+void FloatLookupProduct::multiply_lanes(std::size_t first, ConstMatrix x, std::size_t first_row,
+                                        std::size_t n_rows, MutableMatrix y, bool parallel) const {
   const Workers workers(parallel);
   const bool one_row = n_rows == 1;
   const std::size_t lanes = one_row ? 1 : kernels_.lanes;
