@@ -13,7 +13,7 @@ namespace pqw::kernels {
 
 struct ProductKernels {
   std::size_t lanes;
-  std::size_t most_vectors;  // of `direct`
+  std::size_t most_vectors;  // of `multiply_decoded`
 
   // table[k][lane] = Σ_j x[j][lane] * centroids[k][j] over j < n_columns <= block_size.
   void (*build)(const float* x, std::size_t n_columns, const float* centroids,
@@ -33,22 +33,24 @@ struct ProductKernels {
 
   // sums[row][v][lane] += Σ_u Σ_j x[u * block_size + j][v][lane] * centroids_u[codes[u][row]][j],
   // over n_columns columns in all, for v < n_vectors <= most_vectors.
-  void (*direct)(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
-                 std::size_t block_size, const float* x, std::size_t n_vectors, float* sums);
+  void (*multiply_decoded)(const std::uint16_t* codes, std::size_t n_columns,
+                           const float* const* centroids, std::size_t block_size, const float* x,
+                           std::size_t n_vectors, float* sums);
 
-  // `direct` with pairs of bfloat16 values, the first one in the low half, in the place of the
-  // floats of x and of the centroids: a pair counts as a column. Null without the instructions.
-  void (*direct_bfloat16)(const std::uint16_t* codes, std::size_t n_columns,
-                          const float* const* centroids, std::size_t block_size, const float* x,
-                          std::size_t n_vectors, float* sums);
+  // `multiply_decoded` with pairs of bfloat16 values, the first one in the low half, in the place
+  // of the floats of x and of the centroids: a pair counts as a column. Null without the
+  // instructions.
+  void (*multiply_decoded_bfloat16)(const std::uint16_t* codes, std::size_t n_columns,
+                                    const float* const* centroids, std::size_t block_size,
+                                    const float* x, std::size_t n_vectors, float* sums);
 
   // Cycles of one thread, for the choice of a method; measured by scripts/bench kernels. "Vector":
-  // a multiply-add of one, in `direct_bfloat16` of a vector of pairs.
+  // a multiply-add of one, in `multiply_decoded_bfloat16` of a vector of pairs.
   struct Cycles {
     float build_per_vector;
     float sweep_per_code;
     float sweep_row_per_code;
-    float direct_per_vector;
+    float decoded_per_vector;
     float bfloat16_per_vector;
   } cycles;
 };

@@ -22,8 +22,8 @@ struct Lane {
 
 struct Floats {
   static constexpr std::size_t kLanes = 8;
-  static constexpr std::size_t kDirectRows = 4;
-  static constexpr std::size_t kDirectVectors = 2;
+  static constexpr std::size_t kDecodeRows = 4;
+  static constexpr std::size_t kDecodeVectors = 2;
 
   __m256 raw;
 
@@ -36,22 +36,22 @@ struct Floats {
   }
 };
 
-static_assert(ProductFloats<Lane> && DirectFloats<Floats>);
+static_assert(ProductFloats<Lane> && DecodeFloats<Floats>);
 
 }  // namespace
 
 const ProductKernels product_avx2 = {.lanes = Floats::kLanes,
-                                     .most_vectors = Floats::kDirectVectors,
+                                     .most_vectors = Floats::kDecodeVectors,
                                      .build = build_tables<Floats>,
                                      .build_row = build_table_of_row<Floats, Lane>,
                                      .sweep = sweep_tables<Floats>,
                                      .sweep_row = sweep_tables<Lane>,
-                                     .direct = multiply_direct<Floats>,
-                                     .direct_bfloat16 = nullptr,
+                                     .multiply_decoded = multiply_decoded<Floats>,
+                                     .multiply_decoded_bfloat16 = nullptr,
                                      .cycles = {.build_per_vector = 0.7f,
                                                 .sweep_per_code = 1.7f,
                                                 .sweep_row_per_code = 1.0f,
-                                                .direct_per_vector = 0.8f,
+                                                .decoded_per_vector = 0.8f,
                                                 .bfloat16_per_vector = 0}};
 
 }  // namespace pqw::kernels

@@ -25,8 +25,8 @@ struct Lane {
 
 struct Floats {
   static constexpr std::size_t kLanes = 16;
-  static constexpr std::size_t kDirectRows = 8;
-  static constexpr std::size_t kDirectVectors = 3;
+  static constexpr std::size_t kDecodeRows = 8;
+  static constexpr std::size_t kDecodeVectors = 3;
 
   __m512 raw;
 
@@ -39,20 +39,20 @@ struct Floats {
   }
 };
 
-static_assert(ProductFloats<Lane> && DirectFloats<Floats>);
+static_assert(ProductFloats<Lane> && DecodeFloats<Floats>);
 
 constexpr ProductKernels product_kernels = {.lanes = Floats::kLanes,
-                                            .most_vectors = Floats::kDirectVectors,
+                                            .most_vectors = Floats::kDecodeVectors,
                                             .build = build_tables<Floats>,
                                             .build_row = build_table_of_row<Floats, Lane>,
                                             .sweep = sweep_tables<Floats>,
                                             .sweep_row = sweep_tables<Lane>,
-                                            .direct = multiply_direct<Floats>,
-                                            .direct_bfloat16 = nullptr,
+                                            .multiply_decoded = multiply_decoded<Floats>,
+                                            .multiply_decoded_bfloat16 = nullptr,
                                             .cycles = {.build_per_vector = 0.55f,
                                                        .sweep_per_code = 2.0f,
                                                        .sweep_row_per_code = 1.0f,
-                                                       .direct_per_vector = 0.52f,
+                                                       .decoded_per_vector = 0.52f,
                                                        .bfloat16_per_vector = 0}};
 
 }  // namespace

@@ -15,11 +15,11 @@ struct Pairs : Floats {
   }
 };
 
-static_assert(DirectFloats<Pairs>);
+static_assert(DecodeFloats<Pairs>);
 
 constexpr ProductKernels with_bfloat16() {
   ProductKernels kernels = product_kernels;
-  kernels.direct_bfloat16 = multiply_direct<Pairs>;
+  kernels.multiply_decoded_bfloat16 = multiply_decoded<Pairs>;
   kernels.cycles.bfloat16_per_vector = 2.3f;
   return kernels;
 }

@@ -21,11 +21,11 @@ concept ProductFloats = requires(V a, V b, V c, const float* from, float* to) {
   { V::add_product(a, b, c) } -> std::same_as<V>;  // a + b * c; of pairs of bfloat16 a sum of two
 };
 
-// The sums of kDirectRows rows of W and kDirectVectors vectors of x stay in registers.
+// The sums of kDecodeRows rows of W and kDecodeVectors vectors of x stay in registers.
 template <class V>
-concept DirectFloats = ProductFloats<V> && requires {
-  requires kTileRows % V::kDirectRows == 0;
-  requires V::kDirectVectors == 2 || V::kDirectVectors == 3;
+concept DecodeFloats = ProductFloats<V> && requires {
+  requires kTileRows % V::kDecodeRows == 0;
+  requires V::kDecodeVectors == 2 || V::kDecodeVectors == 3;
 };
 
 template <ProductFloats V>
@@ -98,10 +98,10 @@ void sweep_tables(const std::uint16_t* codes, std::size_t n_units, const float* 
   }
 }
 
-template <DirectFloats V, std::size_t kVectors>
+template <DecodeFloats V, std::size_t kVectors>
 void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                    std::size_t block_size, const float* x, float* sums) {
-  constexpr std::size_t kRows = V::kDirectRows;
+  constexpr std::size_t kRows = V::kDecodeRows;
   constexpr std::size_t kFloats = kVectors * V::kLanes;
   V row_sums[kRows][kVectors];
 #pragma GCC unroll 8
@@ -144,25 +144,25 @@ void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const floa
   }
 }
 
-template <DirectFloats V, std::size_t kVectors>
+template <DecodeFloats V, std::size_t kVectors>
 void multiply_tile(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                    std::size_t block_size, const float* x, float* sums) {
-  for (std::size_t r = 0; r < kTileRows; r += V::kDirectRows) {
+  for (std::size_t r = 0; r < kTileRows; r += V::kDecodeRows) {
     multiply_rows<V, kVectors>(codes + r, n_columns, centroids, block_size, x,
                                sums + r * kVectors * V::kLanes);
   }
 }
 
-template <DirectFloats V>
-void multiply_direct(const std::uint16_t* codes, std::size_t n_columns,
-                     const float* const* centroids, std::size_t block_size, const float* x,
-                     std::size_t n_vectors, float* sums) {
+template <DecodeFloats V>
+void multiply_decoded(const std::uint16_t* codes, std::size_t n_columns,
+                      const float* const* centroids, std::size_t block_size, const float* x,
+                      std::size_t n_vectors, float* sums) {
   if (n_vectors == 1) {
     multiply_tile<V, 1>(codes, n_columns, centroids, block_size, x, sums);
-  } else if (n_vectors == 2 || V::kDirectVectors == 2) {
+  } else if (n_vectors == 2 || V::kDecodeVectors == 2) {
     multiply_tile<V, 2>(codes, n_columns, centroids, block_size, x, sums);
   } else {
-    multiply_tile<V, V::kDirectVectors>(codes, n_columns, centroids, block_size, x, sums);
+    multiply_tile<V, V::kDecodeVectors>(codes, n_columns, centroids, block_size, x, sums);
   }
 }
 

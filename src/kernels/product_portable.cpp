@@ -7,8 +7,8 @@ namespace {
 template <std::size_t kCount>
 struct Floats {
   static constexpr std::size_t kLanes = kCount;
-  static constexpr std::size_t kDirectRows = 4;
-  static constexpr std::size_t kDirectVectors = 2;
+  static constexpr std::size_t kDecodeRows = 4;
+  static constexpr std::size_t kDecodeVectors = 2;
 
   float raw[kCount];
 
@@ -35,22 +35,22 @@ struct Floats {
   }
 };
 
-static_assert(ProductFloats<Floats<1>> && DirectFloats<Floats<4>>);
+static_assert(ProductFloats<Floats<1>> && DecodeFloats<Floats<4>>);
 
 }  // namespace
 
 const ProductKernels product_portable = {.lanes = Floats<4>::kLanes,
-                                         .most_vectors = Floats<4>::kDirectVectors,
+                                         .most_vectors = Floats<4>::kDecodeVectors,
                                          .build = build_tables<Floats<4>>,
                                          .build_row = build_table_of_row<Floats<4>, Floats<1>>,
                                          .sweep = sweep_tables<Floats<4>>,
                                          .sweep_row = sweep_tables<Floats<1>>,
-                                         .direct = multiply_direct<Floats<4>>,
-                                         .direct_bfloat16 = nullptr,
+                                         .multiply_decoded = multiply_decoded<Floats<4>>,
+                                         .multiply_decoded_bfloat16 = nullptr,
                                          .cycles = {.build_per_vector = 1.2f,
                                                     .sweep_per_code = 1.6f,
                                                     .sweep_row_per_code = 1.0f,
-                                                    .direct_per_vector = 1.4f,
+                                                    .decoded_per_vector = 1.4f,
                                                     .bfloat16_per_vector = 0}};
 
 }  // namespace pqw::kernels

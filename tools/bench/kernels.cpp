@@ -131,15 +131,16 @@ void product(const ProductKernels& kernels) {
   sweep("product sweep, a code", kernels.sweep, lanes, kernels.cycles.sweep_per_code);
   sweep("product sweep_row, a code", kernels.sweep_row, 1, kernels.cycles.sweep_row_per_code);
   const std::vector<const float*> centroids(kColumns / kBlockSize, codebook.data());
-  const auto direct = [&](const char* name, auto kernel, float in_table) {
+  const auto decoded = [&](const char* name, auto kernel, float in_table) {
     report(name, kTileRows * kColumns * vectors, in_table, [&] {
       kernel(codes.data(), kColumns, centroids.data(), kBlockSize, x.data(), vectors, sums.data());
     });
   };
-  direct("product direct, a vector", kernels.direct, kernels.cycles.direct_per_vector);
-  if (kernels.direct_bfloat16 != nullptr) {
-    direct("product direct_bfloat16, a vector of pairs", kernels.direct_bfloat16,
-           kernels.cycles.bfloat16_per_vector);
+  decoded("product multiply_decoded, a vector", kernels.multiply_decoded,
+          kernels.cycles.decoded_per_vector);
+  if (kernels.multiply_decoded_bfloat16 != nullptr) {
+    decoded("product multiply_decoded_bfloat16, a vector of pairs",
+            kernels.multiply_decoded_bfloat16, kernels.cycles.bfloat16_per_vector);
   }
 }
 

@@ -6,7 +6,7 @@
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/product/batch_lookup_product.h"
-#include "codecs/pq/product/direct_product.h"
+#include "codecs/pq/product/decode_product.h"
 #include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
 #include "pqw/codecs/kernels.h"
@@ -140,7 +140,7 @@ TEST_P(LookupKernel, SumsOfTablesSideBySideDoNotOverflow) {
   }
 }
 
-TEST_P(LookupKernel, FloatTablesAndDirectProductsAreExact) {
+TEST_P(LookupKernel, FloatTablesAndDecodeProductsAreExact) {
   for (const Case& c : kCases) {
     const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
     const auto x = test::normal_values(c.batch * weight.cols(), 7);
@@ -151,11 +151,11 @@ TEST_P(LookupKernel, FloatTablesAndDirectProductsAreExact) {
     const MutableMatrix y_view{y.data(), c.batch, weight.rows()};
     product.multiply(0, x_view, y_view, false);
     EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-6) << to_string(c.shape);
-    DirectProduct(weight, tiles, *table().product, DirectProduct::Operand::kFloat)
+    DecodeProduct(weight, tiles, *table().product, DecodeProduct::Operand::kFloat)
         .multiply(0, x_view, y_view, false);
     EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 3e-6) << to_string(c.shape);
-    if (table().product->direct_bfloat16 == nullptr) continue;
-    DirectProduct(weight, tiles, *table().product, DirectProduct::Operand::kBfloat16)
+    if (table().product->multiply_decoded_bfloat16 == nullptr) continue;
+    DecodeProduct(weight, tiles, *table().product, DecodeProduct::Operand::kBfloat16)
         .multiply(0, x_view, y_view, false);
     // Both factors of a product are off by 2^-9 at most, and a sum of products by no more than
     // twice that of the sum of their magnitudes; in the norm, over many products, by far less.

@@ -71,8 +71,8 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
       const std::size_t n = std::min(kColumnsAtOnce, cols - column);
       decode_tile(weight, cols, first + i * kTileRows, n_rows, column, n,
                   tiles.data() + worker * tile_floats);
-      kernels.direct(rows.data(), n, &tile, kColumnsAtOnce, panel.values + column * n_lanes,
-                     panel.n_vectors, tile_sums);
+      kernels.multiply_decoded(rows.data(), n, &tile, kColumnsAtOnce,
+                               panel.values + column * n_lanes, panel.n_vectors, tile_sums);
     }
     write_tile(tile_sums, i, 0, panel.first_row, panel.n_rows, n_lanes, y);
   });

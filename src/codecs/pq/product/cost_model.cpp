@@ -93,7 +93,7 @@ double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernel
 
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
   return panel_cycles(size, kernels,
-                      static_cast<double>(size.n_columns) * kernels.cycles.direct_per_vector,
+                      static_cast<double>(size.n_columns) * kernels.cycles.decoded_per_vector,
                       kTransposeCycles);
 }
 

@@ -47,20 +47,20 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
       tiles_(weight, kernels_.lookup->interleaved_narrow) {
   if (cols() == 0) return;
   batch_lookup_.emplace(weight, tiles_, *kernels_.product);
-  decode_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kFloat);
+  decode_.emplace(weight, tiles_, *kernels_.product, DecodeProduct::Operand::kFloat);
   if (options.precision != Precision::kExact) add_rounded_products(weight);
 }
 
 void PqProduct::add_rounded_products(const PqWeight& weight) {
   const bool fast = options_.precision == Precision::kFast;
-  const bool has_bfloat16 = fast && kernels_.product->direct_bfloat16 != nullptr &&
-                            DirectProduct::holds_bfloat16(weight.codebooks);
+  const bool has_bfloat16 = fast && kernels_.product->multiply_decoded_bfloat16 != nullptr &&
+                            DecodeProduct::holds_bfloat16(weight.codebooks);
   if (!has_bfloat16 && !has_integer_tables(weight)) return;
   const TableErrorMeter meter(weight, *decode_);
   constexpr double kBfloat16Error = 0x1p-8;  // of a product of two values, each rounded
   const double most = kSingleRowError * documented_error(options_.precision);
   if (has_bfloat16 && meter.cancellation() * kBfloat16Error <= most) {
-    decode_bf16_.emplace(weight, tiles_, *kernels_.product, DirectProduct::Operand::kBfloat16);
+    decode_bf16_.emplace(weight, tiles_, *kernels_.product, DecodeProduct::Operand::kBfloat16);
   }
   if (has_integer_tables(weight)) add_integer_tables(weight, meter);
 }

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "codecs/pq/product/batch_lookup_product.h"
-#include "codecs/pq/product/direct_product.h"
+#include "codecs/pq/product/decode_product.h"
 #include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
 #include "codecs/pq/product/table_error.h"
@@ -57,8 +57,8 @@ class PqProduct : public Product {
   std::optional<LookupProduct> lookup_;             // when the precision and the codes allow it
   std::optional<FloatLookupProduct> batch_lookup_;  // when there are columns
   std::optional<BatchLookupProduct> batch_lookup_integers_;  // finer than lookup_ for kFast
-  std::optional<DirectProduct> decode_;                      // when there are columns
-  std::optional<DirectProduct> decode_bf16_;  // when the precision and the processor allow it
+  std::optional<DecodeProduct> decode_;                      // when there are columns
+  std::optional<DecodeProduct> decode_bf16_;  // when the precision and the processor allow it
 };
 
 // A PqProduct, or for ServeLayout::kRows a PqRows.

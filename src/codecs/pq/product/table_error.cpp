@@ -20,7 +20,7 @@ constexpr double kDeviations = 4;
 
 }  // namespace
 
-TableErrorMeter::TableErrorMeter(const PqWeight& weight, const DirectProduct& floats)
+TableErrorMeter::TableErrorMeter(const PqWeight& weight, const DecodeProduct& floats)
     : matrix_(matrix_shape(weight.shape)) {
   weigh(weight);
   range_rows_ = std::min(kRangeRows, matrix_.rows);
@@ -79,7 +79,7 @@ double TableErrorMeter::cancellation() const {
   return std::pow(std::max(kLeast, 1 - variance + kQuantile * std::sqrt(variance)), -1.5);
 }
 
-void TableErrorMeter::multiply(const PqWeight& weight, const DirectProduct& floats) {
+void TableErrorMeter::multiply(const PqWeight& weight, const DecodeProduct& floats) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   x_.resize(n_x_ * weight.cols());

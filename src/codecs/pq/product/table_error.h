@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "codecs/pq/product/batch_lookup_product.h"
-#include "codecs/pq/product/direct_product.h"
+#include "codecs/pq/product/decode_product.h"
 #include "codecs/pq/product/lookup_product.h"
 
 namespace pqw {
@@ -21,7 +21,7 @@ struct TableError {
 class TableErrorMeter {
  public:
   // `floats` are the products to compare with.
-  TableErrorMeter(const PqWeight& weight, const DirectProduct& floats);
+  TableErrorMeter(const PqWeight& weight, const DecodeProduct& floats);
 
   // How many times as short as that unit y may be by chance where few rows of W weigh, so that an
   // error shows as much more; 1 where many do.
@@ -36,7 +36,7 @@ class TableErrorMeter {
   TableError measure_any(const Product& integers) const;
 
   void weigh(const PqWeight& weight);
-  void multiply(const PqWeight& weight, const DirectProduct& floats);
+  void multiply(const PqWeight& weight, const DecodeProduct& floats);
 
   MatrixShape matrix_;
   double effective_rows_ = 0;  // that would weigh as much if all were alike: (Σ‖W_r‖²)² / Σ‖W_r‖⁴

@@ -9,15 +9,15 @@
 
 namespace pqw {
 
-class DirectProduct {
+class DecodeProduct {
  public:
   // Of floats, or of bfloat16 values whose products are summed as floats: an operand of the kernel
   // is a column, or a pair of columns in the bits of a float.
   enum class Operand { kFloat, kBfloat16 };
 
   // `tiles` must outlive the product. REQUIRES: weight.cols() > 0; for kBfloat16
-  // kernels.direct_bfloat16.
-  DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
+  // kernels.multiply_decoded_bfloat16.
+  DecodeProduct(const PqWeight& weight, const CodeTiles& tiles,
                 const kernels::ProductKernels& kernels, Operand operand);
 
   // Values and products stay far from where bfloat16 kernels flush to zero or overflow.

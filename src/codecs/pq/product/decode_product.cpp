@@ -1,5 +1,5 @@
 // y = x Wᵀ from codes, every centroid in the place of its codes as the operand of a matrix product.
-#include "codecs/pq/product/direct_product.h"
+#include "codecs/pq/product/decode_product.h"
 
 #include <algorithm>
 #include <bit>
@@ -31,12 +31,12 @@ float pair_of(float even, float odd) {
 
 }  // namespace
 
-bool DirectProduct::holds_bfloat16(std::span<const float> values) {
+bool DecodeProduct::holds_bfloat16(std::span<const float> values) {
   const float largest = largest_magnitude(values);  // above all bounds if a value is not finite
   return largest == 0 || (largest >= 0x1p-60f && largest <= 0x1p60f);
 }
 
-DirectProduct::DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
+DecodeProduct::DecodeProduct(const PqWeight& weight, const CodeTiles& tiles,
                              const kernels::ProductKernels& kernels, Operand operand)
     : tiles_(tiles), kernels_(kernels), operand_(operand), block_size_(weight.block_size) {
   const std::size_t d = block_size_;
@@ -45,7 +45,7 @@ DirectProduct::DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
     n_operands_ = weight.cols();
     codebooks_ = weight.codebooks;
   } else {
-    assert(kernels.direct_bfloat16 != nullptr);
+    assert(kernels.multiply_decoded_bfloat16 != nullptr);
     block_operands_ = (d + 1) / 2;
     n_operands_ = weight.positions() * block_operands_;
     for (std::size_t begin = 0; begin < weight.codebooks.size(); begin += d) {
@@ -61,7 +61,7 @@ DirectProduct::DirectProduct(const PqWeight& weight, const CodeTiles& tiles,
 }
 
 // panel[operand][lane]; lanes without a row are zero.
-void DirectProduct::fill_panel(ConstMatrix x, std::size_t first, std::size_t n_rows,
+void DecodeProduct::fill_panel(ConstMatrix x, std::size_t first, std::size_t n_rows,
                                std::size_t n_lanes, float* panel) const {
   if (operand_ == Operand::kFloat) return transpose(x, first, n_rows, n_lanes, panel);
   std::fill_n(panel, n_operands_ * n_lanes, 0.0f);
@@ -79,13 +79,13 @@ void DirectProduct::fill_panel(ConstMatrix x, std::size_t first, std::size_t n_r
 }
 
 // Positions whose codes are unpacked at a time.
-std::size_t DirectProduct::positions_at_once() const {
+std::size_t DecodeProduct::positions_at_once() const {
   const std::size_t step = tiles_.positions_per_quad();
   const std::size_t wanted = std::max<std::size_t>(1, kColumnsAtOnce / block_size_ / step) * step;
   return std::min(wanted, tiles_.n_padded_positions());
 }
 
-std::vector<std::size_t> DirectProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
+std::vector<std::size_t> DecodeProduct::multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
                                                  bool parallel) const {
   const std::size_t lanes = kernels_.lanes;
   const std::size_t most_rows = kernels_.most_vectors * lanes;
@@ -116,10 +116,11 @@ std::vector<std::size_t> DirectProduct::multiply(std::size_t first, ConstMatrix 
   return left;
 }
 
-void DirectProduct::multiply_panel(std::size_t first, const float* panel, std::size_t n_vectors,
+void DecodeProduct::multiply_panel(std::size_t first, const float* panel, std::size_t n_vectors,
                                    std::size_t first_row, std::size_t n_rows, MutableMatrix y,
                                    bool parallel, std::uint16_t* codes, float* sums) const {
-  const auto kernel = operand_ == Operand::kFloat ? kernels_.direct : kernels_.direct_bfloat16;
+  const auto kernel =
+      operand_ == Operand::kFloat ? kernels_.multiply_decoded : kernels_.multiply_decoded_bfloat16;
   const std::size_t n_lanes = n_vectors * kernels_.lanes;
   const std::size_t first_tile = first / kTileRows;
   const std::size_t n_tiles = (first + y.cols() + kTileRows - 1) / kTileRows - first_tile;
