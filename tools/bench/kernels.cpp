@@ -1,5 +1,5 @@
-// The cycles of the kernels' inner loops, beside those in the kernels' tables by which PqLookup
-// chooses a method (src/codecs/pq/cost_model.cpp).
+// The cycles of the kernels' inner loops, beside those in the kernels' tables by which PqProduct
+// chooses a method (src/codecs/pq/product/cost_model.cpp).
 //
 // Operands are as large as those that the products hand to a kernel at a time, and stay in the
 // caches. A run counts the fastest of many: others share the processor.

@@ -72,9 +72,9 @@ void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, con
     const std::size_t first = rows.begin;
     const double* part = a + first * (op_a == Op::kNone ? lda : 1);
     const BlasCall call;
-    library.dgemm(CblasRowMajor, as_blas(op_a), as_blas(op_b),
-                  as_int(rows.end - first), as_int(n), as_int(k), 1.0, part, as_int(lda), b,
-                  as_int(ldb), add ? 1.0 : 0.0, c + first * n, as_int(n));
+    library.dgemm(CblasRowMajor, as_blas(op_a), as_blas(op_b), as_int(rows.end - first), as_int(n),
+                  as_int(k), 1.0, part, as_int(lda), b, as_int(ldb), add ? 1.0 : 0.0, c + first * n,
+                  as_int(n));
   });
 }
 

@@ -161,7 +161,7 @@ std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
   const std::size_t settle = exploring_iterations(options);
   Run run = best_run({{sample, blocks.d}, weights, options, sample_codes, on_iteration}, settle);
   constexpr std::size_t kLongSteps =
-      3;  // overshooting steps, from the optimum of the sample towards that of all blocks
+      3;  // over-relaxed steps, from the optimum of the sample towards that of all blocks
   iterate(problem, 0, settle, settle + kLongSteps, options.iterations, run);
   return run.codebook;
 }
