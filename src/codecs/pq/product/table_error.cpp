@@ -38,8 +38,9 @@ void TableErrorMeter::weigh(const PqWeight& weight) {
   column_squares_.resize(n_positions * d);
   std::vector<double> row_squares(matrix_.rows), lengths(n);
   std::vector<std::size_t> counts(n);
+  const std::vector<std::uint32_t> groups = group_of_positions(weight);
   for (std::size_t p = 0; p < n_positions; ++p) {
-    const float* codebook = weight.codebook_of(p);
+    const float* codebook = weight.codebooks.data() + groups[p] * n * d;
     const std::size_t width = std::min(d, matrix_.cols - p * d);
     for (std::size_t k = 0; k < n; ++k) {
       lengths[k] = 0;
