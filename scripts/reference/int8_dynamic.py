@@ -67,13 +67,13 @@ class Pqw:
         path = self.directory / (name + ".safetensors")
         safetensors_io.write(path, tensors)
         archive = self.directory / (name + ".h5")
-        self.run("tools/pqw/pqw", "quantize", path, "-o", archive, "--force", "--quiet",
+        self.run("tools/cli/pqw", "quantize", path, "-o", archive, "--force", "--quiet",
                  "--codec", "int8", "--activations", "batch")
         return archive
 
     def decode(self, archive):
         path = self.directory / "decoded.safetensors"
-        self.run("tools/pqw/pqw", "decode", archive, "-o", path, "--force", "--quiet")
+        self.run("tools/cli/pqw", "decode", archive, "-o", path, "--force", "--quiet")
         return safetensors_io.read(path)
 
     def forward(self, archive, x):

@@ -6,8 +6,8 @@
 #include "archive/layout.h"
 #include "archive/source.h"
 #include "h5/context.h"
-#include "io/wire.h"
-#include "io/worker.h"
+#include "isolate/wire.h"
+#include "isolate/worker.h"
 
 namespace pqw::archive {
 namespace {

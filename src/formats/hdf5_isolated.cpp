@@ -7,8 +7,8 @@
 #include "formats/expansion.h"
 #include "formats/hdf5_file.h"
 #include "formats/where.h"
-#include "io/wire.h"
-#include "io/worker.h"
+#include "isolate/wire.h"
+#include "isolate/worker.h"
 
 namespace pqw {
 namespace {

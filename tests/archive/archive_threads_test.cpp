@@ -1,7 +1,7 @@
 // Archives that several threads read at the same time.
 #include <gtest/gtest.h>
 
-#include "io/sandbox.h"
+#include "isolate/sandbox.h"
 #include "pqw/archive/archive.h"
 #include "tests/archive/samples.h"
 #include "tests/read_by_threads.h"

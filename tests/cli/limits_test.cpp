@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "io/sandbox.h"
+#include "isolate/sandbox.h"
 #include "tests/cli/cli_testing.h"
 #include "tests/deny_calls.h"
 

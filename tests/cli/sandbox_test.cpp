@@ -1,6 +1,6 @@
 // Systems that do not allow the sandbox, as containers do: the file is not blamed, and --trusted
 // does without.
-#include "io/sandbox.h"
+#include "isolate/sandbox.h"
 
 #include <cerrno>
 

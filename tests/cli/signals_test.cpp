@@ -1,7 +1,7 @@
 // Signals that end the tool leave nothing behind, and the exit status tells of them.
 #include <sys/resource.h>
 
-#include "io/sandbox.h"
+#include "isolate/sandbox.h"
 #include "tests/cli/cli_testing.h"
 
 namespace pqw {

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "io/sandbox.h"
+#include "isolate/sandbox.h"
 #include "pqw/formats/weight_file.h"
 #include "tests/formats/file_testing.h"
 #include "tests/read_by_threads.h"

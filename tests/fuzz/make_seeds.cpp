@@ -4,7 +4,7 @@
 #include <fstream>
 #include <numeric>
 
-#include "io/wire.h"
+#include "isolate/wire.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/alias.h"
 #include "pqw/codecs/carried.h"

@@ -1,5 +1,5 @@
 // Fuzz target: recipes in YAML.
-#include "pqw/pipeline/recipe.h"
+#include "pqw/compress/recipe.h"
 
 #include "tests/fuzz/target.h"
 

@@ -1,5 +1,5 @@
 // Fuzz target: records of compressed tensors, as an archive gives them to the codecs.
-#include "io/wire.h"
+#include "isolate/wire.h"
 #include "pqw/codecs/alias.h"
 #include "pqw/codecs/carried.h"
 #include "pqw/codecs/weight.h"

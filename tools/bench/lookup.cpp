@@ -15,12 +15,12 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "cli/bench_dense.h"
+#include "cli/environment.h"
+#include "cli/text_table.h"
 #include "em_median.h"
 #include "lookup_contenders.h"
-#include "pqw/bench_dense.h"
 #include "pqw/codecs/kernels.h"
-#include "pqw/environment.h"
-#include "pqw/text_table.h"
 
 namespace pqw::bench {
 namespace {

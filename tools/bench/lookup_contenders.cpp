@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <random>
 
-#include "pqw/bench_dense.h"
+#include "cli/bench_dense.h"
 
 namespace pqw::bench {
 

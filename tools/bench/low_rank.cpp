@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/environment.h"
 #include "pqw/codecs/low_rank_encode.h"
-#include "pqw/environment.h"
 #include "pqw/formats/weight_file.h"
 
 namespace {

@@ -1,0 +1,52 @@
+// Whole files: weights in, archive out.
+#pragma once
+
+#include <string>
+
+#include "pqw/codecs/encode.h"
+#include "pqw/compress/recipe.h"
+#include "pqw/io/read_options.h"
+#include "pqw/pipeline/report.h"
+
+namespace pqw {
+
+// Follows the work, one call at a time; on_iteration may come from other threads than the rest, and
+// for several small tensors at once, of which on_tensor named the first. An exception ends the work
+// and passes through; no output is left behind.
+class CompressObserver : public EmObserver {
+ public:
+  virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
+  virtual void on_tensor(const TensorInfo& info) = 0;
+  virtual void on_tensor_done(const TensorReport& report) = 0;
+  // The tensors done so far are kept in that folder: the run can be resumed.
+  virtual void on_kept(const std::string& folder) { (void)folder; }
+  // The tensors cannot be kept, and those kept so far were removed; the work goes on.
+  virtual void on_not_kept(const std::string& why) { (void)why; }
+};
+
+enum class Resume { kNo, kYes };
+
+// Compresses the tensors that the recipe selects and stores all others as they are. Equal tensors
+// are stored once. A tensor that would not shrink, or would be lost (its relative error is 1 or
+// more, so zeros would be as close), gets its fallback or stays plain; the report says why. Decoded
+// weights are finite in their own type. Large tensors are in memory one at a time; small ones are
+// encoded side by side. Equal input, recipe and seeds give equal bytes. Finished tensors are kept
+// in `<output>.pqw.parts` until the output is complete, if they can be. With Resume::kYes, a run
+// takes the tensors that an interrupted run kept, if input, settings and program are the same; the
+// output has the same bytes as without the interruption. Errors: those of open_weights, make_plan,
+// read_floats, encode and ArchiveWriter. kInvalidArgument: the input is an archive; or, before any
+// work: the output is the input or the recipe's file under any name, or has the extension of
+// another format. kNotCarried: the input holds numbers that cannot become a tensor, and the recipe
+// does not say to skip them. kNotFound: the input holds no tensor.
+Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
+                bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo,
+                const ReadOptions& options = {});
+
+// A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
+// the input. Learns only if the report depends on it: joint layers, quantized factors, weights near
+// the limits of their type, few iterations (codecs/foresight.h). Checks `output` as compress does,
+// unless it is empty.
+Report plan_compression(const std::string& input, const Recipe& recipe,
+                        const std::string& output = "", const ReadOptions& options = {});
+
+}  // namespace pqw

@@ -1,0 +1,250 @@
+#include "pqw/compress/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+const std::vector<TensorInfo> kTensors{
+    {"conv.weight", DType::kF32, {64, 32, 3, 3}},
+    {"conv.bias", DType::kF32, {64}},
+    {"fc.weight", DType::kF16, {10, 64}},
+    {"steps", DType::kI64, {4, 4}},
+    {"none", DType::kF32, {0, 8}},
+};
+
+const PqOptions& pq_of(const PlanEntry& entry) { return std::get<PqOptions>(entry.options); }
+
+TEST(MakePlan, SaysWhyATensorStaysPlain) {
+  const auto plan = make_plan(kTensors, {.defaults = {{"codec", "pq"}}});
+  ASSERT_EQ(plan.size(), kTensors.size());
+  EXPECT_TRUE(plan[0].compress);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
+  EXPECT_EQ(plan[1].reason, "rank below 2");
+  EXPECT_TRUE(plan[2].compress);
+  EXPECT_EQ(pq_of(plan[2]).block_size, 4u);
+  EXPECT_EQ(plan[3].reason, "not a float tensor");
+  EXPECT_EQ(plan[4].reason, "no elements");
+}
+
+TEST(MakePlan, IncludeAndExcludeSelect) {
+  const auto plan = make_plan(kTensors, {.include = {"weight"}, .exclude = {"^fc"}});
+  EXPECT_TRUE(plan[0].compress);
+  EXPECT_EQ(plan[2].reason, "excluded");
+  EXPECT_EQ(make_plan(kTensors, {.include = {"fc"}})[0].reason, "not included");
+}
+
+TEST(MakePlan, FirstMatchingRuleCountsOnTopOfTheDefaults) {
+  const Recipe recipe{.defaults = {{"centroids", "64"}, {"block_size", "4"}},
+                      .rules = {{"fc", {{"codec", "plain"}}},
+                                {"weight", {{"block_size", "auto"}, {"seed", "7"}}},
+                                {"conv", {{"seed", "8"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
+  EXPECT_EQ(pq_of(plan[0]).n_centroids, 64u);
+  EXPECT_EQ(pq_of(plan[0]).seed, 7u);
+  EXPECT_EQ(plan[2].reason, "codec plain");
+}
+
+TEST(MakePlan, BlocksAreNoLongerThanARow) {
+  const std::vector<TensorInfo> tensors{{"thin", DType::kF32, {5000, 3}},
+                                        {"kernel", DType::kF32, {500, 2, 1, 1}}};
+  const auto automatic =
+      make_plan(tensors, {.defaults = {{"codec", "pq"}, {"block_size", "auto"}}});
+  EXPECT_EQ(pq_of(automatic[0]).block_size, 3u);
+  EXPECT_EQ(pq_of(automatic[1]).block_size, 2u);
+  const auto asked = make_plan(tensors, {.defaults = {{"codec", "pq"}, {"block_size", "1048576"}}});
+  EXPECT_EQ(pq_of(asked[0]).block_size, 3u);
+}
+
+TEST(MakePlan, ARuleThatChangesTheCodecLeavesItsOptionsBehind) {
+  const Recipe recipe{.defaults = {{"centroids", "64"}, {"fallback.codec", "pq"}},
+                      .rules = {{"fc", {{"codec", "plain"}}}, {"conv", {{"codec", "pq"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(plan[2].reason, "codec plain");
+  EXPECT_EQ(pq_of(plan[0]).n_centroids, 64u) << "the same codec keeps them";
+}
+
+TEST(MakePlan, FallbacksAreOptionsOfTheirOwn) {
+  const Recipe recipe{.defaults = {{"fallback.block_size", "2"}},
+                      .rules = {{"fc", {{"fallback.codec", "plain"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(std::get<PqOptions>(plan[0].fallback.value()).block_size, 2u);
+  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
+  EXPECT_FALSE(plan[2].fallback.has_value()) << "plain is what remains anyway";
+}
+
+TEST(CheckRecipe, NeedsNoTensors) {
+  EXPECT_NO_THROW(check_recipe({.rules = {{"decoder", {{"block_size", "auto"}}}}}));
+  EXPECT_THROW(check_recipe({.include = {"("}}), Error);
+  EXPECT_THROW(check_recipe({.exclude = {"["}}), Error);
+  EXPECT_THROW(check_recipe({.rules = {{"*", {}}}}), Error);
+  EXPECT_THROW(check_recipe({.rules = {{"a", {{"codec", "zip"}}}}}), Error);
+  EXPECT_THROW(check_settings({{"seed", "x"}}), Error);
+  EXPECT_THROW(check_settings({{"thin", "plain"}}), Error);
+  EXPECT_NO_THROW(check_settings({{"thin", "same"}}));
+}
+
+// What the plan has in mind for one tensor of floats, other than to leave it plain.
+std::string planned(const Shape& shape, const Recipe& recipe = {}) {
+  const std::vector<TensorInfo> tensors{{"w", DType::kF32, shape}};
+  const auto plan = make_plan(tensors, recipe);
+  EXPECT_TRUE(plan[0].compress);
+  return codec_name(plan[0].options) + (plan[0].note.empty() ? "" : " " + plan[0].note);
+}
+
+TEST(MakePlan, ThinTensorsAreInt8) {
+  EXPECT_EQ(planned({512, 1, 3, 3}), "int8 thin: int8") << "depthwise";
+  EXPECT_EQ(planned({4096, 1, 9}), "int8 thin: int8") << "in one dimension";
+  EXPECT_EQ(planned({16384, 1}), "pq") << "a matrix of one column";
+  EXPECT_EQ(planned({512, 2, 3, 3}), "pq") << "2 channels a group";
+  EXPECT_EQ(planned({1, 1024, 3, 3}), "pq") << "one output";
+  EXPECT_EQ(planned({64, 128}), "pq") << "8192 weights";
+  EXPECT_EQ(planned({8191, 1}), "int8 thin: int8");
+}
+
+TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
+  const Shape thin{512, 1, 3, 3};
+  EXPECT_EQ(planned(thin, {.defaults = {{"codec", "pq"}}}), "pq");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"codec", "pq"}}}}}), "pq");
+  EXPECT_EQ(planned(thin, {.defaults = {{"codec", "low_rank"}, {"rank", "1"}}}), "low_rank");
+  EXPECT_EQ(planned(thin, {.defaults = {{"block_size", "9"}}}), "int8 thin: int8") << "no codec";
+  EXPECT_EQ(planned(thin, {.defaults = {{"fallback.codec", "pq"}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"block_size", "2"}}}}}), "pq") << "an option of pq";
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"non_finite", "plain"}}}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"block_size", "2"}, {"thin", "int8"}}}}}),
+            "int8 thin: int8");
+  const std::vector<TensorInfo> two{{"a", DType::kF32, thin}, {"b", DType::kF32, thin}};
+  const auto plan = make_plan(two, {.rules = {{"a", {{"codec", "pq"}}}}});
+  EXPECT_EQ(codec_name(plan[0].options), "pq");
+  EXPECT_EQ(codec_name(plan[1].options), "int8") << "the rule is not for this one";
+}
+
+TEST(MakePlan, ThinCanBeSaidOfAnyCodec) {
+  const Shape thin{512, 1, 3, 3};
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "same"}}}), "pq");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}, {"codec", "pq"}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}}, .rules = {{"w", {{"codec", "pq"}}}}}),
+            "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}}, .rules = {{"w", {{"thin", "same"}}}}}),
+            "pq");
+  EXPECT_EQ(planned({512, 2, 3, 3}, {.defaults = {{"thin", "int8"}}}), "pq") << "not thin";
+  const Recipe affine{.defaults = {{"thin", "int8"}, {"codec", "int8"}, {"scheme", "affine"}}};
+  EXPECT_EQ(planned(thin, affine), "int8") << "keeps its options";
+}
+
+TEST(MakePlan, ThinTensorsStayPlainWhereOthersWould) {
+  const std::vector<TensorInfo> tensors{{"a.weight", DType::kF32, {8, 8}},
+                                        {"b.weight", DType::kF32, {8, 8}},
+                                        {"b.bias", DType::kF32, {8}},
+                                        {"b.table", DType::kI8, {8, 8}}};
+  auto plan = make_plan(tensors, {.include = {"^b"}});
+  EXPECT_EQ(plan[0].reason, "not included");
+  EXPECT_EQ(codec_name(plan[1].options), "int8");
+  EXPECT_EQ(plan[2].reason, "rank below 2");
+  EXPECT_EQ(plan[3].reason, "not a float tensor");
+  plan = make_plan(tensors, {.rules = {{"a", {{"codec", "plain"}}}}, .exclude = {"^b"}});
+  EXPECT_EQ(plan[0].reason, "codec plain");
+  EXPECT_EQ(plan[1].reason, "excluded");
+  EXPECT_FALSE(make_plan(tensors, {.defaults = {{"fallback.codec", "pq"}}})[0].fallback)
+      << "int8 or plain";
+}
+
+TEST(CheckRecipe, SettingsWithoutEffectAreRefusedWhereTheyAreAskedFor) {
+  const auto refused = [](const Recipe& recipe) {
+    try {
+      check_recipe(recipe);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string no_seed = "seed=1: form=tt draws nothing at random; use form=cp";
+  const Settings tt = {{"codec", "tensorized"}, {"seed", "1"}};
+  EXPECT_EQ(refused({.defaults = tt}), no_seed);
+  EXPECT_EQ(refused({.rules = {{"fc", tt}}}), no_seed);
+  EXPECT_EQ(refused({.defaults = {{"codec", "tensorized"}}, .rules = {{"fc", {{"seed", "1"}}}}}),
+            no_seed);
+  EXPECT_EQ(refused({.defaults = tt, .rules = {{"fc", {{"rank", "4"}}}}}), no_seed)
+      << "no rule uses it either";
+  EXPECT_EQ(refused({.defaults = tt, .rules = {{"fc", {{"form", "cp"}}}, {"b", {{"rank", "4"}}}}}),
+            "")
+      << "a rule uses it";
+  EXPECT_EQ(
+      refused({.defaults = {{"reassign", "split"}}, .rules = {{"fc", {{"engine", "faiss"}}}}}), "")
+      << "inherited";
+  EXPECT_EQ(refused({.defaults = {{"engine", "faiss"}}, .rules = {{"fc", {{"explore", "9"}}}}}),
+            "explore=9: engine=faiss does not support it; use engine=native");
+  EXPECT_EQ(refused({.defaults = {{"fallback.codec", "pq"}, {"non_finite", "error"}},
+                     .rules = {{"fc", {{"codec", "plain"}}}}}),
+            "");
+  EXPECT_EQ(refused({.defaults = {{"codec", "plain"}, {"fallback.codec", "pq"}}}),
+            "fallback.codec=pq: codec=plain needs no fallback");
+  EXPECT_EQ(refused({.defaults = {{"codec", "low_rank"},
+                                  {"factors.codec", "tensorized"},
+                                  {"factors.iterations", "4"}}}),
+            "factors.iterations=4: form=tt is computed without iterations; use form=cp or tucker");
+}
+
+TEST(MakePlan, SettingsThatOnlySomeRulesUseReachThese) {
+  const Recipe recipe{.defaults = {{"codec", "tensorized"}, {"seed", "7"}, {"rank", "3"}},
+                      .rules = {{"conv", {{"form", "cp"}}}}};
+  const auto plan = make_plan(kTensors, recipe);
+  EXPECT_EQ(std::get<TensorizedOptions>(plan[0].options).seed, 7u);
+  EXPECT_EQ(std::get<TensorizedOptions>(plan[2].options).seed, 0u);
+}
+
+TEST(MakePlan, PatternsThatMatchNothingOrMeanNothingAreErrors) {
+  EXPECT_THROW(make_plan(kTensors, {.include = {"decoder"}}), Error);
+  EXPECT_THROW(make_plan(kTensors, {.exclude = {"decoder"}}), Error);
+  EXPECT_THROW(make_plan(kTensors, {.rules = {{"decoder", {}}}}), Error);
+  EXPECT_THROW(make_plan(kTensors, {.include = {"("}}), Error);
+  EXPECT_THROW(make_plan(kTensors, {.defaults = {{"centroids", "1"}}}), Error);
+  EXPECT_THROW(make_plan(kTensors, {.rules = {{"bias", {{"codec", "zip"}}}}}), Error);
+}
+
+Pattern standing_at(const char* where, const char* text, bool optional = false) {
+  Pattern pattern(text);
+  pattern.where = where;
+  pattern.optional = optional;
+  return pattern;
+}
+
+std::string message_of(const Recipe& recipe) {
+  try {
+    make_plan(kTensors, recipe);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(MakePlan, ErrorsSayWhereThePatternStands) {
+  EXPECT_EQ(message_of({.exclude = {standing_at("--exclude", "decoder")}}),
+            "--exclude: pattern 'decoder' matches no tensor");
+  EXPECT_EQ(message_of({.include = {standing_at("r.yaml: line 7", "(")}}),
+            "r.yaml: line 7: pattern '(': missing ): (");
+  EXPECT_EQ(message_of({.rules = {{standing_at("r.yaml: line 2", "decoder"), {}}}}),
+            "r.yaml: line 2: pattern 'decoder' matches no tensor");
+  EXPECT_THAT(message_of({.rules = {{standing_at("--set", "fc"), {{"codec", "zip"}}}}}),
+              testing::StartsWith("--set: codec=zip: "));
+  EXPECT_THAT(message_of({.rules = {{"fc", {{"codec", "tensorized"}, {"out", "3x3"}}}}}),
+              testing::StartsWith("tensor 'fc.weight': out=3x3: "));
+}
+
+TEST(MakePlan, OptionalPatternsMayMatchNothing) {
+  const Pattern decoder = standing_at("r.yaml: line 1", "decoder", true);
+  const auto plan =
+      make_plan(kTensors, {.rules = {{decoder, {{"codec", "int8"}}}}, .exclude = {decoder, "^fc"}});
+  EXPECT_EQ(plan[2].reason, "excluded");
+  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
+  // Nothing is included where nothing matches.
+  EXPECT_EQ(make_plan(kTensors, {.include = {decoder}})[0].reason, "not included");
+}
+
+}  // namespace
+}  // namespace pqw

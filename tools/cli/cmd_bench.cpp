@@ -1,0 +1,162 @@
+// pqw bench: how fast the weights of an archive are served.
+#include "cli/cmd_bench.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/bench_dense.h"
+#include "cli/bench_report.h"
+#include "cli/console.h"
+#include "cli/usage.h"
+#include "pqw/core/error.h"
+#include "pqw/core/text.h"
+#include "pqw/pipeline/select.h"
+#include "pqw/pipeline/source.h"
+
+namespace pqw::tool {
+namespace {
+
+constexpr const char* kFooter = R"(Columns:
+  dense us   the product with the decoded float32 weight by OpenBLAS: the faster of sgemm and,
+             row by row of x, sgemv
+  served us  the product from what the archive stores
+  ratio      dense / served: serving is so many times as fast
+  GB/s       bytes of codes that serving reads per second
+  error      of the served y against the product in double with the decoded weight, relative L2 on
+             normal x; ! marks an error above the bound that the precision promises
+Answers are checked before they are timed. Dense and served products take turns, and medians are
+shown. The same weight is used again and again, so a weight that fits in the caches stays there. A
+convolution is timed as the product of its matrix with as many patches as the batch has rows.
+Example:
+  pqw bench model.h5 --tensor fc --batch 1,16 --threads 1 --precision fast)";
+
+struct Arguments {
+  std::string archive;
+  std::string pattern;
+  std::vector<std::size_t> batches = {1, 4, 16, 64};
+  ServeOptions options;
+  ReadOptions reading;
+  bool json = false;
+  bool quiet = false;
+};
+
+// The compressed tensors whose name, or an alias of them, matches the pattern.
+std::vector<std::size_t> select(const ArchiveReader& archive, const std::string& pattern) {
+  std::vector<TensorInfo> infos;
+  for (const ArchiveEntry& entry : archive.entries()) infos.push_back(entry.info);
+  std::vector<std::size_t> indices = select_tensors(archive.path(), infos, pattern);
+  std::erase_if(indices,
+                [&](std::size_t i) { return is_exact(archive, stored_index(archive, i)); });
+  if (!indices.empty()) return indices;
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("{}: no compressed tensor{}", archive.path(),
+                          pattern.empty() ? "" : fmt::format(" matches '{}'", pattern)));
+}
+
+BenchReport run(const Arguments& arguments) {
+  require_archive(arguments.archive);
+  const ArchiveReader archive(arguments.archive, arguments.reading);
+  BenchReport report{arguments.archive, omp_get_max_threads(), arguments.options, blas_core(), {}};
+  set_blas_threads(static_cast<std::size_t>(report.n_threads));
+  const std::vector<std::size_t> indices = select(archive, arguments.pattern);
+  for (const std::size_t i : indices) {
+    const ArchiveEntry& entry = archive.entries()[i];
+    const std::string& name = entry.info.name;
+    if (!arguments.quiet) {
+      print_note(fmt::format("[{}/{}] {} {}", report.tensors.size() + 1, indices.size(), name,
+                             to_string(entry.info.shape)));
+    }
+    const Weight weight = load_weight(archive, name);
+    report.tensors.push_back({entry.info, entry.codec, summary(weight), code_bytes(weight),
+                              time_weight(name, weight, arguments.batches, arguments.options)});
+  }
+  return report;
+}
+
+void print_summary(const BenchReport& report) {
+  std::vector<double> ratios;
+  std::size_t n_less_exact = 0;
+  for (const TensorTimes& tensor : report.tensors) {
+    for (const BatchTimes& times : tensor.batches) {
+      ratios.push_back(times.ratio());
+      n_less_exact += times.as_documented ? 0 : 1;
+    }
+  }
+  const auto [least, most] = std::ranges::minmax(ratios);
+  print_note(fmt::format(
+      "threads: {}, precision: {}, dense: OpenBLAS for {}; served {:.2f} to "
+      "{:.2f} times as fast",
+      report.n_threads, to_string(report.options.precision), report.blas_core, least, most));
+  if (n_less_exact == 0) return;
+  print_note(
+      fmt::format("{} of {} answers (!) have an error above {:.1g}, the bound that the "
+                  "precision promises on normal data",
+                  n_less_exact, ratios.size(), documented_error(report.options.precision)));
+}
+
+// An option with the library's names of the choices as values; spaces become hyphens.
+template <class Choice>
+void add_choice(CLI::App& verb, const char* flag, Choice& to, std::initializer_list<Choice> choices,
+                const char* type, const char* help) {
+  std::map<std::string, Choice> by_name;
+  Words names;
+  for (const Choice choice : choices) {
+    std::string name(to_string(choice));
+    std::ranges::replace(name, ' ', '-');
+    by_name.emplace(name, choice);
+    names.push_back(name);
+  }
+  verb.add_option_function<std::string>(
+          flag,
+          [&to, by_name, names, flag](const std::string& name) {
+            require_word(flag, name, names);
+            to = by_name.at(name);
+          },
+          help)
+      ->type_name(type);
+}
+
+void add_serving_options(CLI::App& verb, ServeOptions& options) {
+  add_choice(verb, "--precision", options.precision,
+             {Precision::kExact, Precision::kHigh, Precision::kFast}, "P",
+             "how exact y is: exact, high or fast (default high)");
+  add_choice(verb, "--method", options.method,
+             {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup,
+              ServeMethod::kDecode, ServeMethod::kDecodeBf16},
+             "M",
+             "how y is computed: auto, lookup, batch-lookup, decode or decode-bf16 (default auto: "
+             "the fastest by the cost model)");
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  CLI::App& verb = *app.add_subcommand("bench", "time serving against dense products");
+  const auto arguments = std::make_shared<Arguments>();
+  verb.add_option("ARCHIVE", arguments->archive, "archive to read")->required();
+  add_tensor_option(verb, arguments->pattern);
+  verb.add_option("--batch", arguments->batches, "rows of x (default 1,4,16,64)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1 << 16))
+      ->type_name("N,...");
+  add_threads_option(verb);
+  add_trusted_option(verb, arguments->reading);
+  add_serving_options(verb, arguments->options);
+  verb.add_flag("--json", arguments->json, "print the report as JSON");
+  verb.add_flag("--quiet", arguments->quiet, "no progress, no notes");
+  verb.footer(kFooter);
+  verb.callback([arguments] {
+    const BenchReport report = run(*arguments);
+    print_result(arguments->json ? to_json(report) : to_table(report));
+    if (!arguments->quiet) print_summary(report);
+  });
+}
+
+}  // namespace pqw::tool

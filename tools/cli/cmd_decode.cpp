@@ -1,0 +1,59 @@
+// pqw decode: archive in, weights out.
+#include "cli/cmd_decode.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "cli/console.h"
+#include "cli/output.h"
+#include "cli/usage.h"
+#include "pqw/pipeline/decompress.h"
+
+namespace pqw::tool {
+namespace {
+
+struct Arguments {
+  std::string archive;
+  std::string output;
+  std::string pattern;
+  ReadOptions reading;
+  bool force = false;
+  bool quiet = false;
+};
+
+}  // namespace
+
+void add_decode(CLI::App& app) {
+  CLI::App& verb = *app.add_subcommand("decode", "decode an archive into a weight file");
+  const auto arguments = std::make_shared<Arguments>();
+  verb.add_option("ARCHIVE", arguments->archive, "archive to read")->required();
+  verb.add_option(
+          "-o,--output", arguments->output,
+          "file to write; its extension says the format: .safetensors, .npz, .h5, .hdf5, or "
+          ".npy for a single tensor")
+      ->required()
+      ->type_name("FILE");
+  add_tensor_option(verb, arguments->pattern);
+  add_threads_option(verb);
+  add_trusted_option(verb, arguments->reading);
+  verb.add_flag("--force", arguments->force, "replace an existing output");
+  verb.add_flag("--quiet", arguments->quiet, "no notes");
+  verb.footer(
+      "Names, shapes and types are those of the original file.\n"
+      "Example:\n  pqw decode model.h5 -o decoded.safetensors");
+  verb.callback([arguments] {
+    std::size_t n = 0;
+    const auto write = [&] {
+      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force,
+                     arguments->reading);
+    };
+    write_output(arguments->output, write, [&] {
+      if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));
+    });
+  });
+}
+
+}  // namespace pqw::tool

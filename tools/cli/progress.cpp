@@ -1,0 +1,113 @@
+// Progress of a compression on stderr.
+#include "cli/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "cli/console.h"
+#include "pqw/core/text.h"
+
+namespace pqw::tool {
+namespace {
+
+constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kNameWidth = 28;
+
+std::string shortened(const std::string& name) {
+  const std::string text = printable(name);
+  if (text.size() <= kNameWidth) return text;
+  std::size_t begin = text.size() - kNameWidth + 3;
+  while (begin < text.size() && (text[begin] & '\xc0') == '\x80') ++begin;  // inside a character
+  return "..." + text.substr(begin);
+}
+
+// Columns that a line may fill: a longer one would wrap, and "\r" would not come back to its start.
+std::size_t line_width() {
+  constexpr std::size_t kUnknown = 80;
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return (known ? size.ws_col : kUnknown) - 1;
+}
+
+}  // namespace
+
+volatile std::sig_atomic_t parts_are_kept = 0;
+
+Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() { erase(); }
+
+double Progress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void Progress::on_start(std::size_t n_tensors, std::size_t n_weights) {
+  n_tensors_ = n_tensors;
+  n_weights_ = n_weights;
+}
+
+void Progress::on_tensor(const TensorInfo& info) {
+  current_ = info;
+  draw(0);
+}
+
+void Progress::on_iteration(const EmIteration& iteration) { draw(iteration.iteration + 1); }
+
+void Progress::on_tensor_done(const TensorReport& report) {
+  ++n_tensors_done_;
+  n_weights_done_ += element_count(report.info.shape);
+  if (terminal_) return draw(0);
+  const std::string error =
+      report.distortion && report.compressed()
+          ? fmt::format(", relative error {:.5f}", report.distortion->relative_error())
+          : "";
+  print_talk(fmt::format("[{}/{}] {} {}: {}, {:.3f} bits/weight{}\n", n_tensors_done_, n_tensors_,
+                         printable(report.info.name), to_string(report.info.shape), report.codec,
+                         report.bits_per_weight(), error));
+}
+
+void Progress::on_kept(const std::string& folder) {
+  parts_are_kept = 1;
+  constexpr double kLongRun = 60;  // seconds, after which the user should know that nothing is lost
+  if (said_kept_ || seconds() < kLongRun) return;
+  said_kept_ = true;
+  erase();
+  print_note(
+      folder +
+      ": finished tensors are kept; if this run is interrupted, --resume continues from them");
+}
+
+void Progress::on_not_kept(const std::string& why) {
+  parts_are_kept = 0;
+  erase();
+  print_note("finished tensors are not kept: " + why);
+}
+
+void Progress::draw(std::size_t iteration) {
+  if (!terminal_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - drawn_ < std::chrono::milliseconds(50)) return;
+  drawn_ = now;
+  const double share =
+      n_weights_ == 0 ? 1 : static_cast<double>(n_weights_done_) / static_cast<double>(n_weights_);
+  const auto filled = static_cast<std::size_t>(share * kBarWidth);
+  const double rate = static_cast<double>(n_weights_done_) / seconds();
+  std::string eta = "?";
+  if (n_weights_done_ > 0) {
+    eta = fmt::format("{:.0f} s", static_cast<double>(n_weights_ - n_weights_done_) / rate);
+  }
+  const std::string line =
+      fmt::format("[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, iteration {} of {}",
+                  std::string(filled, '#'), kBarWidth, n_tensors_done_, n_tensors_, rate / 1e6, eta,
+                  iteration, shortened(current_.name));  // the name may be cut off
+  print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width()));
+}
+
+void Progress::erase() {
+  if (terminal_) print_talk("\r\x1b[K");
+}
+
+}  // namespace pqw::tool

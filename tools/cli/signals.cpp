@@ -1,0 +1,89 @@
+// Leaves nothing half-written when a signal or a library ends the tool.
+#include "cli/signals.h"
+
+#include <signal.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <initializer_list>
+#include <string_view>
+
+#include "cli/progress.h"
+#include "pqw/io/atomic_file.h"
+
+namespace pqw::tool {
+namespace {
+
+constexpr int kFailed = 1;
+
+// Signals of a fault in the program itself.
+constexpr std::array kFaults{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+
+// Signals that cannot be caught or do not end a process by default.
+constexpr std::array kOthers{SIGKILL, SIGSTOP, SIGTSTP,  SIGTTIN, SIGTTOU,
+                             SIGCONT, SIGCHLD, SIGWINCH, SIGURG};
+
+bool is_one_of(int signal, auto list) { return std::ranges::find(list, signal) != list.end(); }
+
+void set_action(int signal, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_ONSTACK;
+  ::sigfillset(&action.sa_mask);
+  (void)::sigaction(signal, &action, nullptr);
+}
+
+void print(std::initializer_list<std::string_view> texts) {
+  std::array<iovec, 4> parts{};
+  std::ranges::transform(texts, parts.begin(), [](std::string_view text) {
+    return iovec{const_cast<char*>(text.data()), text.size()};
+  });
+  (void)!::writev(STDERR_FILENO, parts.data(), static_cast<int>(texts.size()));
+}
+
+// Removes temporaries, then lets the signal end the process as if it had not been caught.
+extern "C" void on_fatal_signal(int signal) {
+  set_action(SIGPIPE, SIG_IGN);  // nobody may be reading the message
+  if (remove_temporaries_in_signal_handler() > 0) {
+    print({"\npqw: ", is_one_of(signal, kFaults) ? "crashed" : "interrupted",
+           "; the output is as it was",
+           parts_are_kept != 0 ? "; --resume continues from the finished tensors\n" : "\n"});
+  }
+  set_action(signal, SIG_DFL);
+  (void)::raise(signal);  // arrives when this returns
+}
+
+// libgomp and HDF5 call exit when memory is missing; HDF5 does so in the reader processes, too.
+extern "C" void at_exit() {
+  if (remove_temporaries_in_signal_handler() == 0) return;
+  print({"pqw: ended by a library; the output is as it was\n"});
+  std::_Exit(kFailed);
+}
+
+// A stack that has overflowed has no room for a handler.
+void use_another_stack() {
+  alignas(16) static std::array<char, 1 << 16> memory;
+  stack_t stack = {};
+  stack.ss_sp = memory.data();
+  stack.ss_size = memory.size();
+  (void)::sigaltstack(&stack, nullptr);
+}
+
+}  // namespace
+
+void leave_nothing_behind() {
+  use_another_stack();
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    struct sigaction before = {};
+    if (is_one_of(signal, kOthers) || ::sigaction(signal, nullptr, &before) != 0) continue;
+    // Keep ignored signals ignored, and handlers of a sanitizer in place.
+    if (before.sa_handler != SIG_DFL) continue;
+    set_action(signal, signal == SIGXFSZ ? SIG_IGN : on_fatal_signal);
+  }
+  std::atexit(at_exit);
+}
+
+}  // namespace pqw::tool

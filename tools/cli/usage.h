@@ -1,0 +1,36 @@
+// Wrong command lines: one line that names the mistake and the likely meaning.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "pqw/compress/recipe.h"
+#include "pqw/core/error.h"
+#include "pqw/core/nearest.h"
+#include "pqw/core/text.h"
+
+namespace pqw::tool {
+
+// Describes the mistake in one line. `arguments` start with the name of the program.
+std::string usage_message(const CLI::App& app, const std::vector<std::string>& arguments,
+                          const CLI::ParseError& error);
+
+// Runs `action` and turns an error of the library into a CLI::ValidationError of that flag.
+template <class Action>
+auto blamed_on(const char* flag, const Action& action) try {
+  return action();
+} catch (const Error& error) {
+  throw CLI::ValidationError(flag, printable(error.what()));
+}
+
+// The text of a flag as a pattern. Throws CLI::ValidationError when it is not a valid pattern.
+Pattern pattern_of(const char* flag, const std::string& text);
+
+// Throws CLI::ValidationError unless `word` is in `words`.
+void require_word(const char* flag, const std::string& word, const Words& words);
+
+// Adds --tensor, a pattern.
+void add_tensor_option(CLI::App& verb, std::string& pattern);
+
+}  // namespace pqw::tool
