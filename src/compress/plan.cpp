@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "codecs/train/option_text.h"
+#include "codecs/train/fields.h"
 #include "compress/joint_layers.h"
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"

@@ -80,7 +80,7 @@ TEST(OptionsFrom, MistypedWordsAreRecognised) {
       {{{"thinn", "plain"}}, "did you mean 'thin'?"},
       {{{"codec", "lowrank"}}, "did you mean 'low_rank'?"},
       {{{"codec", "int"}}, "did you mean 'int8'?"},
-      {{{"block_size", "auot"}}, "a whole number or auto; did you mean 'auto'?"},
+      {{{"block_size", "auot"}}, "from 1 to 1048576 or auto; did you mean 'auto'?"},
       {{{"codec", "tensorized"}, {"rank", "sam"}}, "or same; did you mean 'same'?"},
       {{{"codec", "tensorized"}, {"out", "atuo"}}, "or auto; did you mean 'auto'?"},
       {{{"init", "rand"}}, "init=rand: expected ++ or random; did you mean 'random'?"},

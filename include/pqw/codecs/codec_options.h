@@ -6,6 +6,10 @@
 
 namespace pqw {
 
+// The table of a codec's options (codecs/train/fields.h): names, ranges and help.
+template <class Options>
+class Fields;
+
 struct LowRankOptions;
 struct PlainOptions;
 struct PqOptions;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/int8.h"
 
@@ -24,6 +25,7 @@ enum class Int8Scheme {
 
 struct Int8Options {
   static constexpr const char* kCodec = "int8";
+  static const Fields<Int8Options>& fields();  // a row for each option below
 
   Granularity per = Granularity::kRow;
   Int8Scheme scheme = Int8Scheme::kSymmetric;

@@ -38,6 +38,7 @@ enum class SvdMethod {
 
 struct LowRankOptions {
   static constexpr const char* kCodec = "low_rank";
+  static const Fields<LowRankOptions>& fields();  // a row for each option below
 
   // One of the three says the rank; of those that are set_option the last one counts.
   std::size_t rank = 0;     // 1 or more; at most the smaller side

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/plain.h"
 
@@ -15,6 +16,7 @@ class EmObserver;
 
 struct PlainOptions {
   static constexpr const char* kCodec = "plain";
+  static const Fields<PlainOptions>& fields();  // a row for each option below
 };
 
 // The stages that every codec has (encode.h).

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/pq.h"
 
@@ -53,6 +54,7 @@ inline constexpr std::size_t kAutoBlockSize = 0;
 
 struct PqOptions {
   static constexpr const char* kCodec = "pq";
+  static const Fields<PqOptions>& fields();  // a row for each option below
 
   std::size_t block_size = 4;  // columns per block, or kAutoBlockSize
   std::size_t n_centroids =

@@ -35,6 +35,7 @@ struct TensorRank {
 
 struct TensorizedOptions {
   static constexpr const char* kCodec = "tensorized";
+  static const Fields<TensorizedOptions>& fields();  // a row for each option below
 
   TensorForm form = TensorForm::kTt;
   std::size_t n_modes = 3;  // of each side, where its modes are not given

@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "codecs/train/option_text.h"
+#include "codecs/train/fields.h"
 #include "pqw/codecs/foresight.h"
+#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {

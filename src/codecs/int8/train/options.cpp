@@ -1,28 +1,30 @@
-// Options of int8: names and texts.
-#include "codecs/train/option_text.h"
+// Options of int8: the table.
+#include "codecs/train/fields.h"
 #include "pqw/codecs/int8_encode.h"
 
 namespace pqw {
-std::string to_string(const Int8Options& options) {
-  return fmt::format("per={},scheme={},activations={}",
-                     options.per == Granularity::kRow ? "row" : "tensor",
-                     options.scheme == Int8Scheme::kSymmetric ? "symmetric" : "affine",
-                     options.activations == ActivationRange::kRow ? "row" : "batch");
+
+const Fields<Int8Options>& Int8Options::fields() {
+  using O = Int8Options;
+  static const Fields<O> kFields = {
+      Field("per", &O::per,
+            choice<Granularity>({{"row", Granularity::kRow}, {"tensor", Granularity::kTensor}}),
+            "one scale per output, or one per tensor"),
+      Field("scheme", &O::scheme,
+            choice<Int8Scheme>(
+                {{"symmetric", Int8Scheme::kSymmetric}, {"affine", Int8Scheme::kAffine}}),
+            "zero point 0, or a zero point that fits the range of the weights"),
+      Field("activations", &O::activations,
+            choice<ActivationRange>(
+                {{"row", ActivationRange::kRow}, {"batch", ActivationRange::kBatch}}),
+            "when multiplying, quantize inputs by the range of each row or of the whole batch")};
+  return kFields;
 }
 
+std::string to_string(const Int8Options& options) { return Int8Options::fields().text(options); }
+
 void set_option(Int8Options& options, std::string_view key, std::string_view value) {
-  if (key == "per") {
-    options.per = parse_word<Granularity>(
-        key, value, {{"row", Granularity::kRow}, {"tensor", Granularity::kTensor}});
-  } else if (key == "scheme") {
-    options.scheme = parse_word<Int8Scheme>(
-        key, value, {{"symmetric", Int8Scheme::kSymmetric}, {"affine", Int8Scheme::kAffine}});
-  } else if (key == "activations") {
-    options.activations = parse_word<ActivationRange>(
-        key, value, {{"row", ActivationRange::kRow}, {"batch", ActivationRange::kBatch}});
-  } else {
-    unknown_option(Int8Options::kCodec, key, {"per", "scheme", "activations"});
-  }
+  Int8Options::fields().set(options, key, value);
 }
 
 }  // namespace pqw

@@ -1,97 +1,89 @@
-// Options of low-rank weights: ranges, names and texts.
+// Options of low_rank: the table, and what depends on the shape.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "codecs/train/option_text.h"
+#include "codecs/train/fields.h"
 #include "pqw/codecs/low_rank_encode.h"
+#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
 
-constexpr const char* kShare = "a number above 0, at most 1";
+Values<double> share() { return number({.low = 0, .high = 1, .low_open = true}).or_none(0); }
 
-double parse_share(std::string_view key, std::string_view value) {
-  const auto share = parse_number<double>(key, value, kShare);
-  if (!(share > 0 && share <= 1)) bad_value(key, value, kShare);
-  return share;
-}
+bool has_energy(const LowRankOptions& o) { return o.rank == 0 && o.energy > 0; }
 
-std::string_view to_string(SvdMethod method) {
-  if (method == SvdMethod::kAuto) return "auto";
-  return method == SvdMethod::kFull ? "full" : "randomized";
+std::string draws_nothing(const LowRankOptions& o) {
+  if (o.energy > 0) return "energy needs all singular values, which svd=full finds";
+  return o.init == LowRankInit::kZeros ? "init=zeros decomposes nothing" : "";
 }
 
 }  // namespace
 
+// Of rank, dim_ratio and energy, the last one that is set counts.
+const Fields<LowRankOptions>& LowRankOptions::fields() {
+  using O = LowRankOptions;
+  static const Fields<O> kFields = {
+      Field("rank", &O::rank, count(1).or_none(0), "rank of the factors").then([](O& o) {
+        o.energy = 0;
+      }),
+      Field("dim_ratio", &O::dim_ratio, share(),
+            "the rank as a share of the smaller side of the matrix")
+          .then([](O& o) { o.rank = 0, o.energy = 0; })
+          .written_if([](const O& o) { return o.rank == 0 && o.energy == 0; }),
+      Field("energy", &O::energy, share(),
+            "the smallest rank that keeps this share of the squared singular values")
+          .then([](O& o) { o.rank = 0; })
+          .written_if(has_energy),
+      Field("energy_of", &O::energy_of,
+            choice<LowRankEnergy>(
+                {{"squares", LowRankEnergy::kSquares}, {"values", LowRankEnergy::kValues}}),
+            "energy is a share of the squares of singular values, or of their values")
+          .unless(
+              [](const O& o) { return o.energy == 0 ? "it has an effect only with energy" : ""; })
+          .written_if(has_energy),
+      Field("init", &O::init,
+            choice<LowRankInit>(
+                {{"spectral", LowRankInit::kSpectral}, {"zeros", LowRankInit::kZeros}}),
+            "factors from the singular value decomposition, or factors of zeros to be trained "
+            "elsewhere"),
+      Field("svd", &O::svd,
+            choice<SvdMethod>({{"auto", SvdMethod::kAuto},
+                               {"full", SvdMethod::kFull},
+                               {"randomized", SvdMethod::kRandomized}}),
+            "how singular values are found; auto: randomized for ranks up to an eighth of the "
+            "smaller side, else full")
+          .unless([](const O& o) {
+            const bool finds_all = o.energy > 0 && o.svd != SvdMethod::kRandomized;
+            return finds_all ? "" : draws_nothing(o);
+          }),
+      Field("seed", &O::seed, count<std::uint64_t>(), "seed of the random vectors")
+          .unless([](const O& o) {
+            const std::string why = draws_nothing(o);
+            const bool full = why.empty() && o.svd == SvdMethod::kFull;
+            return full ? "svd=full draws nothing at random" : why;
+          })};
+  return kFields;
+}
+
 void validate(const LowRankOptions& options) {
-  const auto require = [](bool ok, const char* message) {
-    if (!ok) throw Error(ErrorCode::kInvalidArgument, message);
-  };
-  require(options.dim_ratio >= 0 && options.dim_ratio <= 1,
-          "dim_ratio: expected a number above 0, at most 1");
-  require(options.energy >= 0 && options.energy <= 1,
-          "energy: expected a number above 0, at most 1");
-  require(options.rank > 0 || options.dim_ratio > 0 || options.energy > 0,
-          "low_rank needs one of rank, dim_ratio and energy");
+  LowRankOptions::fields().check(options);
+  if (options.rank > 0 || options.dim_ratio > 0 || options.energy > 0) return;
+  throw Error(ErrorCode::kInvalidArgument, "low_rank needs one of rank, dim_ratio and energy");
 }
 
 std::string to_string(const LowRankOptions& options) {
-  std::string rank = fmt::format("rank={}", options.rank);
-  if (options.rank == 0 && options.energy == 0)
-    rank = fmt::format("dim_ratio={}", options.dim_ratio);
-  if (options.rank == 0 && options.energy > 0) {
-    rank = fmt::format("energy={},energy_of={}", options.energy,
-                       options.energy_of == LowRankEnergy::kSquares ? "squares" : "values");
-  }
-  return fmt::format("{},init={},svd={},seed={}", rank,
-                     options.init == LowRankInit::kSpectral ? "spectral" : "zeros",
-                     to_string(options.svd), options.seed);
+  return LowRankOptions::fields().text(options);
 }
 
 void set_option(LowRankOptions& options, std::string_view key, std::string_view value) {
-  if (key == "rank") {
-    options.rank = parse_number<std::size_t>(key, value, kWholeNumber);
-    if (options.rank == 0) bad_value(key, value, "1 or more");
-    options.energy = 0;
-  } else if (key == "dim_ratio") {
-    options.dim_ratio = parse_share(key, value);
-    options.rank = 0;
-    options.energy = 0;
-  } else if (key == "energy") {
-    options.energy = parse_share(key, value);
-    options.rank = 0;
-  } else if (key == "energy_of") {
-    options.energy_of = parse_word<LowRankEnergy>(
-        key, value, {{"squares", LowRankEnergy::kSquares}, {"values", LowRankEnergy::kValues}});
-  } else if (key == "init") {
-    options.init = parse_word<LowRankInit>(
-        key, value, {{"spectral", LowRankInit::kSpectral}, {"zeros", LowRankInit::kZeros}});
-  } else if (key == "svd") {
-    options.svd = parse_word<SvdMethod>(key, value,
-                                        {{"auto", SvdMethod::kAuto},
-                                         {"full", SvdMethod::kFull},
-                                         {"randomized", SvdMethod::kRandomized}});
-  } else if (key == "seed") {
-    options.seed = parse_number<std::uint64_t>(key, value, kWholeNumber);
-  } else {
-    unknown_option(
-        LowRankOptions::kCodec, key,
-        {"rank", "dim_ratio", "energy", "energy_of", "init", "svd", "seed", "factors.KEY"});
-  }
+  LowRankOptions::fields().set(options, key, value);
 }
 
 std::string unused(const LowRankOptions& options, std::string_view key) {
-  if (key == "energy_of" && options.energy == 0) return "it has an effect only with energy";
-  if (key != "svd" && key != "seed") return "";
-  if (options.energy > 0) {
-    const bool used = key == "svd" && options.svd != SvdMethod::kRandomized;
-    return used ? "" : "energy needs all singular values, which svd=full finds";
-  }
-  if (options.init == LowRankInit::kZeros) return "init=zeros decomposes nothing";
-  if (key == "seed" && options.svd == SvdMethod::kFull) return "svd=full draws nothing at random";
-  return "";
+  return LowRankOptions::fields().unused(options, key);
 }
 
 void resolve(LowRankOptions& options, std::span<const std::size_t> shape) {

@@ -1,12 +1,17 @@
 // Weights kept as they were.
-#include "codecs/train/option_text.h"
+#include "codecs/train/fields.h"
 #include "pqw/codecs/plain_encode.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
 
-void set_option(PlainOptions&, std::string_view key, std::string_view) {
-  unknown_option(PlainOptions::kCodec, key, {});
+const Fields<PlainOptions>& PlainOptions::fields() {
+  static const Fields<PlainOptions> kFields = {};
+  return kFields;
+}
+
+void set_option(PlainOptions& options, std::string_view key, std::string_view value) {
+  PlainOptions::fields().set(options, key, value);
 }
 
 PlainWeight plan_weight(const FloatTensor& tensor, const PlainOptions&) {

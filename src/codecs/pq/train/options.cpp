@@ -1,4 +1,4 @@
-// Options of the encoder: ranges, names and texts.
+// Options of pq: the table, and what depends on the shape.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,24 +6,23 @@
 #include "codecs/pq/train/gain.h"
 #include "codecs/pq/train/initial_centroids.h"
 #include "codecs/pq/train/sample.h"
-#include "codecs/train/option_text.h"
+#include "codecs/train/fields.h"
 #include "pqw/codecs/pq_encode.h"
 
 namespace pqw {
 namespace {
 
-std::string_view to_string(Gain gain) {
-  if (gain == Gain::kUnbiased) return "unbiased";
-  return gain == Gain::kEnergy ? "energy" : "least_squares";
+std::string refused_by_faiss(const PqOptions& options) {
+  if (options.engine == Engine::kNative) return "";
+  return "engine=faiss does not support it; use engine=native";
 }
 
-std::size_t parse_block_size(std::string_view key, std::string_view value) {
-  if (value == "auto") return kAutoBlockSize;
-  const auto block_size = parse_number<std::size_t>(
-      key, value, "a whole number or auto" + did_you_mean(value, {"auto"}));
-  if (block_size == 0) bad_value(key, value, "1 to 1048576 or auto");
-  return block_size;
+std::string without_iterations(const PqOptions& options) {
+  return options.iterations == 0 ? "iterations=0 keeps the initial centroids" : "";
 }
+
+// The first reason that there is.
+std::string either(std::string first, std::string second) { return first.empty() ? second : first; }
 
 }  // namespace
 
@@ -49,94 +48,66 @@ void resolve(PqOptions& options, std::span<const std::size_t> shape) {
   options.block_size = std::min(options.block_size, cols);  // more would be padding
 }
 
-void validate(const PqOptions& options) {
-  const auto require = [](bool ok, const std::string& message) {
-    if (!ok) throw Error(ErrorCode::kInvalidArgument, message);
-  };
-  require(options.block_size <= (1u << 20),
-          fmt::format("block_size={}: expected 1 to 1048576 or auto", options.block_size));
-  require(options.n_centroids >= 2 && options.n_centroids <= 65536,
-          fmt::format("centroids={}: expected 2 to 65536", options.n_centroids));
-  require(options.n_groups >= 1, "groups=0: expected 1 or more");
-  require(options.iterations <= 1'000'000,
-          fmt::format("iterations={}: expected 0 to 1000000", options.iterations));
-  require(options.restarts <= 1000,
-          fmt::format("restarts={}: expected 0 to 1000", options.restarts));
-  require(options.explore <= 1'000'000'000,
-          fmt::format("explore={}: expected 0 to 1000000000", options.explore));
-  require(options.tolerance >= 0 && options.tolerance < 1,
-          fmt::format("tolerance={}: expected 0 <= tolerance < 1", options.tolerance));
-  require(options.codebook_dtype == DType::kF16 || options.codebook_dtype == DType::kF32,
-          "codebook: expected f16 or f32");
+const Fields<PqOptions>& PqOptions::fields() {
+  using O = PqOptions;
+  static const Fields<O> kFields = {
+      Field("block_size", &O::block_size, count(1, 1 << 20).or_word("auto", kAutoBlockSize),
+            "columns per block, at most a row; auto: 9 for 3x3 conv, 4 for 1x1 conv, the divisor "
+            "nearest to 8 for other kernels, 8 for matrices (half the size, and no longer safe)"),
+      Field("centroids", &O::n_centroids, count(2, 65536), "centroids per codebook"),
+      Field("groups", &O::n_groups, count(1), "codebooks per tensor, each for a run of columns"),
+      Field("iterations", &O::iterations, count(0, 1'000'000), "EM iterations at most"),
+      Field("seed", &O::seed, count<std::uint64_t>(), "seed of all random choices"),
+      Field("init", &O::init, choice<Init>({{"++", Init::kPlusPlus}, {"random", Init::kRandom}}),
+            "initial centroids: k-means++ or uniform")
+          .unless([](const O& o) { return o.init == Init::kPlusPlus ? refused_by_faiss(o) : ""; }),
+      Field("restarts", &O::restarts, count(0, 1000),
+            "number of runs, the best of which is kept; 0: 10, 3 or 1, fewer for larger tensors")
+          .unless([](const O& o) { return o.restarts > 1 ? without_iterations(o) : ""; }),
+      Field("explore", &O::explore, count(0, 1'000'000'000),
+            "init ++: sampled blocks per centroid in the first iterations; the last iterations use "
+            "all blocks, and the note of a tensor says so; 0: always all")
+          .unless([](const O& o) {
+            if (o.explore == 0) return std::string();
+            const bool random = o.init == Init::kRandom;
+            return either(refused_by_faiss(o),
+                          random ? "init=random does not explore; use init=++" : "");
+          }),
+      Field("reassign", &O::reassign,
+            choice<Reassign>({{"split", Reassign::kSplit}, {"farthest", Reassign::kFarthest}}),
+            "where an empty cluster moves: it splits the largest cluster, or takes the farthest "
+            "block")
+          .unless([](const O& o) { return either(refused_by_faiss(o), without_iterations(o)); }),
+      Field("tolerance", &O::tolerance, number({.low = 0, .high = 1, .high_open = true}),
+            "stop when the objective falls by less than this share; 0: never")
+          .unless([](const O& o) {
+            return either(o.tolerance > 0 ? refused_by_faiss(o) : "", without_iterations(o));
+          }),
+      Field("codebook", &O::codebook_dtype,
+            choice<DType>({{"f16", DType::kF16}, {"f32", DType::kF32}}),
+            "type of the stored codebooks"),
+      Field("engine", &O::engine,
+            choice<Engine>({{"native", Engine::kNative}, {"faiss", Engine::kFaiss}}),
+            "what learns the codebooks; faiss supports iterations, seed, restarts and init random"),
+      Field("gain", &O::gain,
+            choice<Gain>({{"unbiased", Gain::kUnbiased},
+                          {"energy", Gain::kEnergy},
+                          {"least_squares", Gain::kLeastSquares}}),
+            "one factor on all codebooks of a tensor, to keep the amplitude (unbiased), keep the "
+            "norm (energy), or make the error least (least_squares)")};
+  return kFields;
 }
 
-std::string to_string(const PqOptions& options) {
-  return fmt::format(
-      "block_size={},centroids={},groups={},iterations={},seed={},init={},restarts={},explore={},"
-      "reassign={},tolerance={},codebook={},engine={},gain={}",
-      options.block_size, options.n_centroids, options.n_groups, options.iterations, options.seed,
-      options.init == Init::kPlusPlus ? "++" : "random", options.restarts, options.explore,
-      options.reassign == Reassign::kSplit ? "split" : "farthest", options.tolerance,
-      options.codebook_dtype == DType::kF16 ? "f16" : "f32",
-      options.engine == Engine::kNative ? "native" : "faiss", to_string(options.gain));
-}
+void validate(const PqOptions& options) { PqOptions::fields().check(options); }
+
+std::string to_string(const PqOptions& options) { return PqOptions::fields().text(options); }
 
 void set_option(PqOptions& options, std::string_view key, std::string_view value) {
-  if (key == "block_size") {
-    options.block_size = parse_block_size(key, value);
-  } else if (key == "centroids") {
-    options.n_centroids = parse_number<std::size_t>(key, value, kWholeNumber);
-  } else if (key == "groups") {
-    options.n_groups = parse_number<std::size_t>(key, value, kWholeNumber);
-  } else if (key == "iterations") {
-    options.iterations = parse_number<std::size_t>(key, value, kWholeNumber);
-  } else if (key == "seed") {
-    options.seed = parse_number<std::uint64_t>(key, value, kWholeNumber);
-  } else if (key == "init") {
-    options.init =
-        parse_word<Init>(key, value, {{"++", Init::kPlusPlus}, {"random", Init::kRandom}});
-  } else if (key == "restarts") {
-    options.restarts = parse_number<std::size_t>(key, value, kWholeNumber);
-  } else if (key == "explore") {
-    options.explore = parse_number<std::size_t>(key, value, kWholeNumber);
-  } else if (key == "reassign") {
-    options.reassign = parse_word<Reassign>(
-        key, value, {{"split", Reassign::kSplit}, {"farthest", Reassign::kFarthest}});
-  } else if (key == "tolerance") {
-    options.tolerance = parse_number<double>(key, value, "a number");
-  } else if (key == "codebook") {
-    options.codebook_dtype =
-        parse_word<DType>(key, value, {{"f16", DType::kF16}, {"f32", DType::kF32}});
-  } else if (key == "engine") {
-    options.engine =
-        parse_word<Engine>(key, value, {{"native", Engine::kNative}, {"faiss", Engine::kFaiss}});
-  } else if (key == "gain") {
-    options.gain = parse_word<Gain>(key, value,
-                                    {{"unbiased", Gain::kUnbiased},
-                                     {"energy", Gain::kEnergy},
-                                     {"least_squares", Gain::kLeastSquares}});
-  } else {
-    unknown_option(PqOptions::kCodec, key,
-                   {"block_size", "centroids", "groups", "iterations", "seed", "init", "restarts",
-                    "explore", "reassign", "tolerance", "codebook", "engine", "gain"});
-  }
-  validate(options);
+  PqOptions::fields().set(options, key, value);
 }
 
 std::string unused(const PqOptions& options, std::string_view key) {
-  if (options.engine == Engine::kFaiss) {
-    constexpr const char* kNoSuch = "engine=faiss does not support it; use engine=native";
-    if (key == "reassign" || (key == "explore" && options.explore > 0)) return kNoSuch;
-    if (key == "init" && options.init == Init::kPlusPlus) return kNoSuch;
-    if (key == "tolerance" && options.tolerance > 0) return kNoSuch;
-  }
-  if (key == "explore" && options.explore > 0 && options.init == Init::kRandom) {
-    return "init=random does not explore; use init=++";
-  }
-  const bool improves =
-      key == "tolerance" || key == "reassign" || (key == "restarts" && options.restarts > 1);
-  if (improves && options.iterations == 0) return "iterations=0 keeps the initial centroids";
-  return "";
+  return PqOptions::fields().unused(options, key);
 }
 
 std::string remarks(const PqWeight& weight, const PqOptions& options) {

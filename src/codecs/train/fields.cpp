@@ -1,0 +1,80 @@
+// The values of options: numbers, and messages about other texts.
+#include "codecs/train/fields.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+// The whole text as a number.
+template <class T>
+std::optional<T> number_from(std::string_view text) {
+  T number{};
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// Numbers that `contains` accepts.
+template <class T>
+Values<T> numbers(std::string shown, std::string expected, std::function<bool(const T&)> contains) {
+  const auto parse = [contains](std::string_view text) {
+    const std::optional<T> number = number_from<T>(text);
+    return number && contains(*number) ? number : std::nullopt;
+  };
+  const auto text = [](const T& number) { return fmt::format("{}", number); };
+  return {std::move(shown), std::move(expected), {}, parse, text, contains};
+}
+
+}  // namespace
+
+void bad_value(std::string_view key, std::string_view value, std::string_view expected) {
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, expected));
+}
+
+void bad_word(std::string_view key, std::string_view value, const Words& words) {
+  bad_value(key, value, listed(words) + did_you_mean(value, words));
+}
+
+void unknown_option(std::string_view codec, std::string_view key, Words known) {
+  const std::string expected = known.empty() ? "none" : listed(known);
+  // Keys of settings that are not options of a codec (codecs/settings.h).
+  known.insert(known.end(), {"codec", "factors.KEY", "fallback.KEY", "non_finite", "thin"});
+  const std::size_t dot = key.find('.');
+  const std::string typed =
+      dot == key.npos ? std::string(key) : std::string(key.substr(0, dot)) + ".KEY";
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("codec {}: unknown option '{}': expected {}{}", codec, key, expected,
+                          did_you_mean(typed, known)));
+}
+
+template <std::unsigned_integral T>
+Values<T> count(std::type_identity_t<T> low, std::type_identity_t<T> high) {
+  std::string expected = "a whole number";
+  if (high < std::numeric_limits<T>::max()) {
+    expected += fmt::format(" from {} to {}", low, high);
+  } else if (low > 0) {
+    expected += fmt::format(", {} or more", low);
+  }
+  return numbers<T>("N", expected, [=](const T& value) { return value >= low && value <= high; });
+}
+
+template Values<unsigned> count<unsigned>(unsigned, unsigned);
+template Values<unsigned long> count<unsigned long>(unsigned long, unsigned long);
+template Values<unsigned long long> count<unsigned long long>(unsigned long long,
+                                                              unsigned long long);
+
+Values<double> number(Interval in) {
+  const std::string expected = fmt::format("a number {} {}, {} {}", in.low_open ? "above" : "from",
+                                           in.low, in.high_open ? "below" : "at most", in.high);
+  return numbers<double>("X", expected, [in](const double& value) {
+    return (in.low_open ? value > in.low : value >= in.low) &&
+           (in.high_open ? value < in.high : value <= in.high);
+  });
+}
+
+}  // namespace pqw
