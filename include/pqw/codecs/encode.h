@@ -12,7 +12,9 @@
 // options (empty if it has an effect).
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,6 +53,53 @@ CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape);
 // Why the codec cannot make a tensor of that shape smaller; empty if it may.
 // REQUIRES: resolved options.
 std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape);
+
+// A weight as it will be stored, known before it is learned.
+struct WeightSize {
+  Record record;                 // sections have types and shapes, but no bytes
+  std::string summary;           // as summary(weight) will be
+  std::size_t n_parameters = 0;  // as parameter_count(weight) will be
+  std::string remarks;           // as remarks_on(weight, options), without those on what is learned
+};
+
+// What goes along with an encoding.
+struct EncodeContext {
+  EmObserver* observer = nullptr;
+  const PqImportance* importance = nullptr;  // for pq alone
+};
+
+// One way to encode one tensor. Several ways are several encodings, each of its own copy.
+class Encoding {
+ public:
+  // Does what size and encode have in common: low_rank decomposes the tensor here. Keeps no copy of
+  // the tensor beyond what encode needs. Errors: those of the codec; kIo when OpenBLAS cannot be
+  // loaded (see encode).
+  Encoding(FloatTensor tensor, const CodecOptions& options);
+  Encoding(Encoding&&) noexcept;
+  Encoding& operator=(Encoding&&) noexcept;
+  ~Encoding();
+
+  // Exact; empty if only encode tells it (for pq factors of learned decompositions).
+  std::optional<WeightSize> size() const;
+
+  // Deterministic: the result depends on the arguments, not on the number of threads.
+  // Errors: those of the codec; kInvalidArgument for importances that the codec does not support.
+  Weight encode(const EncodeContext& context = {}) const;
+
+ private:
+  struct Stage;
+  template <class Options>
+  struct StageOf;
+  std::unique_ptr<const Stage> stage_;
+};
+
+// The size of the first of n_layers joint layers like this one, which stores the factors of all;
+// empty if only encode_joint tells it. Errors: those of make_layout.
+std::optional<WeightSize> joint_size(const TensorInfo& layer, std::size_t n_layers,
+                                     const TensorizedOptions& options);
+
+// Whether the weight will surely be closer to the tensor than zeros are; its size is known then.
+bool outcome_is_sure(const CodecOptions& options, const FloatTensor& tensor);
 
 // A stand-in for the weight that encode will make, without learning it. It has the same size if the
 // size can be told beforehand (foresight.h). Its decoded values mean nothing.

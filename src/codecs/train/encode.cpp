@@ -130,6 +130,77 @@ std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t
       options);
 }
 
+struct Encoding::Stage {
+  virtual ~Stage() = default;
+  virtual std::optional<WeightSize> size() const = 0;
+  virtual Weight encode(const EncodeContext& context) const = 0;
+};
+
+namespace {
+
+WeightSize size_of(const Weight& plan, const TensorInfo& info, const CodecOptions& options) {
+  WeightSize size{{}, summary(plan), parameter_count(plan), remarks_on(plan, options)};
+  if (const auto* plain = std::get_if<PlainWeight>(&plan)) {
+    size.record = {info, PlainWeight::kCodec, {}, "", {{"values", plain->dtype, plain->shape, {}}}};
+  } else {
+    size.record = to_record(plan, info.name);
+  }
+  return size;
+}
+
+}  // namespace
+
+template <class Options>
+struct Encoding::StageOf : Encoding::Stage {
+  StageOf(FloatTensor tensor, const Options& o)
+      : info(tensor.info), options(o), prepared(prepare(std::move(tensor), o)) {}
+
+  std::optional<WeightSize> size() const override {
+    if (foresight(options) == Foresight::kNothing) return std::nullopt;
+    return size_of(plan_weight(prepared, options), info, options);
+  }
+
+  Weight encode(const EncodeContext& context) const override {
+    if constexpr (std::is_same_v<Options, PqOptions>) {
+      return pqw::encode(prepared, options, context.observer,
+                         context.importance ? *context.importance : PqImportance{});
+    } else {
+      if (context.importance != nullptr) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("codec {} does not support importances; use pq", Options::kCodec));
+      }
+      return pqw::encode(prepared, options, context.observer);
+    }
+  }
+
+  TensorInfo info;
+  Options options;
+  decltype(prepare(FloatTensor{}, std::declval<const Options&>())) prepared;
+};
+
+Encoding::Encoding(FloatTensor tensor, const CodecOptions& options)
+    : stage_(std::visit(
+          [&]<class O>(const O& o) -> std::unique_ptr<const Stage> {
+            return std::make_unique<StageOf<O>>(std::move(tensor), o);
+          },
+          resolved(options, tensor.info.shape))) {}
+Encoding::Encoding(Encoding&&) noexcept = default;
+Encoding& Encoding::operator=(Encoding&&) noexcept = default;
+Encoding::~Encoding() = default;
+
+std::optional<WeightSize> Encoding::size() const { return stage_->size(); }
+Weight Encoding::encode(const EncodeContext& context) const { return stage_->encode(context); }
+
+std::optional<WeightSize> joint_size(const TensorInfo& layer, std::size_t n_layers,
+                                     const TensorizedOptions& options) {
+  if (foresight(options) == Foresight::kNothing) return std::nullopt;
+  return size_of(plan_joint(layer, n_layers, options), layer, options);
+}
+
+bool outcome_is_sure(const CodecOptions& options, const FloatTensor& tensor) {
+  return foresight(options) == Foresight::kOutcome && !near_limits(tensor);
+}
+
 Weight plan_weight(FloatTensor tensor, const CodecOptions& options) {
   return std::visit(
       [&](const auto& o) -> Weight { return plan_weight(prepare(std::move(tensor), o), o); },

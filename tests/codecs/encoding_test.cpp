@@ -1,0 +1,90 @@
+// One way to encode one tensor: its size before learning, importances.
+#include <gtest/gtest.h>
+
+#include "pqw/codecs/encode.h"
+#include "pqw/core/error.h"
+#include "tests/random_matrix.h"
+
+namespace pqw {
+namespace {
+
+FloatTensor some_tensor() {
+  return {{"w", DType::kF32, {60, 50}}, test::normal_values(60 * 50, 1)};
+}
+
+void expect_same_size(const Record& size, const Record& record) {
+  EXPECT_EQ(size.info.name, record.info.name);
+  EXPECT_EQ(size.info.dtype, record.info.dtype);
+  EXPECT_EQ(size.info.shape, record.info.shape);
+  EXPECT_EQ(size.codec, record.codec);
+  EXPECT_EQ(size.features, record.features);
+  EXPECT_EQ(size.options.size(), record.options.size());
+  ASSERT_EQ(size.sections.size(), record.sections.size());
+  for (std::size_t i = 0; i < size.sections.size(); ++i) {
+    EXPECT_EQ(size.sections[i].name, record.sections[i].name);
+    EXPECT_EQ(size.sections[i].dtype, record.sections[i].dtype);
+    EXPECT_EQ(size.sections[i].shape, record.sections[i].shape);
+  }
+  ASSERT_EQ(size.parts.size(), record.parts.size());
+  for (std::size_t i = 0; i < size.parts.size(); ++i) {
+    expect_same_size(size.parts[i], record.parts[i]);
+  }
+}
+
+TEST(Encoding, SizeIsThatOfTheRecord) {
+  for (const char* settings :
+       {"centroids=16,iterations=1", "centroids=4096,groups=3", "codec=int8",
+        "codec=int8,per=tensor,scheme=affine,activations=batch", "codec=low_rank",
+        "codec=low_rank,energy=0.5", "codec=low_rank,svd=randomized",
+        "codec=low_rank,init=zeros,factors.codec=pq", "codec=low_rank,factors.codec=int8",
+        "codec=low_rank,factors.codec=low_rank,factors.rank=2", "codec=tensorized,form=cp",
+        "codec=tensorized,rank=0.3,factors.codec=int8",
+        "codec=tensorized,form=tucker,factors.codec=low_rank,factors.factors.codec=int8"}) {
+    SCOPED_TRACE(settings);
+    const CodecOptions options = options_from(parse_settings(settings));
+    const Encoding encoding(some_tensor(), options);
+    const auto size = encoding.size();
+    const Weight weight = encoding.encode();
+    ASSERT_TRUE(size.has_value());
+    expect_same_size(size->record, to_record(weight, "w"));
+    EXPECT_EQ(size->summary, summary(weight));
+    EXPECT_EQ(size->n_parameters, parameter_count(weight));
+    EXPECT_EQ(size->remarks, remarks_on(weight, options));
+  }
+}
+
+TEST(Encoding, OnlyEncodingTellsTheSizeOfLearnedFactorsInPq) {
+  for (const char* settings :
+       {"codec=low_rank,factors.codec=pq", "codec=tensorized,factors.codec=pq",
+        "codec=tensorized,factors.codec=low_rank,factors.energy=0.5"}) {
+    EXPECT_FALSE(Encoding(some_tensor(), options_from(parse_settings(settings))).size())
+        << settings;
+  }
+}
+
+TEST(Encoding, PlainHasTheSizeOfTheTensor) {
+  const auto size = Encoding(some_tensor(), PlainOptions{}).size();
+  ASSERT_TRUE(size.has_value());
+  EXPECT_EQ(size->record.codec, "plain");
+  EXPECT_EQ(data_bytes(size->record), 60 * 50 * 4);
+}
+
+TEST(Encoding, HandsImportancesToPqOnly) {
+  // The blocks that count are as many as the centroids, which must therefore be equal to them.
+  std::vector<float> columns(50);
+  std::fill_n(columns.begin(), 4, 1.0f);
+  const PqImportance importance{{}, columns};
+  const FloatTensor tensor = some_tensor();
+  const Encoding pq(tensor, PqOptions{.n_centroids = 60, .codebook_dtype = DType::kF32});
+  const Weight weight = pq.encode({.importance = &importance});
+  std::vector<float> decoded(60 * 50);
+  decode_rows(weight, 0, {decoded.data(), 60, 50});
+  for (std::size_t r = 0; r < 60; ++r) {
+    for (std::size_t c = 0; c < 4; ++c) EXPECT_EQ(decoded[r * 50 + c], tensor.values[r * 50 + c]);
+  }
+  const Encoding int8(some_tensor(), Int8Options{});
+  EXPECT_THROW(int8.encode({.importance = &importance}), Error);
+}
+
+}  // namespace
+}  // namespace pqw
