@@ -17,45 +17,44 @@
 namespace pqw::archive {
 namespace {
 
-void require(bool ok, const h5::Context& context, const std::string& what) {
-  if (!ok) throw context.error(ErrorCode::kInvalidArgument, what);
-}
-
-h5::Context of_member(const h5::Context& context, const std::string& name) {
-  return context.about(context.object + ": " + h5::quoted("section", name));
+template <class... Args>
+void require(bool ok, const Subject& subject, fmt::format_string<Args...> what, Args&&... args) {
+  if (ok) return;
+  throw subject.error(ErrorCode::kInvalidArgument, what, std::forward<Args>(args)...);
 }
 
 void check_member(const std::string& name, const Shape& shape, DType dtype,
-                  std::set<std::string_view>& names, const h5::Context& context) {
-  const std::string subject = h5::quoted("section", name);
-  require(is_identifier(name), context, subject + ", which is not a valid section name");
-  require(names.insert(name).second, context, subject + " is there twice");
-  require(is_basic(dtype), context, subject + ": a type that archives do not have");
-  require(shape.size() <= h5::kMaxRank && checked_byte_count(shape, dtype).has_value(), context,
-          subject + ": shape " + to_string(shape) + " is impossible");
+                  std::set<std::string_view>& names, const Subject& subject) {
+  require(is_identifier(name), subject, "not a valid section name");
+  require(names.insert(name).second, subject, "the name is given twice");
+  require(is_basic(dtype), subject, "a type that archives do not have");
+  require(shape.size() <= h5::kMaxRank && checked_byte_count(shape, dtype).has_value(), subject,
+          "shape {} is impossible", to_string(shape));
 }
 
-void check_record(const Record& record, std::size_t depth, const h5::Context& context) {
-  require(depth <= kMaxDepth, context, "parts within parts beyond a depth of 4");
-  require(is_identifier(record.codec) && record.codec != kPlainCodec, context,
-          h5::quoted("codec", record.codec) + ", which is not a valid codec name");
-  require(record.features.size() <= kMaxFeatures, context, "more than 32 features");
+void check_record(const Record& record, std::size_t depth, const Subject& subject) {
+  require(depth <= kMaxDepth, subject, "parts within parts beyond a depth of 4");
+  require(is_identifier(record.codec) && record.codec != kPlainCodec, subject,
+          "codec '{}' is not a valid codec name", shown(record.codec));
+  require(record.features.size() <= kMaxFeatures, subject, "more than 32 features");
   for (const std::string& feature : record.features) {
-    require(is_identifier(feature), context,
-            h5::quoted("feature", feature) + ", which is not a valid feature name");
+    require(is_identifier(feature), subject, "feature '{}' is not a valid feature name",
+            shown(feature));
   }
   require(
       record.options.size() <= kMaxOptionsBytes && record.options.find('\0') == std::string::npos,
-      context, "the text of options is longer than 32 KiB or holds a zero byte");
-  require(record.sections.size() + record.parts.size() <= kMaxSections, context,
+      subject, "the text of options is longer than 32 KiB or holds a zero byte");
+  require(record.sections.size() + record.parts.size() <= kMaxSections, subject,
           "more than 64 sections");
   std::set<std::string_view> names;
   for (const Section& section : record.sections) {
-    check_member(section.name, section.shape, section.dtype, names, context);
+    check_member(section.name, section.shape, section.dtype, names,
+                 subject.in("section", section.name));
   }
   for (const Record& part : record.parts) {
-    check_member(part.info.name, part.info.shape, part.info.dtype, names, context);
-    check_record(part, depth + 1, of_member(context, part.info.name));
+    const Subject member = subject.in("section", part.info.name);
+    check_member(part.info.name, part.info.shape, part.info.dtype, names, member);
+    check_record(part, depth + 1, member);
   }
 }
 
@@ -103,34 +102,33 @@ h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
           .name_bytes = options.name_bytes + options.n_tensors};
 }
 
-h5::Context context_of(const std::string& shown_path) { return {shown_path, "", ErrorCode::kIo}; }
+Subject subject_of(const std::string& shown_path) { return {shown_path, ErrorCode::kIo}; }
 
 // On disk or in memory.
 template <class File>
-h5::Handle create(File& file, const h5::Context& context) {
+h5::Handle create(File& file, const Subject& subject) {
   const auto lock = h5::exclusive();
-  return h5::create_file(file, h5::FileKind::kArchive, context);
+  return h5::create_file(file, h5::FileKind::kArchive, subject);
 }
 
 }  // namespace
 
 Body::Body(const std::string& file, const std::string& shown_path,
            const ArchiveWriterOptions& options)
-    : Body(create(file, context_of(shown_path)), context_of(shown_path), options, Data::kWrite) {}
+    : Body(create(file, subject_of(shown_path)), subject_of(shown_path), options, Data::kWrite) {}
 
 Body::Body(h5::SparseFile& file, const std::string& shown_path, const ArchiveWriterOptions& options)
-    : Body(create(file, context_of(shown_path)), context_of(shown_path), options,
+    : Body(create(file, subject_of(shown_path)), subject_of(shown_path), options,
            Data::kAllocateOnly) {}
 
-Body::Body(h5::Handle file, const h5::Context& context, const ArchiveWriterOptions& options,
-           Data data)
-    : context_(context), data_(data), file_(std::move(file)) {
+Body::Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options, Data data)
+    : subject_(subject), data_(data), file_(std::move(file)) {
   const auto lock = h5::exclusive();
-  const h5::Object root = h5::open_root(file_.id(), context_);
-  h5::write_text(root.handle.id(), kFormatAttribute, kFormat, context_);
-  h5::write_number(root.handle.id(), kVersionAttribute, kVersion, context_);
+  const h5::Object root = h5::open_root(file_.id(), subject_);
+  h5::write_text(root.handle.id(), kFormatAttribute, kFormat, subject_);
+  h5::write_number(root.handle.id(), kVersionAttribute, kVersion, subject_);
   if (!options.metadata.empty()) write_metadata(options.metadata);
-  tensors_ = h5::create_group(file_.id(), kTensorsGroup, tensors_size(options), context_);
+  tensors_ = h5::create_group(file_.id(), kTensorsGroup, tensors_size(options), subject_);
 }
 
 void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
@@ -138,87 +136,85 @@ void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
   try {
     text = nlohmann::json(metadata).dump();
   } catch (const nlohmann::json::exception&) {
-    throw context_.error(ErrorCode::kInvalidArgument, "the metadata is not UTF-8");
+    throw subject_.error(ErrorCode::kInvalidArgument, "the metadata is not UTF-8");
   }
-  const h5::Context context = context_.about("metadata");
-  h5::Handle dataset = h5::create_text_dataset(file_.id(), kMetadataDataset, text.size(), context);
+  const Subject subject = subject_.in("metadata");
+  h5::Handle dataset = h5::create_text_dataset(file_.id(), kMetadataDataset, text.size(), subject);
   const auto bytes = std::as_bytes(std::span(text));
-  h5::write_dataset(dataset.id(), bytes, context);
-  dataset.close(context);
+  h5::write_dataset(dataset.id(), bytes, subject);
+  dataset.close(subject);
   list_.add_text(kMetadataDataset, text.size());
   manifest_.arrays.push_back(sha256(bytes));
 }
 
-std::string Body::claim_name(const TensorInfo& info, const h5::Context& context) {
-  require(is_basic(info.dtype), context,
-          "type " + std::string(dtype_name(info)) + ", which archives do not have");
-  require(info.name.size() <= kMaxNameBytes, context, "the name is longer than 64 KiB");
-  require(names_.insert(info.name).second, context, "a tensor of that name was added before");
+std::string Body::claim_name(const TensorInfo& info, const Subject& subject) {
+  require(is_basic(info.dtype), subject, "type {}, which archives do not have", dtype_name(info));
+  require(info.name.size() <= kMaxNameBytes, subject, "the name is longer than 64 KiB");
+  require(names_.insert(info.name).second, subject, "a tensor of that name was added before");
   if (info.shape.size() > h5::kMaxRank) {
-    throw context.error(ErrorCode::kUnsupported,
-                        std::to_string(info.shape.size()) + " dimensions; HDF5 holds at most 32");
+    throw subject.error(ErrorCode::kUnsupported, "{} dimensions; HDF5 holds at most 32",
+                        info.shape.size());
   }
-  require(checked_byte_count(info.shape, info.dtype).has_value(), context,
-          "shape " + to_string(info.shape) + " overflows 63 bits");
+  require(checked_byte_count(info.shape, info.dtype).has_value(), subject,
+          "shape {} overflows 63 bits", to_string(info.shape));
   return link_from_name(info.name);
 }
 
 void Body::write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
-                       std::span<const std::byte> bytes, const h5::Context& context) {
+                       std::span<const std::byte> bytes, const Subject& subject) {
   const std::string link = path.substr(path.rfind('/') + 1);
   h5::Handle dataset =
-      h5::create_dataset(parent, link, dtype, shape, h5::Storage::kPacked, context);
+      h5::create_dataset(parent, link, dtype, shape, h5::Storage::kPacked, subject);
   if (data_ == Data::kWrite) {
     const std::size_t expected = checked_byte_count(shape, dtype).value();
-    require(bytes.size() == expected, context,
-            std::to_string(bytes.size()) + " bytes given, shape " + to_string(shape) + " of " +
-                std::string(to_string(dtype)) + " needs " + std::to_string(expected));
-    h5::write_dataset(dataset.id(), bytes, context);
+    require(bytes.size() == expected, subject, "{} bytes given, shape {} of {} needs {}",
+            bytes.size(), to_string(shape), to_string(dtype), expected);
+    h5::write_dataset(dataset.id(), bytes, subject);
   }
-  dataset.close(context);
+  dataset.close(subject);
   list_.add_array(path, dtype, shape);
   manifest_.arrays.push_back(data_ == Data::kWrite ? sha256(bytes) : Digest{});
 }
 
 void Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
   const auto lock = h5::exclusive();
-  const h5::Context context = context_.about(h5::quoted("tensor", info.name));
-  const std::string link = claim_name(info, context);
-  write_array(tensors_.id(), tensor_path(link), info.dtype, info.shape, bytes, context);
+  const Subject subject = subject_.in("tensor", info.name);
+  const std::string link = claim_name(info, subject);
+  write_array(tensors_.id(), tensor_path(link), info.dtype, info.shape, bytes, subject);
 }
 
 void Body::add(const Record& record) {
   const auto lock = h5::exclusive();
-  const h5::Context context = context_.about(h5::quoted("tensor", record.info.name));
-  check_record(record, 1, context);
-  const std::string link = claim_name(record.info, context);
-  write_group(tensors_.id(), tensor_path(link), record, context);
+  const Subject subject = subject_.in("tensor", record.info.name);
+  check_record(record, 1, subject);
+  const std::string link = claim_name(record.info, subject);
+  write_group(tensors_.id(), tensor_path(link), record, subject);
 }
 
 void Body::write_group(h5::Id parent, const std::string& path, const Record& record,
-                       const h5::Context& context) {
+                       const Subject& subject) {
   const std::string link = path.substr(path.rfind('/') + 1);
-  h5::Handle group = h5::create_group(parent, link, group_size(record), context);
+  h5::Handle group = h5::create_group(parent, link, group_size(record), subject);
   const std::vector<std::uint64_t> shape(record.info.shape.begin(), record.info.shape.end());
-  h5::write_text(group.id(), kCodecAttribute, record.codec, context);
-  h5::write_text(group.id(), kDtypeAttribute, std::string(to_string(record.info.dtype)), context);
-  h5::write_numbers(group.id(), kShapeAttribute, shape, context);
+  h5::write_text(group.id(), kCodecAttribute, record.codec, subject);
+  h5::write_text(group.id(), kDtypeAttribute, std::string(to_string(record.info.dtype)), subject);
+  h5::write_numbers(group.id(), kShapeAttribute, shape, subject);
   if (!record.features.empty()) {
-    h5::write_text(group.id(), kFeaturesAttribute, joined_features(record.features), context);
+    h5::write_text(group.id(), kFeaturesAttribute, joined_features(record.features), subject);
   }
   if (!record.options.empty()) {
-    h5::write_text(group.id(), kOptionsAttribute, record.options, context);
+    h5::write_text(group.id(), kOptionsAttribute, record.options, subject);
   }
   list_.add_group(path, {record.info, record.codec, record.features, record.options});
   for (const Section* section : sorted<Section>(record.sections, name_of)) {
     write_array(group.id(), path + "/" + section->name, section->dtype, section->shape,
-                section->bytes, of_member(context, section->name));
+                section->bytes, subject.in("section", section->name));
   }
   for (const Record* part : sorted<Record>(record.parts, name_of)) {
     write_group(group.id(), path + "/" + part->info.name, *part,
-                of_member(context, part->info.name));
+                subject.in("section", part->info.name));
   }
-  group.close(context);
+  group.close(subject);
 }
 
 void Body::write_manifest() {
@@ -226,16 +222,16 @@ void Body::write_manifest() {
   const std::vector<std::byte> bytes = render(manifest_);
   const std::size_t n_bytes = bytes.size();
   h5::Handle dataset = h5::create_dataset(file_.id(), kManifestDataset, DType::kU8, {&n_bytes, 1},
-                                          h5::Storage::kPacked, context_);
-  h5::write_dataset(dataset.id(), bytes, context_);
-  dataset.close(context_);
+                                          h5::Storage::kPacked, subject_);
+  h5::write_dataset(dataset.id(), bytes, subject_);
+  dataset.close(subject_);
 }
 
 void Body::close() {
   const auto lock = h5::exclusive();
   write_manifest();
-  tensors_.close(context_);
-  file_.close(context_);
+  tensors_.close(subject_);
+  file_.close(subject_);
 }
 
 }  // namespace pqw::archive

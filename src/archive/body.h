@@ -28,19 +28,19 @@ class Body {
  private:
   enum class Data { kWrite, kAllocateOnly };
 
-  Body(h5::Handle file, const h5::Context& context, const ArchiveWriterOptions& options, Data data);
+  Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options, Data data);
   void write_metadata(const std::map<std::string, std::string>& metadata);
   // Checks what all tensors have in common and returns the name of the link.
-  std::string claim_name(const TensorInfo& info, const h5::Context& context);
+  std::string claim_name(const TensorInfo& info, const Subject& subject);
   // `path` is that from the root group; it ends in the name of the link.
   void write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
-                   std::span<const std::byte> bytes, const h5::Context& context);
+                   std::span<const std::byte> bytes, const Subject& subject);
   // A compressed tensor or part, and all that it holds. `path` is as above.
   void write_group(h5::Id parent, const std::string& path, const Record& record,
-                   const h5::Context& context);
+                   const Subject& subject);
   void write_manifest();
 
-  h5::Context context_;
+  Subject subject_;
   Data data_;
   std::unordered_set<std::string> names_;
   ManifestList list_;

@@ -5,7 +5,7 @@
 #include "archive/digest.h"
 #include "archive/layout.h"
 #include "archive/source.h"
-#include "h5/context.h"
+#include "core/subject.h"
 #include "isolate/wire.h"
 #include "isolate/worker.h"
 
@@ -89,21 +89,21 @@ class IsolatedSource : public Source {
       : file_(std::move(file)),
         worker_(file_, [this](std::uint64_t request) { return serve(request); }) {
     const std::vector<std::byte> lists = worker_.call(kLists, kMaxListBytes);
-    decoded({file_.path(), "", ErrorCode::kCorrupt}, [&] { decode_lists(lists); });
+    decoded(subject(), [&] { decode_lists(lists); });
   }
 
   Record read(std::size_t index) const override {
     const ArchiveEntry& entry = entries_.at(index);
     const auto bytes = worker_.call(index + 1, entry.data_bytes + kMaxHeadBytes);
     Record record;
-    decoded(context_of(index), [&] { record = decode_record(bytes, entry); });
+    decoded(subject_of(index), [&] { record = decode_record(bytes, entry); });
     return record;
   }
 
   std::vector<std::byte> read_plain(std::size_t index) const override {
     const std::uint64_t data_bytes = entries_.at(index).data_bytes;
     std::vector<std::byte> bytes = worker_.call(index + 1, data_bytes);
-    decoded(context_of(index), [&] { require(bytes.size() == data_bytes); });
+    decoded(subject_of(index), [&] { require(bytes.size() == data_bytes); });
     return bytes;
   }
 
@@ -119,17 +119,18 @@ class IsolatedSource : public Source {
     return out.take();
   }
 
-  h5::Context context_of(std::size_t index) const {
-    return {file_.path(), h5::quoted("tensor", entries_.at(index).info.name), ErrorCode::kCorrupt};
+  Subject subject() const { return {file_.path(), ErrorCode::kCorrupt}; }
+  Subject subject_of(std::size_t index) const {
+    return subject().in("tensor", entries_.at(index).info.name);
   }
 
   // Names the subject of what a malformed answer is about.
   template <class Decode>
-  static void decoded(const h5::Context& context, Decode decode) {
+  static void decoded(const Subject& subject, Decode decode) {
     try {
       decode();
     } catch (const Error& error) {
-      throw context.error(error.what());
+      throw subject.error("{}", error.what());
     }
   }
 

@@ -57,12 +57,12 @@ std::vector<std::byte> render(const Manifest& manifest) {
   return bytes;
 }
 
-Manifest parse_manifest(std::span<const std::byte> bytes, const h5::Context& context) {
+Manifest parse_manifest(std::span<const std::byte> bytes, const Subject& subject) {
   if (bytes.size() < 2 * sizeof(Digest) || bytes.size() % sizeof(Digest) != 0) {
-    throw context.error(std::to_string(bytes.size()) + " bytes, expected two digests or more");
+    throw subject.error("{} bytes, expected two digests or more", bytes.size());
   }
   const Digest first = take_digest(bytes);
-  require_digest(bytes, first, context);
+  require_digest(bytes, first, subject);
   Manifest manifest;
   manifest.objects = take_digest(bytes);
   while (!bytes.empty()) manifest.arrays.push_back(take_digest(bytes));
@@ -70,10 +70,10 @@ Manifest parse_manifest(std::span<const std::byte> bytes, const h5::Context& con
 }
 
 void require_digest(std::span<const std::byte> bytes, const Digest& expected,
-                    const h5::Context& context) {
+                    const Subject& subject) {
   const Digest found = sha256(bytes);
   if (found == expected) return;
-  throw context.error("its bytes have the SHA-256 " + to_hex(found) + ", the archive says " +
+  throw subject.error("its bytes have the SHA-256 {}, the archive says {}", to_hex(found),
                       to_hex(expected));
 }
 

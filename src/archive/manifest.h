@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "archive/digest.h"
-#include "h5/context.h"
+#include "core/subject.h"
 #include "pqw/archive/archive.h"
 
 namespace pqw::archive {
@@ -45,10 +45,10 @@ struct Manifest {
 std::vector<std::byte> render(const Manifest& manifest);
 
 // The inverse. Errors: kCorrupt when the length or the first digest does not fit.
-Manifest parse_manifest(std::span<const std::byte> bytes, const h5::Context& context);
+Manifest parse_manifest(std::span<const std::byte> bytes, const Subject& subject);
 
-// Throws context's error unless the bytes have that digest.
+// Throws subject's error unless the bytes have that digest.
 void require_digest(std::span<const std::byte> bytes, const Digest& expected,
-                    const h5::Context& context);
+                    const Subject& subject);
 
 }  // namespace pqw::archive

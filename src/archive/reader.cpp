@@ -6,7 +6,7 @@
 #include "archive/layout.h"
 #include "archive/source.h"
 #include "archive/user_block.h"
-#include "h5/context.h"
+#include "core/subject.h"
 #include "pqw/archive/archive.h"
 
 namespace pqw {
@@ -15,19 +15,18 @@ InputFile archive::open_checked(const std::string& path) {
   // HDF5's signature, then the version of its superblock. Only version 3 has checksums in all of
   // its metadata and a mark on files that were not closed.
   constexpr std::string_view kSuperblock = "\x89HDF\r\n\x1a\n\x03";
-  const h5::Context context{path, "", ErrorCode::kCorrupt};
+  const Subject subject{path, ErrorCode::kCorrupt};
   InputFile file(path);
   const auto start = file.read_start(kUserBlockBytes + kSuperblock.size());
   const UserBlock block = parse(start, path);
   if (block.file_bytes != file.size()) {
-    throw context.error(std::to_string(file.size()) + " bytes long, its first block says " +
-                        std::to_string(block.file_bytes));
+    throw subject.error("{} bytes long, its first block says {}", file.size(), block.file_bytes);
   }
   const auto superblock = std::span(start).subspan(kUserBlockBytes);
   const bool same = superblock.size() == kSuperblock.size() &&
                     std::equal(kSuperblock.begin(), kSuperblock.end(), superblock.begin(),
                                [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
-  if (!same) throw context.error("no HDF5 superblock of version 3 at byte 512");
+  if (!same) throw subject.error("no HDF5 superblock of version 3 at byte 512");
   return file;
 }
 

@@ -10,108 +10,106 @@
 namespace pqw::archive {
 namespace {
 
-h5::Object open_only_name(h5::Id file, const h5::Link& link, const h5::Context& context) {
+h5::Object open_only_name(h5::Id file, const h5::Link& link, const Subject& subject) {
   if (link.kind != h5::LinkKind::kHard) {
-    throw context.error("a soft, external or unknown link, expected a hard link");
+    throw subject.error("a soft, external or unknown link, expected a hard link");
   }
-  h5::Object object = h5::open_object(file, link.address, context);
+  h5::Object object = h5::open_object(file, link.address, subject);
   if (object.n_names != 1) {
-    throw context.error(std::to_string(object.n_names) + " links to it, expected one");
+    throw subject.error("{} links to it, expected one", object.n_names);
   }
   return object;
 }
 
 // The data lies in this file, raw, whole, and is as long as it is said to be.
 void check_storage(const h5::DatasetInfo& info, std::uint64_t expected_bytes,
-                   std::uint64_t file_bytes, const h5::Context& context) {
-  if (info.is_external) throw context.error("its data is in other files, expected in this one");
+                   std::uint64_t file_bytes, const Subject& subject) {
+  if (info.is_external) throw subject.error("its data is in other files, expected in this one");
   if (info.layout != h5::Layout::kCompact && info.layout != h5::Layout::kContiguous) {
-    throw context.error("a chunked or virtual layout, expected contiguous or compact");
+    throw subject.error("a chunked or virtual layout, expected contiguous or compact");
   }
   if (!info.filters.empty()) {
-    throw context.error("filter " + std::to_string(info.filters.front()) + ", expected none");
+    throw subject.error("filter {}, expected none", info.filters.front());
   }
   if (info.stored_bytes != expected_bytes) {
-    throw context.error(std::to_string(info.stored_bytes) + " bytes stored, its shape needs " +
-                        std::to_string(expected_bytes));
+    throw subject.error("{} bytes stored, its shape needs {}", info.stored_bytes, expected_bytes);
   }
   const std::uint64_t offset = info.offset.value_or(0);
   if (expected_bytes > file_bytes || offset > file_bytes - expected_bytes) {
-    throw context.error(std::to_string(expected_bytes) + " bytes at " + std::to_string(offset) +
-                        ", beyond the end of the file at " + std::to_string(file_bytes));
+    throw subject.error("{} bytes at {}, beyond the end of the file at {}", expected_bytes, offset,
+                        file_bytes);
   }
 }
 
 ArrayInfo check_array(const h5::Object& object, std::uint64_t address, std::uint64_t file_bytes,
-                      const h5::Context& context) {
-  if (object.kind != h5::ObjectKind::kDataset) throw context.error("no dataset");
-  const h5::DatasetInfo info = h5::describe(object.handle.id(), context);
+                      const Subject& subject) {
+  if (object.kind != h5::ObjectKind::kDataset) throw subject.error("no dataset");
+  const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
   if (!info.type || info.type->big_endian) {
-    throw context.error("a type that archives do not have");
+    throw subject.error("a type that archives do not have");
   }
   if (!info.has_space || info.shape.size() > h5::kMaxRank) {
-    throw context.error("no shape of at most 32 dimensions");
+    throw subject.error("no shape of at most 32 dimensions");
   }
   const auto bytes = checked_byte_count(info.shape, info.type->dtype);
-  if (!bytes) throw context.error("shape " + to_string(info.shape) + " overflows 63 bits");
-  check_storage(info, *bytes, file_bytes, context);
+  if (!bytes) throw subject.error("shape {} overflows 63 bits", to_string(info.shape));
+  check_storage(info, *bytes, file_bytes, subject);
   return {"", info.type->dtype, info.shape, address, *bytes};
 }
 
-std::string read_identifier(h5::Id object, const char* attribute, const h5::Context& context) {
-  const std::string text = h5::read_text(object, attribute, kMaxIdentifierBytes, context);
+std::string read_identifier(h5::Id object, const char* attribute, const Subject& subject) {
+  const std::string text = h5::read_text(object, attribute, kMaxIdentifierBytes, subject);
   if (!is_identifier(text)) {
-    throw context.error(h5::quoted(attribute, text) + ", expected letters, digits, underscores");
+    throw subject.error("{}, expected letters, digits, underscores", quoted(attribute, text));
   }
   return text;
 }
 
-std::vector<std::string> read_features(h5::Id object, const h5::Context& context) {
-  if (!h5::has_attribute(object, kFeaturesAttribute, context)) return {};
+std::vector<std::string> read_features(h5::Id object, const Subject& subject) {
+  if (!h5::has_attribute(object, kFeaturesAttribute, subject)) return {};
   const std::string text =
-      h5::read_text(object, kFeaturesAttribute, kMaxFeatures * (kMaxIdentifierBytes + 1), context);
+      h5::read_text(object, kFeaturesAttribute, kMaxFeatures * (kMaxIdentifierBytes + 1), subject);
   std::vector<std::string> features;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     features.push_back(text.substr(begin, end - begin));
     if (!is_identifier(features.back()) || features.size() > kMaxFeatures) {
-      throw context.error(h5::quoted("features", text) + ", expected names joined by commas");
+      throw subject.error("features '{}', expected names joined by commas", shown(text));
     }
     begin = end + 1;
   }
   return features;
 }
 
-void read_attributes(h5::Id group, ArchiveEntry& entry, const h5::Context& context) {
-  entry.codec = read_identifier(group, kCodecAttribute, context);
-  if (entry.codec == kPlainCodec) throw context.error("a group that claims to be plain");
-  const std::string dtype = h5::read_text(group, kDtypeAttribute, kMaxIdentifierBytes, context);
+void read_attributes(h5::Id group, ArchiveEntry& entry, const Subject& subject) {
+  entry.codec = read_identifier(group, kCodecAttribute, subject);
+  if (entry.codec == kPlainCodec) throw subject.error("a group that claims to be plain");
+  const std::string dtype = h5::read_text(group, kDtypeAttribute, kMaxIdentifierBytes, subject);
   const auto known = dtype_from_string(dtype);
   if (!known || !is_basic(*known))
-    throw context.error(h5::quoted("dtype", dtype) + ", which is not an element type");
+    throw subject.error("dtype '{}', which is not an element type", shown(dtype));
   entry.info.dtype = *known;
-  const auto shape = h5::read_numbers(group, kShapeAttribute, h5::kMaxRank, context);
+  const auto shape = h5::read_numbers(group, kShapeAttribute, h5::kMaxRank, subject);
   entry.info.shape.assign(shape.begin(), shape.end());
   if (!checked_byte_count(entry.info.shape, entry.info.dtype)) {
-    throw context.error("shape " + to_string(entry.info.shape) + " overflows 63 bits");
+    throw subject.error("shape {} overflows 63 bits", to_string(entry.info.shape));
   }
-  entry.features = read_features(group, context);
-  if (h5::has_attribute(group, kOptionsAttribute, context)) {
-    entry.options = h5::read_text(group, kOptionsAttribute, kMaxOptionsBytes, context);
+  entry.features = read_features(group, subject);
+  if (h5::has_attribute(group, kOptionsAttribute, subject)) {
+    entry.options = h5::read_text(group, kOptionsAttribute, kMaxOptionsBytes, subject);
   }
 }
 
 TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
-                      const h5::Context& context);
+                      const Subject& subject);
 
 // Datasets are sections, groups are parts.
 void read_members(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
-                  TensorHead& head, const h5::Context& context) {
+                  TensorHead& head, const Subject& subject) {
   std::set<std::string> names;
   for (const h5::Link& link :
-       h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, context)) {
-    const h5::Context member =
-        context.about(context.object + ": " + h5::quoted("section", link.name));
+       h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, subject)) {
+    const Subject member = subject.in("section", link.name);
     if (!is_identifier(link.name)) throw member.error("which is not a valid section name");
     if (!names.insert(link.name).second) throw member.error("is there twice");
     const h5::Object object = open_only_name(file, link, member);
@@ -131,24 +129,24 @@ void read_members(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size
 // Every group has one link only (open_only_name), so there are no cycles; the depth bounds the
 // stack.
 TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
-                      const h5::Context& context) {
-  if (depth > kMaxDepth) throw context.error("a part within parts beyond a depth of 4");
+                      const Subject& subject) {
+  if (depth > kMaxDepth) throw subject.error("a part within parts beyond a depth of 4");
   TensorHead head;
-  read_attributes(group, head.entry, context);
-  read_members(file, group, file_bytes, depth, head, context);
+  read_attributes(group, head.entry, subject);
+  read_members(file, group, file_bytes, depth, head, subject);
   return head;
 }
 
 }  // namespace
 
 TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
-                     std::uint64_t file_bytes, const h5::Context& context) {
-  const h5::Object object = open_only_name(file, link, context);
+                     std::uint64_t file_bytes, const Subject& subject) {
+  const h5::Object object = open_only_name(file, link, subject);
   TensorHead head;
   if (object.kind == h5::ObjectKind::kGroup) {
-    head = read_group(file, object.handle.id(), file_bytes, 1, context);
+    head = read_group(file, object.handle.id(), file_bytes, 1, subject);
   } else {
-    head.arrays.push_back(check_array(object, link.address, file_bytes, context));
+    head.arrays.push_back(check_array(object, link.address, file_bytes, subject));
     head.entry.codec = kPlainCodec;
     head.entry.info.dtype = head.arrays.front().dtype;
     head.entry.info.shape = head.arrays.front().shape;
@@ -159,36 +157,36 @@ TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
 }
 
 ArrayInfo read_array_head(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
-                          const h5::Context& context) {
-  return check_array(open_only_name(file, link, context), link.address, file_bytes, context);
+                          const Subject& subject) {
+  return check_array(open_only_name(file, link, subject), link.address, file_bytes, subject);
 }
 
-std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const h5::Context& context) {
-  const h5::Object object = h5::open_object(file, array.address, context);
+std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const Subject& subject) {
+  const h5::Object object = h5::open_object(file, array.address, subject);
   std::vector<std::byte> bytes(array.bytes);
-  h5::read_dataset(object.handle.id(), bytes, context);
+  h5::read_dataset(object.handle.id(), bytes, subject);
   return bytes;
 }
 
-void require_known_features(const ArchiveEntry& entry, const h5::Context& context) {
+void require_known_features(const ArchiveEntry& entry, const Subject& subject) {
   for (const std::string& feature : entry.features) {
     if (std::ranges::find(kKnownFeatures, feature) != kKnownFeatures.end()) continue;
-    throw context.error(ErrorCode::kUnsupported,
-                        h5::quoted("feature", feature) + ", which this program does not know");
+    throw subject.error(ErrorCode::kUnsupported, "feature '{}', which this program does not know",
+                        shown(feature));
   }
 }
 
 std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
-                              const h5::Context& context) {
-  const h5::Object object = open_only_name(file, link, context);
-  if (object.kind != h5::ObjectKind::kDataset) throw context.error("no dataset");
-  const h5::DatasetInfo info = h5::describe(object.handle.id(), context);
+                              const Subject& subject) {
+  const h5::Object object = open_only_name(file, link, subject);
+  if (object.kind != h5::ObjectKind::kDataset) throw subject.error("no dataset");
+  const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
   if (!info.is_text || !info.has_space || !info.shape.empty()) {
-    throw context.error("not one fixed-length text");
+    throw subject.error("not one fixed-length text");
   }
-  check_storage(info, info.element_bytes, file_bytes, context);
+  check_storage(info, info.element_bytes, file_bytes, subject);
   std::string text(info.element_bytes, '\0');
-  h5::read_dataset(object.handle.id(), std::as_writable_bytes(std::span(text)), context);
+  h5::read_dataset(object.handle.id(), std::as_writable_bytes(std::span(text)), subject);
   return text;
 }
 

@@ -30,22 +30,22 @@ struct TensorHead {
 };
 
 // Reads and checks the headers of the tensor that `link` of the tensors group points to.
-// `file_bytes` bounds every size. Errors: kCorrupt, kUnsupported; context names the tensor.
+// `file_bytes` bounds every size. Errors: kCorrupt, kUnsupported; subject names the tensor.
 TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
-                     std::uint64_t file_bytes, const h5::Context& context);
+                     std::uint64_t file_bytes, const Subject& subject);
 
 // Checks the dataset that `link` of the root group points to. Errors: as above.
 ArrayInfo read_array_head(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
-                          const h5::Context& context);
+                          const Subject& subject);
 
 // The bytes, not compared with their digest.
-std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const h5::Context& context);
+std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const Subject& subject);
 
 // Throws kUnsupported, naming it, for a feature that this version does not know.
-void require_known_features(const ArchiveEntry& entry, const h5::Context& context);
+void require_known_features(const ArchiveEntry& entry, const Subject& subject);
 
 // The one text that a text dataset holds. Errors: kCorrupt.
 std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
-                              const h5::Context& context);
+                              const Subject& subject);
 
 }  // namespace pqw::archive

@@ -6,9 +6,8 @@
 #include <string_view>
 
 #include "archive/layout.h"
+#include "core/subject.h"
 #include "h5/file.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw::archive {
 namespace {
@@ -60,20 +59,19 @@ std::array<std::byte, kUserBlockBytes> render(const UserBlock& block) {
 bool has_magic(std::span<const std::byte> file) { return as_text(file).starts_with(kMagic); }
 
 UserBlock parse(std::span<const std::byte> file, const std::string& path) {
-  const std::string subject = printable(path) + ": ";
   if (!has_magic(file)) {
-    throw Error(ErrorCode::kFormat, subject + "not a pqw archive: its first line is another");
+    throw Subject{path}.error("not a pqw archive: its first line differs");
   }
   if (file.size() < kUserBlockBytes) {
-    throw Error(ErrorCode::kCorrupt, subject + std::to_string(file.size()) +
-                                         " bytes, shorter than the first block of 512 bytes");
+    throw Subject{path}.error(ErrorCode::kCorrupt,
+                              "{} bytes, shorter than the first block of 512 bytes", file.size());
   }
   const auto head = file.first(kUserBlockBytes);
   std::string_view text = as_text(head).substr(kMagic.size());
   const std::uint64_t version = parse_number(take_line(text, kVersionLine));
   if (version != kVersion && version != 0) {
-    throw Error(ErrorCode::kUnsupported, subject + "version " + std::to_string(version) +
-                                             " of the format, this program reads version 1");
+    throw Subject{path}.error(ErrorCode::kUnsupported,
+                              "version {} of the format, this program reads version 1", version);
   }
   UserBlock block;
   block.file_bytes = parse_number(take_line(text, kBytesLine));
@@ -81,7 +79,7 @@ UserBlock parse(std::span<const std::byte> file, const std::string& path) {
   const bool is_digest = block.sha256.size() == kDigestDigits &&
                          block.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!is_digest || !std::ranges::equal(render(block), head)) {
-    throw Error(ErrorCode::kCorrupt, subject + "the first block of 512 bytes is damaged");
+    throw Subject{path}.error(ErrorCode::kCorrupt, "the first block of 512 bytes is damaged");
   }
   return block;
 }

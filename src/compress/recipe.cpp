@@ -7,20 +7,13 @@
 #include <algorithm>
 #include <set>
 
+#include "core/subject.h"
 #include "pqw/compress/plan.h"
-#include "pqw/core/error.h"
 #include "pqw/core/nearest.h"
-#include "pqw/core/text.h"
 #include "pqw/io/input_file.h"
 
 namespace pqw {
 namespace {
-
-// What the file says may be anything, and long.
-std::string shown(std::string_view text) {
-  constexpr std::size_t kMaxShown = 500;
-  return printable(text.substr(0, kMaxShown)) + (text.size() > kMaxShown ? "..." : "");
-}
 
 // A file that is being read.
 struct RecipeFile {
@@ -36,8 +29,7 @@ std::string line_of(const YAML::Mark& mark) {
 
 [[noreturn]] void bad_recipe(const RecipeFile& file, const YAML::Node& node,
                              const std::string& what) {
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{}: {}{}", file.path, line_of(node.Mark()), shown(what)));
+  throw Subject{file.path}.error(ErrorCode::kInvalidArgument, "{}{}", line_of(node.Mark()), what);
 }
 
 std::string scalar(RecipeFile& file, const YAML::Node& node) {
@@ -72,7 +64,8 @@ struct Located {
 // The key of an item of a map, which has it once.
 std::string next_key(RecipeFile& file, const YAML::Node& node, std::set<std::string>& keys) {
   std::string key = scalar(file, node);
-  if (!keys.insert(key).second) bad_recipe(file, node, fmt::format("'{}' is there twice", key));
+  if (!keys.insert(key).second)
+    bad_recipe(file, node, fmt::format("'{}' is there twice", shown(key)));
   return key;
 }
 
@@ -88,7 +81,7 @@ void collect(RecipeFile& file, const YAML::Node& map, const std::string& prefix,
       collect(file, item.second, key + ".", located);
     } else {
       if (located.contains(key)) {
-        bad_recipe(file, item.first, fmt::format("'{}' is there twice", key));
+        bad_recipe(file, item.first, fmt::format("'{}' is there twice", shown(key)));
       }
       if (located.nodes.size() == kMostSettings) bad_recipe(file, item.first, "too many settings");
       located.settings.emplace_back(key, value_of(file, item.second));
@@ -112,9 +105,9 @@ const Words kPatternKeys = {"pattern", "optional"};
 
 [[noreturn]] void unknown_key(const RecipeFile& file, const YAML::Node& node,
                               const std::string& key, const Words& known) {
-  bad_recipe(
-      file, node,
-      fmt::format("unknown key '{}': expected {}{}", key, listed(known), did_you_mean(key, known)));
+  bad_recipe(file, node,
+             fmt::format("unknown key '{}': expected {}{}", shown(key), listed(known),
+                         did_you_mean(key, known)));
 }
 
 // Stops at the first of these settings that is there.
@@ -258,8 +251,8 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
 Rule parse_rule(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("'{}': expected PATTERN:key=value,key=value", text));
+    throw Subject{}.error(ErrorCode::kInvalidArgument, "'{}': expected PATTERN:key=value,key=value",
+                          shown(text));
   }
   return {text.substr(0, colon), parse_settings(text.substr(colon + 1))};
 }
@@ -268,8 +261,8 @@ Recipe read_recipe(const std::string& path) {
   const InputFile file(path);
   constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
   if (file.size() > kMaxBytes) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: {} bytes, a recipe has {} at most", path, file.size(), kMaxBytes));
+    throw Subject{path}.error(ErrorCode::kInvalidArgument, "{} bytes, a recipe has {} at most",
+                              file.size(), kMaxBytes);
   }
   const std::vector<std::byte> bytes = file.read_start(kMaxBytes);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
@@ -277,8 +270,8 @@ Recipe read_recipe(const std::string& path) {
     RecipeFile recipe{path};
     return read_root(recipe, YAML::Load(std::string(text, bytes.size())));
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: {}{}", path, line_of(error.mark), shown(error.msg)));
+    throw Subject{path}.error(ErrorCode::kInvalidArgument, "{}{}", line_of(error.mark),
+                              shown(error.msg));
   }
 }
 

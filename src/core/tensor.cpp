@@ -3,8 +3,7 @@
 
 #include <limits>
 
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -49,7 +48,8 @@ std::optional<std::size_t> checked_byte_count(const TensorInfo& info) {
 std::size_t element_count(std::span<const std::size_t> shape) {
   const auto count = checked_element_count(shape);
   if (!count) {
-    throw Error(ErrorCode::kInvalidArgument, "shape " + to_string(shape) + " overflows 63 bits");
+    throw Subject{}.error(ErrorCode::kInvalidArgument, "shape {} overflows 63 bits",
+                          to_string(shape));
   }
   return *count;
 }
@@ -57,10 +57,11 @@ std::size_t element_count(std::span<const std::size_t> shape) {
 std::size_t byte_count(const TensorInfo& info) {
   const auto count = checked_byte_count(info);
   if (!count) {
-    throw Error(ErrorCode::kInvalidArgument,
-                quoted("tensor", info.name) + ": shape " + to_string(info.shape) + " of " +
-                    std::string(dtype_name(info)) +
-                    " does not fill whole bytes, or has more bytes than 63 bits count");
+    throw Subject{}
+        .in("tensor", info.name)
+        .error(ErrorCode::kInvalidArgument,
+               "shape {} of {} does not fill whole bytes, or has more bytes than 63 bits count",
+               to_string(info.shape), dtype_name(info));
   }
   return *count;
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "formats/where.h"
+#include "core/subject.h"
 #include "pqw/core/nearest.h"
 
 namespace pqw {
@@ -24,9 +24,8 @@ void require_weight_extension(const std::string& path) {
   const std::vector<std::string> known = {".safetensors", ".npy", ".npz", ".h5", ".hdf5"};
   const std::string extension = extension_of(path);
   if (std::ranges::find(known, extension) != known.end()) return;
-  InFile{path}.fail(ErrorCode::kInvalidArgument,
-                    fmt::format("unknown extension '{}', expected {}{}", for_message(extension),
-                                listed(known), did_you_mean(extension, known)));
+  throw Subject{path}.error(ErrorCode::kInvalidArgument, "unknown extension '{}', expected {}{}",
+                            shown(extension), listed(known), did_you_mean(extension, known));
 }
 
 }  // namespace pqw

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/where.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -148,12 +148,12 @@ Foreign recognise_zip(std::span<const std::string> members) {
     return {"a Keras file (a zip archive)", "unzip it and name its model.weights.h5"};
   }
   constexpr std::size_t kMostShown = 3;
-  std::string shown;
+  std::string list;
   for (std::size_t i = 0; i < std::min(members.size(), kMostShown); ++i) {
-    shown += fmt::format("{}'{}'", i == 0 ? "" : ", ", for_message(members[i]));
+    list += fmt::format("{}'{}'", i == 0 ? "" : ", ", shown(members[i]));
   }
   return {fmt::format("a zip archive of {} members, none of them a .npy: {}{}", members.size(),
-                      shown, members.size() > kMostShown ? ", ..." : ""),
+                      list, members.size() > kMostShown ? ", ..." : ""),
           "unzip it and name the weight file", ErrorCode::kFormat};
 }
 

@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "core/utf8.h"
 #include "formats/basic_reader.h"
 #include "formats/hdf5_names.h"
 #include "formats/hdf5_walk.h"
-#include "formats/utf8.h"
 #include "formats/write_order.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
@@ -34,9 +34,9 @@ void swap_bytes(std::span<std::byte> bytes, std::size_t element_bytes) {
 class Hdf5Reader : public BasicReader {
  public:
   explicit Hdf5Reader(InputFile input)
-      : context_{input.path(), "", ErrorCode::kFormat}, input_(std::move(input)) {
+      : subject_{input.path(), ErrorCode::kFormat}, input_(std::move(input)) {
     const auto lock = h5::exclusive();
-    file_ = h5::open_file(input_, context_);
+    file_ = h5::open_file(input_, subject_);
     Hdf5Content content = walk_hdf5(file_.id(), input_.size(), input_.path());
     found_ = std::move(content.tensors);
     skipped_ = std::move(content.skipped);
@@ -50,10 +50,10 @@ class Hdf5Reader : public BasicReader {
   TensorBytes read(std::size_t index) const override {
     const auto lock = h5::exclusive();
     const Hdf5Tensor& tensor = found_.at(index);
-    const h5::Context context = context_.about(h5::quoted("tensor", tensor.info.name));
-    const h5::Object object = h5::open_object(file_.id(), tensor.address, context);
+    const Subject subject = subject_.in("tensor", tensor.info.name);
+    const h5::Object object = h5::open_object(file_.id(), tensor.address, subject);
     std::vector<std::byte> bytes(byte_count(tensor.info));
-    h5::read_dataset(object.handle.id(), bytes, context);
+    h5::read_dataset(object.handle.id(), bytes, subject);
     input_.require_unchanged();
     if (tensor.big_endian) swap_bytes(bytes, size_in_bytes(tensor.info.dtype));
     return TensorBytes(std::move(bytes));
@@ -62,15 +62,15 @@ class Hdf5Reader : public BasicReader {
  private:
   // Only what create_hdf5 writes; other attributes are about other programs.
   void read_metadata() {
-    const h5::Object root = h5::open_root(file_.id(), context_);
+    const h5::Object root = h5::open_root(file_.id(), subject_);
     const h5::Id id = root.handle.id();
-    for (const std::string& key : h5::list_texts(id, kMaxTextBytes, kMaxAttributes, context_)) {
-      std::string value = h5::read_text(id, key, kMaxTextBytes, context_);
+    for (const std::string& key : h5::list_texts(id, kMaxTextBytes, kMaxAttributes, subject_)) {
+      std::string value = h5::read_text(id, key, kMaxTextBytes, subject_);
       if (is_utf8(key) && is_utf8(value)) metadata_[key] = std::move(value);
     }
   }
 
-  h5::Context context_;
+  Subject subject_;
   InputFile input_;  // outlives the handle, which reads from it
   h5::Handle file_;
   std::vector<Hdf5Tensor> found_;
@@ -80,30 +80,29 @@ class Hdf5Writer : public WeightWriter {
  public:
   Hdf5Writer(const std::string& path, std::vector<TensorInfo> tensors, const Metadata& metadata,
              bool overwrite)
-      : context_{path, "", ErrorCode::kIo}, order_(path, std::move(tensors)) {
+      : subject_{path, ErrorCode::kIo}, order_(path, std::move(tensors)) {
     const auto lock = h5::exclusive();
     const std::vector<std::string> groups = groups_of(order_.tensors(), path);
     for (const auto& [key, value] : metadata) check_metadata(key, value);
     target_.emplace(path, overwrite);
-    file_ = h5::create_file(target_->temporary_path(), h5::FileKind::kInterchange, context_);
+    file_ = h5::create_file(target_->temporary_path(), h5::FileKind::kInterchange, subject_);
     for (const std::string& group : groups) {
-      h5::create_group(file_.id(), group, {}, context_.about(h5::quoted("group", group)))
-          .close(context_);
+      h5::create_group(file_.id(), group, {}, subject_.in("group", group)).close(subject_);
     }
-    const h5::Object root = h5::open_root(file_.id(), context_);
+    const h5::Object root = h5::open_root(file_.id(), subject_);
     for (const auto& [key, value] : metadata) {
-      h5::write_text(root.handle.id(), key, value, context_.about(h5::quoted("metadata", key)));
+      h5::write_text(root.handle.id(), key, value, subject_.in("metadata", key));
     }
   }
 
   void add(std::span<const std::byte> bytes) override {
     const auto lock = h5::exclusive();
     const TensorInfo& info = order_.tensors()[order_.next(bytes.size())];
-    const h5::Context context = context_.about(h5::quoted("tensor", info.name));
+    const Subject subject = subject_.in("tensor", info.name);
     h5::Handle dataset = h5::create_dataset(file_.id(), info.name, info.dtype, info.shape,
-                                            h5::Storage::kContiguous, context);
-    h5::write_dataset(dataset.id(), bytes, context);
-    dataset.close(context);
+                                            h5::Storage::kContiguous, subject);
+    h5::write_dataset(dataset.id(), bytes, subject);
+    dataset.close(subject);
   }
 
   bool add_name_of(std::size_t added) override {
@@ -111,32 +110,32 @@ class Hdf5Writer : public WeightWriter {
     order_.next_as(added);
     const std::string& name = order_.tensors()[order_.n_added() - 1].name;
     h5::create_hard_link(file_.id(), order_.tensors()[added].name, name,
-                         context_.about(h5::quoted("tensor", name)));
+                         subject_.in("tensor", name));
     return true;
   }
 
   void commit() override {
     order_.require_complete();
-    file_.close(context_);
+    file_.close(subject_);
     target_->commit();
   }
 
  private:
   void check_metadata(const std::string& key, const std::string& value) const {
-    const h5::Context context = context_.about(h5::quoted("metadata", key));
+    const Subject subject = subject_.in("metadata", key);
     const bool has_zero =
         key.find('\0') != std::string::npos || value.find('\0') != std::string::npos;
     if (key.empty() || has_zero || !is_utf8(key) || !is_utf8(value)) {
-      throw context.error(ErrorCode::kUnsupported,
+      throw subject.error(ErrorCode::kUnsupported,
                           "HDF5 holds UTF-8 without zero bytes under a key that is not empty");
     }
     if (key.size() + value.size() > kMaxTextBytes) {
-      throw context.error(ErrorCode::kUnsupported,
-                          std::to_string(value.size()) + " bytes, HDF5 holds about 60000");
+      throw subject.error(ErrorCode::kUnsupported, "{} bytes, HDF5 holds about 60000",
+                          value.size());
     }
   }
 
-  h5::Context context_;
+  Subject subject_;
   WriteOrder order_;
   std::optional<AtomicFile> target_;  // outlives the file, which writes to it
   h5::Handle file_;

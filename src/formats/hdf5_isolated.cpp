@@ -3,10 +3,10 @@
 
 #include <utility>
 
+#include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
 #include "formats/hdf5_file.h"
-#include "formats/where.h"
 #include "isolate/wire.h"
 #include "isolate/worker.h"
 
@@ -52,8 +52,9 @@ class IsolatedReader : public BasicReader {
     const std::size_t size = byte_count(tensors_.at(index));
     std::vector<std::byte> bytes = worker_.call(index + 1, size);
     if (bytes.size() != size) {
-      InTensor{file_.path(), tensors_[index].name}.fail(
-          ErrorCode::kFormat, fmt::format("{} bytes came, expected {}", bytes.size(), size));
+      throw Subject{file_.path()}
+          .in("tensor", tensors_[index].name)
+          .error("{} bytes came, expected {}", bytes.size(), size);
     }
     return TensorBytes(std::move(bytes));
   }
@@ -84,7 +85,7 @@ class IsolatedReader : public BasicReader {
       }
       in.finish();
     } catch (const Error& error) {
-      InFile{file_.path()}.fail(ErrorCode::kFormat, error.what());
+      throw Subject{file_.path()}.error("{}", error.what());
     }
     check_lists();
   }
@@ -94,10 +95,10 @@ class IsolatedReader : public BasicReader {
     NamedExpansion expansion(file_.size());
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       const TensorInfo& info = tensors_[i];
-      const InTensor here{file_.path(), info.name};
-      if (!is_name_of(i, stored_as_[i])) here.fail(ErrorCode::kFormat, "a name of no tensor");
+      const auto here = [&] { return Subject{file_.path()}.in("tensor", info.name); };
+      if (!is_name_of(i, stored_as_[i])) throw here().error("a name of no tensor");
       if (!expansion.take(byte_count(info), stored_as_[i] == i)) {
-        here.fail(ErrorCode::kFormat, "an impossible size");
+        throw here().error("an impossible size");
       }
     }
   }

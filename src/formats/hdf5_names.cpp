@@ -4,7 +4,7 @@
 #include <set>
 #include <string_view>
 
-#include "formats/where.h"
+#include "core/subject.h"
 #include "h5/dataset.h"
 
 namespace pqw {
@@ -28,20 +28,20 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
                                    const std::string& path) {
   std::set<std::string> names;
   for (const TensorInfo& info : tensors) {
-    const InTensor subject{path, info.name};
+    const Subject subject = Subject{path}.in("tensor", info.name);
     if (!is_path(info.name)) {
-      subject.fail(ErrorCode::kUnsupported,
-                   "HDF5 cannot hold this name: a part between slashes is empty or '.', or it has "
-                   "a zero byte");
+      throw subject.error(
+          ErrorCode::kUnsupported,
+          "HDF5 cannot hold this name: a part between slashes is empty or '.', or it has "
+          "a zero byte");
     }
     if (!is_basic(info.dtype)) {
-      subject.fail(
-          ErrorCode::kUnsupported,
-          "HDF5 files cannot hold " + std::string(dtype_name(info)) + "; use .safetensors");
+      throw subject.error(ErrorCode::kUnsupported, "HDF5 files cannot hold {}; use .safetensors",
+                          dtype_name(info));
     }
     if (info.shape.size() > h5::kMaxRank) {
-      subject.fail(ErrorCode::kUnsupported,
-                   std::to_string(info.shape.size()) + " dimensions, HDF5 holds at most 32");
+      throw subject.error(ErrorCode::kUnsupported, "{} dimensions, HDF5 holds at most 32",
+                          info.shape.size());
     }
     names.insert(info.name);
   }
@@ -51,9 +51,10 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
          slash = info.name.find('/', slash + 1)) {
       std::string group = info.name.substr(0, slash);
       if (names.contains(group)) {
-        InTensor{path, info.name}.fail(ErrorCode::kUnsupported,
-                                       "lies below tensor '" + for_message(group) +
-                                           "', HDF5 cannot hold both under these names");
+        throw Subject{path}
+            .in("tensor", info.name)
+            .error(ErrorCode::kUnsupported,
+                   "lies below tensor '{}', HDF5 cannot hold both under these names", shown(group));
       }
       groups.insert(std::move(group));
     }

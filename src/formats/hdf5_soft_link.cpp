@@ -39,16 +39,16 @@ struct Path {
 }  // namespace
 
 SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string& path,
-                             std::size_t& n_steps, const h5::Context& context) {
-  const std::uint64_t root = h5::open_root(file, context).address;
+                             std::size_t& n_steps, const Subject& subject) {
+  const std::uint64_t root = h5::open_root(file, subject).address;
   std::uint64_t at = path.starts_with('/') ? root : group;
   Path names{path};
   std::size_t n_soft = 1;
   for (std::string_view name = names.next(); !name.empty(); name = names.next()) {
     ++n_steps;
-    const h5::Object object = h5::open_object(file, at, context);
+    const h5::Object object = h5::open_object(file, at, subject);
     const auto link = object.kind == h5::ObjectKind::kGroup
-                          ? h5::find_link(object.handle.id(), std::string(name), context)
+                          ? h5::find_link(object.handle.id(), std::string(name), subject)
                           : std::nullopt;
     if (!link) return {std::nullopt, "does not exist"};
     switch (link->kind) {

@@ -18,8 +18,8 @@ struct SoftLinkEnd {
 
 // Follows a path from the group at that address, link by link, so that nothing outside the file is
 // opened. Follows at most 16 soft links in a row, like HDF5 itself. Adds the number of names that
-// it looks up to `n_steps`. Errors: those of HDF5, with `context`.
+// it looks up to `n_steps`. Errors: those of HDF5, with `subject`.
 SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string& path,
-                             std::size_t& n_steps, const h5::Context& context);
+                             std::size_t& n_steps, const Subject& subject);
 
 }  // namespace pqw

@@ -9,10 +9,10 @@
 #include <set>
 #include <utility>
 
+#include "core/subject.h"
 #include "formats/expansion.h"
 #include "formats/hdf5_filters.h"
 #include "formats/hdf5_soft_link.h"
-#include "formats/where.h"
 #include "h5/content.h"
 #include "h5/dataset.h"
 #include "h5/group.h"
@@ -32,10 +32,10 @@ class Walk {
         max_links_(max_links),
         file_bytes_(file_bytes),
         expansion_(file_bytes),
-        context_{path, "", ErrorCode::kFormat} {}
+        subject_{path, ErrorCode::kFormat} {}
 
   Hdf5Content run() {
-    const h5::Object root = h5::open_root(file_, context_);
+    const h5::Object root = h5::open_root(file_, subject_);
     list_group(root, "");
     return std::move(content_);
   }
@@ -63,27 +63,27 @@ class Walk {
   }
 
   void list_group(const h5::Object& group, const std::string& prefix) {
-    const h5::Context context =
-        prefix.empty() ? context_ : context_.about(h5::quoted("group", prefix));
+    const Subject subject = prefix.empty() ? subject_ : subject_.in("group", prefix);
     if (levels_.size() > kMaxDepth) {
-      throw context.error(ErrorCode::kUnsupported, fmt::format("deeper than {} groups", kMaxDepth));
+      throw subject.error(ErrorCode::kUnsupported, "{}",
+                          fmt::format("deeper than {} groups", kMaxDepth));
     }
     const std::vector<h5::Link> links =
-        h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_, context);
+        h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_, subject);
     n_links_ += links.size();
     levels_.push_back({group.address, prefix});
     for (const h5::Link& link : links) {
-      count_name(link, prefix, context);
+      count_name(link, prefix, subject);
       follow(link, prefix + link.name);
     }
     levels_.pop_back();
   }
 
   // Counts the links of a group again for each of its names.
-  void count_name(const h5::Link& link, const std::string& prefix, const h5::Context& context) {
+  void count_name(const h5::Link& link, const std::string& prefix, const Subject& subject) {
     n_name_bytes_ += prefix.size() + link.name.size();
     if (n_links_ <= max_links_ && n_name_bytes_ <= kMaxNameBytes) return;
-    throw context.error(ErrorCode::kUnsupported,
+    throw subject.error(ErrorCode::kUnsupported, "{}",
                         fmt::format("the file has more than {} links or {} bytes of link paths",
                                     max_links_, kMaxNameBytes));
   }
@@ -102,18 +102,18 @@ class Walk {
   }
 
   void follow_soft(const h5::Link& link, const std::string& name) {
-    const h5::Context context = context_.about(h5::quoted("link", name));
+    const Subject subject = subject_.in("link", name);
     const SoftLinkEnd end =
-        follow_soft_link(file_, levels_.back().address, link.target, n_steps_, context);
+        follow_soft_link(file_, levels_.back().address, link.target, n_steps_, subject);
     if (n_steps_ > kMaxSteps) {
-      throw context.error(ErrorCode::kUnsupported,
+      throw subject.error(ErrorCode::kUnsupported, "{}",
                           fmt::format("the soft links up to here have more than {} names in their "
                                       "paths",
                                       kMaxSteps));
     }
     if (end.address) return visit(*end.address, name);
     std::string what =
-        fmt::format("is a soft link to '{}', which {}", for_message(link.target), end.problem);
+        fmt::format("is a soft link to '{}', which {}", shown(link.target), end.problem);
     end.leaves_file ? lose(name, std::move(what)) : skip(name, std::move(what));
   }
 
@@ -123,10 +123,9 @@ class Walk {
     const auto level = std::ranges::find(levels_, address, &Level::address);
     if (level != levels_.end()) {
       return skip(name, fmt::format("leads back to group '/{}', which contains it",
-                                    for_message(level->name.substr(0, level->name.rfind('/')))));
+                                    shown(level->name.substr(0, level->name.rfind('/')))));
     }
-    const h5::Object object =
-        h5::open_object(file_, address, context_.about(h5::quoted("object", name)));
+    const h5::Object object = h5::open_object(file_, address, subject_.in("object", name));
     if (object.kind == h5::ObjectKind::kGroup) {
       require_few_names(address, name);
       list_group(object, name + "/");
@@ -140,20 +139,20 @@ class Walk {
   // A few groups that contain each other under several names would have endless names.
   void require_few_names(std::uint64_t group, const std::string& name) {
     if (groups_.insert(group).second || ++n_second_names_ <= kMaxSecondNames) return;
-    throw context_.about(h5::quoted("group", name))
-        .error(ErrorCode::kUnsupported,
+    throw subject_.in("group", name)
+        .error(ErrorCode::kUnsupported, "{}",
                fmt::format("more than {} groups have a second name", kMaxSecondNames));
   }
 
   Dataset look_at(const h5::Object& object, const std::string& name) {
-    const h5::Context context = context_.about(h5::quoted("tensor", name));
-    const h5::DatasetInfo info = h5::describe(object.handle.id(), context);
-    const h5::Content content = h5::content_of(object.handle.id(), context);
+    const Subject subject = subject_.in("tensor", name);
+    const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
+    const h5::Content content = h5::content_of(object.handle.id(), subject);
     if (!info.has_space) return {std::nullopt, {"", "holds no data"}};
     if (!content.number) {
       return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
     }
-    check(info, content.number->dtype, context);
+    check(info, content.number->dtype, subject);
     return {
         Hdf5Tensor{
             {"", content.number->dtype, info.shape}, object.address, content.number->big_endian},
@@ -173,32 +172,34 @@ class Walk {
     TensorInfo& info = content_.tensors.back().info;
     info.name = name;
     if (expansion_.take(byte_count(info), is_first_name)) return;
-    throw context_.about(h5::quoted("tensor", name))
-        .error(
-            fmt::format("its {} bytes are too many: all {} of a file of {} bytes may unpack to {} "
-                        "times that",
-                        byte_count(info), is_first_name ? "tensors" : "second names of tensors",
-                        file_bytes_, kMaxExpansion * (is_first_name ? 1 : kSecondNames)));
+    throw subject_.in("tensor", name)
+        .error("{}", fmt::format(
+                         "its {} bytes are too many: all {} of a file of {} bytes may unpack to {} "
+                         "times that",
+                         byte_count(info), is_first_name ? "tensors" : "second names of tensors",
+                         file_bytes_, kMaxExpansion * (is_first_name ? 1 : kSecondNames)));
   }
 
-  void check(const h5::DatasetInfo& info, DType dtype, const h5::Context& context) const {
+  void check(const h5::DatasetInfo& info, DType dtype, const Subject& subject) const {
     const auto bytes = checked_byte_count(info.shape, dtype);
     if (!bytes) {
-      throw context.error(fmt::format("shape {} overflows 63 bits", to_string(info.shape)));
+      throw subject.error("{}", fmt::format("shape {} overflows 63 bits", to_string(info.shape)));
     }
     if (info.is_external || info.layout == h5::Layout::kOther) {
-      throw context.error(ErrorCode::kUnsupported, "its data is in other files");
+      throw subject.error(ErrorCode::kUnsupported, "its data is in other files");
     }
     const std::string filters = obstacle_in_filters(info.filters);
-    if (!filters.empty()) throw context.error(ErrorCode::kUnsupported, filters);
+    if (!filters.empty()) throw subject.error(ErrorCode::kUnsupported, "{}", filters);
     if (info.stored_bytes > file_bytes_ || info.offset.value_or(0) > file_bytes_) {
-      throw context.error("its data is beyond the end of the file");
+      throw subject.error("its data is beyond the end of the file");
     }
     if (!expansion_.allows(info.chunk_bytes) || !expansion_.allows(*bytes)) {
-      throw context.error(fmt::format(
-          "{} bytes stored unpack to {} in chunks of {}; all tensors of a file of {} bytes may "
-          "unpack to {} times that",
-          info.stored_bytes, *bytes, info.chunk_bytes, file_bytes_, kMaxExpansion));
+      throw subject.error(
+          "{}",
+          fmt::format(
+              "{} bytes stored unpack to {} in chunks of {}; all tensors of a file of {} bytes may "
+              "unpack to {} times that",
+              info.stored_bytes, *bytes, info.chunk_bytes, file_bytes_, kMaxExpansion));
     }
   }
 
@@ -206,7 +207,7 @@ class Walk {
   std::size_t max_links_;
   std::uint64_t file_bytes_;
   NamedExpansion expansion_;
-  h5::Context context_;
+  Subject subject_;
   std::size_t n_links_ = 0;
   std::size_t n_name_bytes_ = 0;
   std::size_t n_second_names_ = 0;

@@ -5,10 +5,10 @@
 
 #include <utility>
 
+#include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/npy_header.h"
 #include "formats/npy_layout.h"
-#include "formats/where.h"
 #include "formats/write_order.h"
 #include "pqw/io/atomic_file.h"
 
@@ -19,8 +19,8 @@ class NpyReader : public BasicReader {
  public:
   explicit NpyReader(InputFile file)
       : file_(std::move(file)),
-        header_(parse_npy_header({file_.path(), name_}, file_.read_start(kNpyMaxHeaderBytes),
-                                 file_.size(), skipped_)) {
+        header_(parse_npy_header(Subject{file_.path()}.in("tensor", name_), name_,
+                                 file_.read_start(kNpyMaxHeaderBytes), file_.size(), skipped_)) {
     if (header_) tensors_.push_back(header_->info);
   }
 
@@ -28,7 +28,8 @@ class NpyReader : public BasicReader {
     const TensorInfo& info = tensors_.at(index);
     std::vector<std::byte> bytes = file_.read(header_->header_bytes, header_->data_bytes);
     file_.require_unchanged();
-    if (needs_conversion(*header_)) bytes = convert_npy({file_.path(), info.name}, *header_, bytes);
+    if (needs_conversion(*header_))
+      bytes = convert_npy(Subject{file_.path()}.in("tensor", info.name), *header_, bytes);
     return TensorBytes(std::move(bytes));
   }
 
@@ -43,7 +44,7 @@ class NpyWriter : public WeightWriter {
   NpyWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
       : order_(path, std::move(tensors)), file_(path, overwrite) {
     const TensorInfo& info = order_.tensors().front();
-    const std::string header = format_npy_header({path, info.name}, info);
+    const std::string header = format_npy_header(Subject{path}.in("tensor", info.name), info);
     file_.write(std::as_bytes(std::span(header)));
   }
 
@@ -71,10 +72,10 @@ std::unique_ptr<WeightReader> open_npy(InputFile file) {
 std::unique_ptr<WeightWriter> create_npy(const std::string& path, std::vector<TensorInfo> tensors,
                                          bool overwrite) {
   if (tensors.size() != 1) {
-    InFile{path}.fail(ErrorCode::kUnsupported,
-                      fmt::format("{} tensors given, a .npy file holds exactly one; use .npz or "
-                                  ".safetensors",
-                                  tensors.size()));
+    throw Subject{path}.error(ErrorCode::kUnsupported,
+                              "{} tensors given, a .npy file holds exactly one; use .npz or "
+                              ".safetensors",
+                              tensors.size());
   }
   return std::make_unique<NpyWriter>(path, std::move(tensors), overwrite);
 }

@@ -25,36 +25,35 @@ struct Span {
 };
 
 // Where the literal is.
-Span find_literal(const InTensor& where, std::span<const std::byte> prefix) {
+Span find_literal(const Subject& where, std::span<const std::byte> prefix) {
   if (prefix.size() < kVersionBytes ||
       std::memcmp(prefix.data(), kNpyMagic.data(), kNpyMagic.size()) != 0) {
-    where.fail(ErrorCode::kFormat, "no .npy data: it does not start with \\x93NUMPY and a version");
+    throw where.error("no .npy data: it does not start with \\x93NUMPY and a version");
   }
   const auto major = std::to_integer<unsigned>(prefix[6]);
   const auto minor = std::to_integer<unsigned>(prefix[7]);
   if (major < 1 || major > 3 || minor != 0) {
-    where.fail(ErrorCode::kUnsupported,
-               fmt::format(".npy version {}.{}, known are 1.0, 2.0 and 3.0", major, minor));
+    throw where.error(ErrorCode::kUnsupported, ".npy version {}.{}, known are 1.0, 2.0 and 3.0",
+                      major, minor);
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   const auto rest = prefix.subspan(kVersionBytes);
   if (rest.size() < length_bytes) {
-    where.fail(ErrorCode::kFormat, "ends inside the .npy header length");
+    throw where.error("ends inside the .npy header length");
   }
   const std::size_t size = major == 1 ? load_little_endian<std::uint16_t>(rest)
                                       : load_little_endian<std::uint32_t>(rest);
   if (size > kNpyMaxLiteralBytes) {
-    where.fail(ErrorCode::kFormat, fmt::format(".npy header of {} bytes, at most {} are read", size,
-                                               kNpyMaxLiteralBytes));
+    throw where.error(".npy header of {} bytes, at most {} are read", size, kNpyMaxLiteralBytes);
   }
   if (size > rest.size() - length_bytes) {
-    where.fail(ErrorCode::kFormat, fmt::format(".npy header of {} bytes, {} follow its length",
-                                               size, rest.size() - length_bytes));
+    throw where.error(".npy header of {} bytes, {} follow its length", size,
+                      rest.size() - length_bytes);
   }
   return {kVersionBytes + length_bytes, size};
 }
 
-NpyLiteral literal_in(const InTensor& where, std::span<const std::byte> prefix,
+NpyLiteral literal_in(const Subject& where, std::span<const std::byte> prefix,
                       const Span& literal) {
   return parse_npy_literal(
       where, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
@@ -66,42 +65,42 @@ std::string shape_tuple(const Shape& shape) {
 
 }  // namespace
 
-std::optional<NpyHeader> parse_npy_header(const InTensor& where, std::span<const std::byte> prefix,
-                                          std::size_t file_bytes, std::vector<Skipped>& skipped) {
+std::optional<NpyHeader> parse_npy_header(const Subject& where, const std::string& name,
+                                          std::span<const std::byte> prefix, std::size_t file_bytes,
+                                          std::vector<Skipped>& skipped) {
   const Span literal = find_literal(where, prefix);
   const NpyLiteral parsed = literal_in(where, prefix, literal);
   if (parsed.is_structured) {
-    skipped.push_back({where.name, "holds structures", true});
+    skipped.push_back({name, "holds structures", true});
     return std::nullopt;
   }
   const auto type = parse_npy_dtype(where, parsed.descr);
   if (!type) {
-    skipped.push_back(describe_npy_dtype(where.name, parsed.descr));
+    skipped.push_back(describe_npy_dtype(name, parsed.descr));
     return std::nullopt;
   }
   const auto needed = checked_byte_count(parsed.shape, type->dtype);
-  const std::string shape = for_message(to_string(parsed.shape));
+  const std::string shape = shown(to_string(parsed.shape));
   if (!needed) {
-    where.fail(ErrorCode::kFormat, fmt::format("shape {} of {} exceeds 63 bits of bytes", shape,
-                                               to_string(type->dtype)));
+    throw where.error("shape {} of {} exceeds 63 bits of bytes", shape, to_string(type->dtype));
   }
-  NpyHeader header{.info = {where.name, type->dtype, parsed.shape},
+  NpyHeader header{.info = {name, type->dtype, parsed.shape},
                    .big_endian = type->big_endian,
                    .fortran_order = parsed.fortran_order,
                    .header_bytes = literal.begin + literal.size,
                    .data_bytes = *needed};
   const std::size_t stored = file_bytes - header.header_bytes;
   if (stored != *needed) {
-    where.fail(ErrorCode::kFormat, fmt::format("{} bytes stored, shape {} of {} needs {}", stored,
-                                               shape, to_string(type->dtype), *needed));
+    throw where.error("{} bytes stored, shape {} of {} needs {}", stored, shape,
+                      to_string(type->dtype), *needed);
   }
   return header;
 }
 
-std::string format_npy_header(const InTensor& where, const TensorInfo& info) {
+std::string format_npy_header(const Subject& where, const TensorInfo& info) {
   if (info.shape.size() > kMaxRank) {
-    where.fail(ErrorCode::kUnsupported,
-               fmt::format("{} dimensions, numpy has at most {}", info.shape.size(), kMaxRank));
+    throw where.error(ErrorCode::kUnsupported, "{} dimensions, numpy has at most {}",
+                      info.shape.size(), kMaxRank);
   }
   std::string literal = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
                                     format_npy_dtype(where, info), shape_tuple(info.shape));

@@ -60,11 +60,11 @@ bool needs_conversion(const NpyHeader& header) {
   return header.data_bytes > 0 && (header.big_endian || is_transposed(header));
 }
 
-std::vector<std::byte> allocate_bytes(const InTensor& where, std::size_t size) {
+std::vector<std::byte> allocate_bytes(const Subject& where, std::size_t size) {
   try {
     return std::vector<std::byte>(size);
   } catch (const std::bad_alloc&) {
-    where.fail(ErrorCode::kIo, fmt::format("not enough memory for {} bytes", size));
+    throw where.error(ErrorCode::kIo, "not enough memory for {} bytes", size);
   }
 }
 
@@ -92,7 +92,7 @@ void fortran_to_row_major(std::span<const std::size_t> shape, std::size_t elemen
   }
 }
 
-std::vector<std::byte> convert_npy(const InTensor& where, const NpyHeader& header,
+std::vector<std::byte> convert_npy(const Subject& where, const NpyHeader& header,
                                    std::span<const std::byte> stored) {
   const std::size_t element_bytes = size_in_bytes(header.info.dtype);
   std::vector<std::byte> bytes = allocate_bytes(where, stored.size());

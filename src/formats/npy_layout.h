@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "core/subject.h"
 #include "formats/npy_header.h"
-#include "formats/where.h"
 
 namespace pqw {
 
@@ -14,7 +14,7 @@ namespace pqw {
 bool needs_conversion(const NpyHeader& header);
 
 // Throws kIo when there is not enough memory.
-std::vector<std::byte> allocate_bytes(const InTensor& where, std::size_t size);
+std::vector<std::byte> allocate_bytes(const Subject& where, std::size_t size);
 
 // Reverses the bytes of every element.
 void swap_bytes(std::size_t element_bytes, std::span<std::byte> data);
@@ -25,7 +25,7 @@ void fortran_to_row_major(std::span<const std::size_t> shape, std::size_t elemen
                           std::span<const std::byte> from, std::span<std::byte> to);
 
 // The stored bytes, converted as far as needed. REQUIRES: stored.size() == header.data_bytes.
-std::vector<std::byte> convert_npy(const InTensor& where, const NpyHeader& header,
+std::vector<std::byte> convert_npy(const Subject& where, const NpyHeader& header,
                                    std::span<const std::byte> stored);
 
 }  // namespace pqw

@@ -11,7 +11,7 @@ namespace {
 
 class Parser {
  public:
-  Parser(const InTensor& where, std::string_view text) : where_(where), text_(text) {}
+  Parser(const Subject& where, std::string_view text) : where_(where), text_(text) {}
 
   NpyLiteral parse() {
     NpyLiteral literal;
@@ -35,7 +35,7 @@ class Parser {
         once(key, has_shape);
         literal.shape = tuple();
       } else {
-        fail(fmt::format("unknown key '{}'", for_message(key)));
+        fail(fmt::format("unknown key '{}'", shown(key)));
       }
       if (accept('}')) break;
       expect(',');
@@ -51,12 +51,12 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const std::string& message) const {
-    where_.fail(ErrorCode::kFormat, "the .npy header: " + message);
+    throw where_.error("the .npy header: {}", message);
   }
 
   [[noreturn]] void expected(std::string_view what) const {
     const std::string found =
-        at_ == text_.size() ? "its end" : fmt::format("'{}'", for_message(text_.substr(at_, 8)));
+        at_ == text_.size() ? "its end" : fmt::format("'{}'", shown(text_.substr(at_, 8)));
     fail(fmt::format("found {} at character {}, expected {}", found, at_, what));
   }
 
@@ -149,14 +149,14 @@ class Parser {
     return value;
   }
 
-  const InTensor& where_;
+  const Subject& where_;
   std::string_view text_;
   std::size_t at_ = 0;
 };
 
 }  // namespace
 
-NpyLiteral parse_npy_literal(const InTensor& where, std::string_view text) {
+NpyLiteral parse_npy_literal(const Subject& where, std::string_view text) {
   return Parser(where, text).parse();
 }
 

@@ -7,13 +7,13 @@
 #include <string_view>
 #include <utility>
 
+#include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
 #include "formats/foreign.h"
 #include "formats/npy_header.h"
 #include "formats/npy_layout.h"
 #include "formats/npz_file.h"
-#include "formats/where.h"
 #include "formats/zip_archive.h"
 
 namespace pqw {
@@ -38,7 +38,7 @@ class NpzReader : public BasicReader {
       if (stat.comp_size > file_.size() - stored_bytes) {  // their bytes overlap
         fail(ErrorCode::kFormat, fmt::format("the members up to '{}' claim more stored bytes than "
                                              "the {} of the file",
-                                             for_message(name), file_.size()));
+                                             shown(name), file_.size()));
       }
       stored_bytes += stat.comp_size;
       if (name.ends_with(kSuffix)) {
@@ -56,7 +56,7 @@ class NpzReader : public BasicReader {
   }
 
   TensorBytes read(std::size_t index) const override {
-    const InTensor where{file_.path(), tensors_.at(index).name};
+    const Subject where = Subject{file_.path()}.in("tensor", tensors_.at(index).name);
     const Member& member = members_[index];
     const std::lock_guard lock(mutex_);
     const ZipFilePtr input = open_member(where, member.zip_index);
@@ -66,7 +66,7 @@ class NpzReader : public BasicReader {
     require_bytes(where, *input, bytes);
     std::array<std::byte, 1> beyond;  // reaching the end makes libzip compare the checksum
     if (read_bytes(where, *input, beyond) != 0) {
-      where.fail(ErrorCode::kFormat, "the member holds more bytes than it declares");
+      throw where.error("the member holds more bytes than it declares");
     }
     file_.require_unchanged();
     if (needs_conversion(member.header)) bytes = convert_npy(where, member.header, bytes);
@@ -80,7 +80,7 @@ class NpzReader : public BasicReader {
   };
 
   [[noreturn]] void fail(ErrorCode code, const std::string& message) const {
-    InFile{file_.path()}.fail(code, message);
+    throw Subject{file_.path()}.error(code, "{}", message);
   }
 
   zip_stat_t stat_of(zip_uint64_t i) const {
@@ -96,62 +96,58 @@ class NpzReader : public BasicReader {
   }
 
   void add_member(zip_uint64_t zip_index, const std::string& name, const zip_stat_t& stat) {
-    const InTensor where{file_.path(), name};
+    const Subject where = Subject{file_.path()}.in("tensor", name);
     check_stat(where, stat);
     std::vector<std::byte> prefix(std::min<std::uint64_t>(stat.size, kNpyMaxHeaderBytes));
     const ZipFilePtr input = open_member(where, zip_index);
     require_bytes(where, *input, prefix);
-    auto header = parse_npy_header(where, prefix, stat.size, skipped_);
+    auto header = parse_npy_header(where, name, prefix, stat.size, skipped_);
     if (!header) return;
     tensors_.push_back(header->info);
     members_.push_back({zip_index, std::move(*header)});
   }
 
-  void check_stat(const InTensor& where, const zip_stat_t& stat) {
+  void check_stat(const Subject& where, const zip_stat_t& stat) {
     if (stat.encryption_method != ZIP_EM_NONE) {
-      where.fail(ErrorCode::kUnsupported, "the member is encrypted");
+      throw where.error(ErrorCode::kUnsupported, "the member is encrypted");
     }
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-      where.fail(ErrorCode::kUnsupported,
-                 fmt::format("zip compression method {}, known are stored (0) and deflated (8)",
-                             stat.comp_method));
+      throw where.error(ErrorCode::kUnsupported,
+                        "zip compression method {}, known are stored (0) and deflated (8)",
+                        stat.comp_method);
     }
     if (stat.comp_method == ZIP_CM_STORE && stat.comp_size != stat.size) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("the member is stored in {} bytes, but declares {}", stat.comp_size,
-                             stat.size));
+      throw where.error("the member is stored in {} bytes, but declares {}", stat.comp_size,
+                        stat.size);
     }
     if (stat.size / kMaxRatio > stat.comp_size) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("the member declares {} bytes, {} deflated bytes cannot hold as many",
-                             stat.size, stat.comp_size));
+      throw where.error("the member declares {} bytes, {} deflated bytes cannot hold as many",
+                        stat.size, stat.comp_size);
     }
     if (!expansion_.take(stat.size)) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("the member declares {} bytes; all members of a file of {} bytes may "
-                             "unpack to {} times that",
-                             stat.size, file_.size(), kMaxExpansion));
+      throw where.error(
+          "the member declares {} bytes; all members of a file of {} bytes may "
+          "unpack to {} times that",
+          stat.size, file_.size(), kMaxExpansion);
     }
   }
 
-  ZipFilePtr open_member(const InTensor& where, zip_uint64_t zip_index) const {
+  ZipFilePtr open_member(const Subject& where, zip_uint64_t zip_index) const {
     ZipFilePtr input(zip_fopen_index(zip_.get(), zip_index, 0));
     if (!input) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("the member is unreadable: {}", zip_strerror(zip_.get())));
+      throw where.error("the member is unreadable: {}", zip_strerror(zip_.get()));
     }
     return input;
   }
 
   // Fills `bytes` unless the member ends; returns how many were read.
-  static std::size_t read_bytes(const InTensor& where, zip_file_t& input,
+  static std::size_t read_bytes(const Subject& where, zip_file_t& input,
                                 std::span<std::byte> bytes) {
     std::size_t n = 0;
     while (n < bytes.size()) {
       const zip_int64_t more = zip_fread(&input, bytes.data() + n, bytes.size() - n);
       if (more < 0) {
-        where.fail(ErrorCode::kFormat,
-                   fmt::format("the member is broken: {}", zip_file_strerror(&input)));
+        throw where.error("the member is broken: {}", zip_file_strerror(&input));
       }
       if (more == 0) break;
       n += static_cast<std::size_t>(more);
@@ -159,9 +155,9 @@ class NpzReader : public BasicReader {
     return n;
   }
 
-  static void require_bytes(const InTensor& where, zip_file_t& input, std::span<std::byte> bytes) {
+  static void require_bytes(const Subject& where, zip_file_t& input, std::span<std::byte> bytes) {
     if (read_bytes(where, input, bytes) != bytes.size()) {
-      where.fail(ErrorCode::kFormat, "the member holds fewer bytes than it declares");
+      throw where.error("the member holds fewer bytes than it declares");
     }
   }
 

@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "core/subject.h"
+#include "core/utf8.h"
 #include "formats/npy_header.h"
 #include "formats/npz_file.h"
-#include "formats/utf8.h"
-#include "formats/where.h"
 #include "formats/write_order.h"
 #include "formats/zip_archive.h"
 
@@ -17,18 +17,19 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 65535;  // u16 in the zip format
 
-std::string member_name(const InTensor& where) {
+std::string member_name(const Subject& where, const std::string& tensor) {
   const auto is_control = [](char c) {  // libzip takes them for code page 437
     return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
   };
-  if (!is_utf8(where.name)) where.fail(ErrorCode::kUnsupported, "the name is not UTF-8");
-  if (std::any_of(where.name.begin(), where.name.end(), is_control)) {
-    where.fail(ErrorCode::kUnsupported, "a .npz file cannot hold control characters in names");
+  if (!is_utf8(tensor)) throw where.error(ErrorCode::kUnsupported, "the name is not UTF-8");
+  if (std::any_of(tensor.begin(), tensor.end(), is_control)) {
+    throw where.error(ErrorCode::kUnsupported,
+                      "a .npz file cannot hold control characters in names");
   }
-  std::string name = where.name + ".npy";
+  std::string name = tensor + ".npy";
   if (name.size() > kMaxNameBytes) {
-    where.fail(ErrorCode::kUnsupported, fmt::format("a name of {} bytes, a .npz file allows {}",
-                                                    where.name.size(), kMaxNameBytes - 4));
+    throw where.error(ErrorCode::kUnsupported, "a name of {} bytes, a .npz file allows {}",
+                      tensor.size(), kMaxNameBytes - 4);
   }
   return name;
 }
@@ -42,8 +43,8 @@ class NpzWriter : public WeightWriter {
         target_(path, overwrite),
         spool_(std::in_place, path + ".spool", true) {
     for (const TensorInfo& info : order_.tensors()) {
-      const InTensor where{target_.path(), info.name};
-      names_.push_back(member_name(where));
+      const Subject where = Subject{target_.path()}.in("tensor", info.name);
+      names_.push_back(member_name(where, info.name));
       headers_.push_back(format_npy_header(where, info));
     }
   }

@@ -8,10 +8,10 @@
 #include <numeric>
 #include <utility>
 
+#include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/little_endian.h"
 #include "formats/safetensors_header.h"
-#include "formats/where.h"
 #include "formats/write_order.h"
 #include "pqw/io/atomic_file.h"
 
@@ -45,21 +45,19 @@ class SafetensorsReader : public BasicReader {
 
  private:
   std::vector<std::byte> read_header() const {
-    const InFile where{file_.path()};
+    const Subject where{file_.path()};
     if (file_.size() < kPrefixBytes) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("{} bytes, a safetensors file starts with 8 bytes of header length",
-                             file_.size()));
+      throw where.error("{} bytes, a safetensors file starts with 8 bytes of header length",
+                        file_.size());
     }
     const auto length = load_little_endian<std::uint64_t>(file_.read(0, kPrefixBytes));
     if (length > kSafetensorsMaxHeaderBytes) {
-      where.fail(ErrorCode::kFormat, fmt::format("header of {} bytes, safetensors allows {}",
-                                                 length, kSafetensorsMaxHeaderBytes));
+      throw where.error("header of {} bytes, safetensors allows {}", length,
+                        kSafetensorsMaxHeaderBytes);
     }
     if (length > file_.size() - kPrefixBytes) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("header of {} bytes, the file has {} after its length", length,
-                             file_.size() - kPrefixBytes));
+      throw where.error("header of {} bytes, the file has {} after its length", length,
+                        file_.size() - kPrefixBytes);
     }
     return file_.read(kPrefixBytes, length);
   }

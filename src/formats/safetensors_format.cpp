@@ -4,10 +4,10 @@
 #include <cassert>
 #include <nlohmann/json.hpp>
 
+#include "core/subject.h"
+#include "core/utf8.h"
 #include "formats/little_endian.h"
 #include "formats/safetensors_header.h"
-#include "formats/utf8.h"
-#include "formats/where.h"
 
 namespace pqw {
 namespace {
@@ -21,8 +21,7 @@ std::string format_metadata(const std::string& path, const Metadata& metadata) {
   std::string json;
   for (const auto& [key, value] : metadata) {
     if (!is_utf8(key) || !is_utf8(value)) {
-      InFile{path}.fail(ErrorCode::kUnsupported,
-                        fmt::format("metadata '{}' is not UTF-8", for_message(key)));
+      throw Subject{path}.error(ErrorCode::kUnsupported, "metadata '{}' is not UTF-8", shown(key));
     }
     json += fmt::format("{}{}:{}", json.empty() ? "" : ",", quoted(key), quoted(value));
   }
@@ -30,10 +29,12 @@ std::string format_metadata(const std::string& path, const Metadata& metadata) {
 }
 
 std::string format_entry(const std::string& path, const SafetensorsEntry& entry) {
-  const InTensor where{path, entry.info.name};
-  if (!is_utf8(entry.info.name)) where.fail(ErrorCode::kUnsupported, "the name is not UTF-8");
+  const auto where = [&] {
+    return Subject{path, ErrorCode::kUnsupported}.in("tensor", entry.info.name);
+  };
+  if (!is_utf8(entry.info.name)) throw where().error("the name is not UTF-8");
   if (entry.info.name == kSafetensorsMetadataKey) {
-    where.fail(ErrorCode::kUnsupported, "safetensors reserves the name");
+    throw where().error("safetensors reserves the name");
   }
   assert(is_dtype_name(dtype_name(entry.info)));
   return fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
@@ -55,9 +56,9 @@ std::string format_safetensors_header(const std::string& path, const Safetensors
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   const std::size_t json_bytes = text.size() - sizeof(std::uint64_t);
   if (json_bytes > kSafetensorsMaxHeaderBytes) {
-    InFile{path}.fail(ErrorCode::kUnsupported,
-                      fmt::format("the header needs {} bytes, safetensors allows {}", json_bytes,
-                                  kSafetensorsMaxHeaderBytes));
+    throw Subject{path}.error(ErrorCode::kUnsupported,
+                              "the header needs {} bytes, safetensors allows {}", json_bytes,
+                              kSafetensorsMaxHeaderBytes);
   }
   store_little_endian<std::uint64_t>(json_bytes, std::as_writable_bytes(std::span(text)));
   return text;

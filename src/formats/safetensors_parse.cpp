@@ -10,8 +10,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/subject.h"
 #include "formats/safetensors_header.h"
-#include "formats/where.h"
 
 namespace pqw {
 namespace {
@@ -48,11 +48,10 @@ class HeaderHandler {
       if (!names_.insert(key).second) fail("the name occurs twice in the header");
     } else if (level_ == Level::kMetadata) {
       if (header_.metadata.contains(key)) {
-        fail(fmt::format("the key '{}' occurs twice", for_message(key)));
+        fail(fmt::format("the key '{}' occurs twice", shown(key)));
       }
     } else if (key != "dtype" && key != "shape" && key != "data_offsets") {
-      fail(fmt::format("unknown key '{}', expected dtype, shape and data_offsets",
-                       for_message(key)));
+      fail(fmt::format("unknown key '{}', expected dtype, shape and data_offsets", shown(key)));
     } else if ((key == "dtype" && dtype_) || (key == "shape" && has_shape_) ||
                (key == "data_offsets" && offsets_)) {
       fail(fmt::format("the key '{}' occurs twice", key));
@@ -105,7 +104,7 @@ class HeaderHandler {
     return true;
   }
   bool number_integer(std::int64_t value) { return refuse(std::to_string(value)); }
-  bool number_float(double, const std::string& text) { return refuse(for_message(text)); }
+  bool number_float(double, const std::string& text) { return refuse(shown(text)); }
   bool null() { return refuse("null"); }
   bool boolean(bool value) { return refuse(value ? "true" : "false"); }
   bool binary(json::binary_t&) { return refuse("binary data"); }
@@ -114,27 +113,25 @@ class HeaderHandler {
     std::string_view reason = error.what();  // "[id] parse error at ...: reason; last read: ..."
     if (const auto at = reason.find("syntax error"); at != reason.npos) reason.remove_prefix(at);
     reason = reason.substr(0, reason.find("; last read"));
-    InFile{path_}.fail(
-        ErrorCode::kFormat,
-        fmt::format("the header is not valid JSON at byte {}: {}", position, for_message(reason)));
+    throw Subject{path_}.error("the header is not valid JSON at byte {}: {}", position,
+                               shown(reason));
   }
 
  private:
   enum class Level { kOutside, kTop, kMetadata, kEntry, kNumbers };
 
   [[noreturn]] void fail(const std::string& message) const {
-    InTensor{path_, name_}.fail(ErrorCode::kFormat, message);
+    throw Subject{path_}.in("tensor", name_).error("{}", message);
   }
 
   bool refuse(const std::string& found) const {
     switch (level_) {
       case Level::kOutside:
-        InFile{path_}.fail(ErrorCode::kFormat,
-                           fmt::format("the header is {}, expected an object", found));
+        throw Subject{path_}.error("the header is {}, expected an object", found);
       case Level::kTop:
         fail(fmt::format("the header maps it to {}, expected an object", found));
       case Level::kMetadata:
-        fail(fmt::format("'{}' is {}, expected a string", for_message(key_), found));
+        fail(fmt::format("'{}' is {}, expected a string", shown(key_), found));
       case Level::kEntry:
         fail(fmt::format("{} is {}, expected {}", key_, found,
                          key_ == "dtype" ? "a string" : "an array of whole numbers"));
@@ -169,7 +166,7 @@ class HeaderHandler {
   void check_size() const {
     const auto count = checked_element_count(entry_.info.shape);
     const auto needed = checked_byte_count(entry_.info);
-    const std::string shape = for_message(to_string(entry_.info.shape));
+    const std::string shape = shown(to_string(entry_.info.shape));
     if (!needed && count && *count % 8 * size_in_bits(entry_.info.dtype) % 8 != 0) {
       fail(fmt::format("shape {} of {} does not fill whole bytes", shape, *dtype_));
     }
@@ -184,13 +181,13 @@ class HeaderHandler {
   // For an unknown type the offsets give the size. Every type has at least one bit per element.
   void take_unknown_type() {
     if (!is_dtype_name(*dtype_)) {
-      fail(fmt::format("dtype '{}' is not a valid type name", for_message(*dtype_)));
+      fail(fmt::format("dtype '{}' is not a valid type name", shown(*dtype_)));
     }
     const std::size_t stored = entry_.end - entry_.begin;
     const auto count = checked_element_count(entry_.info.shape);
     if (!count || (*count + 7) / 8 > stored) {
       fail(fmt::format("{} bytes stored, shape {} of {} needs at least one bit per element", stored,
-                       for_message(to_string(entry_.info.shape)), *dtype_));
+                       shown(to_string(entry_.info.shape)), *dtype_));
     }
     entry_.info.dtype = DType::kUnknown;
     entry_.info.unknown = {*dtype_, stored};
@@ -214,11 +211,11 @@ class HeaderHandler {
 
 SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_view json) {
   if (json.empty() || json[0] != '{') {
-    InFile{path}.fail(ErrorCode::kFormat, fmt::format("the header starts with '{}', expected '{{'",
-                                                      for_message(json.substr(0, 1))));
+    throw Subject{path}.error("the header starts with '{}', expected '{{'",
+                              shown(json.substr(0, 1)));
   }
   if (const auto at = json.find('\0'); at != json.npos) {  // the parser takes it for the end
-    InFile{path}.fail(ErrorCode::kFormat, fmt::format("a NUL byte at byte {} of the header", at));
+    throw Subject{path}.error("a NUL byte at byte {} of the header", at);
   }
   HeaderHandler handler(path);
   nlohmann::json::sax_parse(json, &handler);
@@ -232,21 +229,19 @@ void sort_and_check_ranges(const std::string& path, std::size_t data_bytes,
   });
   std::size_t covered = 0;
   for (const SafetensorsEntry& entry : entries) {
-    const InTensor where{path, entry.info.name};
+    const auto where = [&] { return Subject{path}.in("tensor", entry.info.name); };
     if (entry.begin != covered) {
-      where.fail(ErrorCode::kFormat,
-                 fmt::format("data starts at {}, expected {} (the tensors {})", entry.begin,
-                             covered, entry.begin < covered ? "overlap" : "leave a hole"));
+      throw where().error("data starts at {}, expected {} (the tensors {})", entry.begin, covered,
+                          entry.begin < covered ? "overlap" : "leave a hole");
     }
     if (entry.end > data_bytes) {
-      where.fail(ErrorCode::kFormat, fmt::format("data ends at {}, the file holds {} bytes of data",
-                                                 entry.end, data_bytes));
+      throw where().error("data ends at {}, the file holds {} bytes of data", entry.end,
+                          data_bytes);
     }
     covered = entry.end;
   }
   if (covered != data_bytes) {
-    InFile{path}.fail(ErrorCode::kFormat,
-                      fmt::format("{} bytes of data, the tensors cover {}", data_bytes, covered));
+    throw Subject{path}.error("{} bytes of data, the tensors cover {}", data_bytes, covered);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "core/subject.h"
 #include "formats/detect.h"
 #include "formats/extension.h"
 #include "formats/foreign.h"
@@ -13,7 +14,6 @@
 #include "formats/npy_file.h"
 #include "formats/npz_file.h"
 #include "formats/safetensors_file.h"
-#include "formats/where.h"
 
 namespace pqw {
 namespace {
@@ -22,7 +22,9 @@ void require_distinct_names(const std::string& path, const std::vector<TensorInf
   std::unordered_set<std::string_view> names;
   for (const TensorInfo& info : tensors) {
     if (!names.insert(info.name).second) {
-      InTensor{path, info.name}.fail(ErrorCode::kInvalidArgument, "the name is given twice");
+      throw Subject{path}
+          .in("tensor", info.name)
+          .error(ErrorCode::kInvalidArgument, "the name is given twice");
     }
   }
 }
@@ -30,7 +32,7 @@ void require_distinct_names(const std::string& path, const std::vector<TensorInf
 }  // namespace
 
 std::string to_string(const Skipped& skipped) {
-  return fmt::format("'{}' {}", for_message(skipped.name), skipped.what);
+  return fmt::format("'{}' {}", shown(skipped.name), skipped.what);
 }
 
 std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOptions& options) {
@@ -48,12 +50,10 @@ std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOp
       break;
   }
   if (const auto foreign = recognise_foreign(file)) {
-    InFile{path}.fail(foreign->code,
-                      fmt::format("the file is {}; {}", foreign->what, foreign->next));
+    throw Subject{path}.error(foreign->code, "the file is {}; {}", foreign->what, foreign->next);
   }
-  InFile{path}.fail(ErrorCode::kFormat,
-                    fmt::format("the file is {}; expected safetensors, .npy, .npz or HDF5",
-                                describe_start(file)));
+  throw Subject{path}.error("the file is {}; expected safetensors, .npy, .npz or HDF5",
+                            describe_start(file));
 }
 
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,

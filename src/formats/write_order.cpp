@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "formats/where.h"
+#include "core/subject.h"
 
 namespace pqw {
 
@@ -17,11 +17,12 @@ WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
   for (const TensorInfo& info : tensors_) {
     const auto bytes = checked_byte_count(info);
     if (!bytes || *bytes > kMax - total) {
-      InTensor{path_, info.name}.fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("shape {} of {} does not fill whole bytes, or makes the file larger than 63 "
-                      "bits count",
-                      for_message(to_string(info.shape)), dtype_name(info)));
+      throw Subject{path_}
+          .in("tensor", info.name)
+          .error(ErrorCode::kInvalidArgument,
+                 "shape {} of {} does not fill whole bytes, or makes the file larger than 63 "
+                 "bits count",
+                 shown(to_string(info.shape)), dtype_name(info));
     }
     total += *bytes;
   }
@@ -29,15 +30,15 @@ WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
 
 std::size_t WriteOrder::next(std::size_t bytes) {
   if (n_added_ == tensors_.size()) {
-    InFile{path_}.fail(ErrorCode::kInvalidArgument,
-                       fmt::format("all {} tensors were added before", n_added_));
+    throw Subject{path_}.error(ErrorCode::kInvalidArgument, "all {} tensors were added before",
+                               n_added_);
   }
   const TensorInfo& info = tensors_[n_added_];
   if (bytes != byte_count(info)) {
-    InTensor{path_, info.name}.fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("{} bytes given, shape {} of {} needs {}", bytes, to_string(info.shape),
-                    dtype_name(info), byte_count(info)));
+    throw Subject{path_}
+        .in("tensor", info.name)
+        .error(ErrorCode::kInvalidArgument, "{} bytes given, shape {} of {} needs {}", bytes,
+               to_string(info.shape), dtype_name(info), byte_count(info));
   }
   return n_added_++;
 }
@@ -46,17 +47,18 @@ std::size_t WriteOrder::next_as(std::size_t added) {
   const bool is_there = added < n_added_ && n_added_ < tensors_.size();
   if (!is_there || tensors_[added].dtype != tensors_[n_added_].dtype ||
       tensors_[added].shape != tensors_[n_added_].shape) {
-    InFile{path_}.fail(ErrorCode::kInvalidArgument,
-                       fmt::format("tensor {} cannot be the same as tensor {}", n_added_, added));
+    throw Subject{path_}.error(ErrorCode::kInvalidArgument,
+                               "tensor {} cannot be the same as tensor {}", n_added_, added);
   }
   return next(byte_count(tensors_[added]));
 }
 
 void WriteOrder::require_complete() const {
   if (n_added_ != tensors_.size()) {
-    InTensor{path_, tensors_[n_added_].name}.fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("was not added; {} of {} were", n_added_, tensors_.size()));
+    throw Subject{path_}
+        .in("tensor", tensors_[n_added_].name)
+        .error(ErrorCode::kInvalidArgument, "was not added; {} of {} were", n_added_,
+               tensors_.size());
   }
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-#include "formats/where.h"
+#include "core/subject.h"
 #include "formats/zip_archive.h"
 #include "io/system_error.h"
 
@@ -41,8 +41,8 @@ ZipPtr open_zip(const InputFile& file) {
     const std::string reason =
         code == ZIP_ER_EXISTS ? "two members have the same name" : zip_error_strerror(&error);
     zip_error_fini(&error);
-    InFile{file.path()}.fail(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
-                             fmt::format("no readable zip archive: {}", reason));
+    throw Subject{file.path()}.error(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
+                                     "no readable zip archive: {}", reason);
   }
   return ZipPtr(zip);
 }

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "formats/where.h"
+#include "core/subject.h"
 #include "formats/zip_archive.h"
 
 namespace pqw {
@@ -22,7 +22,7 @@ constexpr zip_uint32_t kUnixAttributes = 0100644u << 16;
   copy.str = nullptr;
   const std::string reason = zip_error_strerror(&copy);
   zip_error_fini(&copy);
-  InFile{path}.fail(ErrorCode::kIo, fmt::format("cannot write the zip archive: {}", reason));
+  throw Subject{path}.error(ErrorCode::kIo, "cannot write the zip archive: {}", reason);
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ void ZipWriter::add(const std::string& name, std::uint64_t offset, std::uint64_t
   const zip_int64_t added = zip_file_add(zip, name.c_str(), source, ZIP_FL_ENC_UTF_8);
   if (added < 0) {
     zip_source_free(source);
-    InFile{path}.fail(ErrorCode::kUnsupported,
-                      fmt::format("member '{}': {}", for_message(name), zip_strerror(zip)));
+    throw Subject{path}.error(ErrorCode::kUnsupported, "member '{}': {}", shown(name),
+                              zip_strerror(zip));
   }
   const auto index = static_cast<zip_uint64_t>(added);
   if (zip_set_file_compression(zip, index, ZIP_CM_STORE, 0) != 0 ||

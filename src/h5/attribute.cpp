@@ -11,19 +11,19 @@
 namespace pqw::h5 {
 namespace {
 
-Handle creation_list(const Context& context) {
-  Handle list = own(H5Pcreate(H5P_ATTRIBUTE_CREATE), H5Pclose, context, "create a property list");
-  check(H5Pset_char_encoding(list.id(), H5T_CSET_UTF8), context, "set the encoding of names");
+Handle creation_list(const Subject& subject) {
+  Handle list = own(H5Pcreate(H5P_ATTRIBUTE_CREATE), H5Pclose, subject, "create a property list");
+  check(H5Pset_char_encoding(list.id(), H5T_CSET_UTF8), subject, "set the encoding of names");
   return list;
 }
 
 void write(Id object, const std::string& name, Id type, Id space, const void* data,
-           const Context& context) {
-  const Handle list = creation_list(context);
+           const Subject& subject) {
+  const Handle list = creation_list(subject);
   Handle attribute = own(H5Acreate2(object, name.c_str(), type, space, list.id(), H5P_DEFAULT),
-                         H5Aclose, context, "create an attribute");
-  check(H5Awrite(attribute.id(), type, data), context, "write an attribute");
-  attribute.close(context);
+                         H5Aclose, subject, "create an attribute");
+  check(H5Awrite(attribute.id(), type, data), subject, "write an attribute");
+  attribute.close(subject);
 }
 
 struct Attribute {
@@ -32,12 +32,12 @@ struct Attribute {
   Handle space;
 };
 
-Attribute open(Id object, const std::string& name, const Context& context) {
+Attribute open(Id object, const std::string& name, const Subject& subject) {
   Attribute result;
   result.handle =
-      own(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, context, "open an attribute");
-  result.type = own(H5Aget_type(result.handle.id()), H5Tclose, context, "open a type");
-  result.space = own(H5Aget_space(result.handle.id()), H5Sclose, context, "open a dataspace");
+      own(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, subject, "open an attribute");
+  result.type = own(H5Aget_type(result.handle.id()), H5Tclose, subject, "open a type");
+  result.space = own(H5Aget_space(result.handle.id()), H5Sclose, subject, "open a dataspace");
   return result;
 }
 
@@ -53,13 +53,13 @@ bool is_text(const Attribute& attribute, std::size_t max_bytes) {
   return bytes > 0 && bytes <= max_bytes;
 }
 
-bool is_u64(const Attribute& attribute, const Context& context) {
-  const auto found = dtype_of(attribute.type.id(), context);
+bool is_u64(const Attribute& attribute, const Subject& subject) {
+  const auto found = dtype_of(attribute.type.id(), subject);
   return found && found->dtype == DType::kU64 && !found->big_endian;
 }
 
-Error mismatch(const Context& context, const std::string& name, const std::string& expected) {
-  return context.error("attribute '" + name + "' is not " + expected);
+Error mismatch(const Subject& subject, const std::string& name, const std::string& expected) {
+  return subject.error("attribute '{}' is not {}", shown(name), expected);
 }
 
 struct NameListing {
@@ -81,91 +81,91 @@ herr_t append_name(hid_t, const char* name, const H5A_info_t*, void* data) {
 }  // namespace
 
 void write_text(Id object, const std::string& name, const std::string& text,
-                const Context& context) {
+                const Subject& subject) {
   const std::size_t bytes = text.empty() ? 1 : text.size();  // HDF5 has no empty strings
-  const Handle type = text_type(bytes, context);
-  const Handle space = create_space({}, context);
-  write(object, name, type.id(), space.id(), text.c_str(), context);
+  const Handle type = text_type(bytes, subject);
+  const Handle space = create_space({}, subject);
+  write(object, name, type.id(), space.id(), text.c_str(), subject);
 }
 
-void write_number(Id object, const std::string& name, std::uint64_t value, const Context& context) {
-  const Handle space = create_space({}, context);
-  write(object, name, type_of(DType::kU64), space.id(), &value, context);
+void write_number(Id object, const std::string& name, std::uint64_t value, const Subject& subject) {
+  const Handle space = create_space({}, subject);
+  write(object, name, type_of(DType::kU64), space.id(), &value, subject);
 }
 
 void write_numbers(Id object, const std::string& name, std::span<const std::uint64_t> values,
-                   const Context& context) {
+                   const Subject& subject) {
   const std::size_t count = values.size();
-  const Handle space = create_space({&count, 1}, context);
+  const Handle space = create_space({&count, 1}, subject);
   const std::uint64_t none = 0;  // HDF5 wants a buffer for zero elements, too
-  write(object, name, type_of(DType::kU64), space.id(), count > 0 ? values.data() : &none, context);
+  write(object, name, type_of(DType::kU64), space.id(), count > 0 ? values.data() : &none, subject);
 }
 
-bool has_attribute(Id object, const std::string& name, const Context& context) {
+bool has_attribute(Id object, const std::string& name, const Subject& subject) {
   const htri_t result = H5Aexists(object, name.c_str());
-  check(result, context, "look for an attribute");
+  check(result, subject, "look for an attribute");
   return result > 0;
 }
 
 std::string read_text(Id object, const std::string& name, std::size_t max_bytes,
-                      const Context& context) {
-  const Attribute attribute = open(object, name, context);
+                      const Subject& subject) {
+  const Attribute attribute = open(object, name, subject);
   if (!is_text(attribute, max_bytes)) {
-    throw mismatch(context, name,
+    throw mismatch(subject, name,
                    "a fixed-length text of at most " + std::to_string(max_bytes) + " bytes");
   }
   std::string text(H5Tget_size(attribute.type.id()), '\0');
-  check(H5Aread(attribute.handle.id(), attribute.type.id(), text.data()), context,
+  check(H5Aread(attribute.handle.id(), attribute.type.id(), text.data()), subject,
         "read an attribute");
   const std::size_t last = text.find_last_not_of('\0');
   text.resize(last == std::string::npos ? 0 : last + 1);
   return text;
 }
 
-std::uint64_t read_number(Id object, const std::string& name, const Context& context) {
-  const Attribute attribute = open(object, name, context);
-  if (!is_scalar(attribute) || !is_u64(attribute, context)) {
-    throw mismatch(context, name, "one 64-bit unsigned number");
+std::uint64_t read_number(Id object, const std::string& name, const Subject& subject) {
+  const Attribute attribute = open(object, name, subject);
+  if (!is_scalar(attribute) || !is_u64(attribute, subject)) {
+    throw mismatch(subject, name, "one 64-bit unsigned number");
   }
   std::uint64_t value = 0;
-  check(H5Aread(attribute.handle.id(), type_of(DType::kU64), &value), context, "read an attribute");
+  check(H5Aread(attribute.handle.id(), type_of(DType::kU64), &value), subject, "read an attribute");
   return value;
 }
 
 std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std::size_t max_count,
-                                        const Context& context) {
-  const Attribute attribute = open(object, name, context);
+                                        const Subject& subject) {
+  const Attribute attribute = open(object, name, subject);
   const Id space = attribute.space.id();
   hsize_t count = 0;
   const bool is_list = H5Sget_simple_extent_type(space) == H5S_SIMPLE &&
                        H5Sget_simple_extent_ndims(space) == 1 &&
                        H5Sget_simple_extent_dims(space, &count, nullptr) == 1;
-  if (!is_list || count > max_count || !is_u64(attribute, context)) {
-    throw mismatch(context, name,
+  if (!is_list || count > max_count || !is_u64(attribute, subject)) {
+    throw mismatch(subject, name,
                    "a list of at most " + std::to_string(max_count) + " 64-bit unsigned numbers");
   }
   std::vector<std::uint64_t> values(count);
   if (count > 0) {
-    check(H5Aread(attribute.handle.id(), type_of(DType::kU64), values.data()), context,
+    check(H5Aread(attribute.handle.id(), type_of(DType::kU64), values.data()), subject,
           "read an attribute");
   }
   return values;
 }
 
 std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_t max_count,
-                                    const Context& context) {
+                                    const Subject& subject) {
   H5O_info_t info;
-  check(H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS), context, "count attributes");
+  check(H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS), subject, "count attributes");
   if (info.num_attrs > max_count) {
-    throw context.error("more than " + std::to_string(max_count) + " attributes");
+    throw subject.error("more than {} attributes", max_count);
   }
   NameListing listing;
   const herr_t status =
       H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &listing);
   if (listing.failure) std::rethrow_exception(listing.failure);
-  check(status, context, "list attributes");
+  check(status, subject, "list attributes");
   std::erase_if(listing.names, [&](const std::string& name) {
-    return !is_text(open(object, name, context), max_bytes);
+    return !is_text(open(object, name, subject), max_bytes);
   });
   return std::move(listing.names);
 }

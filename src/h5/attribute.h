@@ -12,23 +12,23 @@ namespace pqw::h5 {
 
 // REQUIRES: the object has no attribute of that name. An empty text is stored as one zero byte.
 void write_text(Id object, const std::string& name, const std::string& text,
-                const Context& context);
-void write_number(Id object, const std::string& name, std::uint64_t value, const Context& context);
+                const Subject& subject);
+void write_number(Id object, const std::string& name, std::uint64_t value, const Subject& subject);
 void write_numbers(Id object, const std::string& name, std::span<const std::uint64_t> values,
-                   const Context& context);
+                   const Subject& subject);
 
-bool has_attribute(Id object, const std::string& name, const Context& context);
+bool has_attribute(Id object, const std::string& name, const Subject& subject);
 
-// Read what the functions above write, and refuse, as context says, every other type or shape and
+// Read what the functions above write, and refuse, as subject says, every other type or shape and
 // texts or lists longer than the limit. Zero bytes at the end of a text are padding.
 std::string read_text(Id object, const std::string& name, std::size_t max_bytes,
-                      const Context& context);
-std::uint64_t read_number(Id object, const std::string& name, const Context& context);
+                      const Subject& subject);
+std::uint64_t read_number(Id object, const std::string& name, const Subject& subject);
 std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std::size_t max_count,
-                                        const Context& context);
+                                        const Subject& subject);
 
 // Names of the attributes that read_text can read. More attributes than max_count are an error.
 std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_t max_count,
-                                    const Context& context);
+                                    const Subject& subject);
 
 }  // namespace pqw::h5

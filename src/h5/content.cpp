@@ -76,9 +76,9 @@ constexpr std::array<FloatLayout, 6> kFloats{{{DType::kF16, 5, 15},
                                               {DType::kF8E4M3, 4, 7},
                                               {DType::kF8E5M2, 5, 15}}};
 
-std::optional<DType> float_dtype(Id type, const Context& context) {
+std::optional<DType> float_dtype(Id type, const Subject& subject) {
   std::size_t sign_at = 0, exponent_at = 0, exponent = 0, mantissa_at = 0, mantissa = 0;
-  check(H5Tget_fields(type, &sign_at, &exponent_at, &exponent, &mantissa_at, &mantissa), context,
+  check(H5Tget_fields(type, &sign_at, &exponent_at, &exponent, &mantissa_at, &mantissa), subject,
         "read a type");
   const std::size_t top = 8 * H5Tget_size(type) - 1;
   if (H5Tget_norm(type) != H5T_NORM_IMPLIED || sign_at != top || exponent_at != top - exponent ||
@@ -95,10 +95,10 @@ std::optional<DType> float_dtype(Id type, const Context& context) {
 }
 
 // Integers and floats.
-Content simple_number(Id type, bool is_float, const Context& context) {
+Content simple_number(Id type, bool is_float, const Subject& subject) {
   const auto order = is_big_endian(type);
   if (order && is_full(type)) {
-    const auto dtype = is_float ? float_dtype(type, context) : integer_dtype(type);
+    const auto dtype = is_float ? float_dtype(type, subject) : integer_dtype(type);
     if (dtype) return found(*dtype, *order);
   }
   const std::size_t size = H5Tget_size(type);
@@ -119,14 +119,14 @@ Content opaque(Id type) {
                              tag.empty() ? "" : ", " + quoted("tagged", tag)));
 }
 
-Content content_of_type(Id type, std::size_t depth, const Context& context);
+Content content_of_type(Id type, std::size_t depth, const Subject& subject);
 
 // Complex numbers are two floats called r and i, or real and imaginary.
-bool is_complex(Id type, const Context& context) {
+bool is_complex(Id type, const Subject& subject) {
   if (H5Tget_nmembers(type) != 2) return false;
   std::array<std::size_t, 2> sizes{};
   for (const unsigned i : {0u, 1u}) {
-    const Handle member = own(H5Tget_member_type(type, i), H5Tclose, context, "open a type");
+    const Handle member = own(H5Tget_member_type(type, i), H5Tclose, subject, "open a type");
     sizes[i] = H5Tget_size(member.id());
     const std::string name = take_text(H5Tget_member_name(type, i));
     if (H5Tget_class(member.id()) != H5T_FLOAT || !name.starts_with("ri"[i])) return false;
@@ -134,35 +134,35 @@ bool is_complex(Id type, const Context& context) {
   return sizes[0] == sizes[1];
 }
 
-Content compound(Id type, std::size_t depth, const Context& context) {
-  if (is_complex(type, context)) {
+Content compound(Id type, std::size_t depth, const Subject& subject) {
+  if (is_complex(type, subject)) {
     return numbers(fmt::format("complex numbers of {} bytes", H5Tget_size(type)));
   }
   const int n_members = H5Tget_nmembers(type);
-  check(n_members, context, "read a type");
+  check(n_members, subject, "read a type");
   for (unsigned i = 0; i < static_cast<unsigned>(n_members); ++i) {
     if (i == kMaxMembers) return numbers(fmt::format("structures of {} members", n_members));
-    const Handle member = own(H5Tget_member_type(type, i), H5Tclose, context, "open a type");
-    const Content content = content_of_type(member.id(), depth + 1, context);
+    const Handle member = own(H5Tget_member_type(type, i), H5Tclose, subject, "open a type");
+    const Content content = content_of_type(member.id(), depth + 1, subject);
     if (content.has_numbers) return numbers("structures with " + content.what);
   }
   return no_numbers("structures without numbers");
 }
 
 // Arrays and lists.
-Content repeated(Id type, const char* kind, std::size_t depth, const Context& context) {
-  const Handle base = own(H5Tget_super(type), H5Tclose, context, "open a type");
-  const Content content = content_of_type(base.id(), depth + 1, context);
+Content repeated(Id type, const char* kind, std::size_t depth, const Subject& subject) {
+  const Handle base = own(H5Tget_super(type), H5Tclose, subject, "open a type");
+  const Content content = content_of_type(base.id(), depth + 1, subject);
   return {std::nullopt, fmt::format("{} of {}", kind, content.what), content.has_numbers};
 }
 
-Content content_of_type(Id type, std::size_t depth, const Context& context) {
+Content content_of_type(Id type, std::size_t depth, const Subject& subject) {
   if (depth > kMaxDepth) return numbers("types nested too deeply");
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
-      return simple_number(type, false, context);
+      return simple_number(type, false, subject);
     case H5T_FLOAT:
-      return simple_number(type, true, context);
+      return simple_number(type, true, subject);
     case H5T_STRING:
       return no_numbers("text");
     case H5T_TIME:
@@ -174,14 +174,14 @@ Content content_of_type(Id type, std::size_t depth, const Context& context) {
     case H5T_OPAQUE:
       return opaque(type);
     case H5T_ENUM:
-      if (dtype_of(type, context)) return found(DType::kBool, false);
+      if (dtype_of(type, subject)) return found(DType::kBool, false);
       return numbers("values of an enumeration");
     case H5T_COMPOUND:
-      return compound(type, depth, context);
+      return compound(type, depth, subject);
     case H5T_ARRAY:
-      return repeated(type, "arrays", depth, context);
+      return repeated(type, "arrays", depth, subject);
     case H5T_VLEN:
-      return repeated(type, "lists", depth, context);
+      return repeated(type, "lists", depth, subject);
     default:
       return numbers("elements of an unknown class");
   }
@@ -189,9 +189,9 @@ Content content_of_type(Id type, std::size_t depth, const Context& context) {
 
 }  // namespace
 
-Content content_of(Id dataset, const Context& context) {
-  const Handle type = own(H5Dget_type(dataset), H5Tclose, context, "open a type");
-  return content_of_type(type.id(), 1, context);
+Content content_of(Id dataset, const Subject& subject) {
+  const Handle type = own(H5Dget_type(dataset), H5Tclose, subject, "open a type");
+  return content_of_type(type.id(), 1, subject);
 }
 
 }  // namespace pqw::h5

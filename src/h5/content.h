@@ -17,6 +17,6 @@ struct Content {
 // Numbers are: integers and floats of either byte order with the bit layout of a DType, whatever
 // their padding; the booleans of h5py; opaque data of 2 bytes, which is how Keras stores bfloat16.
 // In nested types, 8 levels and 256 members are examined; anything beyond counts as numbers.
-Content content_of(Id dataset, const Context& context);
+Content content_of(Id dataset, const Subject& subject);
 
 }  // namespace pqw::h5

@@ -27,14 +27,14 @@ enum class Storage {
 // Allocates all of the data at once; what is not written is undefined. The shape must be valid.
 // `link` is a path relative to `parent`, the groups of which exist.
 Handle create_dataset(Id parent, const std::string& link, DType dtype,
-                      std::span<const std::size_t> shape, Storage storage, const Context& context);
+                      std::span<const std::size_t> shape, Storage storage, const Subject& subject);
 
 // One text. REQUIRES: bytes > 0.
 Handle create_text_dataset(Id parent, const std::string& link, std::size_t bytes,
-                           const Context& context);
+                           const Subject& subject);
 
 // REQUIRES: `bytes` has the size of the whole dataset.
-void write_dataset(Id dataset, std::span<const std::byte> bytes, const Context& context);
+void write_dataset(Id dataset, std::span<const std::byte> bytes, const Subject& subject);
 
 enum class Layout { kCompact, kContiguous, kChunked, kOther };
 
@@ -53,10 +53,10 @@ struct DatasetInfo {
   bool is_external = false;             // the data is in other files
 };
 
-DatasetInfo describe(Id dataset, const Context& context);
+DatasetInfo describe(Id dataset, const Subject& subject);
 
 // All bytes as stored, in the byte order of the file. REQUIRES: `bytes` has the size of the whole
 // dataset.
-void read_dataset(Id dataset, std::span<std::byte> bytes, const Context& context);
+void read_dataset(Id dataset, std::span<std::byte> bytes, const Subject& subject);
 
 }  // namespace pqw::h5

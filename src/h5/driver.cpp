@@ -96,18 +96,18 @@ H5FD_class_t driver_class() {
   return result;
 }
 
-Id registered_driver(const Context& context) {
+Id registered_driver(const Subject& subject) {
   static const H5FD_class_t cls = driver_class();
   static const Id driver = H5FDregister(&cls);
-  check(driver, context, "register a driver");
+  check(driver, subject, "register a driver");
   return driver;
 }
 
 }  // namespace
 
-void use_descriptor(Id access_list, const InputFile& file, const Context& context) {
+void use_descriptor(Id access_list, const InputFile& file, const Subject& subject) {
   const Source source{file.descriptor(), file.size()};  // copied
-  check(H5Pset_driver(access_list, registered_driver(context), &source), context, "set a driver");
+  check(H5Pset_driver(access_list, registered_driver(subject), &source), subject, "set a driver");
 }
 
 }  // namespace pqw::h5

@@ -8,6 +8,6 @@ namespace pqw::h5 {
 
 // Sets the file access list up to read `file`, which has to outlive what is opened with the list.
 // The file has the size that it had when it was opened: one that was cut since ends in read errors.
-void use_descriptor(Id access_list, const InputFile& file, const Context& context);
+void use_descriptor(Id access_list, const InputFile& file, const Subject& subject);
 
 }  // namespace pqw::h5

@@ -12,70 +12,69 @@
 namespace pqw::h5 {
 namespace {
 
-Handle access_list(const Context& context) {
+Handle access_list(const Subject& subject) {
   initialize();
-  Handle list = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, context, "create a property list");
-  check(H5Pset_fclose_degree(list.id(), H5F_CLOSE_STRONG), context, "set the way of closing");
+  Handle list = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, subject, "create a property list");
+  check(H5Pset_fclose_degree(list.id(), H5F_CLOSE_STRONG), subject, "set the way of closing");
   return list;
 }
 
 // HDF5 locks the files that it writes. The lock taken here lasts as long as the descriptor.
-void require_no_writer(const InputFile& file, const Context& context) {
+void require_no_writer(const InputFile& file, const Subject& subject) {
   if (::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    throw context.error(ErrorCode::kIo, "another program is writing it");
+    throw subject.error(ErrorCode::kIo, "another program is writing it");
   }
   const auto superblock = find_superblock(file);
   if (superblock && is_marked_open(file, *superblock)) {
-    throw context.error("was not closed by the program that wrote it");
+    throw subject.error("was not closed by the program that wrote it");
   }
 }
 
 Handle create(const std::string& path, const Handle& access, FileKind kind,
-              const Context& context) {
-  const Handle list = own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, context, "create a property list");
-  check(H5Pset_obj_track_times(list.id(), false), context, "turn times off");
+              const Subject& subject) {
+  const Handle list = own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, subject, "create a property list");
+  check(H5Pset_obj_track_times(list.id(), false), subject, "turn times off");
   // Whoever creates a file has its own lock (io/atomic_file.h), which this one would run into on
   // network file systems.
-  check(H5Pset_file_locking(access.id(), false, true), context, "turn locking off");
+  check(H5Pset_file_locking(access.id(), false, true), subject, "turn locking off");
   if (kind == FileKind::kArchive) {
-    check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V110, H5F_LIBVER_V110), context,
+    check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V110, H5F_LIBVER_V110), subject,
           "set the format version");
-    check(H5Pset_userblock(list.id(), kUserBlockBytes), context, "set the user block");
+    check(H5Pset_userblock(list.id(), kUserBlockBytes), subject, "set the user block");
     // Every object takes exactly its bytes at the end of the file; blocks would leave gaps. (Not by
     // H5Pset_file_space_strategy: it adds a header that always holds the time.)
-    check(H5Pset_meta_block_size(access.id(), 0), context, "set the allocation of metadata");
-    check(H5Pset_small_data_block_size(access.id(), 0), context, "set the allocation of data");
+    check(H5Pset_meta_block_size(access.id(), 0), subject, "set the allocation of metadata");
+    check(H5Pset_small_data_block_size(access.id(), 0), subject, "set the allocation of data");
   } else {
-    check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), context,
+    check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), subject,
           "set the format version");
   }
-  return own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, list.id(), access.id()), H5Fclose, context,
+  return own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, list.id(), access.id()), H5Fclose, subject,
              "create");
 }
 
 }  // namespace
 
-Handle create_file(const std::string& path, FileKind kind, const Context& context) {
-  return create(path, access_list(context), kind, context);
+Handle create_file(const std::string& path, FileKind kind, const Subject& subject) {
+  return create(path, access_list(subject), kind, subject);
 }
 
-Handle create_file(SparseFile& file, FileKind kind, const Context& context) {
-  const Handle access = access_list(context);
-  use_sparse_file(access.id(), file, context);
-  return create("in memory", access, kind, context);
+Handle create_file(SparseFile& file, FileKind kind, const Subject& subject) {
+  const Handle access = access_list(subject);
+  use_sparse_file(access.id(), file, subject);
+  return create("in memory", access, kind, subject);
 }
 
-Handle open_file(const InputFile& file, const Context& context) {
-  require_no_writer(file, context);
-  const Handle access = access_list(context);
-  use_descriptor(access.id(), file, context);
+Handle open_file(const InputFile& file, const Subject& subject) {
+  require_no_writer(file, subject);
+  const Handle access = access_list(subject);
+  use_descriptor(access.id(), file, subject);
   Handle result =
-      own(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, context, "open");
+      own(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, subject, "open");
   haddr_t end = 0;
-  check(H5Fget_eoa(result.id(), &end), context, "find the end");
+  check(H5Fget_eoa(result.id(), &end), subject, "find the end");
   if (end != file.size()) {
-    throw context.error(std::to_string(file.size()) + " bytes long, its superblock says " +
-                        std::to_string(end));
+    throw subject.error("{} bytes long, its superblock says {}", file.size(), end);
   }
   return result;
 }

@@ -18,16 +18,16 @@ enum class FileKind {
 inline constexpr std::size_t kUserBlockBytes = 512;
 
 // Truncates or creates `path`. Neither the file nor its objects hold times: equal calls give equal
-// bytes. `context` names the file for people, whatever `path` is.
-Handle create_file(const std::string& path, FileKind kind, const Context& context);
+// bytes. `subject` names the file for people, whatever `path` is.
+Handle create_file(const std::string& path, FileKind kind, const Subject& subject);
 
 // The same in memory. `file` has to outlive the handle.
-Handle create_file(SparseFile& file, FileKind kind, const Context& context);
+Handle create_file(SparseFile& file, FileKind kind, const Subject& subject);
 
 // Where files that exist are opened, all of them: read-only, by a descriptor of a regular file that
 // is open already (h5/driver.h), with filter plugins off, and not while another program writes. The
 // file has to end where its own superblock says, and has to outlive the handle. What is in it was
 // not looked at yet. HDF5 is not safe against hostile files: see docs/security.md.
-Handle open_file(const InputFile& file, const Context& context);
+Handle open_file(const InputFile& file, const Subject& subject);
 
 }  // namespace pqw::h5

@@ -22,16 +22,16 @@ constexpr std::size_t kMaxUnannouncedLinks = 128;
 // HDF5's limit on the estimate of the length of a name.
 constexpr std::size_t kMaxEstimate = 65535;
 
-Handle creation_list(const GroupOptions& options, const Context& context) {
-  Handle list = own(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, context, "create a property list");
-  check(H5Pset_obj_track_times(list.id(), false), context, "turn times off");
+Handle creation_list(const GroupOptions& options, const Subject& subject) {
+  Handle list = own(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, subject, "create a property list");
+  check(H5Pset_obj_track_times(list.id(), false), subject, "turn times off");
   if (options.keep_order) {
-    check(H5Pset_link_creation_order(list.id(), H5P_CRT_ORDER_TRACKED), context,
+    check(H5Pset_link_creation_order(list.id(), H5P_CRT_ORDER_TRACKED), subject,
           "keep the order of links");
   }
   const bool is_compact = options.n_links <= kMaxCompactLinks;
   const std::size_t max_compact = is_compact ? std::max(options.n_links, kMaxUnannouncedLinks) : 0;
-  check(H5Pset_link_phase_change(list.id(), static_cast<unsigned>(max_compact), 0), context,
+  check(H5Pset_link_phase_change(list.id(), static_cast<unsigned>(max_compact), 0), subject,
         "set the storage of links");
   const std::size_t bytes = options.name_bytes + options.extra_bytes;
   if (!is_compact || bytes == 0) return list;
@@ -41,7 +41,7 @@ Handle creation_list(const GroupOptions& options, const Context& context) {
   const std::size_t name_bytes = std::min((bytes + entries - 1) / entries, kMaxEstimate);
   check(H5Pset_est_link_info(list.id(), static_cast<unsigned>(entries),
                              static_cast<unsigned>(name_bytes)),
-        context, "set the size of a group");
+        subject, "set the size of a group");
   return list;
 }
 
@@ -92,9 +92,9 @@ herr_t append_link(hid_t group, const char* name, const H5L_info_t* info, void* 
   }
 }
 
-Object look_at(Handle handle, const Context& context) {
+Object look_at(Handle handle, const Subject& subject) {
   H5O_info_t info;
-  check(H5Oget_info2(handle.id(), &info, H5O_INFO_BASIC), context, "look at an object");
+  check(H5Oget_info2(handle.id(), &info, H5O_INFO_BASIC), subject, "look at an object");
   const ObjectKind kind = info.type == H5O_TYPE_GROUP     ? ObjectKind::kGroup
                           : info.type == H5O_TYPE_DATASET ? ObjectKind::kDataset
                                                           : ObjectKind::kOther;
@@ -104,49 +104,49 @@ Object look_at(Handle handle, const Context& context) {
 }  // namespace
 
 Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
-                    const Context& context) {
-  const Handle links = link_list(context);
-  const Handle list = creation_list(options, context);
+                    const Subject& subject) {
+  const Handle links = link_list(subject);
+  const Handle list = creation_list(options, subject);
   return own(H5Gcreate2(parent, link.c_str(), links.id(), list.id(), H5P_DEFAULT), H5Gclose,
-             context, "create a group");
+             subject, "create a group");
 }
 
 std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
-                             const Context& context) {
+                             const Subject& subject) {
   Listing listing{{}, max_links, false, nullptr};
   const H5_index_t index = order == LinkOrder::kByName ? H5_INDEX_NAME : H5_INDEX_CRT_ORDER;
   const herr_t status = H5Literate(group, index, H5_ITER_INC, nullptr, append_link, &listing);
   if (listing.failure) std::rethrow_exception(listing.failure);
-  check(status, context, "list the links of a group");
+  check(status, subject, "list the links of a group");
   if (listing.too_many) {
-    throw context.error("more than " + std::to_string(max_links) + " links in a group");
+    throw subject.error("more than {} links in a group", max_links);
   }
   return std::move(listing.links);
 }
 
-std::optional<Link> find_link(Id group, const std::string& name, const Context& context) {
+std::optional<Link> find_link(Id group, const std::string& name, const Subject& subject) {
   const htri_t is_there = H5Lexists(group, name.c_str(), H5P_DEFAULT);
-  check(is_there, context, "look for a link");
+  check(is_there, subject, "look for a link");
   if (is_there == 0) return std::nullopt;
   H5L_info_t info;
-  check(H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT), context, "look at a link");
+  check(H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT), subject, "look at a link");
   return link_of(group, name.c_str(), info);
 }
 
 void create_hard_link(Id file, const std::string& existing, const std::string& name,
-                      const Context& context) {
-  const Handle links = link_list(context);
+                      const Subject& subject) {
+  const Handle links = link_list(subject);
   check(H5Lcreate_hard(file, existing.c_str(), file, name.c_str(), links.id(), H5P_DEFAULT),
-        context, "create a link");
+        subject, "create a link");
 }
 
-Object open_object(Id file, std::uint64_t address, const Context& context) {
-  return look_at(own(H5Oopen_by_addr(file, address), H5Oclose, context, "open an object"), context);
+Object open_object(Id file, std::uint64_t address, const Subject& subject) {
+  return look_at(own(H5Oopen_by_addr(file, address), H5Oclose, subject, "open an object"), subject);
 }
 
-Object open_root(Id file, const Context& context) {
-  return look_at(own(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, context, "open the root group"),
-                 context);
+Object open_root(Id file, const Subject& subject) {
+  return look_at(own(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, subject, "open the root group"),
+                 subject);
 }
 
 }  // namespace pqw::h5

@@ -66,11 +66,11 @@ Handle& Handle::operator=(Handle&& other) noexcept {
   return *this;
 }
 
-void Handle::close(const Context& context) {
+void Handle::close(const Subject& subject) {
   const auto lock = exclusive();
   // Given up first: HDF5 must not be asked again to close what it failed to close.
   const Id id = std::exchange(id_, -1);
-  if (id >= 0) check(closer_(id), context, "close");
+  if (id >= 0) check(closer_(id), subject, "close");
 }
 
 void initialize() {
@@ -81,12 +81,12 @@ void initialize() {
   (void)thread_ready;
 }
 
-void check(std::int64_t status, const Context& context, const char* action) {
-  if (status < 0) throw context.error(std::string("cannot ") + action + ": " + last_reason());
+void check(std::int64_t status, const Subject& subject, const char* action) {
+  if (status < 0) throw subject.error("cannot {}: {}", action, last_reason());
 }
 
-Handle own(Id id, Handle::Closer closer, const Context& context, const char* action) {
-  check(id, context, action);
+Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action) {
+  check(id, subject, action);
   return {id, closer};
 }
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "h5/context.h"
+#include "core/subject.h"
 
 namespace pqw::h5 {
 
@@ -25,7 +25,7 @@ class Handle {
   Id id() const { return id_; }
 
   // Closes now and reports failure, which the destructor cannot. For everything that was written.
-  void close(const Context& context);
+  void close(const Subject& subject);
 
  private:
   Id id_ = -1;
@@ -36,10 +36,10 @@ class Handle {
 // called first calls it; cheap afterwards.
 void initialize();
 
-// Throws context.error("cannot <action>: <HDF5's reason>") for a negative status.
-void check(std::int64_t status, const Context& context, const char* action);
+// Throws subject.error("cannot <action>: <HDF5's reason>") for a negative status.
+void check(std::int64_t status, const Subject& subject, const char* action);
 
 // As check, then takes the identifier over.
-Handle own(Id id, Handle::Closer closer, const Context& context, const char* action);
+Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action);
 
 }  // namespace pqw::h5

@@ -9,9 +9,9 @@
 namespace pqw::h5 {
 
 // The property list of links that this module creates: names are UTF-8.
-Handle link_list(const Context& context);
+Handle link_list(const Subject& subject);
 
 // A scalar for an empty shape. REQUIRES: at most kMaxRank dimensions.
-Handle create_space(std::span<const std::size_t> shape, const Context& context);
+Handle create_space(std::span<const std::size_t> shape, const Subject& subject);
 
 }  // namespace pqw::h5

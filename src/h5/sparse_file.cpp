@@ -134,18 +134,18 @@ H5FD_class_t driver_class() {
   return result;
 }
 
-Id registered_driver(const Context& context) {
+Id registered_driver(const Subject& subject) {
   static const H5FD_class_t cls = driver_class();
   static const Id driver = H5FDregister(&cls);
-  check(driver, context, "register a driver");
+  check(driver, subject, "register a driver");
   return driver;
 }
 
 }  // namespace
 
-void use_sparse_file(Id access_list, SparseFile& file, const Context& context) {
+void use_sparse_file(Id access_list, SparseFile& file, const Subject& subject) {
   const SparseFile* const content = &file;  // the pointer is copied
-  check(H5Pset_driver(access_list, registered_driver(context), &content), context, "set a driver");
+  check(H5Pset_driver(access_list, registered_driver(subject), &content), subject, "set a driver");
 }
 
 }  // namespace pqw::h5

@@ -32,6 +32,6 @@ class SparseFile {
 
 // Sets the file access list up to write to `file`, which has to outlive what is created with the
 // list. The allocation is that of files on disk.
-void use_sparse_file(Id access_list, SparseFile& file, const Context& context);
+void use_sparse_file(Id access_list, SparseFile& file, const Subject& subject);
 
 }  // namespace pqw::h5

@@ -8,7 +8,7 @@
 namespace pqw::h5 {
 namespace {
 
-const Context kNowhere{"HDF5", "", ErrorCode::kIo};
+const Subject kNowhere{"HDF5", ErrorCode::kIo};
 
 // Types are made once and never closed: they live as long as the process.
 
@@ -69,9 +69,9 @@ const std::array<Row, 15>& table() {
   return rows;
 }
 
-bool equal(Id a, Id b, const Context& context) {
+bool equal(Id a, Id b, const Subject& subject) {
   const htri_t result = H5Tequal(a, b);
-  check(result, context, "compare types");
+  check(result, subject, "compare types");
   return result > 0;
 }
 
@@ -79,24 +79,24 @@ bool equal(Id a, Id b, const Context& context) {
 
 Id type_of(DType dtype) { return table().at(static_cast<std::size_t>(dtype)).little; }
 
-std::optional<FoundType> dtype_of(Id type, const Context& context) {
+std::optional<FoundType> dtype_of(Id type, const Subject& subject) {
   // The class first: comparing arbitrarily nested types can take for ever.
   const H5T_class_t type_class = H5Tget_class(type);
   if (type_class != H5T_INTEGER && type_class != H5T_FLOAT && type_class != H5T_ENUM) return {};
   if (H5Tget_size(type) > 8) return {};
   for (const Row& row : table()) {
-    if (equal(type, row.little, context)) return FoundType{row.dtype, false};
-    if (row.big != row.little && equal(type, row.big, context)) return FoundType{row.dtype, true};
+    if (equal(type, row.little, subject)) return FoundType{row.dtype, false};
+    if (row.big != row.little && equal(type, row.big, subject)) return FoundType{row.dtype, true};
   }
   return {};
 }
 
-Handle text_type(std::size_t bytes, const Context& context) {
+Handle text_type(std::size_t bytes, const Subject& subject) {
   initialize();
-  Handle type = own(H5Tcopy(H5T_C_S1), H5Tclose, context, "copy a type");
-  check(H5Tset_size(type.id(), bytes), context, "set the size of a string");
-  check(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), context, "set the padding of a string");
-  check(H5Tset_cset(type.id(), H5T_CSET_UTF8), context, "set the encoding of a string");
+  Handle type = own(H5Tcopy(H5T_C_S1), H5Tclose, subject, "copy a type");
+  check(H5Tset_size(type.id(), bytes), subject, "set the size of a string");
+  check(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), subject, "set the padding of a string");
+  check(H5Tset_cset(type.id(), H5T_CSET_UTF8), subject, "set the encoding of a string");
   return type;
 }
 

@@ -20,9 +20,9 @@ struct FoundType {
 
 // The element type that equals an HDF5 datatype in either byte order; empty for every other. For
 // other spellings of a type see h5/content.h.
-std::optional<FoundType> dtype_of(Id type, const Context& context);
+std::optional<FoundType> dtype_of(Id type, const Subject& subject);
 
 // A UTF-8 string type of that many bytes, padded with zero bytes. REQUIRES: bytes > 0.
-Handle text_type(std::size_t bytes, const Context& context);
+Handle text_type(std::size_t bytes, const Subject& subject);
 
 }  // namespace pqw::h5

@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/subject.h"
 #include "io/locked_temporary.h"
 #include "io/output_names.h"
 #include "io/system_error.h"
@@ -25,10 +26,10 @@ std::string find_target(const std::string& path, bool overwrite) {
   if (::lstat(path.c_str(), &status) != 0) return path;
   const bool is_link = S_ISLNK(status.st_mode);
   if (is_link && ::stat(path.c_str(), &status) != 0) throw system_error(path, "follow the link");
-  if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, path + ": is a folder");
-  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, path + ": not a regular file");
+  if (S_ISDIR(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "is a folder");
+  if (!S_ISREG(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "not a regular file");
   if (!overwrite) {
-    throw Error(ErrorCode::kExists, path + ": exists already");
+    throw Subject{path}.error(ErrorCode::kExists, "exists already");
   }
   if (!is_link) return path;
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
@@ -139,7 +140,7 @@ void AtomicFile::commit() {
   const Folder folder(target_);
   if (!rename_to_target()) {
     if (errno == EEXIST) {
-      throw Error(ErrorCode::kExists, path_ + ": was created by somebody else meanwhile");
+      throw Subject{path_}.error(ErrorCode::kExists, "was created by somebody else meanwhile");
     }
     throw system_error(path_, "rename the temporary file to it");
   }
@@ -147,8 +148,9 @@ void AtomicFile::commit() {
   ::close(std::exchange(fd_, -1));
   errno = folder.sync();
   if (errno == 0) return;
-  throw Error(ErrorCode::kUnsynced, std::string(system_error(path_, "sync its folder").what()) +
-                                        "; it is complete, but a power failure may undo that");
+  throw Subject{}.error(ErrorCode::kUnsynced,
+                        "{}; it is complete, but a power failure may undo that",
+                        system_error(path_, "sync its folder").what());
 }
 
 }  // namespace pqw

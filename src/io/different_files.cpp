@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "core/subject.h"
 #include "io/output_names.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -35,8 +35,8 @@ fs::path folder_of(const fs::path& path) {
 
 [[noreturn]] void refuse(const std::string& input, const std::string& output,
                          const std::string& how) {
-  throw Error(ErrorCode::kInvalidArgument,
-              input + ": input and output are the same file: " + output + how);
+  throw Subject{input}.error(ErrorCode::kInvalidArgument,
+                             "input and output are the same file: {}{}", output, how);
 }
 
 }  // namespace

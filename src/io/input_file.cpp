@@ -10,6 +10,7 @@
 #include <new>
 #include <utility>
 
+#include "core/subject.h"
 #include "io/system_error.h"
 
 namespace pqw {
@@ -21,9 +22,9 @@ void require_regular_file(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) throw system_error(path, "open");
   if (S_ISDIR(status.st_mode)) {
-    throw Error(ErrorCode::kFormat, path + ": a folder, not a regular file; name a file in it");
+    throw Subject{path}.error("a folder, not a regular file; name a file in it");
   }
-  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kFormat, path + ": not a regular file");
+  if (!S_ISREG(status.st_mode)) throw Subject{path}.error("not a regular file");
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ InputFile::InputFile(const std::string& path) : path_(path) {
   struct stat status;
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);
-    throw Error(ErrorCode::kFormat, path + ": not a regular file");
+    throw Subject{path}.error("not a regular file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
   changed_seconds_ = status.st_mtim.tv_sec;
@@ -59,8 +60,8 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const 
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw system_error(path_, "read");
     if (n == 0) {
-      throw Error(ErrorCode::kIo, path_ + ": ends at byte " + std::to_string(offset) + " of " +
-                                      std::to_string(size_) + ": it was cut while it was read");
+      throw Subject{path_}.error(
+          ErrorCode::kIo, "ends at byte {} of {}: it was cut while it was read", offset, size_);
     }
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
@@ -72,8 +73,7 @@ std::vector<std::byte> InputFile::read(std::uint64_t offset, std::size_t n_bytes
   try {
     bytes.resize(n_bytes);
   } catch (const std::exception&) {  // bad_alloc, or length_error beyond any memory
-    throw Error(ErrorCode::kIo,
-                path_ + ": not enough memory for " + std::to_string(n_bytes) + " bytes");
+    throw Subject{path_}.error(ErrorCode::kIo, "not enough memory for {} bytes", n_bytes);
   }
   read_at(offset, bytes);
   return bytes;
@@ -89,7 +89,7 @@ void InputFile::require_unchanged() const {
   const bool same = static_cast<std::uint64_t>(status.st_size) == size_ &&
                     status.st_mtim.tv_sec == changed_seconds_ &&
                     status.st_mtim.tv_nsec == changed_nanoseconds_;
-  if (!same) throw Error(ErrorCode::kIo, path_ + ": was changed while it was read");
+  if (!same) throw Subject{path_}.error(ErrorCode::kIo, "was changed while it was read");
 }
 
 }  // namespace pqw

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/subject.h"
 #include "io/system_error.h"
 #include "pqw/io/atomic_file.h"
 
@@ -69,11 +70,12 @@ void remove_stale(const std::string& temporary, const std::string& path) {
   if (state == Lock::kOurs && names(temporary, fd)) ::unlink(temporary.c_str());
   ::close(fd);
   if (state == Lock::kOurs) return;
-  const std::string what = state == Lock::kTheirs
-                               ? ": somebody else is writing it: " + temporary + " is locked"
-                               : ": locks do not work here, and " + temporary +
-                                     " is there: remove it if nobody else is writing";
-  throw Error(ErrorCode::kBusy, path + what);
+  const Subject subject{path, ErrorCode::kBusy};
+  if (state == Lock::kTheirs) {
+    throw subject.error("somebody else is writing it: {} is locked", temporary);
+  }
+  throw subject.error(
+      "locks do not work here, and {} is there: remove it if nobody else is writing", temporary);
 }
 
 }  // namespace
@@ -96,7 +98,7 @@ int create_locked(const std::string& temporary, const std::string& path) {
   for (int i = 0; i < kAttempts; ++i) {
     const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == ENOENT) {
-      throw Error(ErrorCode::kNotFound, path + ": its folder does not exist");
+      throw Subject{path}.error(ErrorCode::kNotFound, "its folder does not exist");
     }
     if (fd < 0 && errno != EEXIST) throw system_error(path, "create a temporary file beside it");
     if (fd >= 0) {
@@ -107,7 +109,7 @@ int create_locked(const std::string& temporary, const std::string& path) {
     }
     remove_stale(temporary, path);
   }
-  throw Error(ErrorCode::kBusy, path + ": too many others are writing it");
+  throw Subject{path}.error(ErrorCode::kBusy, "too many others are writing it");
 }
 
 int register_temporary(const std::string& path) {

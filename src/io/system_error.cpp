@@ -4,12 +4,14 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/subject.h"
+
 namespace pqw {
 
 Error system_error(const std::string& path, const std::string& action) {
   const int code = errno;
-  return Error(code == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
-               path + ": cannot " + action + ": " + std::generic_category().message(code));
+  return Subject{path}.error(code == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
+                             "cannot {}: {}", action, std::generic_category().message(code));
 }
 
 }  // namespace pqw

@@ -18,8 +18,6 @@
 #include "io/locked_temporary.h"
 #include "isolate/sandbox.h"
 #include "isolate/worker_protocol.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -77,7 +75,7 @@ bool is_fault(int signal) {
 
 }  // namespace
 
-Worker::Worker(const InputFile& file, Service service) : path_(file.path()) {
+Worker::Worker(const InputFile& file, Service service) : subject_{file.path(), ErrorCode::kIo} {
   try {
     start(file, service);
   } catch (...) {
@@ -148,7 +146,7 @@ void Worker::allow(std::size_t n_bytes) {
 
 std::vector<std::byte> Worker::call(std::uint64_t request, std::size_t most_bytes) {
   const std::lock_guard lock(mutex_);
-  if (socket_ < 0) throw Error(ErrorCode::kFormat, path_ + ": reading it has failed before");
+  if (socket_ < 0) throw subject_.error(ErrorCode::kFormat, "reading it has failed before");
   allow(most_bytes);
   ssize_t n = 0;
   do {
@@ -163,9 +161,9 @@ std::vector<std::byte> Worker::receive(std::size_t most_bytes) {
   if (!receive_into(std::as_writable_bytes(std::span(&answer, 1)))) fail_as_child_ended();
   const bool is_answer = answer.kind == kAnswer;
   if (answer.n_bytes > (is_answer ? most_bytes : kMaxMessageBytes)) {
-    fail(ErrorCode::kFormat, "the process that reads it answers with " +
-                                 std::to_string(answer.n_bytes) + " bytes, expected " +
-                                 std::to_string(most_bytes) + " at most");
+    fail(ErrorCode::kFormat,
+         fmt::format("the process that reads it answers with {} bytes, expected {} at most",
+                     answer.n_bytes, most_bytes));
   }
   std::vector<std::byte> bytes = receive_bytes(answer.n_bytes);
   if (is_answer) return bytes;
@@ -181,7 +179,7 @@ std::vector<std::byte> Worker::receive_bytes(std::size_t n_bytes) {
       bytes.reserve(n_bytes);
       bytes.resize(begin + std::min(kPartBytes, n_bytes - begin));
     } catch (const std::bad_alloc&) {
-      fail(ErrorCode::kIo, "not enough memory for " + std::to_string(n_bytes) + " bytes");
+      fail(ErrorCode::kIo, fmt::format("not enough memory for {} bytes", n_bytes));
     }
     if (!receive_into(std::span(bytes).subspan(begin))) fail_as_child_ended();
   }
@@ -189,35 +187,32 @@ std::vector<std::byte> Worker::receive_bytes(std::size_t n_bytes) {
 }
 
 Error Worker::error_of_child(const WorkerAnswer& answer, const std::string& text) const {
-  if (!has_started_) return not_allowed(printable(text));
+  if (!has_started_) return not_allowed(text);
   if (answer.kind == kNoMemory && shortage_.memory) {
-    return {ErrorCode::kIo,
-            path_ + ": " + kShortMemory + " of this process leave too little to read it"};
+    return subject_.error("{} of this process leave too little to read it", kShortMemory);
   }
   if (answer.kind == kNoMemory) {
-    return {ErrorCode::kFormat, path_ + ": needs more memory than its size can explain"};
+    return subject_.error(ErrorCode::kFormat, "needs more memory than its size can explain");
   }
   const bool is_code = answer.code <= static_cast<std::uint32_t>(ErrorCode::kNonFinite);
   const auto code = is_code ? static_cast<ErrorCode>(answer.code) : ErrorCode::kFormat;
   // The HDF5 library does not distinguish a lack of memory from a broken file.
   const bool may_be_memory =
       shortage_.memory && (code == ErrorCode::kFormat || code == ErrorCode::kCorrupt);
-  return {code, printable(text) +
-                    (may_be_memory ? std::string("; ") + kShortMemory + " may be why" : "")};
+  return {code, may_be_memory ? fmt::format("{}; {} may be why", text, kShortMemory) : text};
 }
 
 Error Worker::cannot_start(const char* call, int error) const {
   const char* const lack = lack_of(error);
   if (lack == nullptr) return not_allowed(reason_of(call, error));
-  return {ErrorCode::kIo, path_ + ": cannot start the process that reads it: " + lack};
+  return subject_.error("cannot start the process that reads it: {}", lack);
 }
 
 Error Worker::not_allowed(const std::string& what) const {
-  return {ErrorCode::kIo,
-          path_ +
-              ": this system does not allow the sandbox that HDF5 files are parsed in: " + what +
-              "; --trusted (ReadOptions::trusted) parses it without; use it only for "
-              "files whose origin you know"};
+  return subject_.error(
+      "this system does not allow the sandbox that HDF5 files are parsed in: {}; --trusted "
+      "(ReadOptions::trusted) parses it without; use it only for files whose origin you know",
+      what);
 }
 
 bool Worker::receive_into(std::span<std::byte> bytes) {
@@ -235,7 +230,7 @@ bool Worker::receive_into(std::span<std::byte> bytes) {
 
 void Worker::fail(ErrorCode code, const std::string& what) {
   end();
-  throw Error(code, path_ + ": " + what);
+  throw subject_.error(code, "{}", what);
 }
 
 void Worker::fail_as_child_ended() {
@@ -246,9 +241,9 @@ void Worker::fail_as_child_ended() {
   } while (ended < 0 && errno == EINTR);
   const int signal = ended == child_ && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   child_ = -1;
-  const std::string how = signal == 0 ? "gave up"
-                                      : "was ended by signal " + std::to_string(signal) + " (" +
-                                            ::strsignal(signal) + ")";
+  const std::string how =
+      signal == 0 ? "gave up"
+                  : fmt::format("was ended by signal {} ({})", signal, ::strsignal(signal));
   if (!has_started_) throw not_allowed("the process " + how);
   const std::string text = "the process that reads it " + how;
   const bool is_time = signal == SIGXCPU || signal == SIGKILL;

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 #include "pqw/io/input_file.h"
 
 namespace pqw {
@@ -19,8 +19,8 @@ namespace pqw {
 struct WorkerAnswer;
 
 // Forks, so that a crash, an endless loop or a take-over of the parsing code stays in a process
-// that can only answer (io/sandbox.h) and has limits on memory and time. The child is a copy of
-// this process at that moment: it must not use other threads (OpenMP). It ends with this object.
+// that can only answer (isolate/sandbox.h) and has limits on memory and time. The child is a copy
+// of this process at that moment: it must not use other threads (OpenMP). It ends with this object.
 // Safe for use from several threads at once, which wait for each other.
 class Worker {
  public:
@@ -61,7 +61,7 @@ class Worker {
   [[noreturn]] void fail_as_child_ended();
   void end() noexcept;
 
-  std::string path_;
+  Subject subject_;
   std::mutex mutex_;
   pid_t child_ = -1;
   int socket_ = -1;

@@ -13,9 +13,39 @@ TEST(Printable, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("caf\xc3\xa9"), "caf\xc3\xa9");
 }
 
-TEST(Text, SubjectsAreShortAndPrintable) {
+TEST(Printable, EscapesBytesThatAreNotUtf8AndMarksThatTurnLines) {
+  EXPECT_EQ(printable("a\xff\xc3z"), "a\\xff\\xc3z");
+  EXPECT_EQ(printable("\xe2\x80\xa8"), "\\xe2\\x80\\xa8");  // U+2028, a line separator
+  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");  // U+202E, right to left
+  EXPECT_EQ(printable("\xe2\x81\xa6"), "\\xe2\\x81\\xa6");  // U+2066, isolates
+  EXPECT_EQ(printable("\xe2\x80\xa7\xe2\x80\xaf"), "\xe2\x80\xa7\xe2\x80\xaf");
+}
+
+TEST(Printable, ChangesNothingMoreWhenItIsAppliedTwice) {
+  const std::string once = printable("a\n\x1b\xff\\x41");
+  EXPECT_EQ(printable(once), once);
+}
+
+TEST(Shown, CutsLongTextsAtTheEndOfACharacter) {
+  const std::string x200(200, 'x'), x199(199, 'x'), x198(198, 'x'), x197(197, 'x');
+  EXPECT_EQ(shown(x200), x200);
+  EXPECT_EQ(shown(x200 + "x"), x200 + "... (201 bytes)");
+  EXPECT_EQ(shown(x199 + "\xc3\xa9"), x199 + "... (201 bytes)");
+  EXPECT_EQ(shown(x198 + "\xc3\xa9x"), x198 + "\xc3\xa9... (201 bytes)");
+  EXPECT_EQ(shown(x197 + "\xf0\x9f\x98\x80"), x197 + "... (201 bytes)");
+}
+
+TEST(Shown, CutsBytesThatAreNotUtf8) {
+  const std::string expected = std::string(197 * 4, ' ');
+  const std::string text = shown(std::string(300, '\x80'));
+  EXPECT_EQ(text.size(), expected.size() + std::string("... (300 bytes)").size());
+  EXPECT_TRUE(text.ends_with("\\x80... (300 bytes)")) << text;
+}
+
+TEST(Quoted, NamesAKindAndAShownName) {
   EXPECT_EQ(quoted("tensor", "a\nb"), "tensor 'a\\nb'");
-  EXPECT_EQ(quoted("codec", std::string(201, 'x')), "codec '" + std::string(200, 'x') + "...'");
+  EXPECT_EQ(quoted("codec", std::string(201, 'x')),
+            "codec '" + std::string(200, 'x') + "... (201 bytes)'");
 }
 
 }  // namespace

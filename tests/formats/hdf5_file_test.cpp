@@ -412,7 +412,7 @@ TEST_F(Hdf5File, LinksOfAllGroupsAreCounted) {
     }
   });
   const InputFile input(path_);
-  const h5::Handle file = h5::open_file(input, {path_, "", ErrorCode::kFormat});
+  const h5::Handle file = h5::open_file(input, {path_, ErrorCode::kFormat});
   EXPECT_EQ(walk_hdf5(file.id(), input.size(), path_, 5).tensors.size(), 0u);
   for (const std::size_t most : {4u, 2u, 0u}) {
     EXPECT_THROW(walk_hdf5(file.id(), input.size(), path_, most), Error) << most;

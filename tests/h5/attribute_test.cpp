@@ -10,49 +10,49 @@ using testing::ElementsAre;
 
 class Attributes : public H5Test {
  protected:
-  const Object root_ = open_root(file_.id(), context_);
+  const Object root_ = open_root(file_.id(), subject_);
   const Id id_ = root_.handle.id();
 };
 
 TEST_F(Attributes, GiveTextsAndNumbersBack) {
-  write_text(id_, "text", "block_size=4", context_);
-  write_text(id_, "empty", "", context_);
-  write_number(id_, "number", UINT64_MAX, context_);
+  write_text(id_, "text", "block_size=4", subject_);
+  write_text(id_, "empty", "", subject_);
+  write_number(id_, "number", UINT64_MAX, subject_);
   const std::vector<std::uint64_t> shape = {64, 0, 3};
-  write_numbers(id_, "shape", shape, context_);
-  write_numbers(id_, "none", {}, context_);
-  EXPECT_EQ(read_text(id_, "text", 12, context_), "block_size=4");
-  EXPECT_EQ(read_text(id_, "empty", 12, context_), "");
-  EXPECT_EQ(read_number(id_, "number", context_), UINT64_MAX);
-  EXPECT_EQ(read_numbers(id_, "shape", 3, context_), shape);
-  EXPECT_THAT(read_numbers(id_, "none", 3, context_), ElementsAre());
-  EXPECT_THAT(list_texts(id_, 100, 9, context_), ElementsAre("empty", "text"));
-  EXPECT_THAT(list_texts(id_, 5, 9, context_), ElementsAre("empty"));
-  EXPECT_THAT(message_of([&] { (void)list_texts(id_, 5, 1, context_); }),
+  write_numbers(id_, "shape", shape, subject_);
+  write_numbers(id_, "none", {}, subject_);
+  EXPECT_EQ(read_text(id_, "text", 12, subject_), "block_size=4");
+  EXPECT_EQ(read_text(id_, "empty", 12, subject_), "");
+  EXPECT_EQ(read_number(id_, "number", subject_), UINT64_MAX);
+  EXPECT_EQ(read_numbers(id_, "shape", 3, subject_), shape);
+  EXPECT_THAT(read_numbers(id_, "none", 3, subject_), ElementsAre());
+  EXPECT_THAT(list_texts(id_, 100, 9, subject_), ElementsAre("empty", "text"));
+  EXPECT_THAT(list_texts(id_, 5, 9, subject_), ElementsAre("empty"));
+  EXPECT_THAT(message_of([&] { (void)list_texts(id_, 5, 1, subject_); }),
               testing::HasSubstr("more than 1 attributes"));
 }
 
 TEST_F(Attributes, AreThereOrNot) {
-  EXPECT_FALSE(has_attribute(id_, "text", context_));
-  write_text(id_, "text", "x", context_);
-  EXPECT_TRUE(has_attribute(id_, "text", context_));
+  EXPECT_FALSE(has_attribute(id_, "text", subject_));
+  write_text(id_, "text", "x", subject_);
+  EXPECT_TRUE(has_attribute(id_, "text", subject_));
 }
 
 TEST_F(Attributes, OfAnotherTypeOrSizeAreErrors) {
-  write_text(id_, "text", "12345", context_);
-  write_number(id_, "number", 5, context_);
+  write_text(id_, "text", "12345", subject_);
+  write_number(id_, "number", 5, subject_);
   const std::vector<std::uint64_t> one = {1};
-  write_numbers(id_, "list", one, context_);
-  EXPECT_EQ(message_of([&] { (void)read_text(id_, "text", 4, context_); }),
+  write_numbers(id_, "list", one, subject_);
+  EXPECT_EQ(message_of([&] { (void)read_text(id_, "text", 4, subject_); }),
             "shown: object: attribute 'text' is not a fixed-length text of at most 4 bytes");
-  EXPECT_EQ(message_of([&] { (void)read_numbers(id_, "list", 0, context_); }),
+  EXPECT_EQ(message_of([&] { (void)read_numbers(id_, "list", 0, subject_); }),
             "shown: object: attribute 'list' is not a list of at most 0 64-bit unsigned numbers");
-  EXPECT_EQ(message_of([&] { (void)read_number(id_, "list", context_); }),
+  EXPECT_EQ(message_of([&] { (void)read_number(id_, "list", subject_); }),
             "shown: object: attribute 'list' is not one 64-bit unsigned number");
-  EXPECT_NE(message_of([&] { (void)read_number(id_, "text", context_); }), "no error");
-  EXPECT_NE(message_of([&] { (void)read_text(id_, "number", 99, context_); }), "no error");
-  EXPECT_NE(message_of([&] { (void)read_numbers(id_, "number", 99, context_); }), "no error");
-  EXPECT_NE(message_of([&] { (void)read_text(id_, "none", 99, context_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_number(id_, "text", subject_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_text(id_, "number", 99, subject_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_numbers(id_, "number", 99, subject_); }), "no error");
+  EXPECT_NE(message_of([&] { (void)read_text(id_, "none", 99, subject_); }), "no error");
 }
 
 }  // namespace

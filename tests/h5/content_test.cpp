@@ -15,7 +15,7 @@ class ContentOf : public H5Test {
     const hid_t dataset =
         H5Dcreate2(file_.id(), "d", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     EXPECT_GE(dataset, 0);
-    const Content content = content_of(dataset, context_);
+    const Content content = content_of(dataset, subject_);
     H5Dclose(dataset);
     H5Sclose(space);
     H5Ldelete(file_.id(), "d", H5P_DEFAULT);

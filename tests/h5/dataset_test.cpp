@@ -11,8 +11,8 @@ class Datasets : public H5Test {
   DatasetInfo info_of(std::size_t count, Storage storage) {
     const Handle dataset =
         create_dataset(file_.id(), std::string(1, static_cast<char>('a' + n_++)), DType::kU16,
-                       std::vector<std::size_t>{count}, storage, context_);
-    return describe(dataset.id(), context_);
+                       std::vector<std::size_t>{count}, storage, subject_);
+    return describe(dataset.id(), subject_);
   }
   int n_ = 0;
 };
@@ -22,10 +22,10 @@ TEST_F(Datasets, GiveTheirBytesBack) {
   std::vector<std::byte> bytes(60);
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(200 - i);
   const Handle dataset =
-      create_dataset(file_.id(), "w", DType::kF32, shape, Storage::kContiguous, context_);
-  write_dataset(dataset.id(), bytes, context_);
+      create_dataset(file_.id(), "w", DType::kF32, shape, Storage::kContiguous, subject_);
+  write_dataset(dataset.id(), bytes, subject_);
   std::vector<std::byte> found(60);
-  read_dataset(dataset.id(), found, context_);
+  read_dataset(dataset.id(), found, subject_);
   EXPECT_EQ(found, bytes);
 }
 
@@ -52,8 +52,8 @@ TEST_F(Datasets, AreCompactUpTo4KiBWhenPacked) {
 }
 
 TEST_F(Datasets, OfOneTextAreDescribed) {
-  const Handle dataset = create_text_dataset(file_.id(), "text", 5, context_);
-  const DatasetInfo info = describe(dataset.id(), context_);
+  const Handle dataset = create_text_dataset(file_.id(), "text", 5, subject_);
+  const DatasetInfo info = describe(dataset.id(), subject_);
   EXPECT_FALSE(info.type);
   EXPECT_TRUE(info.is_text);
   EXPECT_EQ(info.element_bytes, 5u);
@@ -62,7 +62,7 @@ TEST_F(Datasets, OfOneTextAreDescribed) {
 
 TEST_F(Datasets, OfANameThatIsTakenAreErrors) {
   const auto create = [&] {
-    (void)create_dataset(file_.id(), "w", DType::kU8, {}, Storage::kContiguous, context_);
+    (void)create_dataset(file_.id(), "w", DType::kU8, {}, Storage::kContiguous, subject_);
   };
   create();
   const std::string message = message_of(create);

@@ -14,12 +14,12 @@ namespace pqw::h5 {
 
 class H5Test : public testing::Test {
  protected:
-  // The message of the Error that `action` ends in; of the code that context_ asks for.
+  // The message of the Error that `action` ends in; of the code that subject_ asks for.
   std::string message_of(const std::function<void()>& action) const {
     try {
       action();
     } catch (const Error& error) {
-      EXPECT_EQ(error.code(), context_.code) << error.what();
+      EXPECT_EQ(error.code(), subject_.code) << error.what();
       return error.what();
     }
     return "no error";
@@ -27,8 +27,8 @@ class H5Test : public testing::Test {
 
   const test::TempDir dir_;
   const std::string path_ = dir_ / "file.h5";
-  const Context context_{"shown", "object", ErrorCode::kFormat};
-  Handle file_ = create_file(path_, FileKind::kInterchange, context_);
+  const Subject subject_{"shown", ErrorCode::kFormat, "object"};
+  Handle file_ = create_file(path_, FileKind::kInterchange, subject_);
 };
 
 }  // namespace pqw::h5

@@ -17,13 +17,13 @@ class OpenFile : public H5Test {
  protected:
   OpenFile() {
     const std::size_t shape = 3;
-    create_dataset(file_.id(), "w", DType::kU8, {&shape, 1}, Storage::kContiguous, context_)
-        .close(context_);
-    file_.close(context_);
+    create_dataset(file_.id(), "w", DType::kU8, {&shape, 1}, Storage::kContiguous, subject_)
+        .close(subject_);
+    file_.close(subject_);
   }
 
   std::string message_of_opening() {
-    return message_of([&] { (void)open_file(InputFile(path_), context_); });
+    return message_of([&] { (void)open_file(InputFile(path_), subject_); });
   }
 };
 
@@ -31,8 +31,8 @@ TEST_F(OpenFile, TheDescriptorCountsNotTheName) {
   const InputFile input(path_);
   std::filesystem::remove(path_);
   std::ofstream(path_) << "something else";
-  const Handle file = open_file(input, context_);
-  EXPECT_EQ(list_links(open_root(file.id(), context_).handle.id(), LinkOrder::kByName, 9, context_)
+  const Handle file = open_file(input, subject_);
+  EXPECT_EQ(list_links(open_root(file.id(), subject_).handle.id(), LinkOrder::kByName, 9, subject_)
                 .size(),
             1u);
 }
@@ -53,7 +53,7 @@ TEST_F(OpenFile, AFileThatIsBeingWrittenIsRefused) {
   const hid_t writer = H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
   ASSERT_GE(writer, 0);
   try {
-    (void)open_file(InputFile(path_), context_);
+    (void)open_file(InputFile(path_), subject_);
     ADD_FAILURE() << "was opened";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kIo);
@@ -65,13 +65,13 @@ TEST_F(OpenFile, AFileThatIsBeingWrittenIsRefused) {
 
 TEST_F(OpenFile, AFileThatIsCutAfterOpeningEndsInErrors) {
   const InputFile input(path_);
-  const Handle file = open_file(input, context_);
+  const Handle file = open_file(input, subject_);
   std::filesystem::resize_file(path_, 100);
   const std::string message = message_of([&] {
-    const Object root = open_root(file.id(), context_);
-    for (const Link& link : list_links(root.handle.id(), LinkOrder::kByName, 9, context_)) {
+    const Object root = open_root(file.id(), subject_);
+    for (const Link& link : list_links(root.handle.id(), LinkOrder::kByName, 9, subject_)) {
       std::array<std::byte, 3> bytes;
-      read_dataset(open_object(file.id(), link.address, context_).handle.id(), bytes, context_);
+      read_dataset(open_object(file.id(), link.address, subject_).handle.id(), bytes, subject_);
     }
   });
   EXPECT_NE(message, "no error");

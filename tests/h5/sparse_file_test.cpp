@@ -52,15 +52,15 @@ TEST_P(InMemory, Hdf5WritesTheBytesThatItWritesToDisk) {
     for (const char* name : {"a", "b"}) {
       const std::size_t count = values.size();
       Handle dataset =
-          create_dataset(file.id(), name, DType::kU8, {&count, 1}, Storage::kContiguous, context_);
-      write_dataset(dataset.id(), values, context_);
-      dataset.close(context_);
+          create_dataset(file.id(), name, DType::kU8, {&count, 1}, Storage::kContiguous, subject_);
+      write_dataset(dataset.id(), values, subject_);
+      dataset.close(subject_);
     }
-    file.close(context_);
+    file.close(subject_);
   };
   SparseFile memory;
-  fill(create_file(memory, GetParam(), context_));
-  fill(create_file(dir_ / "disk.h5", GetParam(), context_));
+  fill(create_file(memory, GetParam(), subject_));
+  fill(create_file(dir_ / "disk.h5", GetParam(), subject_));
   const std::string expected = test::content(dir_ / "disk.h5");
   ASSERT_EQ(memory.size(), expected.size());
   const auto bytes = content_of(memory, 0, expected.size());

@@ -10,12 +10,12 @@
 namespace pqw::h5 {
 namespace {
 
-const Context kContext{"file", "object", ErrorCode::kFormat};
+const Subject kSubject{"file", ErrorCode::kFormat, "object"};
 
 TEST(Types, EveryElementTypeIsFoundFromItsOwnTypeOnly) {
   for (int i = 0; i < 15; ++i) {
     const auto dtype = static_cast<DType>(i);
-    const auto found = dtype_of(type_of(dtype), kContext);
+    const auto found = dtype_of(type_of(dtype), kSubject);
     ASSERT_TRUE(found) << to_string(dtype);
     EXPECT_EQ(found->dtype, dtype);
     EXPECT_FALSE(found->big_endian);
@@ -24,7 +24,7 @@ TEST(Types, EveryElementTypeIsFoundFromItsOwnTypeOnly) {
 }
 
 TEST(Types, BigEndianIsFound) {
-  const auto found = dtype_of(H5T_IEEE_F64BE, kContext);
+  const auto found = dtype_of(H5T_IEEE_F64BE, kSubject);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->dtype, DType::kF64);
   EXPECT_TRUE(found->big_endian);
@@ -38,7 +38,7 @@ TEST(Types, OthersAreNotFound) {
   const hid_t colours = H5Tenum_create(H5T_STD_I8LE);
   for (const hid_t type : {array, compound, colours, H5T_C_S1, H5T_STD_REF_OBJ, H5T_STD_B8LE,
                            H5T_NATIVE_LDOUBLE, H5T_UNIX_D32LE}) {
-    EXPECT_FALSE(dtype_of(type, kContext));
+    EXPECT_FALSE(dtype_of(type, kSubject));
   }
   H5Tclose(array);
   H5Tclose(compound);

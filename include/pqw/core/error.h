@@ -20,12 +20,13 @@ enum class ErrorCode {
   kNotCarried,       // an input holds numbers that cannot become a tensor
 };
 
-// Thrown at the edges of the library. The message is one line that names the subject, what was
-// found and what was expected, e.g.
-// `model.safetensors: tensor 'fc1.weight': 96 bytes stored, shape [4, 8] of F32 needs 128`.
+// Thrown at the edges of the library. The message is one printable line (core/text.h) that names
+// the subject, what was found and what was expected, e.g. `model.safetensors: tensor 'fc1.weight':
+// 96 bytes stored, shape [4, 8] of F32 needs 128`.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  // Escapes what is not printable in the message.
+  Error(ErrorCode code, const std::string& message);
 
   ErrorCode code() const noexcept { return code_; }
 

@@ -6,10 +6,16 @@
 
 namespace pqw {
 
-// The text with control characters (C0, DEL, and C1 in UTF-8) replaced by \n, \t or \xHH.
+// The text as one line of UTF-8 that a terminal only shows: control characters, line separators,
+// marks that turn the direction of text, and bytes that are not UTF-8 become \n, \t or \xHH.
+// Applying it twice changes nothing more.
 std::string printable(std::string_view text);
 
-// "tensor 'NAME'", printable and of bounded length: the subject of a message.
+// As printable. A text of more than 200 bytes is cut at the end of a character and followed by
+// "... (N bytes)".
+std::string shown(std::string_view text);
+
+// "tensor 'NAME'", with the name as `shown` has it.
 std::string quoted(std::string_view kind, std::string_view name);
 
 }  // namespace pqw

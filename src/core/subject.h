@@ -1,0 +1,43 @@
+// The subject of an error: every message reads `FILE: tensor 'NAME': what was found, what was
+// expected`.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "pqw/core/error.h"
+#include "pqw/core/text.h"
+
+namespace pqw {
+
+struct Subject {
+  std::string file = {};                // as given; may be empty
+  ErrorCode code = ErrorCode::kFormat;  // of errors that do not name one
+  std::string object = {};              // "tensor 'NAME': section 'NAME'", escaped; may be empty
+
+  // "tensor 'NAME'" in this subject.
+  Subject in(std::string_view kind, std::string_view name) const { return in(quoted(kind, name)); }
+
+  // "metadata" in this subject. REQUIRES: text for messages, not from a file.
+  Subject in(std::string_view what) const {
+    return {file, code, object.empty() ? std::string(what) : fmt::format("{}: {}", object, what)};
+  }
+
+  // An error about this subject. Put names and texts of files through `shown` (core/text.h).
+  template <class... Args>
+  Error error(fmt::format_string<Args...> what, Args&&... args) const {
+    return error_with(code, fmt::format(what, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  Error error(ErrorCode other, fmt::format_string<Args...> what, Args&&... args) const {
+    return error_with(other, fmt::format(what, std::forward<Args>(args)...));
+  }
+
+ private:
+  Error error_with(ErrorCode used, const std::string& what) const;
+};
+
+}  // namespace pqw
