@@ -13,12 +13,12 @@
 #include <thread>
 #include <vector>
 
-#include "em_answer.h"
-#include "em_cases.h"
-#include "em_contenders.h"
-#include "em_estep.h"
-#include "em_report.h"
-#include "em_train.h"
+#include "bench/em_answer.h"
+#include "bench/em_cases.h"
+#include "bench/em_contenders.h"
+#include "bench/em_estep.h"
+#include "bench/em_report.h"
+#include "bench/em_train.h"
 
 namespace pqw::bench {
 namespace {

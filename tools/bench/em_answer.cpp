@@ -1,5 +1,5 @@
 // Checking an answer with plain loops in double.
-#include "em_answer.h"
+#include "bench/em_answer.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // The k-means problems of the benchmark.
-#include "em_cases.h"
+#include "bench/em_cases.h"
 
 #include <algorithm>
 #include <memory>

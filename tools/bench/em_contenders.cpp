@@ -1,5 +1,5 @@
 // Who is measured, and one measured run.
-#include "em_contenders.h"
+#include "bench/em_contenders.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "em_answer.h"
+#include "bench/em_answer.h"
 
 namespace pqw::bench {
 namespace {

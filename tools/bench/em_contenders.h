@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "em_job.h"
-#include "em_process.h"
+#include "bench/em_job.h"
+#include "bench/em_process.h"
 
 namespace pqw::bench {
 

@@ -1,14 +1,14 @@
 // The E-step alone, against the peak of the processor, and the share of the M-step.
-#include "em_estep.h"
+#include "bench/em_estep.h"
 
 #include <time.h>
 
 #include <nlohmann/json.hpp>
 
+#include "bench/em_peak.h"
 #include "codecs/pq/train/assign.h"
 #include "codecs/pq/train/update.h"
-#include "em_median.h"
-#include "em_peak.h"
+#include "timing/clock.h"
 
 namespace pqw::bench {
 namespace {
@@ -72,12 +72,13 @@ void measure_estep(const Job& job) {
     rates.push_back(1e-9 * macs / e_step_s);
     shares.push_back(m_step_s / (e_step_s + m_step_s));
   }
-  const nlohmann::ordered_json result = {{"gmac_per_s", median(rates)},
-                                         {"peak_gmac_per_s", median(peaks)},
-                                         {"peak_instructions", peak.instructions},
-                                         {"fraction", median(rates) / median(peaks)},
-                                         {"m_step_share", median(shares)},
-                                         {"rounds", kRounds}};
+  const nlohmann::ordered_json result = {
+      {"gmac_per_s", timing::median(rates)},
+      {"peak_gmac_per_s", timing::median(peaks)},
+      {"peak_instructions", peak.instructions},
+      {"fraction", timing::median(rates) / timing::median(peaks)},
+      {"m_step_share", timing::median(shares)},
+      {"rounds", kRounds}};
   const std::string text = result.dump();
   write_raw(times_path(job.answer_path), text.data(), text.size());
 }

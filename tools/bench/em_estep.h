@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "em_job.h"
+#include "bench/em_job.h"
 
 namespace pqw::bench {
 

@@ -1,5 +1,5 @@
 // The files between the driver and a child.
-#include "em_job.h"
+#include "bench/em_job.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Peak of fused multiply-adds: AVX2 and FMA.
 #include <immintrin.h>
 
-#include "em_peak_loop.h"
+#include "bench/em_peak_loop.h"
 
 namespace pqw::bench {
 namespace {

@@ -1,7 +1,7 @@
 // The loop behind em_peak_*.cpp, each of which compiles it for its own instructions.
 #pragma once
 
-#include "em_peak.h"
+#include "bench/em_peak.h"
 
 namespace pqw::bench {
 

@@ -1,5 +1,5 @@
 // Peak of multiply-adds as the compiler's baseline has them, in vectors of 16 bytes.
-#include "em_peak_loop.h"
+#include "bench/em_peak_loop.h"
 
 namespace pqw::bench {
 namespace {

@@ -1,5 +1,5 @@
 // One measured child process: fork, exec, wait4.
-#include "em_process.h"
+#include "bench/em_process.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>

@@ -1,11 +1,11 @@
 // What the benchmark prints.
-#include "em_report.h"
+#include "bench/em_report.h"
 
 #include <fmt/format.h>
 
 #include <map>
 
-#include "em_median.h"
+#include "timing/clock.h"
 
 namespace pqw::bench {
 namespace {
@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 double median_of(const std::vector<Run>& runs, double Run::*field) {
   std::vector<double> values;
   for (const Run& run : runs) values.push_back(run.*field);
-  return median(std::move(values));
+  return timing::median(std::move(values));
 }
 
 const char* to_string(Outcome outcome) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "em_contenders.h"
+#include "bench/em_contenders.h"
 
 namespace pqw::bench {
 

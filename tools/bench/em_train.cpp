@@ -1,5 +1,5 @@
 // The contenders of our own process: `pqw` and FAISS.
-#include "em_train.h"
+#include "bench/em_train.h"
 
 #include <faiss/Clustering.h>
 #include <faiss/IndexFlat.h>

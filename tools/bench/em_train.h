@@ -1,7 +1,7 @@
 // The contenders of our own process: `pqw` and FAISS.
 #pragma once
 
-#include "em_job.h"
+#include "bench/em_job.h"
 
 namespace pqw::bench {
 

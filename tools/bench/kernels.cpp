@@ -5,7 +5,6 @@
 // caches. A run counts the fastest of many: others share the processor.
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <limits>
@@ -15,12 +14,12 @@
 #include <vector>
 
 #include "kernels/table.h"
+#include "timing/clock.h"
 
 namespace pqw::bench {
 namespace {
 
 using namespace kernels;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kBlockSize = 8;
 constexpr std::size_t kPairs = kBlockSize / 2;
@@ -43,13 +42,9 @@ class Values {
   std::unique_ptr<T, Free> values_;
 };
 
-double seconds_of(const std::function<void()>& f) {
+double least_seconds_of(const std::function<void()>& f) {
   double best = std::numeric_limits<double>::infinity();
-  for (int run = 0; run < 2000; ++run) {
-    const auto start = Clock::now();
-    f();
-    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
-  }
+  for (int run = 0; run < 2000; ++run) best = std::min(best, timing::seconds_of(f));
   return best;
 }
 
@@ -57,7 +52,7 @@ double seconds_of(const std::function<void()>& f) {
 double cycles_per_second() {
   constexpr int kSteps = 1 << 16;
   volatile std::uint64_t factor = 3, result = 0;
-  return 3 * kSteps / seconds_of([&] {
+  return 3 * kSteps / least_seconds_of([&] {
            std::uint64_t product = 1;
            const std::uint64_t by = factor;
            for (int i = 0; i < kSteps; ++i) product *= by;
@@ -69,8 +64,8 @@ double cycles_per_second() {
 void report(const std::string& name, std::size_t n, float in_table,
             const std::function<void()>& f) {
   static const double frequency = cycles_per_second();
-  fmt::print("{:<52}{:>10.2f}{:>10.2f}\n", name, seconds_of(f) * frequency / static_cast<double>(n),
-             in_table);
+  fmt::print("{:<52}{:>10.2f}{:>10.2f}\n", name,
+             least_seconds_of(f) * frequency / static_cast<double>(n), in_table);
 }
 
 void lookup(const std::string& name, const LookupKernel& kernel, std::size_t n_centroids) {

@@ -9,23 +9,19 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "cli/bench_dense.h"
-#include "cli/environment.h"
-#include "cli/text_table.h"
-#include "em_median.h"
-#include "lookup_contenders.h"
+#include "bench/lookup_contenders.h"
 #include "pqw/codecs/kernels.h"
+#include "timing/clock.h"
+#include "timing/dense.h"
+#include "timing/environment.h"
+#include "timing/text_table.h"
 
 namespace pqw::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 struct Options {
   bool as_json = false;
@@ -68,12 +64,6 @@ std::pair<std::size_t, std::size_t> parse_pair(const std::string& text, char sep
   return {std::stoul(text.substr(0, at)), std::stoul(text.substr(at + 1))};
 }
 
-double seconds_of(const std::function<void()>& f) {
-  const auto start = Clock::now();
-  f();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 std::size_t cold_bytes(const Options& options) {
   if (options.cold_mib > 0) return options.cold_mib << 20;
   const long l3 = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
@@ -86,22 +76,13 @@ double read_bandwidth(std::size_t n_bytes, int n_threads) {
   double best = 0;
   for (int pass = 0; pass < 3; ++pass) {
     std::uint64_t sum = 0;
-    const double s = seconds_of([&] {
+    const double s = timing::seconds_of([&] {
 #pragma omp parallel for simd reduction(+ : sum) num_threads(n_threads)
       for (std::size_t i = 0; i < words.size(); ++i) sum += words[i];
     });
     if (sum == words.size()) best = std::max(best, static_cast<double>(n_bytes) / s);
   }
   return best;
-}
-
-double relative_error(const std::vector<float>& y, const std::vector<double>& expected) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    error += (y[i] - expected[i]) * (y[i] - expected[i]);
-    norm += expected[i] * expected[i];
-  }
-  return std::sqrt(error / norm);
 }
 
 struct Measured {
@@ -132,10 +113,10 @@ class Case {
 
   std::vector<Measured> run(std::size_t rounds) {
     std::vector<Measured> results;
-    const auto expected = tool::multiply_in_double(problem_.w(), x());
+    const auto expected = timing::multiply_in_double(problem_.w(), x());
     for (const Contender& contender : contenders_) {
       contender.multiply(0, x(), y());
-      const double error = relative_error(y_, expected);
+      const double error = timing::relative_error(y_, expected);
       if (!(error <= contender.tolerance)) {
         throw std::runtime_error(fmt::format("{} is wrong: relative error {:.2g}, {:.2g} allowed",
                                              contender.name, error, contender.tolerance));
@@ -162,7 +143,7 @@ class Case {
   double time(std::size_t i, std::size_t& next, std::size_t calls) {
     // One call brings x and the contender's tables back into the caches.
     contenders_[i].multiply(cold_ ? next++ : 0, x(), y());
-    return seconds_of([&] {
+    return timing::seconds_of([&] {
              for (std::size_t call = 0; call < calls; ++call) {
                contenders_[i].multiply(cold_ ? next++ : 0, x(), y());
              }
@@ -192,7 +173,7 @@ nlohmann::ordered_json to_json(const Problem& problem, std::size_t batch, const 
                                  {"read_gb_s", bandwidth / 1e9}};
   for (const Measured& ours : results) {
     if (!ours.name.starts_with("pqw")) continue;
-    const double s = median(ours.seconds);
+    const double s = timing::median(ours.seconds);
     const auto precision = *parse_precision(ours.name.substr(4));
     nlohmann::ordered_json entry = {
         {"method", make_product(weight, {.precision = precision})->describe(batch)},
@@ -201,13 +182,15 @@ nlohmann::ordered_json to_json(const Problem& problem, std::size_t batch, const 
         {"code_gb_s", code_bytes / s / 1e9},
         {"of_read_bandwidth", code_bytes / s / bandwidth}};
     for (const Measured& other : results) {
-      if (!other.name.starts_with("pqw")) entry["x " + other.name] = median(other.seconds) / s;
+      if (!other.name.starts_with("pqw"))
+        entry["x " + other.name] = timing::median(other.seconds) / s;
     }
     json[ours.name] = entry;
   }
   for (const Measured& other : results) {
     if (other.name.starts_with("pqw")) continue;
-    json[other.name] = {{"us", median(other.seconds) * 1e6}, {"relative_error", other.error}};
+    json[other.name] = {{"us", timing::median(other.seconds) * 1e6},
+                        {"relative_error", other.error}};
   }
   return json;
 }
@@ -237,7 +220,7 @@ std::vector<std::string> to_row(const nlohmann::ordered_json& json, const std::s
           entry["method"]};
 }
 
-const std::vector<tool::Column> kColumns = {
+const std::vector<timing::Column> kColumns = {
     {"shape", true}, {"K,d"},      {"batch"},   {"mode", true},  {"threads"}, {"pqw", true},
     {"us"},          {"GB/s"},     {"of DRAM"}, {"x blas"},      {"x fp32"},  {"x bf16"},
     {"x int8"},      {"x scalar"}, {"error"},   {"method", true}};
@@ -247,10 +230,10 @@ void run(const Options& options) {
   std::vector<std::vector<std::string>> rows;
   const std::size_t bytes = cold_bytes(options);
   omp_set_num_threads(std::ranges::max(options.threads));
-  (void)tool::blas_core();  // loaded for that many threads
+  (void)timing::blas_core();  // loaded for that many threads
   for (const int n_threads : options.threads) {
     omp_set_num_threads(n_threads);
-    tool::set_blas_threads(static_cast<std::size_t>(n_threads));
+    timing::set_blas_threads(static_cast<std::size_t>(n_threads));
     for (const std::string& shape : options.shapes) {
       for (const std::string& codes : options.codes) {
         const auto [n_rows, n_cols] = parse_pair(shape, 'x');
@@ -274,7 +257,7 @@ void run(const Options& options) {
   }
   if (options.as_json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"kernel", kernel_name()},
-                                              {"openblas", tool::blas_core()},
+                                              {"openblas", timing::blas_core()},
                                               {"rounds", options.rounds},
                                               {"cold_bytes", bytes},
                                               {"cases", lines}}
@@ -282,7 +265,8 @@ void run(const Options& options) {
     return;
   }
   fmt::print("{} kernels; OpenBLAS for {}; medians of {} rounds; x NAME: time of NAME / ours\n{}",
-             kernel_name(), tool::blas_core(), options.rounds, tool::text_table(kColumns, rows));
+             kernel_name(), timing::blas_core(), options.rounds,
+             timing::text_table(kColumns, rows));
 }
 
 int main_checked(int argc, char** argv) {
@@ -298,7 +282,7 @@ int main_checked(int argc, char** argv) {
 }  // namespace
 }  // namespace pqw::bench
 
-bool pqw::tool::contenders_take_turns(int, char**) { return true; }
+bool pqw::timing::contenders_take_turns(int, char**) { return true; }
 
 int main(int argc, char** argv) {
   try {

@@ -1,10 +1,10 @@
 // Ours, OpenBLAS, and the scalar loop.
-#include "lookup_contenders.h"
+#include "bench/lookup_contenders.h"
 
 #include <algorithm>
 #include <random>
 
-#include "cli/bench_dense.h"
+#include "timing/dense.h"
 
 namespace pqw::bench {
 
@@ -54,8 +54,9 @@ Contender openblas_contender(const Problem& problem, std::size_t cold_bytes) {
   return {"openblas fp32", 1e-5, n_bytes,
           [copies, rows, cols](std::size_t copy, ConstMatrix x, MutableMatrix y) {
             const ConstMatrix w{(*copies)[copy % copies->size()].data(), rows, cols};
-            using tool::DenseMethod;
-            tool::multiply_dense(x.rows() == 1 ? DenseMethod::kGemv : DenseMethod::kGemm, w, x, y);
+            using timing::DenseMethod;
+            timing::multiply_dense(x.rows() == 1 ? DenseMethod::kGemv : DenseMethod::kGemm, w, x,
+                                   y);
           }};
 }
 
@@ -73,9 +74,9 @@ Contender scalar_contender(const Problem& problem, std::size_t cold_bytes) {
             const std::uint8_t* code = (*copies)[copy % copies->size()].data();
             for (std::size_t b = 0; b < x.rows(); ++b) {
               // table[position][centroid] is a product of matrices.
-              tool::multiply_dense(tool::DenseMethod::kGemm, {codebook->data(), n_centroids, d},
-                                   {x.row(b).data(), n_positions, d},
-                                   {table->data(), n_positions, n_centroids});
+              timing::multiply_dense(timing::DenseMethod::kGemm, {codebook->data(), n_centroids, d},
+                                     {x.row(b).data(), n_positions, d},
+                                     {table->data(), n_positions, n_centroids});
               float* out = y.row(b).data();
               std::fill_n(out, rows, 0.0f);
               for (std::size_t p = 0; p < n_positions; ++p) {

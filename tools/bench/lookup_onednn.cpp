@@ -4,7 +4,7 @@
 #include <cstring>
 #include <dnnl.hpp>
 
-#include "lookup_contenders.h"
+#include "bench/lookup_contenders.h"
 
 namespace pqw::bench {
 namespace {

@@ -3,16 +3,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "cli/environment.h"
 #include "pqw/codecs/low_rank_encode.h"
 #include "pqw/formats/weight_file.h"
+#include "timing/clock.h"
+#include "timing/environment.h"
 
 namespace {
 
@@ -60,18 +60,18 @@ struct Run {
 Run run(const FloatTensor& tensor, std::size_t rank, SvdMethod method, int repeats) {
   Run result{1e300, 0};
   for (int i = 0; i < repeats; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    const LowRankFactors factors = prepare(tensor, LowRankOptions{.rank = rank, .svd = method});
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    result.seconds = std::min(result.seconds, seconds.count());
-    result.error = std::sqrt(std::max(0.0, 1 - factors.share_of_squares));
+    const double seconds = timing::seconds_of([&] {
+      const LowRankFactors factors = prepare(tensor, LowRankOptions{.rank = rank, .svd = method});
+      result.error = std::sqrt(std::max(0.0, 1 - factors.share_of_squares));
+    });
+    result.seconds = std::min(result.seconds, seconds);
   }
   return result;
 }
 
 }  // namespace
 
-bool tool::contenders_take_turns(int, char**) { return false; }
+bool timing::contenders_take_turns(int, char**) { return false; }
 
 int main(int argc, char** argv) {
   CLI::App app("Randomized against full singular value decomposition, at rank = smaller side / 8.");

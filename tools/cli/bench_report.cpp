@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/text_table.h"
 #include "pqw/core/text.h"
+#include "timing/text_table.h"
 
 namespace pqw::tool {
 namespace {
@@ -46,18 +46,18 @@ std::string to_table(const BenchReport& report) {
                       times.kernel});
     }
   }
-  return text_table({{"tensor", true},
-                     {"shape", true},
-                     {"codec", true},
-                     {"settings", true},
-                     {"batch"},
-                     {"dense us"},
-                     {"served us"},
-                     {"ratio"},
-                     {"GB/s"},
-                     {"error"},
-                     {"kernel", true}},
-                    rows);
+  return timing::text_table({{"tensor", true},
+                             {"shape", true},
+                             {"codec", true},
+                             {"settings", true},
+                             {"batch"},
+                             {"dense us"},
+                             {"served us"},
+                             {"ratio"},
+                             {"GB/s"},
+                             {"error"},
+                             {"kernel", true}},
+                            rows);
 }
 
 std::string to_json(const BenchReport& report) {

@@ -7,13 +7,16 @@
 #include <cmath>
 #include <random>
 
-#include "cli/bench_clock.h"
-#include "cli/bench_dense.h"
 #include "pqw/core/bit_packing.h"
 #include "pqw/core/error.h"
+#include "timing/clock.h"
+#include "timing/dense.h"
 
 namespace pqw::tool {
 namespace {
+
+using timing::DenseMethod;
+using timing::multiply_dense;
 
 constexpr double kWrong = 0.1;  // an error that no rounding explains
 
@@ -23,17 +26,6 @@ std::vector<float> normal_values(std::size_t n) {
   std::vector<float> values(n);
   for (float& value : values) value = normal(random);
   return values;
-}
-
-// 0 when nothing differs, infinity or NaN when y is not finite or only y' is zero.
-double relative_error(const std::vector<float>& y, const std::vector<double>& expected) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    const double difference = y[i] - expected[i];
-    error += difference * difference;
-    norm += expected[i] * expected[i];
-  }
-  return error == 0 ? 0 : std::sqrt(error / norm);
 }
 
 void require_right(const std::string& name, const char* contender, std::size_t batch,
@@ -46,8 +38,10 @@ void require_right(const std::string& name, const char* contender, std::size_t b
 }
 
 DenseMethod fastest_dense(ConstMatrix w, ConstMatrix x, MutableMatrix y) {
-  const double gemm = shortest_seconds([&] { multiply_dense(DenseMethod::kGemm, w, x, y); });
-  const double gemv = shortest_seconds([&] { multiply_dense(DenseMethod::kGemv, w, x, y); });
+  const double gemm =
+      timing::shortest_seconds([&] { multiply_dense(DenseMethod::kGemm, w, x, y); });
+  const double gemv =
+      timing::shortest_seconds([&] { multiply_dense(DenseMethod::kGemv, w, x, y); });
   return gemm < gemv ? DenseMethod::kGemm : DenseMethod::kGemv;
 }
 
@@ -61,19 +55,19 @@ BatchTimes time_batch(const std::string& name, ConstMatrix w, const Product& ser
   times.batch = batch;
   times.kernel = served.describe(batch);
   const DenseMethod method = fastest_dense(w, x, y);
-  times.dense_method = blas_name(method);
+  times.dense_method = timing::blas_name(method);
   const std::function<void()> contenders[] = {[&] { multiply_dense(method, w, x, y); },
                                               [&] { served.multiply_rows(0, x, y); }};
-  const std::vector<double> expected = multiply_in_double(w, x);
+  const std::vector<double> expected = timing::multiply_in_double(w, x);
   contenders[0]();
-  times.dense_error = relative_error(y_values, expected);
+  times.dense_error = timing::relative_error(y_values, expected);
   require_right(name, "dense", batch, times.dense_error);
   std::fill(y_values.begin(), y_values.end(), std::nanf(""));
   contenders[1]();
-  times.served_error = relative_error(y_values, expected);
+  times.served_error = timing::relative_error(y_values, expected);
   require_right(name, "served", batch, times.served_error);
 
-  const std::vector<double> seconds = median_seconds({contenders[0], contenders[1]});
+  const std::vector<double> seconds = timing::median_seconds({contenders[0], contenders[1]});
   times.dense_s = seconds[0];
   times.served_s = seconds[1];
   return times;

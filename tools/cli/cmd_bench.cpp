@@ -1,5 +1,4 @@
 // pqw bench: how fast the weights of an archive are served.
-#include "cli/cmd_bench.h"
 
 #include <fmt/format.h>
 #include <omp.h>
@@ -11,14 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "cli/bench_dense.h"
 #include "cli/bench_report.h"
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/usage.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 #include "pqw/pipeline/select.h"
 #include "pqw/pipeline/source.h"
+#include "timing/dense.h"
 
 namespace pqw::tool {
 namespace {
@@ -63,8 +63,9 @@ std::vector<std::size_t> select(const ArchiveReader& archive, const std::string&
 BenchReport run(const Arguments& arguments) {
   require_archive(arguments.archive);
   const ArchiveReader archive(arguments.archive, arguments.reading);
-  BenchReport report{arguments.archive, omp_get_max_threads(), arguments.options, blas_core(), {}};
-  set_blas_threads(static_cast<std::size_t>(report.n_threads));
+  BenchReport report{
+      arguments.archive, omp_get_max_threads(), arguments.options, timing::blas_core(), {}};
+  timing::set_blas_threads(static_cast<std::size_t>(report.n_threads));
   const std::vector<std::size_t> indices = select(archive, arguments.pattern);
   for (const std::size_t i : indices) {
     const ArchiveEntry& entry = archive.entries()[i];

@@ -1,5 +1,4 @@
 // pqw decode: archive in, weights out.
-#include "cli/cmd_decode.h"
 
 #include <fmt/format.h>
 
@@ -7,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/output.h"
 #include "cli/usage.h"

@@ -1,11 +1,11 @@
 // pqw eval: how far a compressed file is from its original.
-#include "cli/cmd_eval.h"
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/report_json.h"
 #include "cli/report_table.h"

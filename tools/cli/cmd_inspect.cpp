@@ -1,10 +1,10 @@
 // pqw inspect: what an archive holds.
-#include "cli/cmd_inspect.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/report_json.h"
 #include "cli/report_table.h"

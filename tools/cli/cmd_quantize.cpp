@@ -1,5 +1,4 @@
 // pqw quantize: weights in, archive out.
-#include "cli/cmd_quantize.h"
 
 #include <fmt/format.h>
 
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/output.h"
 #include "cli/progress.h"

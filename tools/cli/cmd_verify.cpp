@@ -1,5 +1,4 @@
 // pqw verify: whether an archive is whole.
-#include "cli/cmd_verify.h"
 
 #include <fmt/format.h>
 
@@ -7,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/commands.h"
 #include "cli/console.h"
 #include "pqw/core/text.h"
 #include "pqw/pipeline/evaluate.h"

@@ -8,10 +8,10 @@
 #include <memory>
 #include <new>
 
-#include "cli/threads.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 #include "pqw/io/read_options.h"
+#include "timing/threads.h"
 
 namespace pqw::tool {
 
@@ -57,8 +57,9 @@ void add_threads_option(CLI::App& verb) {
   verb.add_option("--threads", *threads, "threads to use (default: all cores)")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  verb.parse_complete_callback(
-      [threads] { use_threads(*threads == kDefault ? default_threads() : *threads); });
+  verb.parse_complete_callback([threads] {
+    timing::use_threads(*threads == kDefault ? timing::default_threads() : *threads);
+  });
 }
 
 void add_trusted_option(CLI::App& verb, ReadOptions& options) {

@@ -6,18 +6,13 @@
 #include <iostream>
 #include <new>
 
-#include "cli/cmd_bench.h"
-#include "cli/cmd_decode.h"
-#include "cli/cmd_eval.h"
-#include "cli/cmd_inspect.h"
-#include "cli/cmd_quantize.h"
-#include "cli/cmd_verify.h"
+#include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/environment.h"
 #include "cli/limits.h"
 #include "cli/signals.h"
 #include "cli/usage.h"
 #include "pqw/core/error.h"
+#include "timing/environment.h"
 
 namespace {
 
@@ -59,7 +54,7 @@ void load_unwinder() {
 
 }  // namespace
 
-bool pqw::tool::contenders_take_turns(int argc, char** argv) {
+bool pqw::timing::contenders_take_turns(int argc, char** argv) {
   return argc > 1 && std::strcmp(argv[1], "bench") == 0;
 }
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cli/console.h"
-#include "cli/text_table.h"
 #include "pqw/core/text.h"
+#include "timing/text_table.h"
 
 namespace pqw::tool {
 namespace {
@@ -27,10 +27,10 @@ enum Cell {
 };
 using Row = std::vector<std::string>;
 
-const std::vector<Column> kColumns = {{"tensor", true},   {"shape", true}, {"codec", true},
-                                      {"settings", true}, {"bits/w"},      {"rel.error"},
-                                      {"amplitude"},      {"SQNR dB"},     {"max err"},
-                                      {"ratio"},          {"note", true}};
+const std::vector<timing::Column> kColumns = {{"tensor", true},   {"shape", true}, {"codec", true},
+                                              {"settings", true}, {"bits/w"},      {"rel.error"},
+                                              {"amplitude"},      {"SQNR dB"},     {"max err"},
+                                              {"ratio"},          {"note", true}};
 
 constexpr const char* kLegend =
     "amplitude: how much of a layer's signal survives compression; 1 is unbiased\n";
@@ -85,7 +85,7 @@ std::string to_table(const Report& report) {
   std::vector<Row> rows;
   for (const TensorReport& tensor : report.tensors) rows.push_back(row_of(tensor));
   rows.push_back(total_row(report));
-  std::vector<Column> columns = kColumns;
+  std::vector<timing::Column> columns = kColumns;
   const bool measured = report.distortion().has_value();
   if (!measured) {
     const auto drop_errors = [](auto& cells) {
@@ -94,7 +94,7 @@ std::string to_table(const Report& report) {
     drop_errors(columns);
     for (Row& row : rows) drop_errors(row);
   }
-  return text_table(columns, rows) + parameters_line(report) + (measured ? kLegend : "");
+  return timing::text_table(columns, rows) + parameters_line(report) + (measured ? kLegend : "");
 }
 
 }  // namespace pqw::tool

@@ -1,11 +1,11 @@
 // Text in aligned columns.
-#include "cli/text_table.h"
+#include "timing/text_table.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace pqw::tool {
+namespace pqw::timing {
 
 std::string text_table(const std::vector<Column>& columns,
                        const std::vector<std::vector<std::string>>& rows) {
@@ -29,4 +29,4 @@ std::string text_table(const std::vector<Column>& columns,
   return text;
 }
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

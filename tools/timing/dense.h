@@ -7,7 +7,7 @@
 
 #include "pqw/core/matrix_view.h"
 
-namespace pqw::tool {
+namespace pqw::timing {
 
 enum class DenseMethod {
   kGemm,  // one matrix product
@@ -21,10 +21,13 @@ void multiply_dense(DenseMethod method, ConstMatrix w, ConstMatrix x, MutableMat
 // The same in double, row-major: what answers are held against.
 std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x);
 
+// ‖y - y'‖ / ‖y'‖: 0 when nothing differs, infinity or NaN when y is not finite or only y' is zero.
+double relative_error(const std::vector<float>& y, const std::vector<double>& expected);
+
 // The processor whose kernels OpenBLAS chose ("SkylakeX").
 std::string blas_core();
 
 // Sets how many threads OpenBLAS uses. Errors: kIo when it cannot have so many.
 void set_blas_threads(std::size_t n_threads);
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace pqw::tool {
+namespace pqw::timing {
 
 // How many threads besides this one can exist at the same time now, at most `most`. Starts them to
 // find out, and ends them.
@@ -20,4 +20,4 @@ void start_openmp_threads();
 // The number of threads that OpenMP takes from the environment, at most 1024.
 std::size_t default_threads();
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

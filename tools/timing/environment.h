@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace pqw::tool {
+namespace pqw::timing {
 
 // The stack of each OpenMP thread. The default, the limit on stacks, may be far too low for one
 // thread or far too high for many threads.
@@ -13,4 +13,4 @@ inline constexpr std::size_t kThreadStackBytes = std::size_t{2} << 20;
 // environment.cpp defines it. It is called before anything else.
 bool contenders_take_turns(int argc, char** argv);
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

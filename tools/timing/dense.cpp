@@ -1,13 +1,14 @@
 // What serving is compared with: dense float32 products by OpenBLAS.
-#include "cli/bench_dense.h"
+#include "timing/dense.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "cli/threads.h"
 #include "codecs/train/blas.h"
 #include "pqw/core/error.h"
+#include "timing/threads.h"
 
-namespace pqw::tool {
+namespace pqw::timing {
 namespace {
 
 using linear_algebra::blas;
@@ -49,6 +50,16 @@ std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x) {
   return y;
 }
 
+double relative_error(const std::vector<float>& y, const std::vector<double>& expected) {
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double difference = y[i] - expected[i];
+    error += difference * difference;
+    norm += expected[i] * expected[i];
+  }
+  return error == 0 ? 0 : std::sqrt(error / norm);
+}
+
 std::string blas_core() { return blas().core_name(); }
 
 void set_blas_threads(std::size_t n_threads) {
@@ -64,4 +75,4 @@ void set_blas_threads(std::size_t n_threads) {
   blas().set_num_threads(static_cast<int>(n_threads));
 }
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

@@ -1,5 +1,5 @@
 // The number of threads that the tool uses.
-#include "cli/threads.h"
+#include "timing/threads.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -8,9 +8,9 @@
 #include <latch>
 #include <vector>
 
-#include "cli/environment.h"
+#include "timing/environment.h"
 
-namespace pqw::tool {
+namespace pqw::timing {
 namespace {
 
 constexpr std::size_t kMostReaders = 3;  // eval reads three files
@@ -55,4 +55,4 @@ std::size_t default_threads() {
   return static_cast<std::size_t>(std::clamp(omp_get_max_threads(), 1, kMost));
 }
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

@@ -1,12 +1,12 @@
 // The environment that OpenMP reads before main does.
-#include "cli/environment.h"
+#include "timing/environment.h"
 
 #include <stdlib.h>
 
 #include <cstdlib>
 #include <string>
 
-namespace pqw::tool {
+namespace pqw::timing {
 namespace {
 
 bool is_set(const char* name) { return std::getenv(name) != nullptr; }
@@ -37,4 +37,4 @@ void let_threads_wait_briefly() {
 }
 
 }  // namespace
-}  // namespace pqw::tool
+}  // namespace pqw::timing

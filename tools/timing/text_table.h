@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace pqw::tool {
+namespace pqw::timing {
 
 struct Column {
   std::string title;
@@ -15,4 +15,4 @@ struct Column {
 std::string text_table(const std::vector<Column>& columns,
                        const std::vector<std::vector<std::string>>& rows);
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing

@@ -1,13 +1,9 @@
 // Times of contenders that take turns.
-#include "cli/bench_clock.h"
+#include "timing/clock.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 
-#include "bench/em_median.h"
-
-namespace pqw::tool {
+namespace pqw::timing {
 namespace {
 
 constexpr double kTurnSeconds = 2e-3;   // at least, if a call is shorter
@@ -15,10 +11,12 @@ constexpr double kTotalSeconds = 0.25;  // of all rounds, if there are not too f
 constexpr std::size_t kFewestRounds = 5;
 constexpr std::size_t kMostRounds = 25;
 
-double seconds_of(const std::function<void()>& contender, std::size_t n_calls) {
-  const auto start = std::chrono::steady_clock::now();
-  for (std::size_t i = 0; i < n_calls; ++i) contender();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+// Of one call, as the mean over some.
+double seconds_of_calls(const std::function<void()>& contender, std::size_t n_calls) {
+  return seconds_of([&] {
+           for (std::size_t i = 0; i < n_calls; ++i) contender();
+         }) /
+         static_cast<double>(n_calls);
 }
 
 }  // namespace
@@ -38,19 +36,19 @@ std::vector<double> median_seconds(const std::vector<std::function<void()>>& con
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const std::size_t c = round % 2 == 0 ? i : contenders.size() - 1 - i;
       contenders[c]();  // takes the caches and the threads over from the one before
-      seconds[c].push_back(seconds_of(contenders[c], n_calls[c]) / static_cast<double>(n_calls[c]));
+      seconds[c].push_back(seconds_of_calls(contenders[c], n_calls[c]));
     }
   }
   std::vector<double> medians;
-  for (auto& times : seconds) medians.push_back(bench::median(std::move(times)));
+  for (auto& times : seconds) medians.push_back(median(std::move(times)));
   return medians;
 }
 
 double shortest_seconds(const std::function<void()>& contender) {
   contender();
-  double shortest = seconds_of(contender, 1);
-  for (int i = 0; i < 2; ++i) shortest = std::min(shortest, seconds_of(contender, 1));
+  double shortest = seconds_of(contender);
+  for (int i = 0; i < 2; ++i) shortest = std::min(shortest, seconds_of(contender));
   return shortest;
 }
 
-}  // namespace pqw::tool
+}  // namespace pqw::timing
