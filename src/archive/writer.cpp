@@ -10,7 +10,7 @@ namespace pqw {
 
 struct ArchiveWriter::Impl {
   Impl(const std::string& path, const ArchiveWriterOptions& options)
-      : file(path, options.overwrite), body(file.temporary_path(), path, options) {}
+      : file(path, {.overwrite = options.overwrite}), body(file.temporary_path(), path, options) {}
 
   AtomicFile file;  // outlives the body, which writes to it
   archive::Body body;

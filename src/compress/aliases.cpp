@@ -66,12 +66,12 @@ std::vector<std::optional<std::size_t>> find_aliases(const WeightReader& reader,
                                                      std::span<const PlanEntry> plan) {
   const auto traits = [&](std::size_t i) { return traits_of(plan[i]); };
   const auto hash = once_for_all_names(reader, [&](std::size_t i) {
-    const TensorBytes bytes = reader.read(i);
-    const auto* text = reinterpret_cast<const char*>(bytes.view().data());
-    return std::hash<std::string_view>()({text, bytes.view().size()});
+    const std::vector<std::byte> bytes = reader.read(i);
+    const auto* text = reinterpret_cast<const char*>(bytes.data());
+    return std::hash<std::string_view>()({text, bytes.size()});
   });
-  const auto digest = once_for_all_names(
-      reader, [&](std::size_t i) { return archive::sha256(reader.read(i).view()); });
+  const auto digest =
+      once_for_all_names(reader, [&](std::size_t i) { return archive::sha256(reader.read(i)); });
   std::vector<std::size_t> candidates;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (may_be_alias(plan[i])) candidates.push_back(i);

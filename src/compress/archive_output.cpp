@@ -7,7 +7,7 @@
 #include <array>
 #include <string_view>
 
-#include "formats/extension.h"
+#include "formats/formats.h"
 #include "io/different_files.h"
 #include "pqw/core/error.h"
 

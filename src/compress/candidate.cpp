@@ -22,9 +22,9 @@ bool shrinks(const Weight& weight, const TensorInfo& info, std::size_t n_tensors
 }
 
 Candidate read_candidate(const WeightReader& reader, std::size_t index, const PlanEntry& entry) {
-  const TensorBytes bytes = reader.read(index);  // freed before the learning starts
+  const std::vector<std::byte> bytes = reader.read(index);  // freed before the learning starts
   try {
-    return {read_floats(entry.info, bytes.view()), ""};
+    return {read_floats(entry.info, bytes), ""};
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kUnsupported) return {std::nullopt, kVanishes};
     if (error.code() != ErrorCode::kNonFinite || !entry.plain_if_not_finite) throw;
@@ -32,11 +32,11 @@ Candidate read_candidate(const WeightReader& reader, std::size_t index, const Pl
   }
 }
 
-Distortion measure_stored(const TensorBytes& original, const TensorInfo& info,
+Distortion measure_stored(const std::vector<std::byte>& original, const TensorInfo& info,
                           const Weight& weight) {
   std::vector<std::byte> decoded(byte_count(info));
   decode_rows_to(weight, info.dtype, 0, info.shape[0], decoded);
-  return measure(info.dtype, original.view(), info.dtype, decoded);
+  return measure(info.dtype, original, info.dtype, decoded);
 }
 
 std::optional<Weight> preview(const WeightReader& reader, std::size_t index, FloatTensor tensor,

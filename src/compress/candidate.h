@@ -32,7 +32,7 @@ struct Candidate {
 Candidate read_candidate(const WeightReader& reader, std::size_t index, const PlanEntry& entry);
 
 // Measures the decoded weight, in the type of the original, against the original.
-Distortion measure_stored(const TensorBytes& original, const TensorInfo& info,
+Distortion measure_stored(const std::vector<std::byte>& original, const TensorInfo& info,
                           const Weight& weight);
 
 // The compressed tensor with these options; learned only if the planned weight does not tell the

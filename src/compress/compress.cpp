@@ -164,12 +164,12 @@ TensorReport add_layer(const PlanEntry& entry, std::size_t index, const JointGro
   return report;
 }
 
-TensorReport add_plain(ArchiveWriter& writer, const TensorInfo& info, const TensorBytes& bytes,
-                       std::string reason) {
+TensorReport add_plain(ArchiveWriter& writer, const TensorInfo& info,
+                       const std::vector<std::byte>& bytes, std::string reason) {
   if (is_basic(info.dtype)) {
-    writer.add_plain(info, bytes.view());
+    writer.add_plain(info, bytes);
   } else {
-    writer.add(carried_record(info, bytes.view()));
+    writer.add(carried_record(info, bytes));
   }
   TensorReport report = plain_report(info, std::move(reason));
   report.distortion.emplace();

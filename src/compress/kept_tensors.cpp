@@ -146,7 +146,7 @@ std::string key_of_part(const WeightReader& reader, std::span<const PlanEntry> p
     add(entry.info.name);
     add(entry.settings);
     if (!entry.layers.empty()) add(fmt::format("joint {}", fmt::join(entry.layers, " ")));
-    const archive::Digest bytes = archive::sha256(reader.read(i).view());
+    const archive::Digest bytes = archive::sha256(reader.read(i));
     sum.update(bytes);
   }
   return archive::to_hex(sum.finish());

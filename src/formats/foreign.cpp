@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <vector>
 
-#include "core/subject.h"
+#include "formats/zip_archive.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -107,29 +109,8 @@ std::optional<Foreign> recognise_text(std::string_view text) {
                  ErrorCode::kFormat};
 }
 
-}  // namespace
-
-std::optional<Foreign> recognise_foreign(const InputFile& file) {
-  constexpr std::size_t kStartBytes = 64 * 1024;  // an index names its weight_map within them
-  const std::vector<std::byte> bytes = file.read_start(kStartBytes);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.empty()) {
-    return Foreign{"empty", "expected safetensors, .npy, .npz or HDF5", ErrorCode::kFormat};
-  }
-  for (const Magic& magic : kMagics) {
-    if (text.size() < magic.at || !text.substr(magic.at).starts_with(magic.bytes)) continue;
-    return Foreign{magic.what, magic.next};
-  }
-  if (is_pickle(text)) {
-    return Foreign{"a Python pickle (PyTorch's legacy format?)",
-                   "reading it could run code; in Python: "
-                   "safetensors.torch.save_file(torch.load(IN, weights_only=True), OUT)"};
-  }
-  if (is_onnx(text)) return Foreign{"a protobuf message (ONNX? TensorFlow?)", kExport};
-  return recognise_text(text);
-}
-
-Foreign recognise_zip(std::span<const std::string> members) {
+// REQUIRES: at least one member.
+Foreign recognise_zip(const std::vector<std::string>& members) {
   const auto has = [&](std::string_view name) {
     return std::ranges::any_of(members, [&](std::string_view member) {
       return member.substr(member.rfind('/') + 1) == name;  // npos + 1 is 0
@@ -155,6 +136,37 @@ Foreign recognise_zip(std::span<const std::string> members) {
   return {fmt::format("a zip archive of {} members, none of them a .npy: {}{}", members.size(),
                       list, members.size() > kMostShown ? ", ..." : ""),
           "unzip it and name the weight file", ErrorCode::kFormat};
+}
+
+std::string first_bytes(std::string_view text) {
+  std::string hex;
+  for (const char c : text.substr(0, 8))
+    hex += fmt::format(" {:02x}", static_cast<unsigned char>(c));
+  return hex;
+}
+
+}  // namespace
+
+Foreign describe_foreign(const InputFile& file) {
+  constexpr std::size_t kStartBytes = 64 * 1024;  // an index names its weight_map within them
+  const std::vector<std::byte> bytes = file.read_start(kStartBytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.empty()) return {"empty", "", ErrorCode::kFormat};
+  for (const Magic& magic : kMagics) {
+    if (text.size() < magic.at || !text.substr(magic.at).starts_with(magic.bytes)) continue;
+    return {magic.what, magic.next};
+  }
+  if (is_zip(file)) {
+    if (const auto members = zip_members(file)) return recognise_zip(*members);
+  }
+  if (is_pickle(text)) {
+    return {"a Python pickle (PyTorch's legacy format?)",
+            "reading it could run code; in Python: "
+            "safetensors.torch.save_file(torch.load(IN, weights_only=True), OUT)"};
+  }
+  if (is_onnx(text)) return {"a protobuf message (ONNX? TensorFlow?)", kExport};
+  if (const auto foreign = recognise_text(text)) return *foreign;
+  return {"of an unknown format; it starts with" + first_bytes(text), "", ErrorCode::kFormat};
 }
 
 }  // namespace pqw

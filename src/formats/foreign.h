@@ -1,8 +1,6 @@
 // Recognises files without weights, and weight files of formats that pqw does not read.
 #pragma once
 
-#include <optional>
-#include <span>
 #include <string>
 
 #include "pqw/core/error.h"
@@ -11,16 +9,12 @@
 namespace pqw {
 
 struct Foreign {
-  std::string what;  // "a GGUF file"
-  std::string next;  // advice: what the user can do
+  std::string what;       // "a GGUF file"
+  std::string next = {};  // advice: what the user can do; may be empty
   ErrorCode code = ErrorCode::kUnsupported;
 };
 
-// Recognises a file by its content; empty if it does not.
-std::optional<Foreign> recognise_foreign(const InputFile& file);
-
-// Recognises a zip archive without .npy members by the names of its members.
-// REQUIRES: at least one member.
-Foreign recognise_zip(std::span<const std::string> members);
+// Describes a file that is of no format that pqw reads, by its content.
+Foreign describe_foreign(const InputFile& file);
 
 }  // namespace pqw

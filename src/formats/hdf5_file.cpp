@@ -15,6 +15,7 @@
 #include "h5/exclusive.h"
 #include "h5/file.h"
 #include "h5/group.h"
+#include "h5/superblock.h"
 #include "pqw/io/atomic_file.h"
 
 namespace pqw {
@@ -47,7 +48,7 @@ class Hdf5Reader : public BasicReader {
     read_metadata();
   }
 
-  TensorBytes read(std::size_t index) const override {
+  std::vector<std::byte> read(std::size_t index) const override {
     const auto lock = h5::exclusive();
     const Hdf5Tensor& tensor = found_.at(index);
     const Subject subject = subject_.in("tensor", tensor.info.name);
@@ -56,7 +57,7 @@ class Hdf5Reader : public BasicReader {
     h5::read_dataset(object.handle.id(), bytes, subject);
     input_.require_unchanged();
     if (tensor.big_endian) swap_bytes(bytes, size_in_bytes(tensor.info.dtype));
-    return TensorBytes(std::move(bytes));
+    return bytes;
   }
 
  private:
@@ -79,12 +80,12 @@ class Hdf5Reader : public BasicReader {
 class Hdf5Writer : public WeightWriter {
  public:
   Hdf5Writer(const std::string& path, std::vector<TensorInfo> tensors, const Metadata& metadata,
-             bool overwrite)
+             const WriteOptions& options)
       : subject_{path, ErrorCode::kIo}, order_(path, std::move(tensors)) {
     const auto lock = h5::exclusive();
     const std::vector<std::string> groups = groups_of(order_.tensors(), path);
     for (const auto& [key, value] : metadata) check_metadata(key, value);
-    target_.emplace(path, overwrite);
+    target_.emplace(path, options);
     file_ = h5::create_file(target_->temporary_path(), h5::FileKind::kInterchange, subject_);
     for (const std::string& group : groups) {
       h5::create_group(file_.id(), group, {}, subject_.in("group", group)).close(subject_);
@@ -143,13 +144,19 @@ class Hdf5Writer : public WeightWriter {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_hdf5(InputFile file) {
+bool is_hdf5(const InputFile& file) { return h5::find_superblock(file).has_value(); }
+
+std::unique_ptr<WeightReader> open_hdf5(InputFile file, const ReadOptions& options) {
+  return options.trusted ? open_hdf5_direct(std::move(file)) : open_hdf5_isolated(std::move(file));
+}
+
+std::unique_ptr<WeightReader> open_hdf5_direct(InputFile file) {
   return std::make_unique<Hdf5Reader>(std::move(file));
 }
 
 std::unique_ptr<WeightWriter> create_hdf5(const std::string& path, std::vector<TensorInfo> tensors,
-                                          const Metadata& metadata, bool overwrite) {
-  return std::make_unique<Hdf5Writer>(path, std::move(tensors), metadata, overwrite);
+                                          const Metadata& metadata, const WriteOptions& options) {
+  return std::make_unique<Hdf5Writer>(path, std::move(tensors), metadata, options);
 }
 
 }  // namespace pqw

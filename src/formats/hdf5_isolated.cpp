@@ -48,7 +48,7 @@ class IsolatedReader : public BasicReader {
     decode_lists(worker_.call(kLists, kMaxListBytes));
   }
 
-  TensorBytes read(std::size_t index) const override {
+  std::vector<std::byte> read(std::size_t index) const override {
     const std::size_t size = byte_count(tensors_.at(index));
     std::vector<std::byte> bytes = worker_.call(index + 1, size);
     if (bytes.size() != size) {
@@ -56,15 +56,15 @@ class IsolatedReader : public BasicReader {
           .in("tensor", tensors_[index].name)
           .error("{} bytes came, expected {}", bytes.size(), size);
     }
-    return TensorBytes(std::move(bytes));
+    return bytes;
   }
 
  private:
   // In the child.
   std::vector<std::byte> serve(std::uint64_t request) {
-    if (!direct_) direct_ = open_hdf5(std::move(file_));
+    if (!direct_) direct_ = open_hdf5_direct(std::move(file_));
     if (request == kLists) return encode_lists(*direct_);
-    return direct_->read(request - 1).take();
+    return direct_->read(request - 1);
   }
 
   void decode_lists(std::span<const std::byte> bytes) {

@@ -24,13 +24,13 @@ class NpyReader : public BasicReader {
     if (header_) tensors_.push_back(header_->info);
   }
 
-  TensorBytes read(std::size_t index) const override {
+  std::vector<std::byte> read(std::size_t index) const override {
     const TensorInfo& info = tensors_.at(index);
     std::vector<std::byte> bytes = file_.read(header_->header_bytes, header_->data_bytes);
     file_.require_unchanged();
     if (needs_conversion(*header_))
       bytes = convert_npy(Subject{file_.path()}.in("tensor", info.name), *header_, bytes);
-    return TensorBytes(std::move(bytes));
+    return bytes;
   }
 
  private:
@@ -41,8 +41,8 @@ class NpyReader : public BasicReader {
 
 class NpyWriter : public WeightWriter {
  public:
-  NpyWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
-      : order_(path, std::move(tensors)), file_(path, overwrite) {
+  NpyWriter(const std::string& path, std::vector<TensorInfo> tensors, const WriteOptions& options)
+      : order_(path, std::move(tensors)), file_(path, options) {
     const TensorInfo& info = order_.tensors().front();
     const std::string header = format_npy_header(Subject{path}.in("tensor", info.name), info);
     file_.write(std::as_bytes(std::span(header)));
@@ -65,19 +65,21 @@ class NpyWriter : public WeightWriter {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_npy(InputFile file) {
+bool is_npy(const InputFile& file) { return file.starts_with(kNpyMagic); }
+
+std::unique_ptr<WeightReader> open_npy(InputFile file, const ReadOptions&) {
   return std::make_unique<NpyReader>(std::move(file));
 }
 
 std::unique_ptr<WeightWriter> create_npy(const std::string& path, std::vector<TensorInfo> tensors,
-                                         bool overwrite) {
+                                         const Metadata&, const WriteOptions& options) {
   if (tensors.size() != 1) {
     throw Subject{path}.error(ErrorCode::kUnsupported,
                               "{} tensors given, a .npy file holds exactly one; use .npz or "
                               ".safetensors",
                               tensors.size());
   }
-  return std::make_unique<NpyWriter>(path, std::move(tensors), overwrite);
+  return std::make_unique<NpyWriter>(path, std::move(tensors), options);
 }
 
 }  // namespace pqw

@@ -12,11 +12,13 @@ namespace pqw {
 
 constexpr const char* kNpyTensorName = "arr_0";
 
-// Errors: kFormat, kUnsupported (versions).
-std::unique_ptr<WeightReader> open_npy(InputFile file);
+bool is_npy(const InputFile& file);
 
-// Errors: kExists, kIo, kUnsupported (not exactly one tensor, an element type).
+// Errors: kFormat, kUnsupported (versions).
+std::unique_ptr<WeightReader> open_npy(InputFile file, const ReadOptions& options);
+
+// Drops the metadata. Errors: kExists, kIo, kUnsupported (not exactly one tensor, an element type).
 std::unique_ptr<WeightWriter> create_npy(const std::string& path, std::vector<TensorInfo> tensors,
-                                         bool overwrite);
+                                         const Metadata& metadata, const WriteOptions& options);
 
 }  // namespace pqw

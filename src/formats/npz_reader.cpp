@@ -10,7 +10,6 @@
 #include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
-#include "formats/foreign.h"
 #include "formats/npy_header.h"
 #include "formats/npy_layout.h"
 #include "formats/npz_file.h"
@@ -30,7 +29,6 @@ class NpzReader : public BasicReader {
   explicit NpzReader(InputFile file)
       : file_(std::move(file)), zip_(open_zip(file_)), expansion_(file_.size()) {
     const auto n_entries = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
-    std::vector<std::string> others;
     std::uint64_t stored_bytes = 0;
     for (zip_uint64_t i = 0; i < n_entries; ++i) {
       const zip_stat_t stat = stat_of(i);
@@ -44,18 +42,13 @@ class NpzReader : public BasicReader {
       if (name.ends_with(kSuffix)) {
         add_member(i, name.substr(0, name.size() - kSuffix.size()), stat);
       } else {
-        others.push_back(name);
         skipped_.push_back({name, "is not a .npy file"});
       }
-    }
-    if (n_entries > 0 && others.size() == n_entries) {
-      const Foreign foreign = recognise_zip(others);
-      fail(foreign.code, fmt::format("the file is {}; {}", foreign.what, foreign.next));
     }
     file_.require_unchanged();
   }
 
-  TensorBytes read(std::size_t index) const override {
+  std::vector<std::byte> read(std::size_t index) const override {
     const Subject where = Subject{file_.path()}.in("tensor", tensors_.at(index).name);
     const Member& member = members_[index];
     const std::lock_guard lock(mutex_);
@@ -70,7 +63,7 @@ class NpzReader : public BasicReader {
     }
     file_.require_unchanged();
     if (needs_conversion(member.header)) bytes = convert_npy(where, member.header, bytes);
-    return TensorBytes(std::move(bytes));
+    return bytes;
   }
 
  private:
@@ -170,7 +163,15 @@ class NpzReader : public BasicReader {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_npz(InputFile file) {
+bool is_npz(const InputFile& file) {
+  if (!is_zip(file)) return false;
+  const auto members = zip_members(file);
+  return !members || members->empty() || std::ranges::any_of(*members, [](const std::string& name) {
+    return name.ends_with(kSuffix);
+  });
+}
+
+std::unique_ptr<WeightReader> open_npz(InputFile file, const ReadOptions&) {
   return std::make_unique<NpzReader>(std::move(file));
 }
 

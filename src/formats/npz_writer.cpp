@@ -38,10 +38,10 @@ std::string member_name(const Subject& where, const std::string& tensor) {
 // when it writes; it reads them with system calls, so that a failing disk is an error.
 class NpzWriter : public WeightWriter {
  public:
-  NpzWriter(const std::string& path, std::vector<TensorInfo> tensors, bool overwrite)
+  NpzWriter(const std::string& path, std::vector<TensorInfo> tensors, const WriteOptions& options)
       : order_(path, std::move(tensors)),
-        target_(path, overwrite),
-        spool_(std::in_place, path + ".spool", true) {
+        target_(path, options),
+        spool_(std::in_place, path + ".spool", WriteOptions{.overwrite = true}) {
     for (const TensorInfo& info : order_.tensors()) {
       const Subject where = Subject{target_.path()}.in("tensor", info.name);
       names_.push_back(member_name(where, info.name));
@@ -80,8 +80,8 @@ class NpzWriter : public WeightWriter {
 }  // namespace
 
 std::unique_ptr<WeightWriter> create_npz(const std::string& path, std::vector<TensorInfo> tensors,
-                                         bool overwrite) {
-  return std::make_unique<NpzWriter>(path, std::move(tensors), overwrite);
+                                         const Metadata&, const WriteOptions& options) {
+  return std::make_unique<NpzWriter>(path, std::move(tensors), options);
 }
 
 }  // namespace pqw

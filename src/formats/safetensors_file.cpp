@@ -36,11 +36,11 @@ class SafetensorsReader : public BasicReader {
     }
   }
 
-  TensorBytes read(std::size_t index) const override {
+  std::vector<std::byte> read(std::size_t index) const override {
     const std::size_t size = byte_count(tensors_.at(index));
     std::vector<std::byte> bytes = file_.read(data_begin_ + begins_[index], size);
     file_.require_unchanged();
-    return TensorBytes(std::move(bytes));
+    return bytes;
   }
 
  private:
@@ -93,8 +93,8 @@ bool place(std::vector<SafetensorsEntry>& entries, const std::vector<std::size_t
 class SafetensorsWriter : public WeightWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<TensorInfo> tensors,
-                    const Metadata& metadata, bool overwrite)
-      : order_(path, std::move(tensors)), file_(path, overwrite) {
+                    const Metadata& metadata, const WriteOptions& options)
+      : order_(path, std::move(tensors)), file_(path, options) {
     SafetensorsHeader header{.entries = {}, .metadata = metadata};
     for (const TensorInfo& info : order_.tensors()) header.entries.push_back({info});
     std::vector<std::size_t> order(header.entries.size());
@@ -130,14 +130,21 @@ class SafetensorsWriter : public WeightWriter {
 
 }  // namespace
 
-std::unique_ptr<WeightReader> open_safetensors(InputFile file) {
+bool is_safetensors(const InputFile& file) {
+  const std::vector<std::byte> start = file.read_start(kPrefixBytes + 1);
+  return start.size() == kPrefixBytes + 1 && load_little_endian<std::uint64_t>(start) >> 40 == 0 &&
+         start.back() == std::byte{'{'};
+}
+
+std::unique_ptr<WeightReader> open_safetensors(InputFile file, const ReadOptions&) {
   return std::make_unique<SafetensorsReader>(std::move(file));
 }
 
 std::unique_ptr<WeightWriter> create_safetensors(const std::string& path,
                                                  std::vector<TensorInfo> tensors,
-                                                 const Metadata& metadata, bool overwrite) {
-  return std::make_unique<SafetensorsWriter>(path, std::move(tensors), metadata, overwrite);
+                                                 const Metadata& metadata,
+                                                 const WriteOptions& options) {
+  return std::make_unique<SafetensorsWriter>(path, std::move(tensors), metadata, options);
 }
 
 }  // namespace pqw

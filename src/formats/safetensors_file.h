@@ -10,14 +10,18 @@
 
 namespace pqw {
 
+// Whether the file starts with a length of some plausible size and the '{' of the JSON.
+bool is_safetensors(const InputFile& file);
+
 // Tensors come in the order of their data. Errors: kFormat.
-std::unique_ptr<WeightReader> open_safetensors(InputFile file);
+std::unique_ptr<WeightReader> open_safetensors(InputFile file, const ReadOptions& options);
 
 // The data is in the order of `tensors` if that leaves every tensor aligned to its element size,
 // which some readers need (PyTorch's cannot view bytes otherwise); if not, tensors of large
 // elements come first. Errors: kExists, kIo, kUnsupported.
 std::unique_ptr<WeightWriter> create_safetensors(const std::string& path,
                                                  std::vector<TensorInfo> tensors,
-                                                 const Metadata& metadata, bool overwrite);
+                                                 const Metadata& metadata,
+                                                 const WriteOptions& options);
 
 }  // namespace pqw

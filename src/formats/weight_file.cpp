@@ -7,13 +7,8 @@
 #include <unordered_set>
 
 #include "core/subject.h"
-#include "formats/detect.h"
-#include "formats/extension.h"
 #include "formats/foreign.h"
-#include "formats/hdf5_file.h"
-#include "formats/npy_file.h"
-#include "formats/npz_file.h"
-#include "formats/safetensors_file.h"
+#include "formats/formats.h"
 
 namespace pqw {
 namespace {
@@ -37,37 +32,19 @@ std::string to_string(const Skipped& skipped) {
 
 std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOptions& options) {
   InputFile file(path);
-  switch (detect_format(file)) {
-    case FileFormat::kSafetensors:
-      return open_safetensors(std::move(file));
-    case FileFormat::kNpy:
-      return open_npy(std::move(file));
-    case FileFormat::kZip:
-      return open_npz(std::move(file));
-    case FileFormat::kHdf5:
-      return options.trusted ? open_hdf5(std::move(file)) : open_hdf5_isolated(std::move(file));
-    case FileFormat::kOther:
-      break;
-  }
-  if (const auto foreign = recognise_foreign(file)) {
-    throw Subject{path}.error(foreign->code, "the file is {}; {}", foreign->what, foreign->next);
-  }
-  throw Subject{path}.error("the file is {}; expected safetensors, .npy, .npz or HDF5",
-                            describe_start(file));
+  if (const Format* const format = find_format(file)) return format->open(std::move(file), options);
+  const Foreign foreign = describe_foreign(file);
+  throw Subject{path}.error(foreign.code, "the file is {}; {}", foreign.what,
+                            foreign.next.empty() ? "expected " + readable_formats() : foreign.next);
 }
 
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,
                                              std::vector<TensorInfo> tensors,
-                                             const Metadata& metadata, bool overwrite) {
-  require_weight_extension(path);
+                                             const Metadata& metadata,
+                                             const WriteOptions& options) {
+  const Format& format = format_of_output(path);
   require_distinct_names(path, tensors);
-  const std::string extension = extension_of(path);
-  if (extension == ".safetensors") {
-    return create_safetensors(path, std::move(tensors), metadata, overwrite);
-  }
-  if (extension == ".npy") return create_npy(path, std::move(tensors), overwrite);
-  if (extension == ".npz") return create_npz(path, std::move(tensors), overwrite);
-  return create_hdf5(path, std::move(tensors), metadata, overwrite);
+  return format.create(path, std::move(tensors), metadata, options);
 }
 
 }  // namespace pqw

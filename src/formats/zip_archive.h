@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "pqw/io/atomic_file.h"
 #include "pqw/io/input_file.h"
@@ -23,8 +25,14 @@ struct ZipFileClose {
 using ZipPtr = std::unique_ptr<zip_t, ZipDiscard>;  // dropped without being written
 using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
 
+// Whether the file starts as zip archives do: with a member, or with the end of an empty archive.
+bool is_zip(const InputFile& file);
+
 // Errors: kFormat, kIo.
 ZipPtr open_zip(const InputFile& file);
+
+// The names of all members; nothing if the archive cannot be read.
+std::optional<std::vector<std::string>> zip_members(const InputFile& file);
 
 // Writes an archive of stored (uncompressed) members, whose content lies in another file. The
 // same names and bytes give the same archive: all times are 1980-01-01, all modes 0644.

@@ -24,6 +24,10 @@ std::FILE* stream_of(const InputFile& file) {
 
 }  // namespace
 
+bool is_zip(const InputFile& file) {
+  return file.starts_with("PK\3\4") || file.starts_with("PK\5\6");
+}
+
 ZipPtr open_zip(const InputFile& file) {
   std::FILE* stream = stream_of(file);
   if (stream == nullptr) throw system_error(file.path(), "open once more");
@@ -45,6 +49,20 @@ ZipPtr open_zip(const InputFile& file) {
                                      "no readable zip archive: {}", reason);
   }
   return ZipPtr(zip);
+}
+
+std::optional<std::vector<std::string>> zip_members(const InputFile& file) try {
+  const ZipPtr zip = open_zip(file);
+  std::vector<std::string> names;
+  const auto n_members = static_cast<zip_uint64_t>(zip_get_num_entries(zip.get(), 0));
+  for (zip_uint64_t i = 0; i < n_members; ++i) {
+    const char* const name = zip_get_name(zip.get(), i, ZIP_FL_ENC_STRICT);
+    if (name == nullptr) return std::nullopt;
+    names.emplace_back(name);
+  }
+  return names;
+} catch (const Error&) {
+  return std::nullopt;
 }
 
 }  // namespace pqw

@@ -20,7 +20,7 @@ namespace pqw {
 namespace {
 
 // Where the file goes once it is whole; throws unless it may go there.
-std::string find_target(const std::string& path, bool overwrite) {
+std::string find_target(const std::string& path, const WriteOptions& options) {
   if (path.empty()) throw Error(ErrorCode::kIo, "the name of the output is empty");
   struct stat status;
   if (::lstat(path.c_str(), &status) != 0) return path;
@@ -28,7 +28,7 @@ std::string find_target(const std::string& path, bool overwrite) {
   if (is_link && ::stat(path.c_str(), &status) != 0) throw system_error(path, "follow the link");
   if (S_ISDIR(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "is a folder");
   if (!S_ISREG(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "not a regular file");
-  if (!overwrite) {
+  if (!options.overwrite) {
     throw Subject{path}.error(ErrorCode::kExists, "exists already");
   }
   if (!is_link) return path;
@@ -79,8 +79,8 @@ bool rename_to_new(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path, bool overwrite)
-    : path_(std::move(path)), target_(find_target(path_, overwrite)), overwrite_(overwrite) {
+AtomicFile::AtomicFile(std::string path, const WriteOptions& options)
+    : path_(std::move(path)), target_(find_target(path_, options)), options_(options) {
   temporary_path_ = target_ + kTemporarySuffix;
   const SignalPause pause;
   fd_ = create_locked(temporary_path_, path_);
@@ -104,7 +104,7 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
       target_(std::move(other.target_)),
       temporary_path_(std::move(other.temporary_path_)),
       fd_(std::exchange(other.fd_, -1)),
-      overwrite_(other.overwrite_),
+      options_(other.options_),
       slot_(std::exchange(other.slot_, -1)) {}
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -128,8 +128,8 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
 
 bool AtomicFile::rename_to_target() {
   const SignalPause pause;
-  const bool renamed = overwrite_ ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
-                                  : rename_to_new(temporary_path_, target_);
+  const bool renamed = options_.overwrite ? ::rename(temporary_path_.c_str(), target_.c_str()) == 0
+                                          : rename_to_new(temporary_path_, target_);
   // After the rename, the name may belong to another writer: no handler may remove it any more.
   if (renamed) unregister_temporary(std::exchange(slot_, -1));
   return renamed;

@@ -83,6 +83,10 @@ std::vector<std::byte> InputFile::read_start(std::size_t most_bytes) const {
   return read(0, static_cast<std::size_t>(std::min<std::uint64_t>(size_, most_bytes)));
 }
 
+bool InputFile::starts_with(std::string_view bytes) const {
+  return std::ranges::equal(read_start(bytes.size()), std::as_bytes(std::span(bytes)));
+}
+
 void InputFile::require_unchanged() const {
   struct stat status;
   if (::fstat(descriptor_, &status) != 0) throw system_error(path_, "look at");

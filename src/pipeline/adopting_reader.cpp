@@ -86,13 +86,13 @@ std::size_t AdoptingReader::stored_as(std::size_t index) const {
   return reference_at(result) == nullptr ? result : index;
 }
 
-TensorBytes AdoptingReader::read(std::size_t index) const {
+std::vector<std::byte> AdoptingReader::read(std::size_t index) const {
   const auto weight = adopted(index);
   if (!weight) return file_->read(origins_[index]);
   const TensorInfo& info = tensors_[index];
   std::vector<std::byte> bytes(byte_count(info));
   decode_rows_to(*weight, info.dtype, 0, info.shape[0], bytes);
-  return TensorBytes(std::move(bytes));
+  return bytes;
 }
 
 std::optional<Int8Weight> AdoptingReader::adopted(std::size_t index) const {
@@ -102,13 +102,12 @@ std::optional<Int8Weight> AdoptingReader::adopted(std::size_t index) const {
   const std::vector<TensorInfo>& infos = file_->tensors();
   try {
     std::vector<std::int8_t> values(element_count(info.shape));
-    std::memcpy(values.data(), file_->read(reference->values).view().data(), values.size());
+    std::memcpy(values.data(), file_->read(reference->values).data(), values.size());
     std::vector<float> scales(element_count(infos[reference->scale].shape));
-    to_float(file_->read(reference->scale).view(), infos[reference->scale].dtype, scales);
+    to_float(file_->read(reference->scale), infos[reference->scale].dtype, scales);
     std::vector<std::int8_t> zeros;
     if (reference->zero_point) {
-      zeros = zero_points(infos[*reference->zero_point].dtype,
-                          file_->read(*reference->zero_point).view());
+      zeros = zero_points(infos[*reference->zero_point].dtype, file_->read(*reference->zero_point));
     }
     return int8_from_reference(info.shape, std::move(values), std::move(scales), std::move(zeros),
                                info.dtype);

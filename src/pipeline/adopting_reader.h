@@ -26,7 +26,7 @@ class AdoptingReader : public WeightReader {
   const Metadata& metadata() const override { return file_->metadata(); }
   const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
   std::size_t stored_as(std::size_t index) const override;
-  TensorBytes read(std::size_t index) const override;
+  std::vector<std::byte> read(std::size_t index) const override;
 
   // The index in the file.
   std::size_t origin(std::size_t index) const { return origins_[index]; }

@@ -142,7 +142,7 @@ Report evaluate(const std::string& original, const std::string& compressed,
           fmt::format("tensor '{}': shape {} in {}, {} in {}", info.name, to_string(info.shape),
                       original, to_string(tensor.info.shape), compressed));
     }
-    compare(info, source->read(j).view(), decoded->read(i).view(), from_archive, tensor);
+    compare(info, source->read(j), decoded->read(i), from_archive, tensor);
   }
   return report;
 }

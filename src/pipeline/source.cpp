@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
-#include "formats/detect.h"
+#include "core/subject.h"
+#include "formats/foreign.h"
+#include "formats/formats.h"
 #include "pqw/codecs/alias.h"
 #include "pqw/codecs/carried.h"
 #include "pqw/core/convert.h"
@@ -27,14 +29,14 @@ class DecodedArchive : public WeightReader {
   const std::vector<Skipped>& skipped() const override { return skipped_; }
   std::size_t stored_as(std::size_t index) const override { return stored_index(archive_, index); }
 
-  TensorBytes read(std::size_t index) const override {
+  std::vector<std::byte> read(std::size_t index) const override {
     const std::size_t stored = stored_as(index);
-    if (is_exact(archive_, stored)) return TensorBytes(read_exact(archive_, stored));
+    if (is_exact(archive_, stored)) return read_exact(archive_, stored);
     const TensorInfo& info = tensors_[index];
     const Weight weight = read_compressed(archive_, stored);
     std::vector<std::byte> bytes(byte_count(info));
     decode_rows_to(weight, info.dtype, 0, info.shape[0], bytes);
-    return TensorBytes(std::move(bytes));
+    return bytes;
   }
 
  private:
@@ -74,9 +76,13 @@ std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
 void require_archive(const std::string& path) {
   if (is_archive(path)) return;
   const InputFile file(path);
-  const bool is_weights = detect_format(file) != FileFormat::kOther;
-  throw Error(ErrorCode::kFormat, path + ": not a pqw archive, but " + describe_file(file) +
-                                      (is_weights ? ", which can be compressed into one" : ""));
+  if (const Format* const format = find_format(file)) {
+    throw Subject{path}.error("not a pqw archive, but {}, which can be compressed into one",
+                              format->file);
+  }
+  const Foreign foreign = describe_foreign(file);
+  throw Subject{path}.error("not a pqw archive, but {}{}{}", foreign.what,
+                            foreign.next.empty() ? "" : "; ", foreign.next);
 }
 
 std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOptions& options) {

@@ -601,9 +601,9 @@ TEST_F(Cli, AFileWithoutTensorsIsAnError) {
 TEST_F(Cli, TiedWeightsAreStoredOnceUnderBothNames) {
   const auto weights = test::normal_values(64 * 64, 1);
   const auto bytes = std::as_bytes(std::span(weights));
-  const auto writer =
-      create_weights(dir_ / "tied.npz",
-                     {{"embed", DType::kF32, {64, 64}}, {"head", DType::kF32, {64, 64}}}, {}, true);
+  const auto writer = create_weights(
+      dir_ / "tied.npz", {{"embed", DType::kF32, {64, 64}}, {"head", DType::kF32, {64, 64}}}, {},
+      {.overwrite = true});
   writer->add(bytes);
   writer->add(bytes);
   writer->commit();

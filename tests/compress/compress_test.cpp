@@ -60,7 +60,7 @@ std::vector<TestTensor> network() {
 void write(const std::string& path, const std::vector<TestTensor>& tensors) {
   std::vector<TensorInfo> infos;
   for (const TestTensor& tensor : tensors) infos.push_back(tensor.info);
-  const auto writer = create_weights(path, infos, {{"format", "pt"}}, false);
+  const auto writer = create_weights(path, infos, {{"format", "pt"}});
   for (const TestTensor& tensor : tensors) writer->add(tensor.bytes);
   writer->commit();
 }
@@ -107,10 +107,9 @@ TEST_F(CompressTest, PlainTensorsAreBitIdentical) {
     ++n_plain;
     const auto at = std::find(decoded->tensors().begin(), decoded->tensors().end(), tensor.info);
     ASSERT_NE(at, decoded->tensors().end()) << tensor.info.name;
-    const TensorBytes bytes =
+    const std::vector<std::byte> bytes =
         decoded->read(static_cast<std::size_t>(at - decoded->tensors().begin()));
-    EXPECT_TRUE(std::equal(tensor.bytes.begin(), tensor.bytes.end(), bytes.view().begin(),
-                           bytes.view().end()))
+    EXPECT_TRUE(std::equal(tensor.bytes.begin(), tensor.bytes.end(), bytes.begin(), bytes.end()))
         << tensor.info.name;
   }
   EXPECT_EQ(n_plain, 5u);  // bias, tiny, empty, scalar, steps

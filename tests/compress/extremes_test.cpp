@@ -94,7 +94,7 @@ std::vector<std::byte> bytes_of(const TensorInfo& info, const Kind& kind) {
 }
 
 void write(const std::string& path, const std::vector<TensorInfo>& tensors) {
-  const auto writer = create_weights(path, tensors, {}, true);
+  const auto writer = create_weights(path, tensors, {}, {.overwrite = true});
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     writer->add(bytes_of(tensors[i], kKinds[i / kShapes.size()]));
   }
@@ -121,8 +121,8 @@ TEST_P(Extremes, AreFiniteAndNotLostAndADryRunTellsTheSize) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorReport& tensor = report.tensors[i];
     std::vector<float> values(element_count(tensors[i].shape));
-    const TensorBytes bytes = decoded->read(i);
-    to_float(bytes.view(), dtype(), values);
+    const std::vector<std::byte> bytes = decoded->read(i);
+    to_float(bytes, dtype(), values);
     for (const float value : values) ASSERT_TRUE(std::isfinite(value)) << tensors[i].name;
     EXPECT_LT(tensor.distortion->relative_error(), 1) << tensors[i].name;
   }
@@ -142,7 +142,7 @@ class OneTensor : public testing::Test {
   TensorReport compressed(DType dtype, const Shape& shape, const std::vector<T>& values,
                           const std::string& settings) const {
     const TensorInfo info{"w", dtype, shape};
-    const auto writer = create_weights(input_, std::vector{info}, {}, true);
+    const auto writer = create_weights(input_, std::vector{info}, {}, {.overwrite = true});
     writer->add(std::as_bytes(std::span(values)));
     writer->commit();
     const Recipe recipe{.defaults = parse_settings(settings)};

@@ -89,7 +89,7 @@ class AdoptTest : public testing::Test {
                                            {"steps", kI8, {5}}};
     std::vector<std::byte> half(2);
     from_float(std::vector<float>{0.125f}, DType::kF16, half);
-    const auto writer = create_weights(input_, infos, {}, true);
+    const auto writer = create_weights(input_, infos, {}, {.overwrite = true});
     for (const auto& bytes :
          {bytes_of(fc_), bytes_of(scales), bytes_of(zero_points), bytes_of(half_), half,
           bytes_of(test::normal_values(64 * 64, 1)), bytes_of(test::random_int8(5, 3))}) {
@@ -139,7 +139,7 @@ TEST_F(AdoptTest, DecodesToFloatsAndIsMeasuredAgainstThem) {
   for (std::size_t i = 0; i < decoded->tensors().size(); ++i) {
     if (decoded->tensors()[i].name != "fc.weight") continue;
     std::vector<float> w(4 * 64);
-    to_float(decoded->read(i).view(), kF32, w);
+    to_float(decoded->read(i), kF32, w);
     for (std::size_t c = 0; c < 64; ++c) {
       ASSERT_EQ(w[64 + c], 0.25f * static_cast<float>(fc_[64 + c] - 1));
     }

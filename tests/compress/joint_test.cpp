@@ -51,7 +51,7 @@ class JointFiles : public testing::Test {
   // Values that differ from tensor to tensor; `spoilt` has a NaN, the values of `faint` are small.
   void write_input(const std::vector<TensorInfo>& infos, unsigned seed,
                    const std::string& spoilt = "", const std::string& faint = "") const {
-    const auto writer = create_weights(input_, infos, {}, true);
+    const auto writer = create_weights(input_, infos, {}, {.overwrite = true});
     for (const TensorInfo& info : infos) {
       auto values = test::normal_values(element_count(info.shape), seed++);
       if (info.name == spoilt) values[5] = std::numeric_limits<float>::quiet_NaN();
@@ -74,7 +74,7 @@ class JointFiles : public testing::Test {
     for (std::size_t i = 0; i < reader->tensors().size(); ++i) {
       const TensorInfo& info = reader->tensors()[i];
       if (!info.name.starts_with(prefix)) continue;
-      layers.push_back(read_floats(info, reader->read(i).view()));
+      layers.push_back(read_floats(info, reader->read(i)));
     }
     return layers;
   }
@@ -240,7 +240,7 @@ TEST_F(JointFiles, ALayerThatIsNotFiniteIsAnErrorOrDissolvesItsGroup) {
 TEST_F(JointFiles, ADryRunForeseesThatAFaintLayerDissolvesItsGroup) {
   const std::vector<TensorInfo> infos{{"a.0", DType::kF32, {128, 64}},
                                       {"a.1", DType::kF32, {128, 64}}};
-  const auto writer = create_weights(input_, infos, {}, true);
+  const auto writer = create_weights(input_, infos, {}, {.overwrite = true});
   std::vector<float> values;
   for (std::size_t i = 0; i < 128 * 64; ++i) values.push_back(i % 2 == 0 ? -1.0f : 1.0f);
   writer->add(std::as_bytes(std::span(values)));
@@ -312,7 +312,7 @@ TEST(JointLabel, ARecipeMayGiveTheFormBesideIt) {
 TEST_F(JointFiles, LayersBehindAdoptedTensorsAreFound) {
   std::vector<TensorInfo> infos{{"q", DType::kI8, {8, 16}}, {"q_scale", DType::kF32, {8}}};
   infos.insert(infos.end(), infos_.begin(), infos_.end());
-  const auto writer = create_weights(input_, infos, {}, true);
+  const auto writer = create_weights(input_, infos, {}, {.overwrite = true});
   for (const TensorInfo& info : infos) {
     std::vector<std::byte> bytes(byte_count(info), std::byte{1});
     if (info.dtype == DType::kF32) {

@@ -28,7 +28,7 @@ struct Interrupted {
 // The key of the part of both tensors.
 std::string key_of(const Interrupted& run) {
   const test::TempDir dir;
-  const auto writer = create_weights(dir / "in.safetensors", run.infos, {}, false);
+  const auto writer = create_weights(dir / "in.safetensors", run.infos, {});
   auto rest = std::as_bytes(std::span(run.values));
   for (const TensorInfo& info : run.infos) {
     writer->add(rest.first(byte_count(info)));

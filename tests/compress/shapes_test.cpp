@@ -82,7 +82,7 @@ std::vector<TensorInfo> tensors_of(DType dtype) {
 }
 
 void write(const std::string& path, const std::vector<TensorInfo>& tensors, Values kind) {
-  const auto writer = create_weights(path, tensors, {}, true);
+  const auto writer = create_weights(path, tensors, {}, {.overwrite = true});
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto values =
         make_values(kind, element_count(tensors[i].shape), static_cast<unsigned>(i));

@@ -88,7 +88,7 @@ inline std::vector<Tensor> read_all(const std::string& path) {
   const auto reader = open_weights(path);
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < reader->tensors().size(); ++i) {
-    tensors.push_back({reader->tensors()[i], text_of(reader->read(i).view())});
+    tensors.push_back({reader->tensors()[i], text_of(reader->read(i))});
   }
   return tensors;
 }
@@ -97,7 +97,7 @@ inline void write_all(const std::string& path, const std::vector<Tensor>& tensor
                       const Metadata& metadata = {}) {
   std::vector<TensorInfo> infos;
   for (const Tensor& tensor : tensors) infos.push_back(tensor.info);
-  const auto writer = create_weights(path, infos, metadata, false);
+  const auto writer = create_weights(path, infos, metadata);
   for (const Tensor& tensor : tensors) writer->add(bytes_of(tensor.bytes));
   writer->commit();
 }

@@ -130,7 +130,7 @@ TEST_F(Hdf5File, EqualCallsGiveEqualBytes) {
 }
 
 TEST_F(Hdf5File, WithoutCommitLeavesNothing) {
-  create_hdf5(path_, {{"a", DType::kU8, {1}}}, {}, false)->add(test::bytes_of("x"));
+  create_hdf5(path_, {{"a", DType::kU8, {1}}}, {}, {})->add(test::bytes_of("x"));
   EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
 }
 
@@ -138,13 +138,13 @@ TEST_F(Hdf5File, ReplacesOnlyWhenAsked) {
   write_all(path_, {counting("a", DType::kU8, {1})});
   const std::string before = content(path_);
   try {
-    create_hdf5(path_, {}, {}, false);
+    create_hdf5(path_, {}, {}, {});
     FAIL() << "was replaced";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kExists);
   }
   EXPECT_EQ(content(path_), before);
-  create_hdf5(path_, {}, {}, true)->commit();
+  create_hdf5(path_, {}, {}, {.overwrite = true})->commit();
   EXPECT_TRUE(read_all(path_).empty());
 }
 
@@ -372,8 +372,8 @@ TEST_F(Hdf5File, ReadsBfloat16WithoutATypeAndFloatsUnderAnotherName) {
 
 TEST_F(Hdf5File, ATensorCanBeWrittenAsANameOfAnother) {
   const Tensor w = counting("a/w", DType::kF32, {2});
-  const auto writer = create_weights(
-      path_, {w.info, {"b/tied", DType::kF32, {2}}, {"c", DType::kF32, {3}}}, {}, false);
+  const auto writer =
+      create_weights(path_, {w.info, {"b/tied", DType::kF32, {2}}, {"c", DType::kF32, {3}}}, {});
   EXPECT_THROW(writer->add_name_of(0), Error) << "nothing was added";
   writer->add(test::bytes_of(w.bytes));
   EXPECT_TRUE(writer->add_name_of(0));

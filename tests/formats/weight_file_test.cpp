@@ -99,10 +99,10 @@ TEST(WeightFile, BytesOutliveOthersAndTheirReader) {
   const Tensor a = counting("a", DType::kU8, {5000}), b = counting("b", DType::kU8, {5000});
   write_all(dir / "f.safetensors", {a, b});
   auto reader = open_weights(dir / "f.safetensors");
-  const TensorBytes second = reader->read(1);
-  EXPECT_EQ(test::text_of(reader->read(0).view()), a.bytes);
+  const std::vector<std::byte> second = reader->read(1);
+  EXPECT_EQ(test::text_of(reader->read(0)), a.bytes);
   reader.reset();
-  EXPECT_EQ(test::text_of(second.view()), b.bytes);
+  EXPECT_EQ(test::text_of(second), b.bytes);
 }
 
 // What is read after the file was changed or cut would be a mixture.
@@ -141,7 +141,7 @@ TEST(WeightFile, AMissingFileIsNotFound) {
 Error error_of_creating(const std::string& path, const std::vector<TensorInfo>& tensors,
                         bool overwrite = false) {
   try {
-    create_weights(path, tensors, {}, overwrite);
+    create_weights(path, tensors, {}, {.overwrite = overwrite});
   } catch (const Error& error) {
     return error;
   }
@@ -211,7 +211,7 @@ class WriterOf : public testing::TestWithParam<const char*> {};
 
 TEST_P(WriterOf, LeavesNothingBehindWithoutCommit) {
   const test::TempDir dir;
-  create_weights(dir / GetParam(), {{"w", DType::kU8, {1}}}, {}, false)->add(test::bytes_of("a"));
+  create_weights(dir / GetParam(), {{"w", DType::kU8, {1}}}, {})->add(test::bytes_of("a"));
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
@@ -227,7 +227,7 @@ TEST_P(WriterOf, KeepsAnExistingFileUnlessToldToOverwrite) {
   const std::string path = dir / GetParam();
   test::set_content(path, "old");
   EXPECT_EQ(error_of_creating(path, {{"w", DType::kU8, {1}}}).code(), ErrorCode::kExists);
-  const auto writer = create_weights(path, {{"arr_0", DType::kU8, {1}}}, {}, true);
+  const auto writer = create_weights(path, {{"arr_0", DType::kU8, {1}}}, {}, {.overwrite = true});
   writer->add(test::bytes_of("a"));
   EXPECT_EQ(test::content(path), "old");
   writer->commit();
@@ -236,7 +236,7 @@ TEST_P(WriterOf, KeepsAnExistingFileUnlessToldToOverwrite) {
 
 TEST_P(WriterOf, RefusesOtherThanTheAnnouncedTensors) {
   const test::TempDir dir;
-  const auto writer = create_weights(dir / GetParam(), {{"w", DType::kU8, {2}}}, {}, false);
+  const auto writer = create_weights(dir / GetParam(), {{"w", DType::kU8, {2}}}, {});
   EXPECT_THROW(writer->add(test::bytes_of("a")), Error);
   EXPECT_THROW(writer->commit(), Error);
   writer->add(test::bytes_of("ab"));

@@ -32,7 +32,7 @@ class WeightFileThreads : public testing::TestWithParam<std::string> {
 
   void expect_tensor(const WeightReader& reader, std::size_t i) const {
     EXPECT_EQ(reader.tensors()[i], tensors_[i].info);
-    EXPECT_TRUE(test::text_of(reader.read(i).view()) == tensors_[i].bytes) << i;
+    EXPECT_TRUE(test::text_of(reader.read(i)) == tensors_[i].bytes) << i;
   }
 
   const test::TempDir dir_;

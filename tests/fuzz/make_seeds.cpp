@@ -31,7 +31,7 @@ std::vector<std::byte> counting(const TensorInfo& info) {
 
 void write_weights(const std::string& path, const std::vector<TensorInfo>& tensors,
                    const pqw::Metadata& metadata = {}) {
-  const auto writer = pqw::create_weights(path, tensors, metadata, true);
+  const auto writer = pqw::create_weights(path, tensors, metadata, {.overwrite = true});
   for (const TensorInfo& info : tensors) writer->add(counting(info));
   writer->commit();
 }

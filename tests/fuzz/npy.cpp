@@ -3,7 +3,8 @@
 #include "tests/fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  pqw::fuzz::read_all({data, size},
-                      [](const std::string& path) { return pqw::open_npy(pqw::InputFile(path)); });
+  pqw::fuzz::read_all({data, size}, [](const std::string& path) {
+    return pqw::open_npy(pqw::InputFile(path), {});
+  });
   return 0;
 }

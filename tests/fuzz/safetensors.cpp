@@ -4,7 +4,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   pqw::fuzz::read_all({data, size}, [](const std::string& path) {
-    return pqw::open_safetensors(pqw::InputFile(path));
+    return pqw::open_safetensors(pqw::InputFile(path), {});
   });
   return 0;
 }

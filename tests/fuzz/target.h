@@ -56,7 +56,7 @@ void read_all(std::span<const std::uint8_t> content, Open open) {
   expect_result_or_error([&] {
     const auto reader = open(file.path());
     for (std::size_t i = 0; i < reader->tensors().size(); ++i) {
-      require(reader->read(i).view().size() == byte_count(reader->tensors()[i]));
+      require(reader->read(i).size() == byte_count(reader->tensors()[i]));
     }
   });
 }

@@ -71,7 +71,7 @@ std::map<std::string, Tensor> tensors_of(const WeightReader& reader) {
   std::map<std::string, Tensor> tensors;
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     const TensorInfo& info = reader.tensors()[i];
-    tensors[info.name] = {info, std::move(reader.read(i)).take()};
+    tensors[info.name] = {info, reader.read(i)};
   }
   return tensors;
 }

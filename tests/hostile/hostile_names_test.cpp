@@ -50,7 +50,7 @@ struct Call {
 };
 
 std::unique_ptr<WeightWriter> create(const std::string& path, std::vector<TensorInfo> tensors) {
-  return create_weights(path, std::move(tensors), {}, false);
+  return create_weights(path, std::move(tensors), {});
 }
 
 void write_too_little(const std::string& path, const std::string& name) {
@@ -77,7 +77,7 @@ const std::vector<Call> kCalls = {
     {"open_weights", [](auto& name, auto& folder) { (void)open_weights(folder + "/" + name); }},
     {"ArchiveReader", [](auto& name, auto& folder) { ArchiveReader(folder + "/" + name); }},
     {"verify_digest", [](auto& name, auto& folder) { verify_digest(folder + "/" + name); }},
-    {"AtomicFile", [](auto& name, auto& folder) { AtomicFile(folder + "/" + name + "/x", false); }},
+    {"AtomicFile", [](auto& name, auto& folder) { AtomicFile(folder + "/" + name + "/x"); }},
     {"extension", [](auto& name, auto& folder) { (void)create(folder + "/x." + name, {}); }},
     {"names twice",
      [](auto& name, auto& folder) {

@@ -31,7 +31,7 @@ std::size_t files_in(const test::TempDir& dir) {
 
 TEST(AtomicFile, AppearsOnCommitOnly) {
   const test::TempDir dir;
-  AtomicFile file(dir / "out", false);
+  AtomicFile file(dir / "out");
   file.write(bytes_of("hello world"));
   file.write_at(0, bytes_of("H"));
   EXPECT_FALSE(std::filesystem::exists(dir / "out"));
@@ -44,7 +44,7 @@ TEST(AtomicFile, AbandonedLeavesTheOldFileAndNoTemporary) {
   const test::TempDir dir;
   std::ofstream(dir / "out") << "old";
   {
-    AtomicFile file(dir / "out", true);
+    AtomicFile file(dir / "out", {.overwrite = true});
     file.write(bytes_of("new"));
   }
   EXPECT_EQ(content(dir / "out"), "old");
@@ -55,12 +55,12 @@ TEST(AtomicFile, ReplacesOnlyWhenAsked) {
   const test::TempDir dir;
   std::ofstream(dir / "out") << "old";
   try {
-    AtomicFile file(dir / "out", false);
+    AtomicFile file(dir / "out");
     FAIL() << "an existing target was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kExists);
   }
-  AtomicFile file(dir / "out", true);
+  AtomicFile file(dir / "out", {.overwrite = true});
   file.write(bytes_of("new"));
   file.commit();
   EXPECT_EQ(content(dir / "out"), "new");
@@ -68,7 +68,7 @@ TEST(AtomicFile, ReplacesOnlyWhenAsked) {
 
 TEST(AtomicFile, TargetMadeMeanwhileIsKept) {
   const test::TempDir dir;
-  AtomicFile file(dir / "out", false);
+  AtomicFile file(dir / "out");
   std::ofstream(dir / "out") << "theirs";
   EXPECT_THROW(file.commit(), Error);
   EXPECT_EQ(content(dir / "out"), "theirs");
@@ -76,9 +76,9 @@ TEST(AtomicFile, TargetMadeMeanwhileIsKept) {
 
 TEST(AtomicFile, SignalHandlerRemovesLiveTemporariesOnly) {
   const test::TempDir dir;
-  AtomicFile done(dir / "done", false);
+  AtomicFile done(dir / "done");
   done.commit();
-  AtomicFile open(dir / "open", false);
+  AtomicFile open(dir / "open");
   EXPECT_EQ(remove_temporaries_in_signal_handler(), 1);
   EXPECT_FALSE(std::filesystem::exists(open.temporary_path()));
   EXPECT_TRUE(std::filesystem::exists(dir / "done"));
@@ -87,10 +87,10 @@ TEST(AtomicFile, SignalHandlerRemovesLiveTemporariesOnly) {
 TEST(AtomicFile, SecondWriterIsRefusedWhileTheFirstLives) {
   const test::TempDir dir;
   std::filesystem::create_symlink("out", dir / "link");
-  AtomicFile first(dir / "out", false);
+  AtomicFile first(dir / "out");
   for (const char* name : {"out", "./out"}) {
     try {
-      AtomicFile second(dir / name, true);
+      AtomicFile second(dir / name, {.overwrite = true});
       FAIL() << "a second writer was let in";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kBusy);
@@ -100,8 +100,8 @@ TEST(AtomicFile, SecondWriterIsRefusedWhileTheFirstLives) {
   }
   first.write(bytes_of("first"));
   first.commit();
-  EXPECT_THROW(AtomicFile(dir / "link", false), Error);
-  AtomicFile(dir / "link", true).commit();
+  EXPECT_THROW(AtomicFile(dir / "link"), Error);
+  AtomicFile(dir / "link", {.overwrite = true}).commit();
   EXPECT_EQ(files_in(dir), 2u);
 }
 
@@ -111,7 +111,7 @@ pid_t start_writer(const test::TempDir& dir) {
   EXPECT_EQ(::pipe(ready), 0);
   const pid_t child = ::fork();
   if (child == 0) {
-    AtomicFile file(dir / "out", true);
+    AtomicFile file(dir / "out", {.overwrite = true});
     file.write(bytes_of("half of"));
     if (::write(ready[1], "x", 1) != 1) ::_exit(1);
     for (;;) ::pause();
@@ -127,13 +127,13 @@ TEST(AtomicFile, TemporaryOfALivingWriterIsKeptAndThatOfADeadOneRemoved) {
   const test::TempDir dir;
   std::ofstream(dir / "out") << "old";
   const pid_t child = start_writer(dir);
-  EXPECT_THROW(AtomicFile(dir / "out", true), Error);
+  EXPECT_THROW(AtomicFile(dir / "out", {.overwrite = true}), Error);
   EXPECT_EQ(content(dir / "out.pqw.tmp"), "half of");
   ::kill(child, SIGKILL);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_EQ(content(dir / "out"), "old");
   EXPECT_EQ(files_in(dir), 2u);
-  AtomicFile file(dir / "out", true);
+  AtomicFile file(dir / "out", {.overwrite = true});
   file.write(bytes_of("new"));
   file.commit();
   EXPECT_EQ(content(dir / "out"), "new");
@@ -148,7 +148,7 @@ TEST(AtomicFile, WritersThatContendLeaveOneOfTheirFiles) {
     if (children.back() != 0) continue;
     for (int round = 0; round < 200; ++round) {
       try {
-        AtomicFile file(dir / "out", true);
+        AtomicFile file(dir / "out", {.overwrite = true});
         const std::string text(100, static_cast<char>('a' + id));
         for (const char& c : text) file.write(bytes_of({&c, 1}));
         if (round % 3 != 0) file.commit();
@@ -174,10 +174,10 @@ TEST(AtomicFile, PermissionsAreThoseOfTheMaskOrOfTheFileReplaced) {
     return std::filesystem::status(dir / name).permissions();
   };
   std::ofstream(dir / "usual").flush();
-  AtomicFile(dir / "new", false).commit();
+  AtomicFile(dir / "new").commit();
   EXPECT_EQ(mode("new"), mode("usual"));
   std::filesystem::permissions(dir / "new", std::filesystem::perms(0640));
-  AtomicFile(dir / "new", true).commit();
+  AtomicFile(dir / "new", {.overwrite = true}).commit();
   EXPECT_EQ(mode("new"), std::filesystem::perms(0640));
 }
 
@@ -186,8 +186,8 @@ TEST(AtomicFile, LinkStaysALinkToTheNewFile) {
   std::filesystem::create_directory(dir / "store");
   std::ofstream(dir / "store/out") << "old";
   std::filesystem::create_symlink("store/out", dir / "link");
-  EXPECT_THROW(AtomicFile(dir / "link", false), Error);
-  AtomicFile file(dir / "link", true);
+  EXPECT_THROW(AtomicFile(dir / "link"), Error);
+  AtomicFile file(dir / "link", {.overwrite = true});
   file.write(bytes_of("new"));
   file.commit();
   EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
@@ -203,17 +203,17 @@ TEST(AtomicFile, WhatIsNoRegularFileIsNeverReplaced) {
   std::filesystem::create_symlink("folder", dir / "to_folder");
   std::filesystem::create_symlink("nothing", dir / "to_nothing");
   for (const char* name : {"fifo", "folder", "to_fifo", "to_folder", "to_nothing"}) {
-    EXPECT_THROW(AtomicFile(dir / name, true), Error) << name;
-    EXPECT_THROW(AtomicFile(dir / name, false), Error) << name;
+    EXPECT_THROW(AtomicFile(dir / name, {.overwrite = true}), Error) << name;
+    EXPECT_THROW(AtomicFile(dir / name), Error) << name;
   }
-  EXPECT_THROW(AtomicFile("", true), Error);
+  EXPECT_THROW(AtomicFile("", {.overwrite = true}), Error);
   EXPECT_TRUE(std::filesystem::is_fifo(fifo));
   EXPECT_EQ(files_in(dir), 5u);
 }
 
 TEST(AtomicFile, HandlerRemovesWhatIsBeingWrittenByThisProcessOnly) {
   const test::TempDir dir;
-  AtomicFile file(dir / "out", false);
+  AtomicFile file(dir / "out");
   const pid_t child = ::fork();
   if (child == 0) ::_exit(remove_temporaries_in_signal_handler());
   int status = 0;
@@ -238,8 +238,8 @@ TEST(AtomicFile, SignalsWaitWhileATemporaryIsNotRegistered) {
 
 TEST(AtomicFile, FolderThatIsMissingIsAnError) {
   const test::TempDir dir;
-  EXPECT_THROW(AtomicFile(dir / "none/out", false), Error);
-  EXPECT_THROW(AtomicFile(dir.path().string(), true), Error);
+  EXPECT_THROW(AtomicFile(dir / "none/out"), Error);
+  EXPECT_THROW(AtomicFile(dir.path().string(), {.overwrite = true}), Error);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ void write_generation(const std::string& format, const std::string& path, unsign
     writer.commit();
     return;
   }
-  const auto writer = create_weights(path, infos, {}, true);
+  const auto writer = create_weights(path, infos, {}, {.overwrite = true});
   for (std::size_t i = 0; i < n_tensors; ++i) writer->add(bytes);
   writer->commit();
 }

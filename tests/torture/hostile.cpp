@@ -76,7 +76,7 @@ std::string original(const test::TempDir& dir) {
   for (const char* name : {"a/b/w", "a/b/v", "a/c", "d"}) {
     infos.push_back({name, DType::kF32, {4, 8}});
   }
-  const auto writer = create_weights(path, infos, {{"key", "value"}}, true);
+  const auto writer = create_weights(path, infos, {{"key", "value"}}, {.overwrite = true});
   for (const TensorInfo& info : infos) writer->add(test::counting_bytes(byte_count(info)));
   writer->commit();
   return test::content(path);

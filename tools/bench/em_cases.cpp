@@ -74,8 +74,8 @@ std::vector<Case> layer_cases(const std::string& path, std::size_t n_layers) {
   for (const std::size_t i : largest_matrices(*reader, n_layers)) {
     const TensorInfo& info = reader->tensors()[i];
     cases.push_back({kLayerPrefix + info.name, kBlockSize, 256, [reader, i] {
-                       const TensorBytes bytes = reader->read(i);
-                       const FloatTensor tensor = read_floats(reader->tensors()[i], bytes.view());
+                       const std::vector<std::byte> bytes = reader->read(i);
+                       const FloatTensor tensor = read_floats(reader->tensors()[i], bytes);
                        return cut_blocks(tensor, kBlockSize).values;
                      }});
   }

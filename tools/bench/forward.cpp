@@ -34,11 +34,12 @@ void run(const Arguments& arguments) {
   const TensorInfo& info = file->tensors().at(0);
   const MatrixShape shape = matrix_shape(info.shape);
   std::vector<float> x(element_count(info.shape));
-  to_float(file->read(0).view(), info.dtype, x);
+  to_float(file->read(0), info.dtype, x);
   std::vector<float> y(shape.rows * layer.out_features());
   layer.forward({x.data(), shape.rows, shape.cols}, {y.data(), shape.rows, layer.out_features()});
-  const auto writer = create_weights(
-      arguments.outputs, {{"y", DType::kF32, {shape.rows, layer.out_features()}}}, {}, true);
+  const auto writer =
+      create_weights(arguments.outputs, {{"y", DType::kF32, {shape.rows, layer.out_features()}}},
+                     {}, {.overwrite = true});
   writer->add(std::as_bytes(std::span(y)));
   writer->commit();
 }

@@ -46,7 +46,7 @@ void add_layers(const std::string& path, std::size_t n_layers, std::vector<Case>
   order.resize(std::min(order.size(), n_layers));
   for (const std::size_t i : order) {
     const TensorInfo& info = reader->tensors()[i];
-    cases.push_back({info.name, read_floats(info, reader->read(i).view())});
+    cases.push_back({info.name, read_floats(info, reader->read(i))});
   }
 }
 

@@ -45,7 +45,7 @@ pqw::TensorInfo matrix_of(std::size_t bytes, pqw::DType dtype, std::size_t index
 void write_model(const std::string& path, std::size_t tensor_bytes, pqw::DType dtype) {
   std::vector<pqw::TensorInfo> infos;
   for (std::size_t i = 0; i < kTensors; ++i) infos.push_back(matrix_of(tensor_bytes, dtype, i));
-  const auto writer = pqw::create_weights(path, infos, {}, true);
+  const auto writer = pqw::create_weights(path, infos, {}, {.overwrite = true});
   std::mt19937 random(1);
   std::uniform_real_distribution<float> uniform(-1, 1);
   std::vector<float> values(pqw::element_count(infos[0].shape));

@@ -10,6 +10,8 @@
 #include "cli/console.h"
 #include "cli/output.h"
 #include "cli/usage.h"
+#include "pqw/core/nearest.h"
+#include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/decompress.h"
 
 namespace pqw::tool {
@@ -30,10 +32,9 @@ void add_decode(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("decode", "decode an archive into a weight file");
   const auto arguments = std::make_shared<Arguments>();
   verb.add_option("ARCHIVE", arguments->archive, "archive to read")->required();
-  verb.add_option(
-          "-o,--output", arguments->output,
-          "file to write; its extension says the format: .safetensors, .npz, .h5, .hdf5, or "
-          ".npy for a single tensor")
+  verb.add_option("-o,--output", arguments->output,
+                  "file to write; its extension says the format: " + listed(writable_extensions()) +
+                      " (.npy for a single tensor)")
       ->required()
       ->type_name("FILE");
   add_tensor_option(verb, arguments->pattern);

@@ -21,6 +21,7 @@
 #include "pqw/compress/plan.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw::tool {
 namespace {
@@ -297,7 +298,7 @@ void add_pattern_options(CLI::App& verb, Arguments& arguments) {
 void add_quantize(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("quantize", "compress a weight file into an archive");
   const auto arguments = std::make_shared<Arguments>();
-  verb.add_option("IN", arguments->input, "safetensors, .npy, .npz or HDF5 file")->required();
+  verb.add_option("IN", arguments->input, readable_formats() + " file")->required();
   auto* output =
       verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
   add_codec_options(verb, *arguments);

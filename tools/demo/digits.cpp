@@ -22,8 +22,8 @@ namespace {
 
 using pqw::ImageShape;
 
-pqw::TensorBytes read_tensor(const pqw::WeightReader& reader, const std::string& name,
-                             pqw::TensorInfo& info) {
+std::vector<std::byte> read_tensor(const pqw::WeightReader& reader, const std::string& name,
+                                   pqw::TensorInfo& info) {
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     if (reader.tensors()[i].name != name) continue;
     info = reader.tensors()[i];
@@ -39,19 +39,18 @@ struct Weights {
 };
 
 Weights decoded_weights(const pqw::WeightReader& reader) {
-  return {
-      [&reader](const std::string& name) -> pqw::Weight {
-        pqw::TensorInfo info;
-        const pqw::TensorBytes bytes = read_tensor(reader, name, info);
-        return pqw::PlainWeight{info.shape, info.dtype, {bytes.view().begin(), bytes.view().end()}};
-      },
-      [&reader](const std::string& name) {
-        pqw::TensorInfo info;
-        const pqw::TensorBytes bytes = read_tensor(reader, name, info);
-        std::vector<float> values(pqw::element_count(info.shape));
-        pqw::to_float(bytes.view(), info.dtype, values);
-        return values;
-      }};
+  return {[&reader](const std::string& name) -> pqw::Weight {
+            pqw::TensorInfo info;
+            const std::vector<std::byte> bytes = read_tensor(reader, name, info);
+            return pqw::PlainWeight{info.shape, info.dtype, {bytes.begin(), bytes.end()}};
+          },
+          [&reader](const std::string& name) {
+            pqw::TensorInfo info;
+            const std::vector<std::byte> bytes = read_tensor(reader, name, info);
+            std::vector<float> values(pqw::element_count(info.shape));
+            pqw::to_float(bytes, info.dtype, values);
+            return values;
+          }};
 }
 
 Weights coded_weights(const pqw::ArchiveReader& archive) {
@@ -134,12 +133,12 @@ TestSet read_test_set(const std::string& path) {
   const auto reader = pqw::open_weights(path);
   pqw::TensorInfo info;
   TestSet set;
-  const pqw::TensorBytes images = read_tensor(*reader, "images", info);
-  for (const std::byte pixel : images.view()) {
+  const std::vector<std::byte> images = read_tensor(*reader, "images", info);
+  for (const std::byte pixel : images) {
     set.images.push_back(static_cast<float>(pixel) / 255.0f);
   }
-  const pqw::TensorBytes labels = read_tensor(*reader, "labels", info);
-  for (const std::byte label : labels.view()) {
+  const std::vector<std::byte> labels = read_tensor(*reader, "labels", info);
+  for (const std::byte label : labels) {
     set.labels.push_back(static_cast<int>(label));
   }
   return set;

@@ -6,11 +6,11 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "pqw/core/tensor.h"
 #include "pqw/io/read_options.h"
+#include "pqw/io/write_options.h"
 
 namespace pqw {
 
@@ -30,20 +30,6 @@ struct Skipped {
 // "'NAME' holds text", escaped for messages.
 std::string to_string(const Skipped& skipped);
 
-// The bytes of one tensor, row-major and little-endian. Move-only.
-class TensorBytes {
- public:
-  explicit TensorBytes(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
-  TensorBytes(TensorBytes&&) noexcept = default;
-  TensorBytes& operator=(TensorBytes&&) = delete;
-
-  std::span<const std::byte> view() const { return bytes_; }
-  std::vector<std::byte> take() && { return std::move(bytes_); }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
 // An open file of tensors. Everything its headers say was checked when it was opened, so that
 // shapes and sizes can be trusted; the names are those of the file and may hold anything. Safe for
 // use from several threads at once.
@@ -62,11 +48,17 @@ class WeightReader {
   // them. Else the index itself.
   virtual std::size_t stored_as(std::size_t index) const { return index; }
 
-  // The bytes of tensors()[index]. Reading one at a time keeps one tensor in memory.
-  // Errors: kIo (also too little memory, and a file that was changed since it was opened), kFormat
-  // (content that contradicts its checksum).
-  virtual TensorBytes read(std::size_t index) const = 0;
+  // The bytes of tensors()[index], row-major and little-endian. Reading one at a time keeps one
+  // tensor in memory. Errors: kIo (also too little memory, and a file that was changed since it was
+  // opened), kFormat (content that contradicts its checksum).
+  virtual std::vector<std::byte> read(std::size_t index) const = 0;
 };
+
+// The formats that open_weights reads, for people: "safetensors, .npy, .npz or HDF5".
+std::string readable_formats();
+
+// The extensions that create_weights knows: ".safetensors", ...
+std::vector<std::string> writable_extensions();
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
 // Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
@@ -104,6 +96,7 @@ class WeightWriter {
 // format cannot hold these tensors or this metadata; the message names the tensor).
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,
                                              std::vector<TensorInfo> tensors,
-                                             const Metadata& metadata, bool overwrite);
+                                             const Metadata& metadata = {},
+                                             const WriteOptions& options = {});
 
 }  // namespace pqw

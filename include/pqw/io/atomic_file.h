@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 
+#include "pqw/io/write_options.h"
+
 namespace pqw {
 
 // Writes to a temporary sibling of the target, `<target>.pqw.tmp`; `commit` syncs it, renames it
@@ -17,9 +19,9 @@ namespace pqw {
 class AtomicFile {
  public:
   // A symbolic link to an existing file stays a link: what it points to is replaced.
-  // Errors: kExists when the target is there and `overwrite` is false; kBusy when somebody else is
-  // writing it; kIo, also for a target that is not a regular file (a folder, a device, a FIFO).
-  AtomicFile(std::string path, bool overwrite);
+  // Errors: kExists when the target is there and is not to be overwritten; kBusy when somebody else
+  // is writing it; kIo, also for a target that is not a regular file (a folder, a device, a FIFO).
+  explicit AtomicFile(std::string path, const WriteOptions& options = {});
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -34,8 +36,8 @@ class AtomicFile {
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
   // The file is durable under its name when this returns. Errors: kIo; kExists when somebody made
-  // the target meanwhile and `overwrite` is false; then the target is as it was. kUnsynced: the
-  // file is complete under its name, but the folder could not be synced.
+  // the target meanwhile and it is not to be overwritten; then the target is as it was. kUnsynced:
+  // the file is complete under its name, but the folder could not be synced.
   void commit();
 
  private:
@@ -45,7 +47,7 @@ class AtomicFile {
   std::string target_;  // without symbolic links
   std::string temporary_path_;
   int fd_ = -1;
-  bool overwrite_ = false;
+  WriteOptions options_;
   int slot_ = -1;
 };
 

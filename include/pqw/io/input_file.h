@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pqw {
@@ -32,6 +33,8 @@ class InputFile {
 
   // The first bytes, fewer if the file is shorter.
   std::vector<std::byte> read_start(std::size_t most_bytes) const;
+
+  bool starts_with(std::string_view bytes) const;
 
   // Throws kIo if size or time of change are no longer those at opening. Called after reading, it
   // says that what was read belongs together.

@@ -1,9 +1,11 @@
 // Files that are of no format that is read.
-#include "formats/detect.h"
+
+#include "formats/formats.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/formats/file_testing.h"
+#include "tests/formats/zip_building.h"
 
 namespace pqw {
 namespace {
@@ -56,24 +58,39 @@ class UnknownFile : public testing::TestWithParam<BadFile> {};
 TEST_P(UnknownFile, IsRefused) { test::expect_refused(GetParam()); }
 INSTANTIATE_TEST_SUITE_P(, UnknownFile, testing::ValuesIn(kBadFiles), test::kind_of);
 
-FileFormat format_of(const std::string& content) {
+std::string format_of(const std::string& content) {
   const test::TempDir dir;
   test::set_content(dir / "f", content);
-  return detect_format(InputFile(dir / "f"));
+  const Format* const format = find_format(InputFile(dir / "f"));
+  return format == nullptr ? "none" : std::string(format->name);
 }
 
 TEST(Detect, TheSignatureOfHdf5MayFollowAUserBlock) {
   const std::string signature = "\x89HDF\r\n\x1a\n";
   for (const std::size_t at : {0u, 512u, 1024u, 2048u, 4096u}) {
-    EXPECT_EQ(format_of(std::string(at, ' ') + signature), FileFormat::kHdf5);
+    EXPECT_EQ(format_of(std::string(at, ' ') + signature), "HDF5");
   }
   for (const std::size_t at : {8u, 256u, 513u, 1536u}) {
-    EXPECT_EQ(format_of(std::string(at, ' ') + signature), FileFormat::kOther);
+    EXPECT_EQ(format_of(std::string(at, ' ') + signature), "none");
   }
 }
 
 TEST(Detect, ABraceAfterAnImpossibleLengthIsNoSafetensors) {
-  EXPECT_EQ(format_of("{\"a\": [ {}]}"), FileFormat::kOther);
+  EXPECT_EQ(format_of("{\"a\": [ {}]}"), "none");
+}
+
+TEST(Formats, ListsForMessagesFollowFromTheTable) {
+  EXPECT_EQ(readable_formats(), "safetensors, .npy, .npz or HDF5");
+  EXPECT_EQ(writable_extensions(),
+            (std::vector<std::string>{".safetensors", ".npy", ".npz", ".h5", ".hdf5"}));
+}
+
+TEST(Formats, AZipArchiveIsAnNpzOnlyWithAMemberThatIsANpy) {
+  const std::string npy = test::npy_of("|u1", "(1,)", "a");
+  EXPECT_EQ(format_of(test::zip_of({{.name = "w.npy", .stored = npy}})), ".npz");
+  EXPECT_EQ(format_of(test::zip_of({{.name = "w", .stored = npy}})), "none");
+  EXPECT_EQ(format_of(test::zip_of({})), ".npz");
+  EXPECT_EQ(format_of("PK\3\4 broken"), ".npz");  // so that opening says what is wrong
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+// The formats of weight files: one table, which detection, opening, creating and messages follow.
+#include "formats/formats.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/subject.h"
+#include "formats/hdf5_file.h"
+#include "formats/npy_file.h"
+#include "formats/npz_file.h"
+#include "formats/safetensors_file.h"
+#include "pqw/core/nearest.h"
+
+namespace pqw {
+namespace {
+
+// Detection takes the first format that fits.
+const Format kFormats[] = {
+    {.name = "safetensors",
+     .file = "a safetensors file",
+     .extensions = {".safetensors"},
+     .detect = is_safetensors,
+     .open = open_safetensors,
+     .create = create_safetensors},
+    {.name = ".npy",
+     .file = "a .npy file",
+     .extensions = {".npy"},
+     .detect = is_npy,
+     .open = open_npy,
+     .create = create_npy},
+    {.name = ".npz",
+     .file = "a .npz file",
+     .extensions = {".npz"},
+     .detect = is_npz,
+     .open = open_npz,
+     .create = create_npz},
+    {.name = "HDF5",
+     .file = "an HDF5 file",
+     .extensions = {".h5", ".hdf5"},
+     .detect = is_hdf5,
+     .open = open_hdf5,
+     .create = create_hdf5},
+};
+
+}  // namespace
+
+const Format* find_format(const InputFile& file) {
+  const auto* const format =
+      std::ranges::find_if(kFormats, [&](const Format& f) { return f.detect(file); });
+  return format == std::end(kFormats) ? nullptr : format;
+}
+
+std::string extension_of(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return extension;
+}
+
+const Format& format_of_output(const std::string& path) {
+  const Subject subject{path, ErrorCode::kInvalidArgument};
+  if (path.empty()) throw subject.error("the name of the output is empty");
+  const std::string extension = extension_of(path);
+  for (const Format& format : kFormats) {
+    if (std::ranges::find(format.extensions, extension) != format.extensions.end()) return format;
+  }
+  const Words known = writable_extensions();
+  throw subject.error("unknown extension '{}', expected {}{}", shown(extension), listed(known),
+                      did_you_mean(extension, known));
+}
+
+std::string readable_formats() {
+  Words names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
+  return listed(names);
+}
+
+std::vector<std::string> writable_extensions() {
+  std::vector<std::string> extensions;
+  for (const Format& format : kFormats) {
+    extensions.insert(extensions.end(), format.extensions.begin(), format.extensions.end());
+  }
+  return extensions;
+}
+
+}  // namespace pqw
