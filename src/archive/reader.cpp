@@ -3,8 +3,8 @@
 #include <cassert>
 #include <map>
 
+#include "archive/backend.h"
 #include "archive/layout.h"
-#include "archive/source.h"
 #include "archive/user_block.h"
 #include "core/subject.h"
 #include "pqw/archive/archive.h"
@@ -34,15 +34,15 @@ struct ArchiveReader::Impl {
   Impl(InputFile file, const ReadOptions& options)
       : path(file.path()),
         file_bytes(file.size()),
-        source(options.trusted ? archive::open_direct(std::move(file))
-                               : archive::open_isolated(std::move(file))) {
-    const std::vector<ArchiveEntry>& entries = source->entries();
+        backend(options.trusted ? archive::open_direct(std::move(file))
+                                : archive::open_isolated(std::move(file))) {
+    const std::vector<ArchiveEntry>& entries = backend->entries();
     for (std::size_t i = 0; i < entries.size(); ++i) indices.emplace(entries[i].info.name, i);
   }
 
   std::string path;
   std::uint64_t file_bytes;
-  std::unique_ptr<archive::Source> source;
+  std::unique_ptr<archive::Backend> backend;
   std::map<std::string_view, std::size_t> indices;  // by name
 };
 
@@ -53,9 +53,11 @@ ArchiveReader::ArchiveReader(ArchiveReader&&) noexcept = default;
 
 const std::string& ArchiveReader::path() const { return impl_->path; }
 std::uint64_t ArchiveReader::file_bytes() const { return impl_->file_bytes; }
-const std::vector<ArchiveEntry>& ArchiveReader::entries() const { return impl_->source->entries(); }
+const std::vector<ArchiveEntry>& ArchiveReader::entries() const {
+  return impl_->backend->entries();
+}
 const std::map<std::string, std::string>& ArchiveReader::metadata() const {
-  return impl_->source->metadata();
+  return impl_->backend->metadata();
 }
 
 std::optional<std::size_t> ArchiveReader::find(std::string_view name) const {
@@ -66,12 +68,12 @@ std::optional<std::size_t> ArchiveReader::find(std::string_view name) const {
 
 Record ArchiveReader::read(std::size_t index) const {
   assert(entries().at(index).codec != archive::kPlainCodec);
-  return impl_->source->read(index);
+  return impl_->backend->read(index);
 }
 
 std::vector<std::byte> ArchiveReader::read_plain(std::size_t index) const {
   assert(entries().at(index).codec == archive::kPlainCodec);
-  return impl_->source->read_plain(index);
+  return impl_->backend->read_plain(index);
 }
 
 }  // namespace pqw

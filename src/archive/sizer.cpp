@@ -1,5 +1,5 @@
 // What an archive will weigh, found by writing it without its data to memory.
-#include "archive/body.h"
+#include "archive/hdf5_body.h"
 #include "h5/sparse_file.h"
 #include "pqw/archive/archive.h"
 
@@ -9,7 +9,7 @@ struct ArchiveSizer::Impl {
   Impl(const std::string& name, const ArchiveWriterOptions& options) : body(file, name, options) {}
 
   h5::SparseFile file;  // outlives the body, which writes to it
-  archive::Body body;
+  archive::Hdf5Body body;
 };
 
 ArchiveSizer::ArchiveSizer(const ArchiveWriterOptions& options, const std::string& name)

@@ -1,6 +1,6 @@
 // Writing archives.
-#include "archive/body.h"
 #include "archive/digest.h"
+#include "archive/hdf5_body.h"
 #include "archive/user_block.h"
 #include "pqw/archive/archive.h"
 #include "pqw/io/atomic_file.h"
@@ -13,7 +13,7 @@ struct ArchiveWriter::Impl {
       : file(path, {.overwrite = options.overwrite}), body(file.temporary_path(), path, options) {}
 
   AtomicFile file;  // outlives the body, which writes to it
-  archive::Body body;
+  archive::Hdf5Body body;
 };
 
 ArchiveWriter::ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options)

@@ -1,20 +1,15 @@
 // Generic HDF5 files, read by a child process.
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
 #include "formats/hdf5_file.h"
+#include "isolate/isolated.h"
 #include "isolate/wire.h"
-#include "isolate/worker.h"
 
 namespace pqw {
 namespace {
-
-// Request 0 asks for the lists, request i + 1 for the bytes of tensor i.
-constexpr std::uint64_t kLists = 0;
 
 // Of a million tensors with names of 60 bytes.
 constexpr std::size_t kMaxListBytes = std::size_t{128} << 20;
@@ -26,11 +21,7 @@ std::vector<std::byte> encode_lists(const WeightReader& reader) {
     out.tensor(reader.tensors()[i]);
     out.number(reader.stored_as(i));
   }
-  out.number(reader.metadata().size());
-  for (const auto& [key, value] : reader.metadata()) {
-    out.text(key);
-    out.text(value);
-  }
+  out.texts(reader.metadata());
   out.number(reader.skipped().size());
   for (const Skipped& skipped : reader.skipped()) {
     out.text(skipped.name);
@@ -40,65 +31,46 @@ std::vector<std::byte> encode_lists(const WeightReader& reader) {
   return out.take();
 }
 
+std::vector<std::byte> read_tensor(const WeightReader& reader, std::size_t index) {
+  return reader.read(index);
+}
+
 class IsolatedReader : public BasicReader {
  public:
   explicit IsolatedReader(InputFile file)
-      : file_(std::move(file)),
-        worker_(file_, [this](std::uint64_t request) { return serve(request); }) {
-    decode_lists(worker_.call(kLists, kMaxListBytes));
+      : isolated_(std::move(file), {open_hdf5_direct, encode_lists, read_tensor}) {
+    decode_lists(isolated_.lists(kMaxListBytes));
+    check_lists();
   }
 
   std::vector<std::byte> read(std::size_t index) const override {
     const std::size_t size = byte_count(tensors_.at(index));
-    std::vector<std::byte> bytes = worker_.call(index + 1, size);
-    if (bytes.size() != size) {
-      throw Subject{file_.path()}
-          .in("tensor", tensors_[index].name)
-          .error("{} bytes came, expected {}", bytes.size(), size);
-    }
-    return bytes;
+    std::vector<std::byte> bytes = isolated_.data(index, size);
+    if (bytes.size() == size) return bytes;
+    throw subject_of(index).error("{} bytes came, expected {}", bytes.size(), size);
   }
 
  private:
-  // In the child.
-  std::vector<std::byte> serve(std::uint64_t request) {
-    if (!direct_) direct_ = open_hdf5_direct(std::move(file_));
-    if (request == kLists) return encode_lists(*direct_);
-    return direct_->read(request - 1);
-  }
-
   void decode_lists(std::span<const std::byte> bytes) {
-    try {
-      WireReader in(bytes);
-      constexpr std::size_t kLeastTensor = 4 * sizeof(std::uint64_t);
-      for (std::size_t n = in.count(kLeastTensor); n > 0; --n) {
-        tensors_.push_back(in.tensor());
-        stored_as_.push_back(in.number());
-      }
-      for (std::size_t n = in.count(2 * sizeof(std::uint64_t)); n > 0; --n) {
-        std::string key = in.text();
-        metadata_[std::move(key)] = in.text();
-      }
-      for (std::size_t n = in.count(3 * sizeof(std::uint64_t)); n > 0; --n) {
-        std::string name = in.text(), what = in.text();
-        skipped_.push_back({std::move(name), std::move(what), in.number() != 0});
-      }
-      in.finish();
-    } catch (const Error& error) {
-      throw Subject{file_.path()}.error("{}", error.what());
+    WireReader in(bytes, Subject{isolated_.file().path()});
+    for (std::size_t n = in.count(4 * sizeof(std::uint64_t)); n > 0; --n) {
+      tensors_.push_back(in.tensor());
+      stored_as_.push_back(in.number());
     }
-    check_lists();
+    metadata_ = in.texts();
+    for (std::size_t n = in.count(3 * sizeof(std::uint64_t)); n > 0; --n) {
+      std::string name = in.text(), what = in.text();
+      skipped_.push_back({std::move(name), std::move(what), in.number() != 0});
+    }
+    in.finish();
   }
 
-  // The child may have been taken over.
   void check_lists() const {
-    NamedExpansion expansion(file_.size());
+    NamedExpansion expansion(isolated_.file().size());
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      const TensorInfo& info = tensors_[i];
-      const auto here = [&] { return Subject{file_.path()}.in("tensor", info.name); };
-      if (!is_name_of(i, stored_as_[i])) throw here().error("a name of no tensor");
-      if (!expansion.take(byte_count(info), stored_as_[i] == i)) {
-        throw here().error("an impossible size");
+      if (!is_name_of(i, stored_as_[i])) throw subject_of(i).error("a name of no tensor");
+      if (!expansion.take(byte_count(tensors_[i]), stored_as_[i] == i)) {
+        throw subject_of(i).error("an impossible size");
       }
     }
   }
@@ -110,9 +82,11 @@ class IsolatedReader : public BasicReader {
            tensors_[stored].shape == tensors_[i].shape;
   }
 
-  InputFile file_;                        // in the child: moved to direct_
-  std::unique_ptr<WeightReader> direct_;  // in the child only
-  mutable Worker worker_;                 // last: the child is a copy of what is there before it
+  Subject subject_of(std::size_t index) const {
+    return Subject{isolated_.file().path()}.in("tensor", tensors_[index].name);
+  }
+
+  Isolated<WeightReader> isolated_;
 };
 
 }  // namespace

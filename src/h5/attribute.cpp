@@ -5,7 +5,7 @@
 
 #include <exception>
 
-#include "h5/parts.h"
+#include "h5/create.h"
 #include "h5/types.h"
 
 namespace pqw::h5 {

@@ -5,7 +5,7 @@
 
 #include <cassert>
 
-#include "h5/parts.h"
+#include "h5/create.h"
 
 namespace pqw::h5 {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <exception>
 
-#include "h5/parts.h"
+#include "h5/create.h"
 
 namespace pqw::h5 {
 namespace {

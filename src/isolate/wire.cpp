@@ -3,8 +3,7 @@
 
 #include <cassert>
 #include <cstring>
-
-#include "pqw/core/error.h"
+#include <utility>
 
 namespace pqw {
 namespace {
@@ -12,10 +11,6 @@ namespace {
 constexpr std::uint64_t kMaxRank = 32;  // of HDF5
 
 constexpr std::size_t kLeastTensorBytes = 3 * sizeof(std::uint64_t);
-
-void require(bool ok) {
-  if (!ok) throw Error(ErrorCode::kCorrupt, "a malformed answer");
-}
 
 }  // namespace
 
@@ -57,6 +52,14 @@ void WireWriter::record(const Record& record) {
   for (const Record& part : record.parts) this->record(part);
 }
 
+void WireWriter::texts(const std::map<std::string, std::string>& texts) {
+  number(texts.size());
+  for (const auto& [key, value] : texts) {
+    text(key);
+    text(value);
+  }
+}
+
 Record WireReader::record(std::size_t most_levels) {
   require(most_levels > 0);
   Record record;
@@ -90,6 +93,15 @@ std::string WireReader::text() {
   return value;
 }
 
+std::map<std::string, std::string> WireReader::texts() {
+  std::map<std::string, std::string> texts;
+  for (std::size_t n = count(2 * sizeof(std::uint64_t)); n > 0; --n) {
+    std::string key = text();
+    texts[std::move(key)] = text();
+  }
+  return texts;
+}
+
 TensorInfo WireReader::tensor() {
   TensorInfo info;
   info.name = text();
@@ -114,6 +126,10 @@ std::size_t WireReader::count(std::size_t least_bytes) {
   const std::uint64_t value = number();
   require(value <= rest_.size() / least_bytes);
   return value;
+}
+
+void WireReader::require(bool ok) const {
+  if (!ok) throw subject_.error("a malformed answer");
 }
 
 void WireReader::finish() const { require(rest_.empty()); }

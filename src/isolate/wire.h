@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/subject.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
 
@@ -24,6 +26,7 @@ class WireWriter {
   void text(std::string_view value);
   void tensor(const TensorInfo& info);
   void record(const Record& record);
+  void texts(const std::map<std::string, std::string>& texts);
 
   std::vector<std::byte> take() { return std::move(bytes_); }
 
@@ -34,10 +37,11 @@ class WireWriter {
 };
 
 // Reads what WireWriter wrote. Every length is checked before it is used, and so are types and
-// shapes: the bytes of a tensor fit 63 bits. Errors: kCorrupt for anything else.
+// shapes: the bytes of a tensor fit 63 bits. Errors: those of the subject, for anything else.
 class WireReader {
  public:
-  explicit WireReader(std::span<const std::byte> bytes) : rest_(bytes) {}
+  WireReader(std::span<const std::byte> bytes, Subject subject)
+      : rest_(bytes), subject_(std::move(subject)) {}
 
   std::uint64_t number();
   std::string text();
@@ -49,6 +53,11 @@ class WireReader {
   // A number of things that follow, each of at least `least_bytes` bytes.
   std::size_t count(std::size_t least_bytes);
 
+  std::map<std::string, std::string> texts();
+
+  // Throws unless what was read makes sense.
+  void require(bool ok) const;
+
   // Throws if anything is left.
   void finish() const;
 
@@ -56,6 +65,7 @@ class WireReader {
   std::span<const std::byte> bytes(std::size_t n_bytes);
 
   std::span<const std::byte> rest_;
+  Subject subject_;
 };
 
 }  // namespace pqw

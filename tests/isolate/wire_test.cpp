@@ -18,7 +18,7 @@ std::vector<std::byte> message() {
 }
 
 void read(std::span<const std::byte> bytes) {
-  WireReader in(bytes);
+  WireReader in(bytes, Subject{"f", ErrorCode::kCorrupt});
   EXPECT_EQ(in.number(), 7u);
   EXPECT_EQ(in.text(), "a\0b"s);
   EXPECT_EQ(in.tensor(), (TensorInfo{"w", DType::kBool, {2, 0, 3}}));
@@ -32,7 +32,7 @@ TEST(Wire, EveryTruncationIsRefused) {
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_THROW(
         {
-          WireReader in({bytes.data(), n});
+          WireReader in({bytes.data(), n}, Subject{"f", ErrorCode::kCorrupt});
           in.number();
           in.text();
           in.tensor();

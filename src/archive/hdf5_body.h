@@ -13,13 +13,15 @@
 
 namespace pqw::archive {
 
-class Body {
+class Hdf5Body {
  public:
   // Truncates or creates `file`, which messages call `shown_path`.
-  Body(const std::string& file, const std::string& shown_path, const ArchiveWriterOptions& options);
+  Hdf5Body(const std::string& file, const std::string& shown_path,
+           const ArchiveWriterOptions& options);
 
   // Only allocates: the bytes of sections and plain tensors are ignored. `file` outlives the body.
-  Body(h5::SparseFile& file, const std::string& shown_path, const ArchiveWriterOptions& options);
+  Hdf5Body(h5::SparseFile& file, const std::string& shown_path,
+           const ArchiveWriterOptions& options);
 
   void add(const Record& record);
   void add_plain(const TensorInfo& info, std::span<const std::byte> bytes);
@@ -28,7 +30,7 @@ class Body {
  private:
   enum class Data { kWrite, kAllocateOnly };
 
-  Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options, Data data);
+  Hdf5Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options, Data data);
   void write_metadata(const std::map<std::string, std::string>& metadata);
   // Checks what all tensors have in common and returns the name of the link.
   std::string claim_name(const TensorInfo& info, const Subject& subject);

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "archive/backend.h"
 #include "archive/layout.h"
 #include "archive/link_name.h"
 #include "archive/manifest.h"
-#include "archive/source.h"
 #include "archive/tensor_reader.h"
 #include "h5/attribute.h"
 #include "h5/exclusive.h"
@@ -34,9 +34,9 @@ std::map<std::string, std::string> parse_metadata(const std::string& text, const
   }
 }
 
-class DirectSource : public Source {
+class DirectBackend : public Backend {
  public:
-  explicit DirectSource(InputFile input)
+  explicit DirectBackend(InputFile input)
       : subject_{input.path(), ErrorCode::kCorrupt},
         input_(std::move(input)),
         file_bytes_(input_.size()) {
@@ -166,8 +166,8 @@ class DirectSource : public Source {
 
 }  // namespace
 
-std::unique_ptr<Source> open_direct(InputFile file) {
-  return std::make_unique<DirectSource>(std::move(file));
+std::unique_ptr<Backend> open_direct(InputFile file) {
+  return std::make_unique<DirectBackend>(std::move(file));
 }
 
 }  // namespace pqw::archive

@@ -12,9 +12,9 @@
 
 namespace pqw::archive {
 
-class Source {
+class Backend {
  public:
-  virtual ~Source() = default;
+  virtual ~Backend() = default;
 
   const std::vector<ArchiveEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -33,7 +33,7 @@ class Source {
 InputFile open_checked(const std::string& path);
 
 // Both check everything they give. Errors: those of ArchiveReader.
-std::unique_ptr<Source> open_direct(InputFile file);
-std::unique_ptr<Source> open_isolated(InputFile file);
+std::unique_ptr<Backend> open_direct(InputFile file);
+std::unique_ptr<Backend> open_isolated(InputFile file);
 
 }  // namespace pqw::archive

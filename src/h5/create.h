@@ -1,4 +1,4 @@
-// Parts that the files of this module share.
+// Link lists and dataspaces, for everything that is created.
 #pragma once
 
 #include <cstddef>

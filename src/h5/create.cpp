@@ -1,5 +1,5 @@
-// Parts that the files of this module share.
-#include "h5/parts.h"
+// Link lists and dataspaces, for everything that is created.
+#include "h5/create.h"
 
 #include <hdf5.h>
 

@@ -1,5 +1,5 @@
 // The HDF5 part of an archive being written.
-#include "archive/body.h"
+#include "archive/hdf5_body.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -113,15 +113,18 @@ h5::Handle create(File& file, const Subject& subject) {
 
 }  // namespace
 
-Body::Body(const std::string& file, const std::string& shown_path,
-           const ArchiveWriterOptions& options)
-    : Body(create(file, subject_of(shown_path)), subject_of(shown_path), options, Data::kWrite) {}
+Hdf5Body::Hdf5Body(const std::string& file, const std::string& shown_path,
+                   const ArchiveWriterOptions& options)
+    : Hdf5Body(create(file, subject_of(shown_path)), subject_of(shown_path), options,
+               Data::kWrite) {}
 
-Body::Body(h5::SparseFile& file, const std::string& shown_path, const ArchiveWriterOptions& options)
-    : Body(create(file, subject_of(shown_path)), subject_of(shown_path), options,
-           Data::kAllocateOnly) {}
+Hdf5Body::Hdf5Body(h5::SparseFile& file, const std::string& shown_path,
+                   const ArchiveWriterOptions& options)
+    : Hdf5Body(create(file, subject_of(shown_path)), subject_of(shown_path), options,
+               Data::kAllocateOnly) {}
 
-Body::Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options, Data data)
+Hdf5Body::Hdf5Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options,
+                   Data data)
     : subject_(subject), data_(data), file_(std::move(file)) {
   const auto lock = h5::exclusive();
   const h5::Object root = h5::open_root(file_.id(), subject_);
@@ -131,7 +134,7 @@ Body::Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& 
   tensors_ = h5::create_group(file_.id(), kTensorsGroup, tensors_size(options), subject_);
 }
 
-void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
+void Hdf5Body::write_metadata(const std::map<std::string, std::string>& metadata) {
   std::string text;
   try {
     text = nlohmann::json(metadata).dump();
@@ -147,7 +150,7 @@ void Body::write_metadata(const std::map<std::string, std::string>& metadata) {
   manifest_.arrays.push_back(sha256(bytes));
 }
 
-std::string Body::claim_name(const TensorInfo& info, const Subject& subject) {
+std::string Hdf5Body::claim_name(const TensorInfo& info, const Subject& subject) {
   require(is_basic(info.dtype), subject, "type {}, which archives do not have", dtype_name(info));
   require(info.name.size() <= kMaxNameBytes, subject, "the name is longer than 64 KiB");
   require(names_.insert(info.name).second, subject, "a tensor of that name was added before");
@@ -160,8 +163,8 @@ std::string Body::claim_name(const TensorInfo& info, const Subject& subject) {
   return link_from_name(info.name);
 }
 
-void Body::write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
-                       std::span<const std::byte> bytes, const Subject& subject) {
+void Hdf5Body::write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
+                           std::span<const std::byte> bytes, const Subject& subject) {
   const std::string link = path.substr(path.rfind('/') + 1);
   h5::Handle dataset =
       h5::create_dataset(parent, link, dtype, shape, h5::Storage::kPacked, subject);
@@ -176,14 +179,14 @@ void Body::write_array(h5::Id parent, const std::string& path, DType dtype, cons
   manifest_.arrays.push_back(data_ == Data::kWrite ? sha256(bytes) : Digest{});
 }
 
-void Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
+void Hdf5Body::add_plain(const TensorInfo& info, std::span<const std::byte> bytes) {
   const auto lock = h5::exclusive();
   const Subject subject = subject_.in("tensor", info.name);
   const std::string link = claim_name(info, subject);
   write_array(tensors_.id(), tensor_path(link), info.dtype, info.shape, bytes, subject);
 }
 
-void Body::add(const Record& record) {
+void Hdf5Body::add(const Record& record) {
   const auto lock = h5::exclusive();
   const Subject subject = subject_.in("tensor", record.info.name);
   check_record(record, 1, subject);
@@ -191,8 +194,8 @@ void Body::add(const Record& record) {
   write_group(tensors_.id(), tensor_path(link), record, subject);
 }
 
-void Body::write_group(h5::Id parent, const std::string& path, const Record& record,
-                       const Subject& subject) {
+void Hdf5Body::write_group(h5::Id parent, const std::string& path, const Record& record,
+                           const Subject& subject) {
   const std::string link = path.substr(path.rfind('/') + 1);
   h5::Handle group = h5::create_group(parent, link, group_size(record), subject);
   const std::vector<std::uint64_t> shape(record.info.shape.begin(), record.info.shape.end());
@@ -217,7 +220,7 @@ void Body::write_group(h5::Id parent, const std::string& path, const Record& rec
   group.close(subject);
 }
 
-void Body::write_manifest() {
+void Hdf5Body::write_manifest() {
   manifest_.objects = list_.finish();
   const std::vector<std::byte> bytes = render(manifest_);
   const std::size_t n_bytes = bytes.size();
@@ -227,7 +230,7 @@ void Body::write_manifest() {
   dataset.close(subject_);
 }
 
-void Body::close() {
+void Hdf5Body::close() {
   const auto lock = h5::exclusive();
   write_manifest();
   tensors_.close(subject_);
