@@ -97,9 +97,9 @@ const std::string& name_of(const Section& section) { return section.name; }
 const std::string& name_of(const Record& record) { return record.info.name; }
 
 h5::GroupOptions tensors_size(const ArchiveWriterOptions& options) {
-  return {.keep_order = true,
-          .n_links = options.n_tensors,
-          .name_bytes = options.name_bytes + options.n_tensors};
+  h5::GroupOptions size{.keep_order = true, .n_links = options.names.size()};
+  for (const std::string& name : options.names) size.name_bytes += link_from_name(name).size() + 1;
+  return size;
 }
 
 Subject subject_of(const std::string& shown_path) { return {shown_path, ErrorCode::kIo}; }

@@ -1,8 +1,6 @@
 // Names of tensors as names of HDF5 links.
 #include "archive/link_name.h"
 
-#include "pqw/archive/archive.h"
-
 namespace pqw::archive {
 namespace {
 
@@ -54,7 +52,3 @@ std::optional<std::string> name_from_link(std::string_view link) {
 }
 
 }  // namespace pqw::archive
-
-std::size_t pqw::archive_name_bytes(std::string_view name) {
-  return archive::link_from_name(name).size();
-}

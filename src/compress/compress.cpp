@@ -96,10 +96,7 @@ Input open_input(const std::string& path, const Recipe& recipe, bool overwrite,
   take_aliases(*input.reader, input.plan);
   input.archive_options.overwrite = overwrite;
   input.archive_options.metadata = input.reader->metadata();
-  input.archive_options.n_tensors = input.plan.size();
-  for (const PlanEntry& entry : input.plan) {
-    input.archive_options.name_bytes += archive_name_bytes(entry.info.name);
-  }
+  for (const PlanEntry& entry : input.plan) input.archive_options.names.push_back(entry.info.name);
   return input;
 }
 

@@ -138,13 +138,13 @@ TEST_F(Archive, KeepsTheOrderOfWriting) {
   // More than are kept in the group's header when they were not announced.
   constexpr std::size_t kTensors = 400;
   for (const bool announced : {true, false}) {
-    ArchiveWriterOptions options{.overwrite = true};
-    if (announced) options.n_tensors = kTensors;
-    ArchiveWriter writer(path_, options);
     std::vector<std::string> names;
-    for (std::size_t i = 0; i < kTensors; ++i) {
-      names.push_back(std::to_string(i * 7919 % 1009));
-      writer.add_plain({names.back(), DType::kU8, {1}}, counting_bytes(1));
+    for (std::size_t i = 0; i < kTensors; ++i) names.push_back(std::to_string(i * 7919 % 1009));
+    ArchiveWriterOptions options{.overwrite = true};
+    if (announced) options.names = names;
+    ArchiveWriter writer(path_, options);
+    for (const std::string& name : names) {
+      writer.add_plain({name, DType::kU8, {1}}, counting_bytes(1));
     }
     writer.commit();
     const ArchiveReader reader(path_);
@@ -171,7 +171,7 @@ TEST_F(Archive, RefusesMetadataThatIsNotUtf8) {
 
 TEST_F(Archive, EqualCallsGiveEqualBytes) {
   for (const char* name : {"a", "b"}) {
-    ArchiveWriter writer(dir_ / name, {.metadata = {{"k", "v"}}, .n_tensors = 3});
+    ArchiveWriter writer(dir_ / name, {.metadata = {{"k", "v"}}, .names = {"one", "two", "three"}});
     writer.add(pq_record("one"));
     writer.add_plain({"two", DType::kF32, {3000}}, counting_bytes(12000));
     writer.add_plain({"three", DType::kBool, {3}}, counting_bytes(3));
@@ -181,7 +181,7 @@ TEST_F(Archive, EqualCallsGiveEqualBytes) {
 }
 
 TEST_F(Archive, HoldsNoTimes) {
-  ArchiveWriter writer(path_, {.metadata = {{"k", "v"}}, .n_tensors = 2});
+  ArchiveWriter writer(path_, {.metadata = {{"k", "v"}}, .names = {"one", "two"}});
   writer.add(pq_record("one"));
   writer.add_plain({"two", DType::kF32, {3000}}, counting_bytes(12000));
   writer.commit();

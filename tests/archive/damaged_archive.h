@@ -27,7 +27,7 @@ inline std::string signed_again(std::string file) {
 class DamagedArchive : public ::testing::Test {
  protected:
   DamagedArchive() {
-    ArchiveWriter writer(path_, {.metadata = {{"key", "value"}}, .n_tensors = 2, .name_bytes = 2});
+    ArchiveWriter writer(path_, {.metadata = {{"key", "value"}}, .names = {"w", "b"}});
     writer.add(test::pq_record("w"));
     writer.add_plain({"b", DType::kF32, {1200}}, counting_bytes(4800));
     writer.commit();

@@ -61,9 +61,7 @@ class ArchiveFormatExample : public testing::Test {
   void SetUp() override {
     const std::vector<float> bias{1, -0.5f};
     const std::string names[] = {"fc/bias", "fc/weight"};
-    ArchiveWriter writer(
-        path_, {.n_tensors = 2,
-                .name_bytes = archive_name_bytes(names[0]) + archive_name_bytes(names[1])});
+    ArchiveWriter writer(path_, {.names = {names[0], names[1]}});
     writer.add_plain({names[0], DType::kF32, {2}}, std::as_bytes(std::span(bias)));
     writer.add(to_record(weight(), names[1]));
     writer.commit();

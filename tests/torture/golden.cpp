@@ -56,7 +56,8 @@ void update(archive::Sha256& sum, const Fields&... fields) {
 std::size_t n_golden_archives() { return 3; }
 
 void write_golden_archive(std::size_t kind, const std::string& path) {
-  ArchiveWriterOptions options{.overwrite = true, .n_tensors = 2, .name_bytes = 20};
+  ArchiveWriterOptions options{.overwrite = true,
+                               .names = std::vector<std::string>(2, "ten_bytes_")};
   if (kind == 0) options.metadata = {{"format", "pt"}, {"license", "MIT"}};
   ArchiveWriter writer(path, options);
   add_tensors(kind, writer);

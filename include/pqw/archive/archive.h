@@ -21,14 +21,10 @@ struct ArchiveWriterOptions {
   bool overwrite = false;
   // Free-form text carried along (safetensors' __metadata__).
   std::map<std::string, std::string> metadata = {};
-  // How many tensors are coming, and the sum of archive_name_bytes of their names: sizes the tables
-  // of the file. Without them the file is a little larger.
-  std::size_t n_tensors = 0;
-  std::size_t name_bytes = 0;
+  // The names of the tensors that are coming: they size the tables of the file. Without them the
+  // file is a little larger.
+  std::vector<std::string> names = {};
 };
-
-// Bytes that the name of a tensor takes in an archive, where '/' and some others are escaped.
-std::size_t archive_name_bytes(std::string_view name);
 
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
 // equal bytes. Not safe for use from several threads at once.
