@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "io/input_file.h"
 #include "pqw/archive/archive.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw::archive {
 

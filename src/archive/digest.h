@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 struct evp_md_ctx_st;
 

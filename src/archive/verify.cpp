@@ -2,8 +2,8 @@
 #include "archive/digest.h"
 #include "archive/user_block.h"
 #include "core/subject.h"
+#include "io/input_file.h"
 #include "pqw/archive/archive.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

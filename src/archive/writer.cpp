@@ -2,9 +2,9 @@
 #include "archive/digest.h"
 #include "archive/hdf5_body.h"
 #include "archive/user_block.h"
+#include "io/input_file.h"
 #include "pqw/archive/archive.h"
 #include "pqw/io/atomic_file.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

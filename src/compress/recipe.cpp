@@ -8,9 +8,9 @@
 #include <set>
 
 #include "core/subject.h"
+#include "io/input_file.h"
 #include "pqw/compress/plan.h"
 #include "pqw/core/nearest.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "io/input_file.h"
 #include "pqw/core/error.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "io/input_file.h"
 #include "pqw/formats/weight_file.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

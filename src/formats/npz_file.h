@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "io/input_file.h"
 #include "pqw/formats/weight_file.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "io/input_file.h"
 #include "pqw/io/atomic_file.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "h5/handle.h"
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 namespace pqw::h5 {
 

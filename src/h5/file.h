@@ -5,7 +5,7 @@
 
 #include "h5/handle.h"
 #include "h5/sparse_file.h"
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 namespace pqw::h5 {
 

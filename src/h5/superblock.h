@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 namespace pqw::h5 {
 

@@ -1,5 +1,5 @@
 // A regular file open for reading, by positions.
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

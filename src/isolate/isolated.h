@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "io/input_file.h"
 #include "isolate/worker.h"
-#include "pqw/io/input_file.h"
 
 namespace pqw {
 

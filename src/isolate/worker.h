@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/subject.h"
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 namespace pqw {
 

@@ -1,4 +1,4 @@
-#include "pqw/io/input_file.h"
+#include "io/input_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
