@@ -23,8 +23,8 @@ void require(bool ok, const Subject& subject, fmt::format_string<Args...> what, 
   throw subject.error(ErrorCode::kInvalidArgument, what, std::forward<Args>(args)...);
 }
 
-void check_member(const std::string& name, const Shape& shape, DType dtype,
-                  std::set<std::string_view>& names, const Subject& subject) {
+void check_section(const std::string& name, const Shape& shape, DType dtype,
+                   std::set<std::string_view>& names, const Subject& subject) {
   require(is_identifier(name), subject, "not a valid section name");
   require(names.insert(name).second, subject, "the name is given twice");
   require(is_basic(dtype), subject, "a type that archives do not have");
@@ -48,13 +48,13 @@ void check_record(const Record& record, std::size_t depth, const Subject& subjec
           "more than 64 sections");
   std::set<std::string_view> names;
   for (const Section& section : record.sections) {
-    check_member(section.name, section.shape, section.dtype, names,
-                 subject.in("section", section.name));
+    check_section(section.name, section.shape, section.dtype, names,
+                  subject.in("section", section.name));
   }
   for (const Record& part : record.parts) {
-    const Subject member = subject.in("section", part.info.name);
-    check_member(part.info.name, part.info.shape, part.info.dtype, names, member);
-    check_record(part, depth + 1, member);
+    const Subject of_part = subject.in("section", part.info.name);
+    check_section(part.info.name, part.info.shape, part.info.dtype, names, of_part);
+    check_record(part, depth + 1, of_part);
   }
 }
 
@@ -86,10 +86,10 @@ h5::GroupOptions group_size(const Record& record) {
 
 // In the order in which readers find them.
 template <class T>
-std::vector<const T*> sorted(const std::vector<T>& members, const std::string& (*name)(const T&)) {
+std::vector<const T*> sorted(const std::vector<T>& items, const std::string& (*name)(const T&)) {
   std::vector<const T*> result;
-  for (const T& member : members) result.push_back(&member);
-  std::ranges::sort(result, {}, [&](const T* member) { return name(*member); });
+  for (const T& item : items) result.push_back(&item);
+  std::ranges::sort(result, {}, [&](const T* item) { return name(*item); });
   return result;
 }
 

@@ -104,25 +104,25 @@ TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::
                       const Subject& subject);
 
 // Datasets are sections, groups are parts.
-void read_members(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
-                  TensorHead& head, const Subject& subject) {
+void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
+                   TensorHead& head, const Subject& subject) {
   std::set<std::string> names;
   for (const h5::Link& link :
        h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, subject)) {
-    const Subject member = subject.in("section", link.name);
-    if (!is_identifier(link.name)) throw member.error("which is not a valid section name");
-    if (!names.insert(link.name).second) throw member.error("is there twice");
-    const h5::Object object = open_only_name(file, link, member);
+    const Subject section = subject.in("section", link.name);
+    if (!is_identifier(link.name)) throw section.error("which is not a valid section name");
+    if (!names.insert(link.name).second) throw section.error("is there twice");
+    const h5::Object object = open_only_name(file, link, section);
     if (object.kind == h5::ObjectKind::kGroup) {
-      head.parts.push_back(read_group(file, object.handle.id(), file_bytes, depth + 1, member));
+      head.parts.push_back(read_group(file, object.handle.id(), file_bytes, depth + 1, section));
       head.parts.back().entry.info.name = link.name;
       head.entry.data_bytes += head.parts.back().entry.data_bytes;
     } else {
-      head.arrays.push_back(check_array(object, link.address, file_bytes, member));
+      head.arrays.push_back(check_array(object, link.address, file_bytes, section));
       head.arrays.back().name = link.name;
       head.entry.data_bytes += head.arrays.back().bytes;
     }
-    if (head.entry.data_bytes > file_bytes) throw member.error("its data overlaps that of others");
+    if (head.entry.data_bytes > file_bytes) throw section.error("its data overlaps that of others");
   }
 }
 
@@ -133,7 +133,7 @@ TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::
   if (depth > kMaxDepth) throw subject.error("a part within parts beyond a depth of 4");
   TensorHead head;
   read_attributes(group, head.entry, subject);
-  read_members(file, group, file_bytes, depth, head, subject);
+  read_sections(file, group, file_bytes, depth, head, subject);
   return head;
 }
 

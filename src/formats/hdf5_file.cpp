@@ -1,12 +1,12 @@
 // Generic HDF5 files of tensors.
 #include "formats/hdf5_file.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "core/utf8.h"
 #include "formats/basic_reader.h"
+#include "formats/byte_order.h"
 #include "formats/hdf5_names.h"
 #include "formats/hdf5_walk.h"
 #include "formats/write_order.h"
@@ -25,12 +25,6 @@ namespace {
 constexpr std::size_t kMaxTextBytes = 60000;
 
 constexpr std::size_t kMaxAttributes = 4096;
-
-void swap_bytes(std::span<std::byte> bytes, std::size_t element_bytes) {
-  for (; !bytes.empty(); bytes = bytes.subspan(element_bytes)) {
-    std::ranges::reverse(bytes.first(element_bytes));
-  }
-}
 
 class Hdf5Reader : public BasicReader {
  public:

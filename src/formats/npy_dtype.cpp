@@ -61,7 +61,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
-std::optional<NpyDtype> parse_npy_dtype(const Subject& where, std::string_view descr) {
+std::optional<NpyDtype> parse_npy_dtype(const Subject& subject, std::string_view descr) {
   const std::string_view name = descr.substr(0, descr.empty() ? 0 : 1);
   const std::string_view type = descr.substr(name.size());
   const bool has_order = name == "<" || name == ">" || name == "|";
@@ -69,14 +69,14 @@ std::optional<NpyDtype> parse_npy_dtype(const Subject& where, std::string_view d
       has_order && !type.empty() && !kind_name(type[0]).empty() &&
       (is_digit(type.back()) || type == "O" || type.back() == ']');  // "<M8[ns]"
   if (!well_formed) {
-    throw where.error("descr '{}', expected a type like '<f4'", shown(descr));
+    throw subject.error("descr '{}', expected a type like '<f4'", shown(descr));
   }
   const auto row = std::find_if(kTable.begin(), kTable.end(),
                                 [&](const Row& r) { return r.descr.substr(1) == type; });
   const bool is_raw = type == "V2";
   if (row == kTable.end() || (is_raw && name == ">")) return std::nullopt;
   if (name == "|" && size_in_bytes(row->dtype) > 1 && !is_raw) {
-    throw where.error("descr '{}' has no byte order, expected '<' or '>'", descr);
+    throw subject.error("descr '{}' has no byte order, expected '<' or '>'", descr);
   }
   return NpyDtype{row->dtype, name == ">"};
 }
@@ -88,11 +88,11 @@ Skipped describe_npy_dtype(const std::string& name, std::string_view descr) {
           has_numbers};
 }
 
-std::string_view format_npy_dtype(const Subject& where, const TensorInfo& info) {
+std::string_view format_npy_dtype(const Subject& subject, const TensorInfo& info) {
   const auto row = std::ranges::find(kTable, info.dtype, &Row::dtype);
   if (row == kTable.end()) {
-    throw where.error(ErrorCode::kUnsupported, "numpy files cannot hold {}; use .safetensors",
-                      dtype_name(info));
+    throw subject.error(ErrorCode::kUnsupported, "numpy files cannot hold {}; use .safetensors",
+                        dtype_name(info));
   }
   return row->descr;
 }

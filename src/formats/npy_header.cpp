@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include "formats/little_endian.h"
+#include "formats/byte_order.h"
 #include "formats/npy_dtype.h"
 #include "formats/npy_literal.h"
 
@@ -25,38 +25,38 @@ struct Span {
 };
 
 // Where the literal is.
-Span find_literal(const Subject& where, std::span<const std::byte> prefix) {
+Span find_literal(const Subject& subject, std::span<const std::byte> prefix) {
   if (prefix.size() < kVersionBytes ||
       std::memcmp(prefix.data(), kNpyMagic.data(), kNpyMagic.size()) != 0) {
-    throw where.error("no .npy data: it does not start with \\x93NUMPY and a version");
+    throw subject.error("no .npy data: it does not start with \\x93NUMPY and a version");
   }
   const auto major = std::to_integer<unsigned>(prefix[6]);
   const auto minor = std::to_integer<unsigned>(prefix[7]);
   if (major < 1 || major > 3 || minor != 0) {
-    throw where.error(ErrorCode::kUnsupported, ".npy version {}.{}, known are 1.0, 2.0 and 3.0",
-                      major, minor);
+    throw subject.error(ErrorCode::kUnsupported, ".npy version {}.{}, known are 1.0, 2.0 and 3.0",
+                        major, minor);
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   const auto rest = prefix.subspan(kVersionBytes);
   if (rest.size() < length_bytes) {
-    throw where.error("ends inside the .npy header length");
+    throw subject.error("ends inside the .npy header length");
   }
   const std::size_t size = major == 1 ? load_little_endian<std::uint16_t>(rest)
                                       : load_little_endian<std::uint32_t>(rest);
   if (size > kNpyMaxLiteralBytes) {
-    throw where.error(".npy header of {} bytes, at most {} are read", size, kNpyMaxLiteralBytes);
+    throw subject.error(".npy header of {} bytes, at most {} are read", size, kNpyMaxLiteralBytes);
   }
   if (size > rest.size() - length_bytes) {
-    throw where.error(".npy header of {} bytes, {} follow its length", size,
-                      rest.size() - length_bytes);
+    throw subject.error(".npy header of {} bytes, {} follow its length", size,
+                        rest.size() - length_bytes);
   }
   return {kVersionBytes + length_bytes, size};
 }
 
-NpyLiteral literal_in(const Subject& where, std::span<const std::byte> prefix,
+NpyLiteral literal_in(const Subject& subject, std::span<const std::byte> prefix,
                       const Span& literal) {
   return parse_npy_literal(
-      where, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
+      subject, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
 }
 
 std::string shape_tuple(const Shape& shape) {
@@ -65,16 +65,16 @@ std::string shape_tuple(const Shape& shape) {
 
 }  // namespace
 
-std::optional<NpyHeader> parse_npy_header(const Subject& where, const std::string& name,
+std::optional<NpyHeader> parse_npy_header(const Subject& subject, const std::string& name,
                                           std::span<const std::byte> prefix, std::size_t file_bytes,
                                           std::vector<Skipped>& skipped) {
-  const Span literal = find_literal(where, prefix);
-  const NpyLiteral parsed = literal_in(where, prefix, literal);
+  const Span literal = find_literal(subject, prefix);
+  const NpyLiteral parsed = literal_in(subject, prefix, literal);
   if (parsed.is_structured) {
     skipped.push_back({name, "holds structures", true});
     return std::nullopt;
   }
-  const auto type = parse_npy_dtype(where, parsed.descr);
+  const auto type = parse_npy_dtype(subject, parsed.descr);
   if (!type) {
     skipped.push_back(describe_npy_dtype(name, parsed.descr));
     return std::nullopt;
@@ -82,7 +82,7 @@ std::optional<NpyHeader> parse_npy_header(const Subject& where, const std::strin
   const auto needed = checked_byte_count(parsed.shape, type->dtype);
   const std::string shape = shown(to_string(parsed.shape));
   if (!needed) {
-    throw where.error("shape {} of {} exceeds 63 bits of bytes", shape, to_string(type->dtype));
+    throw subject.error("shape {} of {} exceeds 63 bits of bytes", shape, to_string(type->dtype));
   }
   NpyHeader header{.info = {name, type->dtype, parsed.shape},
                    .big_endian = type->big_endian,
@@ -91,19 +91,19 @@ std::optional<NpyHeader> parse_npy_header(const Subject& where, const std::strin
                    .data_bytes = *needed};
   const std::size_t stored = file_bytes - header.header_bytes;
   if (stored != *needed) {
-    throw where.error("{} bytes stored, shape {} of {} needs {}", stored, shape,
-                      to_string(type->dtype), *needed);
+    throw subject.error("{} bytes stored, shape {} of {} needs {}", stored, shape,
+                        to_string(type->dtype), *needed);
   }
   return header;
 }
 
-std::string format_npy_header(const Subject& where, const TensorInfo& info) {
+std::string format_npy_header(const Subject& subject, const TensorInfo& info) {
   if (info.shape.size() > kMaxRank) {
-    throw where.error(ErrorCode::kUnsupported, "{} dimensions, numpy has at most {}",
-                      info.shape.size(), kMaxRank);
+    throw subject.error(ErrorCode::kUnsupported, "{} dimensions, numpy has at most {}",
+                        info.shape.size(), kMaxRank);
   }
   std::string literal = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
-                                    format_npy_dtype(where, info), shape_tuple(info.shape));
+                                    format_npy_dtype(subject, info), shape_tuple(info.shape));
   if (!info.shape.empty()) {
     literal.append(kGrowthDigits - std::to_string(info.shape[0]).size(), ' ');
   }

@@ -37,12 +37,12 @@ struct NpyHeader {
 // kNpyMaxHeaderBytes; `name` is that of the tensor. The file must have exactly the size that the
 // header implies. If tensors do not have the type of the elements, the result is empty and
 // `skipped` gets an entry. Errors: kFormat, kUnsupported (a version).
-std::optional<NpyHeader> parse_npy_header(const Subject& where, const std::string& name,
+std::optional<NpyHeader> parse_npy_header(const Subject& subject, const std::string& name,
                                           std::span<const std::byte> prefix, std::size_t file_bytes,
                                           std::vector<Skipped>& skipped);
 
 // The header numpy would write, padded to a multiple of 64 bytes.
 // Errors: kUnsupported (an element type or rank that numpy does not have).
-std::string format_npy_header(const Subject& where, const TensorInfo& info);
+std::string format_npy_header(const Subject& subject, const TensorInfo& info);
 
 }  // namespace pqw

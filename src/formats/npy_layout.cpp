@@ -7,6 +7,8 @@
 #include <cstring>
 #include <new>
 
+#include "formats/byte_order.h"
+
 namespace pqw {
 namespace {
 
@@ -60,17 +62,11 @@ bool needs_conversion(const NpyHeader& header) {
   return header.data_bytes > 0 && (header.big_endian || is_transposed(header));
 }
 
-std::vector<std::byte> allocate_bytes(const Subject& where, std::size_t size) {
+std::vector<std::byte> allocate_bytes(const Subject& subject, std::size_t size) {
   try {
     return std::vector<std::byte>(size);
   } catch (const std::bad_alloc&) {
-    throw where.error(ErrorCode::kIo, "not enough memory for {} bytes", size);
-  }
-}
-
-void swap_bytes(std::size_t element_bytes, std::span<std::byte> data) {
-  for (std::size_t i = 0; i < data.size(); i += element_bytes) {
-    std::reverse(data.data() + i, data.data() + i + element_bytes);
+    throw subject.error(ErrorCode::kIo, "not enough memory for {} bytes", size);
   }
 }
 
@@ -92,16 +88,16 @@ void fortran_to_row_major(std::span<const std::size_t> shape, std::size_t elemen
   }
 }
 
-std::vector<std::byte> convert_npy(const Subject& where, const NpyHeader& header,
+std::vector<std::byte> convert_npy(const Subject& subject, const NpyHeader& header,
                                    std::span<const std::byte> stored) {
   const std::size_t element_bytes = size_in_bytes(header.info.dtype);
-  std::vector<std::byte> bytes = allocate_bytes(where, stored.size());
+  std::vector<std::byte> bytes = allocate_bytes(subject, stored.size());
   if (is_transposed(header)) {
     fortran_to_row_major(header.info.shape, element_bytes, stored, bytes);
   } else {
     std::copy(stored.begin(), stored.end(), bytes.begin());
   }
-  if (header.big_endian) swap_bytes(element_bytes, bytes);
+  if (header.big_endian) swap_bytes(bytes, element_bytes);
   return bytes;
 }
 

@@ -14,10 +14,7 @@ namespace pqw {
 bool needs_conversion(const NpyHeader& header);
 
 // Throws kIo when there is not enough memory.
-std::vector<std::byte> allocate_bytes(const Subject& where, std::size_t size);
-
-// Reverses the bytes of every element.
-void swap_bytes(std::size_t element_bytes, std::span<std::byte> data);
+std::vector<std::byte> allocate_bytes(const Subject& subject, std::size_t size);
 
 // Copies elements stored with the first index running fastest into row-major order.
 // REQUIRES: both hold element_count(shape) elements, which is not 0, and do not overlap.
@@ -25,7 +22,7 @@ void fortran_to_row_major(std::span<const std::size_t> shape, std::size_t elemen
                           std::span<const std::byte> from, std::span<std::byte> to);
 
 // The stored bytes, converted as far as needed. REQUIRES: stored.size() == header.data_bytes.
-std::vector<std::byte> convert_npy(const Subject& where, const NpyHeader& header,
+std::vector<std::byte> convert_npy(const Subject& subject, const NpyHeader& header,
                                    std::span<const std::byte> stored);
 
 }  // namespace pqw

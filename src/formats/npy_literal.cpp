@@ -11,7 +11,7 @@ namespace {
 
 class Parser {
  public:
-  Parser(const Subject& where, std::string_view text) : where_(where), text_(text) {}
+  Parser(const Subject& subject, std::string_view text) : subject_(subject), text_(text) {}
 
   NpyLiteral parse() {
     NpyLiteral literal;
@@ -51,7 +51,7 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const std::string& message) const {
-    throw where_.error("the .npy header: {}", message);
+    throw subject_.error("the .npy header: {}", message);
   }
 
   [[noreturn]] void expected(std::string_view what) const {
@@ -149,15 +149,15 @@ class Parser {
     return value;
   }
 
-  const Subject& where_;
+  const Subject& subject_;
   std::string_view text_;
   std::size_t at_ = 0;
 };
 
 }  // namespace
 
-NpyLiteral parse_npy_literal(const Subject& where, std::string_view text) {
-  return Parser(where, text).parse();
+NpyLiteral parse_npy_literal(const Subject& subject, std::string_view text) {
+  return Parser(subject, text).parse();
 }
 
 }  // namespace pqw

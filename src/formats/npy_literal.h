@@ -19,6 +19,6 @@ struct NpyLiteral {
 // Accepts what numpy writes and nothing wider: a dict of exactly those three keys in any order,
 // plain strings, True or False, a tuple of non-negative integers (with the L of Python 2). A
 // structured type (descr is a list or a tuple) is skipped. Errors: kFormat.
-NpyLiteral parse_npy_literal(const Subject& where, std::string_view text);
+NpyLiteral parse_npy_literal(const Subject& subject, std::string_view text);
 
 }  // namespace pqw

@@ -49,20 +49,20 @@ class NpzReader : public BasicReader {
   }
 
   std::vector<std::byte> read(std::size_t index) const override {
-    const Subject where = Subject{file_.path()}.in("tensor", tensors_.at(index).name);
+    const Subject subject = Subject{file_.path()}.in("tensor", tensors_.at(index).name);
     const Member& member = members_[index];
     const std::lock_guard lock(mutex_);
-    const ZipFilePtr input = open_member(where, member.zip_index);
+    const ZipFilePtr input = open_member(subject, member.zip_index);
     std::array<std::byte, kNpyMaxHeaderBytes> header;
-    require_bytes(where, *input, std::span(header).first(member.header.header_bytes));
-    std::vector<std::byte> bytes = allocate_bytes(where, member.header.data_bytes);
-    require_bytes(where, *input, bytes);
+    require_bytes(subject, *input, std::span(header).first(member.header.header_bytes));
+    std::vector<std::byte> bytes = allocate_bytes(subject, member.header.data_bytes);
+    require_bytes(subject, *input, bytes);
     std::array<std::byte, 1> beyond;  // reaching the end makes libzip compare the checksum
-    if (read_bytes(where, *input, beyond) != 0) {
-      throw where.error("the member holds more bytes than it declares");
+    if (read_bytes(subject, *input, beyond) != 0) {
+      throw subject.error("the member holds more bytes than it declares");
     }
     file_.require_unchanged();
-    if (needs_conversion(member.header)) bytes = convert_npy(where, member.header, bytes);
+    if (needs_conversion(member.header)) bytes = convert_npy(subject, member.header, bytes);
     return bytes;
   }
 
@@ -89,58 +89,58 @@ class NpzReader : public BasicReader {
   }
 
   void add_member(zip_uint64_t zip_index, const std::string& name, const zip_stat_t& stat) {
-    const Subject where = Subject{file_.path()}.in("tensor", name);
-    check_stat(where, stat);
+    const Subject subject = Subject{file_.path()}.in("tensor", name);
+    check_stat(subject, stat);
     std::vector<std::byte> prefix(std::min<std::uint64_t>(stat.size, kNpyMaxHeaderBytes));
-    const ZipFilePtr input = open_member(where, zip_index);
-    require_bytes(where, *input, prefix);
-    auto header = parse_npy_header(where, name, prefix, stat.size, skipped_);
+    const ZipFilePtr input = open_member(subject, zip_index);
+    require_bytes(subject, *input, prefix);
+    auto header = parse_npy_header(subject, name, prefix, stat.size, skipped_);
     if (!header) return;
     tensors_.push_back(header->info);
     members_.push_back({zip_index, std::move(*header)});
   }
 
-  void check_stat(const Subject& where, const zip_stat_t& stat) {
+  void check_stat(const Subject& subject, const zip_stat_t& stat) {
     if (stat.encryption_method != ZIP_EM_NONE) {
-      throw where.error(ErrorCode::kUnsupported, "the member is encrypted");
+      throw subject.error(ErrorCode::kUnsupported, "the member is encrypted");
     }
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-      throw where.error(ErrorCode::kUnsupported,
-                        "zip compression method {}, known are stored (0) and deflated (8)",
-                        stat.comp_method);
+      throw subject.error(ErrorCode::kUnsupported,
+                          "zip compression method {}, known are stored (0) and deflated (8)",
+                          stat.comp_method);
     }
     if (stat.comp_method == ZIP_CM_STORE && stat.comp_size != stat.size) {
-      throw where.error("the member is stored in {} bytes, but declares {}", stat.comp_size,
-                        stat.size);
+      throw subject.error("the member is stored in {} bytes, but declares {}", stat.comp_size,
+                          stat.size);
     }
     if (stat.size / kMaxRatio > stat.comp_size) {
-      throw where.error("the member declares {} bytes, {} deflated bytes cannot hold as many",
-                        stat.size, stat.comp_size);
+      throw subject.error("the member declares {} bytes, {} deflated bytes cannot hold as many",
+                          stat.size, stat.comp_size);
     }
     if (!expansion_.take(stat.size)) {
-      throw where.error(
+      throw subject.error(
           "the member declares {} bytes; all members of a file of {} bytes may "
           "unpack to {} times that",
           stat.size, file_.size(), kMaxExpansion);
     }
   }
 
-  ZipFilePtr open_member(const Subject& where, zip_uint64_t zip_index) const {
+  ZipFilePtr open_member(const Subject& subject, zip_uint64_t zip_index) const {
     ZipFilePtr input(zip_fopen_index(zip_.get(), zip_index, 0));
     if (!input) {
-      throw where.error("the member is unreadable: {}", zip_strerror(zip_.get()));
+      throw subject.error("the member is unreadable: {}", zip_strerror(zip_.get()));
     }
     return input;
   }
 
   // Fills `bytes` unless the member ends; returns how many were read.
-  static std::size_t read_bytes(const Subject& where, zip_file_t& input,
+  static std::size_t read_bytes(const Subject& subject, zip_file_t& input,
                                 std::span<std::byte> bytes) {
     std::size_t n = 0;
     while (n < bytes.size()) {
       const zip_int64_t more = zip_fread(&input, bytes.data() + n, bytes.size() - n);
       if (more < 0) {
-        throw where.error("the member is broken: {}", zip_file_strerror(&input));
+        throw subject.error("the member is broken: {}", zip_file_strerror(&input));
       }
       if (more == 0) break;
       n += static_cast<std::size_t>(more);
@@ -148,9 +148,9 @@ class NpzReader : public BasicReader {
     return n;
   }
 
-  static void require_bytes(const Subject& where, zip_file_t& input, std::span<std::byte> bytes) {
-    if (read_bytes(where, input, bytes) != bytes.size()) {
-      throw where.error("the member holds fewer bytes than it declares");
+  static void require_bytes(const Subject& subject, zip_file_t& input, std::span<std::byte> bytes) {
+    if (read_bytes(subject, input, bytes) != bytes.size()) {
+      throw subject.error("the member holds fewer bytes than it declares");
     }
   }
 

@@ -17,19 +17,19 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 65535;  // u16 in the zip format
 
-std::string member_name(const Subject& where, const std::string& tensor) {
+std::string member_name(const Subject& subject, const std::string& tensor) {
   const auto is_control = [](char c) {  // libzip takes them for code page 437
     return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
   };
-  if (!is_utf8(tensor)) throw where.error(ErrorCode::kUnsupported, "the name is not UTF-8");
+  if (!is_utf8(tensor)) throw subject.error(ErrorCode::kUnsupported, "the name is not UTF-8");
   if (std::any_of(tensor.begin(), tensor.end(), is_control)) {
-    throw where.error(ErrorCode::kUnsupported,
-                      "a .npz file cannot hold control characters in names");
+    throw subject.error(ErrorCode::kUnsupported,
+                        "a .npz file cannot hold control characters in names");
   }
   std::string name = tensor + ".npy";
   if (name.size() > kMaxNameBytes) {
-    throw where.error(ErrorCode::kUnsupported, "a name of {} bytes, a .npz file allows {}",
-                      tensor.size(), kMaxNameBytes - 4);
+    throw subject.error(ErrorCode::kUnsupported, "a name of {} bytes, a .npz file allows {}",
+                        tensor.size(), kMaxNameBytes - 4);
   }
   return name;
 }
@@ -43,9 +43,9 @@ class NpzWriter : public WeightWriter {
         target_(path, options),
         spool_(std::in_place, path + ".spool", WriteOptions{.overwrite = true}) {
     for (const TensorInfo& info : order_.tensors()) {
-      const Subject where = Subject{target_.path()}.in("tensor", info.name);
-      names_.push_back(member_name(where, info.name));
-      headers_.push_back(format_npy_header(where, info));
+      const Subject subject = Subject{target_.path()}.in("tensor", info.name);
+      names_.push_back(member_name(subject, info.name));
+      headers_.push_back(format_npy_header(subject, info));
     }
   }
 

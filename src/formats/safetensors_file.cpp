@@ -10,7 +10,7 @@
 
 #include "core/subject.h"
 #include "formats/basic_reader.h"
-#include "formats/little_endian.h"
+#include "formats/byte_order.h"
 #include "formats/safetensors_header.h"
 #include "formats/write_order.h"
 #include "pqw/io/atomic_file.h"
@@ -45,19 +45,19 @@ class SafetensorsReader : public BasicReader {
 
  private:
   std::vector<std::byte> read_header() const {
-    const Subject where{file_.path()};
+    const Subject subject{file_.path()};
     if (file_.size() < kPrefixBytes) {
-      throw where.error("{} bytes, a safetensors file starts with 8 bytes of header length",
-                        file_.size());
+      throw subject.error("{} bytes, a safetensors file starts with 8 bytes of header length",
+                          file_.size());
     }
     const auto length = load_little_endian<std::uint64_t>(file_.read(0, kPrefixBytes));
     if (length > kSafetensorsMaxHeaderBytes) {
-      throw where.error("header of {} bytes, safetensors allows {}", length,
-                        kSafetensorsMaxHeaderBytes);
+      throw subject.error("header of {} bytes, safetensors allows {}", length,
+                          kSafetensorsMaxHeaderBytes);
     }
     if (length > file_.size() - kPrefixBytes) {
-      throw where.error("header of {} bytes, the file has {} after its length", length,
-                        file_.size() - kPrefixBytes);
+      throw subject.error("header of {} bytes, the file has {} after its length", length,
+                          file_.size() - kPrefixBytes);
     }
     return file_.read(kPrefixBytes, length);
   }

@@ -6,7 +6,7 @@
 
 #include "core/subject.h"
 #include "core/utf8.h"
-#include "formats/little_endian.h"
+#include "formats/byte_order.h"
 #include "formats/safetensors_header.h"
 
 namespace pqw {
@@ -29,12 +29,12 @@ std::string format_metadata(const std::string& path, const Metadata& metadata) {
 }
 
 std::string format_entry(const std::string& path, const SafetensorsEntry& entry) {
-  const auto where = [&] {
+  const auto subject = [&] {
     return Subject{path, ErrorCode::kUnsupported}.in("tensor", entry.info.name);
   };
-  if (!is_utf8(entry.info.name)) throw where().error("the name is not UTF-8");
+  if (!is_utf8(entry.info.name)) throw subject().error("the name is not UTF-8");
   if (entry.info.name == kSafetensorsMetadataKey) {
-    throw where().error("safetensors reserves the name");
+    throw subject().error("safetensors reserves the name");
   }
   assert(is_dtype_name(dtype_name(entry.info)));
   return fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",

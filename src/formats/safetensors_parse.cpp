@@ -229,14 +229,14 @@ void sort_and_check_ranges(const std::string& path, std::size_t data_bytes,
   });
   std::size_t covered = 0;
   for (const SafetensorsEntry& entry : entries) {
-    const auto where = [&] { return Subject{path}.in("tensor", entry.info.name); };
+    const auto subject = [&] { return Subject{path}.in("tensor", entry.info.name); };
     if (entry.begin != covered) {
-      throw where().error("data starts at {}, expected {} (the tensors {})", entry.begin, covered,
-                          entry.begin < covered ? "overlap" : "leave a hole");
+      throw subject().error("data starts at {}, expected {} (the tensors {})", entry.begin, covered,
+                            entry.begin < covered ? "overlap" : "leave a hole");
     }
     if (entry.end > data_bytes) {
-      throw where().error("data ends at {}, the file holds {} bytes of data", entry.end,
-                          data_bytes);
+      throw subject().error("data ends at {}, the file holds {} bytes of data", entry.end,
+                            data_bytes);
     }
     covered = entry.end;
   }

@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "formats/byte_order.h"
+
 namespace pqw {
 namespace {
 
@@ -41,7 +43,7 @@ TEST(NpyLayout, FortranOrderBecomesRowMajorForEveryShape) {
 
 TEST(NpyLayout, BytesOfEveryElementAreReversed) {
   std::vector<std::byte> data{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
-  swap_bytes(2, data);
+  swap_bytes(data, 2);
   EXPECT_EQ(data, (std::vector{std::byte{2}, std::byte{1}, std::byte{4}, std::byte{3}}));
 }
 

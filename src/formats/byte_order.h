@@ -1,6 +1,7 @@
-// Unsigned numbers in little-endian bytes.
+// The order of the bytes of numbers.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,6 +23,13 @@ template <class T>
 void store_little_endian(T value, std::span<std::byte> bytes) {
   for (std::size_t i = 0; i < sizeof(T); ++i) {
     bytes[i] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i));
+  }
+}
+
+// Reverses the bytes of every element. REQUIRES: whole elements.
+inline void swap_bytes(std::span<std::byte> bytes, std::size_t element_bytes) {
+  for (; !bytes.empty(); bytes = bytes.subspan(element_bytes)) {
+    std::ranges::reverse(bytes.first(element_bytes));
   }
 }
 
