@@ -121,7 +121,7 @@ class DirectBackend : public Backend {
       const auto name = name_from_link(tensor.name);
       if (!name) throw subject.error("link '{}' is not a valid tensor name", shown(tensor.name));
       const Subject of_tensor = subject_.in("tensor", *name);
-      if (!names.insert(*name).second) throw of_tensor.error("is there twice");
+      if (!names.insert(*name).second) throw of_tensor.error("occurs twice");
       TensorHead head = read_head(file_.id(), tensor, *name, file_bytes_, of_tensor);
       data_bytes += head.entry.data_bytes;
       if (data_bytes > file_bytes_) throw of_tensor.error("its data overlaps that of others");

@@ -110,8 +110,8 @@ void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::siz
   for (const h5::Link& link :
        h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, subject)) {
     const Subject section = subject.in("section", link.name);
-    if (!is_identifier(link.name)) throw section.error("which is not a valid section name");
-    if (!names.insert(link.name).second) throw section.error("is there twice");
+    if (!is_identifier(link.name)) throw section.error("not a valid section name");
+    if (!names.insert(link.name).second) throw section.error("occurs twice");
     const h5::Object object = open_only_name(file, link, section);
     if (object.kind == h5::ObjectKind::kGroup) {
       head.parts.push_back(read_group(file, object.handle.id(), file_bytes, depth + 1, section));
