@@ -1,13 +1,11 @@
 // A file whose int8 weights appear as the floats that they stand for.
 #include "pipeline/adopting_reader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "core/subject.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/error.h"
 #include "pqw/core/text.h"
 #include "pqw/pipeline/source.h"
 
@@ -44,8 +42,8 @@ std::vector<std::int8_t> zero_points(DType dtype, std::span<const std::byte> byt
   std::vector<std::int8_t> result;
   for (const std::int64_t value : integers(dtype, bytes)) {
     if (value < -128 || value > 127) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("zero point {}, expected -128 to 127", value));
+      throw Subject{}.error(ErrorCode::kInvalidArgument, "zero point {}, expected -128 to 127",
+                            value);
     }
     result.push_back(static_cast<std::int8_t>(value));
   }
@@ -113,9 +111,10 @@ std::optional<Int8Weight> AdoptingReader::adopted(std::size_t index) const {
                                info.dtype);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
-    throw Error(error.code(),
-                fmt::format("{}: {} with the scales '{}': {}", path_, quoted("tensor", info.name),
-                            printable(infos[reference->scale].name), error.what()));
+    throw Subject{path_}
+        .in("tensor", info.name)
+        .in("scales", infos[reference->scale].name)
+        .error(error.code(), "{}", error.what());
   }
 }
 

@@ -1,17 +1,15 @@
 // Measuring and checking whole files.
 #include "pqw/pipeline/evaluate.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <map>
 
 #include "core/parallel.h"
+#include "core/subject.h"
 #include "pipeline/adopting_reader.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/error.h"
 #include "pqw/pipeline/source.h"
 
 namespace pqw {
@@ -67,8 +65,9 @@ void require_same_names(const std::string& path_a, const std::map<std::string, s
                         const std::string& path_b, const std::map<std::string, std::size_t>& b) {
   for (const auto& [name, index] : a) {
     if (b.contains(name)) continue;
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("tensor '{}' is in {} but not in {}", name, path_a, path_b));
+    throw Subject{}
+        .in("tensor", name)
+        .error(ErrorCode::kInvalidArgument, "is in {} but not in {}", path_a, path_b);
   }
 }
 
@@ -98,10 +97,11 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
     return;
   }
   if (!is_compressible(original_info.dtype) || !is_compressible(report.info.dtype)) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("tensor '{}': {} and {} data differ, and eval measures only float types",
-                    original_info.name, dtype_name(original_info), dtype_name(report.info)));
+    throw Subject{}
+        .in("tensor", original_info.name)
+        .error(ErrorCode::kInvalidArgument,
+               "{} and {} data differ, and eval measures only float types",
+               dtype_name(original_info), dtype_name(report.info));
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
   if (!from_archive) report.codec = "decoded";
@@ -137,10 +137,10 @@ Report evaluate(const std::string& original, const std::string& compressed,
     const std::size_t j = source_index.at(tensor.info.name);
     const TensorInfo& info = source->tensors()[j];
     if (info.shape != tensor.info.shape) {
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          fmt::format("tensor '{}': shape {} in {}, {} in {}", info.name, to_string(info.shape),
-                      original, to_string(tensor.info.shape), compressed));
+      throw Subject{}
+          .in("tensor", info.name)
+          .error(ErrorCode::kInvalidArgument, "shape {} in {}, {} in {}", to_string(info.shape),
+                 original, to_string(tensor.info.shape), compressed);
     }
     compare(info, source->read(j), decoded->read(i), from_archive, tensor);
   }

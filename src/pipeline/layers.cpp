@@ -1,11 +1,9 @@
 // Layers made of the tensors of an archive.
 #include "pqw/pipeline/layers.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 #include "pqw/pipeline/source.h"
 
 namespace pqw {
@@ -21,10 +19,8 @@ auto load_layer(const ArchiveReader& archive, const std::string& weight, const s
   try {
     return make(std::move(loaded), std::move(bias_values));
   } catch (const Error& error) {
-    const std::string names = bias.empty()
-                                  ? fmt::format("tensor '{}'", weight)
-                                  : fmt::format("tensor '{}' with bias '{}'", weight, bias);
-    throw Error(error.code(), fmt::format("{}: {}: {}", archive.path(), names, error.what()));
+    const Subject layer = Subject{archive.path()}.in("tensor", weight);
+    throw(bias.empty() ? layer : layer.in("bias", bias)).error(error.code(), "{}", error.what());
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include <re2/re2.h>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 #include "pqw/core/text.h"
 
 namespace pqw {
@@ -16,10 +16,9 @@ struct NamePattern::Impl {
 NamePattern::NamePattern(const std::string& pattern)
     : text_(pattern), impl_(std::make_unique<Impl>(pattern)) {
   if (impl_->expression.ok()) return;
-  constexpr std::size_t kMaxShown = 200;
-  throw Error(ErrorCode::kInvalidArgument,
-              quoted("pattern", pattern) + ": " +
-                  printable(impl_->expression.error().substr(0, kMaxShown)));
+  throw Subject{}
+      .in("pattern", pattern)
+      .error(ErrorCode::kInvalidArgument, "{}", shown(impl_->expression.error()));
 }
 
 NamePattern::~NamePattern() = default;

@@ -1,11 +1,8 @@
 // Choosing tensors by name.
 #include "pqw/pipeline/select.h"
 
-#include <fmt/format.h>
-
+#include "core/subject.h"
 #include "pipeline/name_pattern.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 
@@ -18,10 +15,9 @@ std::vector<std::size_t> select_tensors(const std::string& path,
     if (filter.matches(tensors[i].name)) indices.push_back(i);
   }
   if (indices.empty()) {
-    throw Error(ErrorCode::kNotFound,
-                tensors.empty()
-                    ? fmt::format("{}: holds no tensor", path)
-                    : fmt::format("{}: {} matches no tensor", path, quoted("pattern", pattern)));
+    const Subject file{path, ErrorCode::kNotFound};
+    if (tensors.empty()) throw file.error("holds no tensor");
+    throw file.error("pattern '{}' matches no tensor", shown(pattern));
   }
   return indices;
 }

@@ -45,9 +45,8 @@ class DecodedArchive : public WeightReader {
   std::vector<Skipped> skipped_;
 };
 
-[[noreturn]] void fail(const ArchiveReader& archive, const std::string& tensor, ErrorCode code,
-                       const std::string& what) {
-  throw Error(code, archive.path() + ": " + quoted("tensor", tensor) + ": " + what);
+Subject subject_of(const ArchiveReader& archive, const std::string& tensor) {
+  return Subject{archive.path(), ErrorCode::kCorrupt}.in("tensor", tensor);
 }
 
 // Where a tensor is said to have its factors.
@@ -55,9 +54,11 @@ TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& ten
                             const std::string& owner) {
   const auto index = archive.find(owner);
   if (!index || archive.entries()[*index].codec != TensorizedWeight::kCodec) {
-    fail(archive, tensor, ErrorCode::kCorrupt,
-         "it is said to share the factors of '" + owner +
-             "', which is not a tensorized weight of this archive");
+    throw subject_of(archive, tensor)
+        .error(
+            "it is said to share the factors of '{}', which is not a tensorized weight of this "
+            "archive",
+            shown(owner));
   }
   return tensorized_from_record(archive.read(*index));
 }
@@ -66,7 +67,8 @@ TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& ten
 std::size_t index_of(const ArchiveReader& archive, const std::string& name) {
   const auto index = archive.find(name);
   if (!index) {
-    throw Error(ErrorCode::kNotFound, archive.path() + ": no tensor is named '" + name + "'");
+    throw Subject{archive.path()}.error(ErrorCode::kNotFound, "no tensor is named '{}'",
+                                        shown(name));
   }
   return stored_index(archive, *index);
 }
@@ -105,16 +107,16 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   const auto found = archive.find(name);
   const std::string subject = "is said to equal " + quoted("tensor", name);
   if (!found) {
-    fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is missing");
+    throw subject_of(archive, entry.info.name).error("{}, which is missing", subject);
   }
   if (archive.entries()[*found].codec == kAliasCodec) {
-    fail(archive, entry.info.name, ErrorCode::kCorrupt, subject + ", which is an alias itself");
+    throw subject_of(archive, entry.info.name).error("{}, which is an alias itself", subject);
   }
   TensorInfo target = original_info(archive, *found);
   target.name = entry.info.name;
   if (target != original_info(archive, index)) {
-    fail(archive, entry.info.name, ErrorCode::kCorrupt,
-         subject + ", which has another type or shape");
+    throw subject_of(archive, entry.info.name)
+        .error("{}, which has another type or shape", subject);
   }
   return *found;
 }
@@ -143,8 +145,9 @@ Weight load_weight(const ArchiveReader& archive, const std::string& name) {
   if (!is_exact(archive, index)) return read_compressed(archive, index);
   const TensorInfo info = original_info(archive, index);
   if (!is_basic(info.dtype)) {
-    fail(archive, name, ErrorCode::kInvalidArgument,
-         "type " + std::string(dtype_name(info)) + " is not supported in computations");
+    throw subject_of(archive, name)
+        .error(ErrorCode::kInvalidArgument, "type {} is not supported in computations",
+               dtype_name(info));
   }
   return PlainWeight{info.shape, info.dtype, archive.read_plain(index)};
 }
@@ -153,8 +156,8 @@ std::vector<float> load_floats(const ArchiveReader& archive, const std::string& 
   const std::size_t index = index_of(archive, name);
   const TensorInfo info = original_info(archive, index);
   if (!is_compressible(info.dtype)) {
-    fail(archive, name, ErrorCode::kInvalidArgument,
-         "type " + std::string(dtype_name(info)) + " is not a float type");
+    throw subject_of(archive, name)
+        .error(ErrorCode::kInvalidArgument, "type {} is not a float type", dtype_name(info));
   }
   std::vector<float> values(element_count(info.shape));
   if (is_exact(archive, index)) {

@@ -2,12 +2,10 @@
 // outputs.
 #include "serve/convolution.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "codecs/product/overflow.h"
-#include "pqw/core/error.h"
+#include "core/subject.h"
 #include "serve/direct_convolution.h"
 #include "serve/layer_checks.h"
 #include "serve/patches.h"
@@ -22,9 +20,9 @@ std::size_t output_size(const char* layer, std::size_t input, std::size_t kernel
                         std::size_t stride, std::size_t padding, std::size_t dilation) {
   const std::size_t reach = dilation * (kernel - 1) + 1;
   if (input + 2 * padding < reach) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: kernel reaches over {} pixels, the padded input has {}", layer,
-                            reach, input + 2 * padding));
+    throw Subject{}.error(ErrorCode::kInvalidArgument,
+                          "{}: kernel reaches over {} pixels, the padded input has {}", layer,
+                          reach, input + 2 * padding);
   }
   return (input + 2 * padding - reach) / stride + 1;
 }
@@ -37,10 +35,10 @@ void require_options(const char* layer, const Shape& shape, const Conv2dOptions&
       shape[0] % options.groups == 0 && positive(kernel_of(shape))) {
     return;
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{} {}: stride, dilation, groups and kernel must be positive and groups "
-                          "({}) divide the outputs",
-                          layer, to_string(shape), options.groups));
+  throw Subject{}.error(ErrorCode::kInvalidArgument,
+                        "{} {}: stride, dilation, groups and kernel must be positive and groups "
+                        "({}) divide the outputs",
+                        layer, to_string(shape), options.groups);
 }
 
 }  // namespace
@@ -62,9 +60,8 @@ Convolution::Convolution(const char* layer, Weight weight, std::vector<float> bi
 
 ImageShape Convolution::output_shape(const ImageShape& input) const {
   if (input.channels != shape_[1] * options_.groups) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{} {}: input of {} channels, expected {}", layer_, to_string(shape_),
-                            input.channels, shape_[1] * options_.groups));
+    throw Subject{}.error(ErrorCode::kInvalidArgument, "{} {}: input of {} channels, expected {}",
+                          layer_, to_string(shape_), input.channels, shape_[1] * options_.groups);
   }
   const Size2d kernel = kernel_of(shape_);
   return {input.batch, shape_[0],
@@ -82,10 +79,9 @@ void Convolution::forward(std::span<const float> x, const ImageShape& shape,
                           std::span<float> y) const {
   const ConvGeometry geometry = make_geometry(shape);
   if (x.size() != shape.size() || y.size() != geometry.output.size()) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("{} {}: x has {} elements, expected {}; y has {}, expected {}", layer_,
-                    to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size()));
+    throw Subject{}.error(
+        ErrorCode::kInvalidArgument, "{} {}: x has {} elements, expected {}; y has {}, expected {}",
+        layer_, to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size());
   }
   if (product_) return forward_patches(geometry, x.data(), y.data());
   const ConstMatrix weight(decoded_.data(), shape_[0], geometry.patch_size());

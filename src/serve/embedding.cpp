@@ -1,10 +1,8 @@
 // Embedding tables.
 #include "pqw/serve/embedding.h"
 
-#include <fmt/format.h>
-
 #include "core/parallel.h"
-#include "pqw/core/error.h"
+#include "core/subject.h"
 #include "serve/layer_checks.h"
 
 namespace pqw {
@@ -16,15 +14,15 @@ Embedding::Embedding(Weight weight) {
 
 void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out) const {
   if (out.rows() != indices.size() || out.cols() != dim()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("Embedding of dimension {}: {} indices, out is [{}, {}]", dim(),
-                            indices.size(), out.rows(), out.cols()));
+    throw Subject{}.error(ErrorCode::kInvalidArgument,
+                          "Embedding of dimension {}: {} indices, out is [{}, {}]", dim(),
+                          indices.size(), out.rows(), out.cols());
   }
   for (const std::int64_t index : indices) {
     if (index < 0 || static_cast<std::uint64_t>(index) >= num_embeddings()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("Embedding of {} vectors: index {} is out of range", num_embeddings(),
-                              index));
+      throw Subject{}.error(ErrorCode::kInvalidArgument,
+                            "Embedding of {} vectors: index {} is out of range", num_embeddings(),
+                            index);
     }
   }
   Workers(indices.size() * dim(), 4).for_each(indices.size(), [&](std::size_t i) {

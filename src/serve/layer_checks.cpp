@@ -1,9 +1,7 @@
 // Checks that the layers share.
 #include "serve/layer_checks.h"
 
-#include <fmt/format.h>
-
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 
@@ -11,13 +9,13 @@ void require_layer(const char* layer, const Weight& weight, std::size_t rank,
                    std::span<const float> bias) {
   const Shape& shape = shape_of(weight);
   if (shape.size() != rank) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: weight of shape {}, expected rank {}",
-                                                         layer, to_string(shape), rank));
+    throw Subject{}.error(ErrorCode::kInvalidArgument, "{}: weight of shape {}, expected rank {}",
+                          layer, to_string(shape), rank);
   }
   if (!bias.empty() && bias.size() != shape[0]) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("{}: bias of {} elements, expected {} or none", layer, bias.size(), shape[0]));
+    throw Subject{}.error(ErrorCode::kInvalidArgument,
+                          "{}: bias of {} elements, expected {} or none", layer, bias.size(),
+                          shape[0]);
   }
 }
 

@@ -1,9 +1,7 @@
 // Fully connected layers.
 #include "pqw/serve/linear.h"
 
-#include <fmt/format.h>
-
-#include "pqw/core/error.h"
+#include "core/subject.h"
 #include "serve/layer_checks.h"
 
 namespace pqw {
@@ -14,11 +12,11 @@ Linear::Linear(Weight weight, std::vector<float> bias, const ServeOptions& serve
 
 void Linear::forward(ConstMatrix x, MutableMatrix y) const {
   if (x.cols() != in_features() || y.cols() != out_features() || x.rows() != y.rows()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("Linear [{}, {}]: x is [{}, {}], y is [{}, {}]; expected [batch, {}] "
-                            "and [batch, {}]",
-                            out_features(), in_features(), x.rows(), x.cols(), y.rows(), y.cols(),
-                            in_features(), out_features()));
+    throw Subject{}.error(
+        ErrorCode::kInvalidArgument,
+        "Linear [{}, {}]: x is [{}, {}], y is [{}, {}]; expected [batch, {}] and [batch, {}]",
+        out_features(), in_features(), x.rows(), x.cols(), y.rows(), y.cols(), in_features(),
+        out_features());
   }
   product_->multiply_rows(0, x, y);
   if (bias_.empty()) return;

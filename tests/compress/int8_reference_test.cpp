@@ -177,7 +177,7 @@ TEST_F(AdoptTest, AScaleOrZeroPointThatCannotBeNamesFileAndTensors) {
     }
     return std::string();
   };
-  const std::string subject = input_ + ": tensor 'fc.weight' with the scales 'fc.scale': ";
+  const std::string subject = input_ + ": tensor 'fc.weight': scales 'fc.scale': ";
   write({0, 1, 2, 3}, {0.5, 0, 1, 2});
   EXPECT_EQ(message(), subject + "int8 reference: scale 0, expected a finite number above 0");
   write({0, 1, 2, 3}, {0.5, -1e-9, 1, 2});
