@@ -1,9 +1,10 @@
-// Reading archives.
+// Recognising, verifying and reading archives.
 #include <algorithm>
 #include <cassert>
 #include <map>
 
 #include "archive/backend.h"
+#include "archive/digest.h"
 #include "archive/layout.h"
 #include "archive/user_block.h"
 #include "core/subject.h"
@@ -11,23 +12,43 @@
 
 namespace pqw {
 
+namespace {
+
+// The first block of an archive, which says how long the file is.
+archive::UserBlock read_block(const InputFile& file) {
+  const auto block = archive::parse(file.read_start(archive::kUserBlockBytes), file.path());
+  if (block.file_bytes == file.size()) return block;
+  throw Subject{file.path(), ErrorCode::kCorrupt}.error("{} bytes long, its first block says {}",
+                                                        file.size(), block.file_bytes);
+}
+
+}  // namespace
+
 InputFile archive::open_checked(const std::string& path) {
   // HDF5's signature, then the version of its superblock. Only version 3 has checksums in all of
   // its metadata and a mark on files that were not closed.
   constexpr std::string_view kSuperblock = "\x89HDF\r\n\x1a\n\x03";
-  const Subject subject{path, ErrorCode::kCorrupt};
   InputFile file(path);
+  (void)read_block(file);
   const auto start = file.read_start(kUserBlockBytes + kSuperblock.size());
-  const UserBlock block = parse(start, path);
-  if (block.file_bytes != file.size()) {
-    throw subject.error("{} bytes long, its first block says {}", file.size(), block.file_bytes);
+  if (!std::ranges::equal(std::span(start).subspan(kUserBlockBytes),
+                          std::as_bytes(std::span(kSuperblock)))) {
+    throw Subject{path, ErrorCode::kCorrupt}.error("no HDF5 superblock of version 3 at byte 512");
   }
-  const auto superblock = std::span(start).subspan(kUserBlockBytes);
-  const bool same = superblock.size() == kSuperblock.size() &&
-                    std::equal(kSuperblock.begin(), kSuperblock.end(), superblock.begin(),
-                               [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
-  if (!same) throw subject.error("no HDF5 superblock of version 3 at byte 512");
   return file;
+}
+
+bool is_archive(const std::string& path) {
+  return archive::has_magic(InputFile(path).read_start(archive::kUserBlockBytes));
+}
+
+void verify_digest(const std::string& path) {
+  const InputFile file(path);
+  const archive::UserBlock block = read_block(file);
+  const std::string found = archive::to_hex(archive::sha256_from(file, archive::kUserBlockBytes));
+  if (found == block.sha256) return;
+  throw Subject{path, ErrorCode::kCorrupt}.error(
+      "its bytes have the SHA-256 {}, its first block says {}", found, block.sha256);
 }
 
 struct ArchiveReader::Impl {

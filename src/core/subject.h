@@ -36,6 +36,9 @@ struct Subject {
     return error_with(other, fmt::format(what, std::forward<Args>(args)...));
   }
 
+  // A failed system call: "cannot ACTION: REASON", by errno. kNotFound for ENOENT, else kIo.
+  Error system_error(std::string_view action) const;
+
  private:
   Error error_with(ErrorCode used, const std::string& what) const;
 };

@@ -7,7 +7,6 @@
 
 #include "core/subject.h"
 #include "formats/zip_archive.h"
-#include "io/system_error.h"
 
 namespace pqw {
 
@@ -30,7 +29,7 @@ bool is_zip(const InputFile& file) {
 
 ZipPtr open_zip(const InputFile& file) {
   std::FILE* stream = stream_of(file);
-  if (stream == nullptr) throw system_error(file.path(), "open once more");
+  if (stream == nullptr) throw Subject{file.path()}.system_error("open once more");
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* source = zip_source_filep_create(stream, 0, 0, &error);

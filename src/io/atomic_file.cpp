@@ -14,7 +14,6 @@
 #include "core/subject.h"
 #include "io/locked_temporary.h"
 #include "io/output_names.h"
-#include "io/system_error.h"
 
 namespace pqw {
 namespace {
@@ -25,7 +24,8 @@ std::string find_target(const std::string& path, const WriteOptions& options) {
   struct stat status;
   if (::lstat(path.c_str(), &status) != 0) return path;
   const bool is_link = S_ISLNK(status.st_mode);
-  if (is_link && ::stat(path.c_str(), &status) != 0) throw system_error(path, "follow the link");
+  if (is_link && ::stat(path.c_str(), &status) != 0)
+    throw Subject{path}.system_error("follow the link");
   if (S_ISDIR(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "is a folder");
   if (!S_ISREG(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "not a regular file");
   if (!options.overwrite) {
@@ -33,7 +33,7 @@ std::string find_target(const std::string& path, const WriteOptions& options) {
   }
   if (!is_link) return path;
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
-  if (!real) throw system_error(path, "follow the link");
+  if (!real) throw Subject{path}.system_error("follow the link");
   return real.get();
 }
 
@@ -111,7 +111,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) throw system_error(path_, "write");
+    if (n <= 0) throw Subject{path_}.system_error("write");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
 }
@@ -120,7 +120,7 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
   while (!bytes.empty()) {
     const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) throw system_error(path_, "write");
+    if (n <= 0) throw Subject{path_}.system_error("write");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -136,13 +136,13 @@ bool AtomicFile::rename_to_target() {
 }
 
 void AtomicFile::commit() {
-  if (::fsync(fd_) != 0) throw system_error(path_, "sync");
+  if (::fsync(fd_) != 0) throw Subject{path_}.system_error("sync");
   const Folder folder(target_);
   if (!rename_to_target()) {
     if (errno == EEXIST) {
       throw Subject{path_}.error(ErrorCode::kExists, "was created by somebody else meanwhile");
     }
-    throw system_error(path_, "rename the temporary file to it");
+    throw Subject{path_}.system_error("rename the temporary file to it");
   }
   // Nor may the destructor remove it, which -1 tells.
   ::close(std::exchange(fd_, -1));
@@ -150,7 +150,7 @@ void AtomicFile::commit() {
   if (errno == 0) return;
   throw Subject{}.error(ErrorCode::kUnsynced,
                         "{}; it is complete, but a power failure may undo that",
-                        system_error(path_, "sync its folder").what());
+                        Subject{path_}.system_error("sync its folder").what());
 }
 
 }  // namespace pqw

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "core/subject.h"
-#include "io/system_error.h"
 
 namespace pqw {
 namespace {
@@ -20,7 +19,7 @@ namespace {
 void require_regular_file(const std::string& path) {
   if (path.empty()) throw Error(ErrorCode::kNotFound, "the name of the input is empty");
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) throw system_error(path, "open");
+  if (::stat(path.c_str(), &status) != 0) throw Subject{path}.system_error("open");
   if (S_ISDIR(status.st_mode)) {
     throw Subject{path}.error("a folder, not a regular file; name a file in it");
   }
@@ -32,7 +31,7 @@ void require_regular_file(const std::string& path) {
 InputFile::InputFile(const std::string& path) : path_(path) {
   require_regular_file(path);
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) throw system_error(path, "open");
+  if (descriptor_ < 0) throw Subject{path}.system_error("open");
   struct stat status;
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);
@@ -58,7 +57,7 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const 
   while (!bytes.empty()) {
     const ssize_t n = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw system_error(path_, "read");
+    if (n < 0) throw Subject{path_}.system_error("read");
     if (n == 0) {
       throw Subject{path_}.error(
           ErrorCode::kIo, "ends at byte {} of {}: it was cut while it was read", offset, size_);
@@ -89,7 +88,7 @@ bool InputFile::starts_with(std::string_view bytes) const {
 
 void InputFile::require_unchanged() const {
   struct stat status;
-  if (::fstat(descriptor_, &status) != 0) throw system_error(path_, "look at");
+  if (::fstat(descriptor_, &status) != 0) throw Subject{path_}.system_error("look at");
   const bool same = static_cast<std::uint64_t>(status.st_size) == size_ &&
                     status.st_mtim.tv_sec == changed_seconds_ &&
                     status.st_mtim.tv_nsec == changed_nanoseconds_;

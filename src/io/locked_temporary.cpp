@@ -13,7 +13,6 @@
 #include <cstring>
 
 #include "core/subject.h"
-#include "io/system_error.h"
 #include "pqw/io/atomic_file.h"
 
 namespace pqw {
@@ -65,7 +64,7 @@ bool names(const std::string& path, int fd) {
 void remove_stale(const std::string& temporary, const std::string& path) {
   const int fd = ::open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return;
-  if (fd < 0) throw system_error(temporary, "open what an earlier writer left");
+  if (fd < 0) throw Subject{temporary}.system_error("open what an earlier writer left");
   const Lock state = lock(fd);
   if (state == Lock::kOurs && names(temporary, fd)) ::unlink(temporary.c_str());
   ::close(fd);
@@ -100,7 +99,8 @@ int create_locked(const std::string& temporary, const std::string& path) {
     if (fd < 0 && errno == ENOENT) {
       throw Subject{path}.error(ErrorCode::kNotFound, "its folder does not exist");
     }
-    if (fd < 0 && errno != EEXIST) throw system_error(path, "create a temporary file beside it");
+    if (fd < 0 && errno != EEXIST)
+      throw Subject{path}.system_error("create a temporary file beside it");
     if (fd >= 0) {
       const Lock state = lock(fd);
       // Between the two calls another writer may have taken the file for a dead one's.

@@ -57,7 +57,7 @@ bool is_accepted(std::uint64_t dtype, const std::vector<std::uint64_t>& shape) {
   for (const std::uint64_t dim : shape) out.number(dim);
   const auto bytes = out.take();
   try {
-    WireReader(bytes).tensor();
+    WireReader(bytes, Subject{"f", ErrorCode::kCorrupt}).tensor();
     return true;
   } catch (const Error&) {
     return false;
