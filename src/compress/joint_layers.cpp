@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
@@ -12,23 +13,11 @@
 namespace pqw {
 namespace {
 
-// All that makes the options what they are, those of factors included.
-std::string text_of(const CodecOptions& options) {
-  return std::visit(
-      []<class O>(const O& o) {
-        std::string text = O::kCodec;
-        if constexpr (requires { o.factors; }) text += fmt::format("({})", text_of(*o.factors));
-        if constexpr (!std::is_same_v<O, PlainOptions>) text += fmt::format(":{}", to_string(o));
-        return text;
-      },
-      options);
-}
-
-// Equal for layers that can be one tensor.
-std::string traits_of(const PlanEntry& entry) {
-  return fmt::format("{} {} {} {} {}", to_string(entry.info.shape), to_string(entry.info.dtype),
-                     entry.plain_if_not_finite, text_of(entry.options),
-                     entry.fallback ? text_of(*entry.fallback) : "");
+// Whether two tensors can be layers of one.
+bool alike(const PlanEntry& a, const PlanEntry& b) {
+  return a.info.shape == b.info.shape && a.info.dtype == b.info.dtype &&
+         a.plain_if_not_finite == b.plain_if_not_finite && a.options == b.options &&
+         a.fallback == b.fallback;
 }
 
 // Scales and zero points of adopted tensors, which will be no tensors of their own.
@@ -63,12 +52,18 @@ std::string_view joint_label(const CodecOptions& options) {
 
 void join_layers(std::span<PlanEntry> plan) {
   const std::set<std::size_t> hidden = hidden_in(plan);
-  std::map<std::string, std::vector<std::size_t>> groups;
+  std::vector<std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (!plan[i].compress || hidden.contains(i) || joint_label(plan[i].options).empty()) continue;
-    groups[traits_of(plan[i])].push_back(i);
+    const auto group = std::ranges::find_if(
+        groups, [&](const auto& layers) { return alike(plan[layers.front()], plan[i]); });
+    if (group == groups.end()) {
+      groups.push_back({i});
+    } else {
+      group->push_back(i);
+    }
   }
-  for (const auto& [traits, layers] : groups) {
+  for (const auto& layers : groups) {
     check_ranks(plan[layers.front()], layers.size());
     if (layers.size() == 1) continue;
     for (const std::size_t layer : layers) plan[layer].layers = layers;

@@ -7,8 +7,8 @@
 #include <map>
 #include <utility>
 
-#include "codecs/train/fields.h"
 #include "compress/joint_layers.h"
+#include "compress/tensor_settings.h"
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
@@ -35,11 +35,6 @@ std::vector<NamePattern> compile(const std::vector<Pattern>& patterns) {
   return compiled;
 }
 
-// The settings that do not belong to a codec: the policies for tensors with NaN or infinity, and
-// for thin tensors.
-constexpr char kNonFinite[] = "non_finite";
-constexpr char kThin[] = "thin";
-
 bool matches_any(const std::vector<NamePattern>& patterns, const std::string& name) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const NamePattern& pattern) { return pattern.matches(name); });
@@ -62,62 +57,6 @@ void require_matches(const std::vector<Pattern>& patterns, const std::vector<Nam
                      std::span<const TensorInfo> tensors) {
   for (std::size_t i = 0; i < patterns.size(); ++i)
     require_match(patterns[i], compiled[i], tensors);
-}
-
-// What settings mean.
-struct Choice {
-  CodecOptions options;
-  std::optional<CodecOptions> fallback;
-  std::string settings;
-  bool plain_if_not_finite = false;
-  bool thin_is_int8 = false;
-};
-
-// Takes the settings of that key off the others and returns the last value; empty without any.
-std::string take(Settings& settings, std::string_view key) {
-  std::string found;
-  for (const auto& [other, value] : settings) {
-    if (other == key) found = value;
-  }
-  std::erase_if(settings, [&](const auto& setting) { return setting.first == key; });
-  return found;
-}
-
-bool plain_if_not_finite(const std::string& policy) {
-  if (policy.empty() || policy == "error") return false;
-  if (policy == "plain") return true;
-  bad_word(kNonFinite, policy, {"error", "plain"});
-}
-
-// `others` are all settings except `thin`.
-bool thin_is_int8(const std::string& policy, const Settings& others) {
-  if (policy == "int8") return true;
-  if (policy == "same") return false;
-  if (!policy.empty()) bad_word(kThin, policy, {"int8", "same"});
-  return std::ranges::find(others, "codec", &Settings::value_type::first) == others.end();
-}
-
-CodecOptions fallback_from(const Settings& settings) {
-  CodecOptions options = options_from(settings);
-  if (joint_label(options).empty()) return options;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("fallback.joint={}: a fallback is for each tensor by itself",
-                          joint_label(options)));
-}
-
-Choice choice_from(const Settings& settings) {
-  for (const UnusedSetting& unused : unused_settings(settings)) {
-    throw Error(ErrorCode::kInvalidArgument, unused.why);
-  }
-  auto [fallback, others] = split(settings, "fallback");
-  Choice choice;
-  choice.plain_if_not_finite = plain_if_not_finite(take(others, kNonFinite));
-  const std::string thin = take(others, kThin);
-  choice.thin_is_int8 = thin_is_int8(thin, others);
-  choice.options = options_from(others);
-  if (!fallback.empty()) choice.fallback = fallback_from(fallback);
-  for (const auto& [key, value] : settings) choice.settings += fmt::format("{}={},", key, value);
-  return choice;
 }
 
 bool is_plain(const CodecOptions& options) { return std::holds_alternative<PlainOptions>(options); }
@@ -171,38 +110,31 @@ std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {
   return patterns;
 }
 
-bool has_key(const Settings& settings, const std::string& key) {
-  return std::ranges::find(settings, key, &Settings::value_type::first) != settings.end();
-}
-
 // Settings without effect that only some rules use, or that a rule inherits, are left out.
-Choice choice_of_defaults(const Recipe& recipe) {
+TensorSettings choice_of_defaults(const Recipe& recipe) {
   Settings own;
   for (const UnusedSetting& unused : unused_defaults(recipe)) own.emplace_back(unused.key, "");
-  return choice_from(used_settings(recipe.defaults, own));
+  return tensor_settings_from(used_settings(recipe.defaults, own));
 }
 
 // A rule that sets an option of the codec means that codec, as one that names it does.
 bool sets_options(const Settings& rule) {
-  return std::ranges::any_of(rule, [](const auto& setting) {
-    return setting.first != kNonFinite && setting.first != kThin &&
-           !setting.first.starts_with("fallback.");
-  });
+  return std::ranges::any_of(rule, [](const auto& setting) { return !is_policy(setting.first); });
 }
 
 // The settings of a rule, on top of the defaults.
-Choice choice_of_rule(const Recipe& recipe, const Rule& rule) {
+TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
   return located(rule.pattern, [&] {
     const Settings settings = used_settings(layered(recipe.defaults, rule.settings), rule.settings);
-    Choice choice = choice_from(settings);
-    if (sets_options(rule.settings) && !has_key(settings, kThin)) choice.thin_is_int8 = false;
+    TensorSettings choice = tensor_settings_from(settings);
+    if (sets_options(rule.settings) && !has_key(settings, "thin")) choice.thin_is_int8 = false;
     return choice;
   });
 }
 
 }  // namespace
 
-void check_settings(const Settings& settings) { (void)choice_from(settings); }
+void check_settings(const Settings& settings) { (void)tensor_settings_from(settings); }
 
 void check_pattern(const Pattern& pattern) { (void)compile(pattern); }
 
@@ -213,6 +145,12 @@ std::vector<UnusedSetting> unused_defaults(const Recipe& recipe) {
     std::erase_if(unused, [&](const UnusedSetting& setting) { return has_key(used, setting.key); });
   }
   return unused;
+}
+
+Recipe with_settings(Recipe recipe, const Settings& settings) {
+  recipe.defaults = layered(std::move(recipe.defaults), settings);
+  recipe.defaults = without(recipe.defaults, unused_defaults(recipe), settings);
+  return recipe;
 }
 
 void check_recipe(const Recipe& recipe) {
@@ -231,8 +169,8 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
   require_matches(recipe.include, include, tensors);
   require_matches(recipe.exclude, exclude, tensors);
   require_matches(rule_patterns, rules, tensors);
-  const Choice defaults = choice_of_defaults(recipe);
-  std::vector<Choice> choices;  // one per rule, so that every rule is checked
+  const TensorSettings defaults = choice_of_defaults(recipe);
+  std::vector<TensorSettings> choices;  // one per rule, so that every rule is checked
   for (const Rule& rule : recipe.rules) choices.push_back(choice_of_rule(recipe, rule));
 
   std::map<std::size_t, Int8Reference> references;
@@ -245,14 +183,14 @@ std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Reci
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const NamePattern& pattern) {
       return pattern.matches(info.name);
     });
-    const Choice& choice =
+    const TensorSettings& choice =
         rule == rules.end() ? defaults : choices[static_cast<std::size_t>(rule - rules.begin())];
     PlanEntry entry{info,
                     false,
                     obstacle(info),
                     choice.options,
                     choice.fallback,
-                    choice.settings,
+                    choice.text,
                     choice.plain_if_not_finite,
                     std::nullopt};
     const auto reference = references.find(plan.size());

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "io/input_file.h"
 #include "pqw/compress/plan.h"
@@ -53,10 +54,6 @@ std::string value_of(RecipeFile& file, const YAML::Node& node) {
 
 // Settings of a recipe and the nodes of their keys, for messages.
 struct Located {
-  bool contains(const std::string& key) const {
-    return std::ranges::find(settings, key, &Settings::value_type::first) != settings.end();
-  }
-
   Settings settings;
   std::vector<YAML::Node> nodes;
 };
@@ -80,7 +77,7 @@ void collect(RecipeFile& file, const YAML::Node& map, const std::string& prefix,
     if (item.second.IsMap()) {
       collect(file, item.second, key + ".", located);
     } else {
-      if (located.contains(key)) {
+      if (has_key(located.settings, key)) {
         bad_recipe(file, item.first, fmt::format("'{}' is there twice", shown(key)));
       }
       if (located.nodes.size() == kMostSettings) bad_recipe(file, item.first, "too many settings");

@@ -23,24 +23,6 @@ std::string error_of(const Settings& settings) {
   return "no error";
 }
 
-TEST(Settings, LaterOnesComeOnTop) {
-  const Settings merged = layered({{"block_size", "4"}, {"seed", "1"}}, {{"seed", "2"}});
-  EXPECT_EQ(std::get<PqOptions>(options_from(merged)).block_size, 4u);
-  EXPECT_EQ(std::get<PqOptions>(options_from(merged)).seed, 2u);
-}
-
-TEST(Settings, AnotherCodecDropsTheOptionsOfTheFirst) {
-  EXPECT_THAT(
-      layered({{"block_size", "4"}, {"fallback.seed", "1"}, {"thin", "int8"}},
-              {{"codec", "plain"}}),
-      ElementsAre(Pair("fallback.seed", "1"), Pair("thin", "int8"), Pair("codec", "plain")));
-  EXPECT_THAT(layered({{"block_size", "4"}}, {{"codec", "pq"}}),
-              ElementsAre(Pair("block_size", "4"), Pair("codec", "pq")));
-  EXPECT_THAT(layered({{"rank", "4"}, {"factors.codec", "pq"}, {"factors.seed", "1"}},
-                      {{"factors.codec", "plain"}}),
-              ElementsAre(Pair("rank", "4"), Pair("factors.codec", "plain")));
-}
-
 TEST(Settings, PartsAreSplitOffAndPutBack) {
   const auto [part, others] =
       split({{"a", "1"}, {"factors.b", "2"}, {"factors.c.d", "3"}}, "factors");
@@ -74,10 +56,7 @@ TEST(OptionsFrom, MistypedWordsAreRecognised) {
       {{{"block-size", "4"}}, "did you mean 'block_size'?"},
       {{{"centroid", "4"}}, "did you mean 'centroids'?"},
       {{{"codek", "pq"}}, "did you mean 'codec'?"},
-      {{{"fallbak.codec", "pq"}}, "did you mean 'fallback.KEY'?"},
       {{{"factors", "pq"}}, "did you mean 'factors.KEY'?"},
-      {{{"non_finit", "plain"}}, "did you mean 'non_finite'?"},
-      {{{"thinn", "plain"}}, "did you mean 'thin'?"},
       {{{"codec", "lowrank"}}, "did you mean 'low_rank'?"},
       {{{"codec", "int"}}, "did you mean 'int8'?"},
       {{{"block_size", "auot"}}, "from 1 to 1048576 or auto; did you mean 'auto'?"},

@@ -11,11 +11,10 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Pair;
 
 std::vector<std::string> unused_keys(const std::string& settings) {
   std::vector<std::string> keys;
-  for (const UnusedSetting& unused : unused_settings(parse_settings(settings))) {
+  for (const UnusedSetting& unused : unused_options(parse_settings(settings))) {
     keys.push_back(unused.key);
   }
   return keys;
@@ -31,7 +30,7 @@ std::string error_of(const std::string& settings) {
   return "";
 }
 
-TEST(UnusedSettings, NoneOfPq) {
+TEST(UnusedOptions, NoneOfPq) {
   for (const char* settings :
        {"block_size=4,centroids=16,groups=2,iterations=5,seed=1,init=++,restarts=2,explore=4,"
         "reassign=farthest,tolerance=0.1,codebook=f32,engine=native",
@@ -45,7 +44,7 @@ TEST(UnusedSettings, NoneOfPq) {
   }
 }
 
-TEST(UnusedSettings, OfPq) {
+TEST(UnusedOptions, OfPq) {
   EXPECT_THAT(unused_keys("engine=faiss,reassign=split,explore=5,tolerance=0.1,init=++,restarts=2"),
               ElementsAre("reassign", "explore", "tolerance", "init"));
   EXPECT_THAT(unused_keys("explore=5,init=random"), ElementsAre("explore"));
@@ -55,11 +54,11 @@ TEST(UnusedSettings, OfPq) {
             "reassign=farthest: engine=faiss does not support it; use engine=native");
 }
 
-TEST(UnusedSettings, NoneOfInt8) {
+TEST(UnusedOptions, NoneOfInt8) {
   EXPECT_EQ(error_of("codec=int8,per=tensor,scheme=affine,activations=batch"), "");
 }
 
-TEST(UnusedSettings, NoneOfLowRank) {
+TEST(UnusedOptions, NoneOfLowRank) {
   for (const char* settings :
        {"rank=4,svd=randomized,seed=2", "dim_ratio=0.5,svd=auto,seed=2", "energy=0.5,svd=full",
         "energy=0.5,energy_of=values,init=zeros", "rank=2,init=zeros,factors.codec=pq"}) {
@@ -67,7 +66,7 @@ TEST(UnusedSettings, NoneOfLowRank) {
   }
 }
 
-TEST(UnusedSettings, OfLowRank) {
+TEST(UnusedOptions, OfLowRank) {
   const std::string codec = "codec=low_rank,";
   EXPECT_THAT(unused_keys(codec + "energy_of=values"), ElementsAre("energy_of"));
   EXPECT_THAT(unused_keys(codec + "energy=0.9,energy_of=values,rank=4"), ElementsAre("energy_of"));
@@ -77,7 +76,7 @@ TEST(UnusedSettings, OfLowRank) {
   EXPECT_EQ(error_of(codec + "svd=full,seed=2"), "seed=2: svd=full draws nothing at random");
 }
 
-TEST(UnusedSettings, NoneOfTensorized) {
+TEST(UnusedOptions, NoneOfTensorized) {
   for (const char* settings :
        {"form=cp,rank=4,modes=2,iterations=5,restarts=2,tolerance=0.1,seed=1,joint=x",
         "form=tucker,rank=4,out=auto,in=auto,modes=2,iterations=5,tolerance=0.1",
@@ -87,7 +86,7 @@ TEST(UnusedSettings, NoneOfTensorized) {
   }
 }
 
-TEST(UnusedSettings, OfTensorized) {
+TEST(UnusedOptions, OfTensorized) {
   const std::string codec = "codec=tensorized,";
   for (const char* form : {"tt", "ttm"}) {
     EXPECT_THAT(unused_keys(codec + "form=" + form + ",iterations=5,tolerance=0,restarts=1,seed=0"),
@@ -102,28 +101,17 @@ TEST(UnusedSettings, OfTensorized) {
   EXPECT_EQ(error_of(codec + "seed=3"), "seed=3: form=tt draws nothing at random; use form=cp");
 }
 
-TEST(UnusedSettings, OfFactorsAndFallbacksAndWhereNothingIsCompressed) {
+TEST(UnusedOptions, OfFactors) {
   EXPECT_THAT(unused_keys("codec=low_rank,factors.codec=pq,factors.engine=faiss,"
-                          "factors.reassign=split,fallback.codec=tensorized,fallback.seed=1"),
-              ElementsAre("factors.reassign", "fallback.seed"));
+                          "factors.reassign=split"),
+              ElementsAre("factors.reassign"));
   EXPECT_EQ(error_of("codec=low_rank,factors.codec=tensorized,factors.seed=3"),
             "seed=3: form=tt draws nothing at random; use form=cp");
-  EXPECT_THAT(unused_keys("codec=plain,non_finite=error,fallback.codec=pq,fallback.seed=1"),
-              ElementsAre("non_finite", "fallback.codec", "fallback.seed"));
-  EXPECT_THAT(unused_keys("codec=int8,non_finite=error,fallback.codec=pq"), IsEmpty());
 }
 
-TEST(UnusedSettings, AreNotToldOfSettingsThatAreWrong) {
+TEST(UnusedOptions, AreNotToldOfSettingsThatAreWrong) {
   EXPECT_THAT(unused_keys("engine=faiss,reassign=never"), IsEmpty());
   EXPECT_THAT(error_of("engine=faiss,reassign=never"), HasSubstr("expected split or farthest"));
-}
-
-TEST(UsedSettings, AreWhatHasAnEffectOrIsAskedFor) {
-  const Settings settings = parse_settings("codec=tensorized,seed=1,rank=4,restarts=2");
-  EXPECT_THAT(used_settings(settings, {}),
-              ElementsAre(Pair("codec", "tensorized"), Pair("rank", "4")));
-  EXPECT_THAT(used_settings(settings, {{"seed", "5"}}),
-              ElementsAre(Pair("codec", "tensorized"), Pair("seed", "1"), Pair("rank", "4")));
 }
 
 }  // namespace

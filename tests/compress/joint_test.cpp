@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 
+#include "compress/tensor_settings.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/compress.h"
 #include "pqw/compress/plan.h"
@@ -293,7 +294,7 @@ TEST(JointLabel, IsCheckedWithTheOptions) {
               HasSubstr("factors cannot be joint"));
   TensorizedOptions options;
   EXPECT_THAT(to_string(options), Not(HasSubstr("joint")));
-  set_option(options, "joint", "a");
+  options.joint = "a";
   EXPECT_THAT(to_string(options), testing::EndsWith(",joint=a"));
 }
 

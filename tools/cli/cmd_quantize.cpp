@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/report_json.h"
 #include "cli/report_table.h"
+#include "cli/setting_flags.h"
 #include "cli/usage.h"
 #include "pqw/compress/compress.h"
 #include "pqw/compress/plan.h"
@@ -40,26 +41,12 @@ come before the rules of the recipe:
 A pattern is a regular expression that matches anywhere in a name. Each pattern must match some
 tensor; in recipes, {pattern: 'head', optional: true} may match none.
 
-Settings of --set and of recipes:
-  codec         pq, int8, low_rank, tensorized or plain
-  OPTION        an option of that codec, as listed below
-  factors.KEY   codec and options of its factors
-  fallback.KEY  codec and options of a tensor that the codec does not make smaller, or decodes with a
-                relative error of 1 or more
-  non_finite, thin  as the flags --non-finite and --thin
-In YAML, factors and fallback are nested:
+Settings of --set and of recipes have the names of the flags above, with '_' for '-': block_size.
+Two have no flag: out and in, the modes of tensorized (8x8x12). factors.KEY and fallback.KEY are
+codec and options of factors and of a fallback. In YAML they are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
-
-Options of each codec:
-  pq          block_size, centroids, groups, iterations, seed, init, restarts, explore, reassign,
-              tolerance, codebook, engine, gain
-  int8        per, scheme, activations
-  low_rank    rank, dim_ratio, energy, energy_of, init, svd, seed
-  tensorized  form (tt, ttm, tucker, cp), rank (16, 4x8x8, 0.1 of the parameters, same), modes, out,
-              in, iterations, restarts, tolerance, seed, joint (a label)
 A setting that has no effect together with the other settings is an error.
-
 Thin tensors are the weights of depthwise convolutions (rank 3 or more, shape[1] = 1) and tensors of
 fewer than 8192 weights. They take few bytes, and errors in them do the most harm, so they become
 int8 unless --codec, the defaults of a recipe or the rule that matches names a codec. A rule that sets
@@ -89,29 +76,16 @@ struct Arguments {
   bool quiet = false;
 };
 
-// The defaults of the recipe without settings that the flags make useless, such as the seed of form
-// cp with --form tt. Settings from flags stay.
-Settings without_unused(const Recipe& recipe, const Settings& flags) {
-  Settings defaults = recipe.defaults;
-  for (const UnusedSetting& unused : unused_defaults(recipe)) {
-    const auto has_key = [&](const auto& setting) { return setting.first == unused.key; };
-    if (std::ranges::none_of(flags, has_key)) std::erase_if(defaults, has_key);
-  }
-  return defaults;
-}
-
 // The recipe of the file, which was checked when it was read, with the flags on top.
 Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());
   };
-  recipe.defaults = layered(std::move(recipe.defaults), arguments.defaults);
   append(recipe.include, arguments.include);
   append(recipe.exclude, arguments.exclude);
   recipe.rules.insert(recipe.rules.begin(), arguments.rules.begin(), arguments.rules.end());
   recipe.skip_unsupported = arguments.skip_unsupported;
-  recipe.defaults = without_unused(recipe, arguments.defaults);
-  return recipe;
+  return with_settings(std::move(recipe), arguments.defaults);
 }
 
 Recipe recipe_of(const Arguments& arguments) {
@@ -184,92 +158,6 @@ void run(const Arguments& arguments) {
   });
 }
 
-void add_codec_options(CLI::App& verb, Arguments& arguments) {
-  const auto add = [&](const char* flag, const char* key, const char* type, const char* help) {
-    verb.add_option_function<std::string>(
-            flag,
-            [&arguments, flag, key](const std::string& value) {
-              if (std::ranges::find(arguments.defaults, key, &Settings::value_type::first) !=
-                  arguments.defaults.end()) {
-                throw CLI::ArgumentMismatch(fmt::format("{}: at most one", flag));
-              }
-              arguments.defaults.emplace_back(key, value);
-            },
-            help)
-        ->trigger_on_parse()  // in the order of the command line: of rank and energy the last
-                              // counts
-        ->type_name(type);
-  };
-  const auto add_part = [&](const char* flag, const char* part, const char* help) {
-    verb.add_option_function<std::string>(
-            flag,
-            [&arguments, flag, part](const std::string& text) {
-              const Settings settings =
-                  blamed_on(flag, [&] { return under(part, parse_settings(text)); });
-              arguments.defaults.insert(arguments.defaults.end(), settings.begin(), settings.end());
-            },
-            help)
-        ->trigger_on_parse()
-        ->type_name("KEY=VALUE,...");
-  };
-  add("--non-finite", "non_finite", "error|plain",
-      "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is (default "
-      "error)");
-  add("--thin", "thin", "int8|same",
-      "codec of thin tensors: int8, or the same as other tensors (default int8, but same where a "
-      "codec is named)");
-  add("--codec", "codec", "NAME",
-      "how to represent the weights: pq, int8, low_rank, tensorized or plain (default pq)");
-  add_part("--fallback", "fallback",
-           "codec and options of tensors that the codec does not make smaller, or decodes with a "
-           "relative error of 1 or more (default plain)");
-  add_part("--factors", "factors",
-           "codec and options of the factors of low_rank and tensorized (default plain)");
-  add("--form", "form", "NAME", "tensorized: tt, ttm, tucker or cp (default tt)");
-  add("--rank", "rank", "N",
-      "rank of the factors; for tensorized also a share of the parameters (default 0.1) or same");
-  add("--joint", "joint", "LABEL",
-      "tensorized: tensors of equal label, shape, type and options are decomposed together "
-      "and share their factors (not ttm)");
-  add("--dim-ratio", "dim_ratio", "X",
-      "low_rank: the rank as a share of the smaller side of the matrix (default 0.25)");
-  add("--energy", "energy", "X",
-      "low_rank: the smallest rank that keeps this share of the squared singular values (with "
-      "--set '.:energy_of=values': of the values)");
-  add("--block-size", "block_size", "N|auto",
-      "columns per block, at most a row (default 4; auto: 9 for 3x3 conv, 4 for 1x1 conv, the "
-      "divisor nearest to 8 for other kernels, 8 for matrices: half the size, and no longer safe)");
-  add("--centroids", "centroids", "K", "centroids per codebook, 2..65536 (default 256)");
-  add("--groups", "groups", "G", "codebooks per tensor, each for a run of columns (default 1)");
-  add("--iterations", "iterations", "N", "EM iterations at most (default 20)");
-  add("--seed", "seed", "N", "seed of all random choices (default 0)");
-  add("--init", "init", "++|random", "initial centroids: k-means++ or uniform (default ++)");
-  add("--restarts", "restarts", "N",
-      "number of runs, the best of which is kept (default 0: 10, 3 or 1, fewer for larger "
-      "tensors)");
-  add("--explore", "explore", "N",
-      "init ++: sampled blocks per centroid in the first iterations; the last iterations use all "
-      "blocks, and the note of a tensor says so (default 1024; 0: always all)");
-  add("--reassign", "reassign", "split|farthest",
-      "where an empty cluster moves: it splits the largest cluster, or takes the farthest block "
-      "(default split)");
-  add("--tolerance", "tolerance", "X",
-      "stop when the objective falls by less than this share (default 1e-4; 0: never)");
-  add("--codebook", "codebook", "f16|f32", "type of the stored codebooks (default f16)");
-  add("--gain", "gain", "unbiased|energy|least_squares",
-      "one factor on all codebooks of a tensor, to keep the amplitude (unbiased), keep the norm "
-      "(energy), or make the error least (least_squares) (default unbiased)");
-  add("--per", "per", "row|tensor", "int8: one scale per output, or one per tensor (default row)");
-  add("--scheme", "scheme", "symmetric|affine",
-      "int8: zero point 0, or a zero point that fits the range of the weights (default symmetric)");
-  add("--activations", "activations", "row|batch",
-      "int8: when multiplying, quantize inputs by the range of each row or of the whole batch "
-      "(default row)");
-  add("--engine", "engine", "native|faiss",
-      "what learns the codebooks (default native; faiss supports iterations, seed, restarts and "
-      "init random)");
-}
-
 void add_pattern_options(CLI::App& verb, Arguments& arguments) {
   using Texts = std::vector<std::string>;
   const auto add = [&](const char* flag, const char* type, const char* help,
@@ -301,7 +189,7 @@ void add_quantize(CLI::App& app) {
   verb.add_option("IN", arguments->input, readable_formats() + " file")->required();
   auto* output =
       verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
-  add_codec_options(verb, *arguments);
+  add_setting_flags(verb, arguments->defaults);
   add_pattern_options(verb, *arguments);
   verb.add_option("--recipe", arguments->recipe,
                   "defaults, patterns and rules from a YAML file; flags come on top")

@@ -35,6 +35,7 @@ class FactorOptions {
 
   CodecOptions& operator*() { return *options_.get(); }
   const CodecOptions& operator*() const { return *options_.get(); }
+  bool operator==(const FactorOptions& other) const;
 
  private:
   std::unique_ptr<CodecOptions> options_;

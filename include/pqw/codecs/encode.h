@@ -1,15 +1,13 @@
 // Encoding by any codec.
 //
-// A codec X is: XOptions with a static kCodec, its name; set_option(XOptions&, key, text);
+// A codec X is: XOptions with a static kCodec, its name, and fields(), the table of its options;
 // resolve(XOptions&, shape), which settles what depends on the shape; and three stages that the
 // functions below run one after the other:
 //   prepare(FloatTensor, const XOptions&) -> P        what planning and encoding have in common
 //   plan_weight(const P&, const XOptions&) -> XWeight  of the final size, but not learned
 //   encode(const P&, const XOptions&, EmObserver*) -> XWeight
 // Optional functions: remarks(const XWeight&, const XOptions&); obstacle(const XOptions&, shape);
-// check(const XOptions&), which throws if options contradict each other; and
-// unused(const XOptions&, key), which says why an option has no effect together with the other
-// options (empty if it has an effect).
+// check(const XOptions&), which throws if options contradict each other.
 #pragma once
 
 #include <cstddef>
@@ -37,15 +35,14 @@ std::string codec_name(const CodecOptions& options);
 
 // The options that settings mean: `codec` (else `default_codec`), then the options of that codec;
 // `factors.KEY` are those of its factors, which are plain unless `factors.codec` says otherwise.
+// `other_keys` are keys that the caller takes itself: messages suggest them as well.
 // Errors: kInvalidArgument, naming the codec, the key and the known ones; also for a setting
 // without effect, naming the setting that makes it useless.
-CodecOptions options_from(const Settings& settings, const std::string& default_codec = "pq");
+CodecOptions options_from(const Settings& settings, const std::string& default_codec = "pq",
+                          const std::vector<std::string>& other_keys = {});
 
-// As options_from, but accepts settings without effect and does not check the options of factors.
-CodecOptions parse_options(const Settings& settings, const std::string& default_codec);
-
-// Why the option `key` has no effect together with the other options; empty if it has an effect.
-std::string why_unused(const CodecOptions& options, std::string_view key);
+// Their text: "block_size=4,centroids=256,...", without the options of factors.
+std::string to_string(const CodecOptions& options);
 
 // `options` with the values that depend on the shape filled in. Encoding does this by itself.
 CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape);

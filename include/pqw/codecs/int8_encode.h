@@ -30,13 +30,9 @@ struct Int8Options {
   Granularity per = Granularity::kRow;
   Int8Scheme scheme = Int8Scheme::kSymmetric;
   ActivationRange activations = ActivationRange::kRow;  // when multiplying
+
+  bool operator==(const Int8Options&) const = default;
 };
-
-// "per=row,scheme=symmetric,activations=row"
-std::string to_string(const Int8Options& options);
-
-// Sets one of the options above by its name and text. Errors: kInvalidArgument.
-void set_option(Int8Options& options, std::string_view key, std::string_view value);
 
 // Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Every weight
 // goes to the nearest of the values of its scale, ties to even, so that it is off by half a scale

@@ -50,21 +50,9 @@ struct LowRankOptions {
   SvdMethod svd = SvdMethod::kAuto;
   std::uint64_t seed = 0;      // of the random vectors
   FactorOptions factors = {};  // how the factors are kept; plain unless they say otherwise
+
+  bool operator==(const LowRankOptions&) const = default;
 };
-
-// Throws Error(kInvalidArgument) unless every field is in its range.
-void validate(const LowRankOptions& options);
-
-// Without the options of the factors.
-std::string to_string(const LowRankOptions& options);
-
-// Keys: rank, dim_ratio, energy, energy_of (squares, values), init (spectral, zeros), svd (auto,
-// full, randomized), seed. Errors: kInvalidArgument.
-void set_option(LowRankOptions& options, std::string_view key, std::string_view value);
-
-// Why the option `key` has no effect together with the others; empty if it has an effect. Reasons:
-// svd or seed when nothing is decomposed or drawn at random; energy_of without energy.
-std::string unused(const LowRankOptions& options, std::string_view key);
 
 // Fills in the rank, unless it follows from the energy.
 void resolve(LowRankOptions& options, std::span<const std::size_t> shape);

@@ -17,10 +17,11 @@ class EmObserver;
 struct PlainOptions {
   static constexpr const char* kCodec = "plain";
   static const Fields<PlainOptions>& fields();  // a row for each option below
+
+  bool operator==(const PlainOptions&) const = default;
 };
 
 // The stages that every codec has (encode.h).
-void set_option(PlainOptions& options, std::string_view key, std::string_view value);
 inline void resolve(PlainOptions&, std::span<const std::size_t>) {}
 inline FloatTensor prepare(FloatTensor tensor, const PlainOptions&) { return tensor; }
 PlainWeight plan_weight(const FloatTensor& tensor, const PlainOptions& options);

@@ -73,10 +73,9 @@ struct PqOptions {
   DType codebook_dtype = DType::kF16;  // F16 or F32; F32 replaces F16 if its range is too small
   Engine engine = Engine::kNative;
   Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more
-};
 
-// Throws Error(kInvalidArgument) unless every field is in its range.
-void validate(const PqOptions& options);
+  bool operator==(const PqOptions&) const = default;
+};
 
 // The block size that kAutoBlockSize stands for: 9 for 3x3 kernels, 4 for 1x1 kernels, for other
 // kernels the divisor of in*k... nearest to 8 (the smaller of two), 8 for matrices.
@@ -84,18 +83,6 @@ std::size_t auto_block_size(std::span<const std::size_t> shape);
 
 // Fills in what depends on the shape: the block size, at most a row. A second call changes nothing.
 void resolve(PqOptions& options, std::span<const std::size_t> shape);
-
-// "block_size=4,centroids=256,groups=1,iterations=20,seed=0,init=++,restarts=0,explore=1024,
-// reassign=split,tolerance=0.0001,codebook=f16,engine=native,gain=unbiased" (in one line)
-std::string to_string(const PqOptions& options);
-
-// Sets one of the options above by its name and text; block_size may be "auto".
-// Errors: kInvalidArgument.
-void set_option(PqOptions& options, std::string_view key, std::string_view value);
-
-// Why the option `key` has no effect together with the others; empty if it has an effect. Reasons:
-// engine=faiss does not support it; only init=++ uses it; there are no iterations.
-std::string unused(const PqOptions& options, std::string_view key);
 
 // What happened in one EM iteration: the objective is Σ‖x - c(x)‖² over the blocks after the
 // E-step, with the weights of PqImportance where there are any.

@@ -15,25 +15,7 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 // "key=value,key=value". Errors: kInvalidArgument.
 Settings parse_settings(const std::string& text);
 
-// A setting that has no effect together with the others (for example `seed` when nothing is
-// random), and why: "reassign=farthest: engine=faiss does not support it; use engine=native".
-struct UnusedSetting {
-  std::string key;
-  std::string why;
-};
-
-// The unused settings of a codec, its factors and its fallback. Empty if a setting is wrong:
-// options_from (encode.h) reports that.
-std::vector<UnusedSetting> unused_settings(const Settings& settings,
-                                           const std::string& default_codec = "pq");
-
-// `settings` without the unused ones. An unused setting stays if `own` has its key.
-Settings used_settings(Settings settings, const Settings& own);
-
-// `base` with `over` on top. If `over` names another codec, the options that `base` has for its own
-// codec are dropped. `fallback`, `non_finite` and `thin` (pipeline/recipe.h) do not belong to a
-// codec and stay.
-Settings layered(Settings base, const Settings& over);
+bool has_key(const Settings& settings, std::string_view key);
 
 // The settings whose key starts with "part.", without that prefix, and all other settings.
 struct PartSettings {
@@ -44,5 +26,30 @@ PartSettings split(const Settings& settings, std::string_view part);
 
 // The settings with "part." in front of every key.
 Settings under(std::string_view part, const Settings& settings);
+
+// A setting that has no effect together with the others (for example `seed` when nothing is
+// random), and why: "reassign=farthest: engine=faiss does not support it; use engine=native".
+struct UnusedSetting {
+  std::string key;
+  std::string why;
+};
+
+// The unused settings of a codec and its factors. Empty if a setting is wrong: options_from
+// (encode.h) reports that.
+std::vector<UnusedSetting> unused_options(const Settings& settings,
+                                          const std::string& default_codec = "pq");
+
+// What people read about one key.
+struct SettingHelp {
+  std::string codec;     // that has the option; empty for the other keys
+  std::string key;       // "block_size"; "factors.KEY" stands for all keys of a part
+  std::string values;    // "N|auto"
+  std::string standard;  // the default; may be empty
+  std::string help;
+  bool has_flag = true;  // of `pqw quantize`
+};
+
+// The keys of options_from (encode.h): `codec`, `factors.KEY`, and the options of every codec.
+std::vector<SettingHelp> settings_help();
 
 }  // namespace pqw

@@ -51,6 +51,8 @@ struct TensorizedOptions {
   // The tensors of a file that have the same label, and else are alike, become the layers of one
   // tensor (pipeline/plan.h). One tensor by itself is encoded as without any.
   std::string joint = {};
+
+  bool operator==(const TensorizedOptions&) const = default;
 };
 
 // The modes of a side where none are given. The number of modes is n_modes, or less for a small
@@ -77,15 +79,8 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
 TensorizedWeight plan_joint(const TensorInfo& layer, std::size_t n_layers,
                             const TensorizedOptions& options);
 
-// The stages that every codec has (encode.h). Keys of set_option: form (cp, tucker, tt, ttm), modes
-// (a number), out and in (as "8x8x12", or "auto"), rank ("16", "4x8x8", "same", "0.25"),
-// iterations, restarts, tolerance, seed, joint (letters, digits, '_', '.', '-'; none: no label).
-void set_option(TensorizedOptions& options, std::string_view key, std::string_view value);
-std::string to_string(const TensorizedOptions& options);
+// The stages that every codec has (encode.h).
 void check(const TensorizedOptions& options);  // kInvalidArgument for a label with form ttm
-// Why the option `key` has no effect together with the others; empty if it has an effect. Reasons:
-// the form does not iterate or draws nothing at random; out and in give all modes.
-std::string unused(const TensorizedOptions& options, std::string_view key);
 void resolve(TensorizedOptions& options, std::span<const std::size_t> shape);
 FloatTensor prepare(FloatTensor tensor, const TensorizedOptions& options);
 TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions& options);

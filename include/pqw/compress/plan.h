@@ -41,6 +41,10 @@ void check_pattern(const Pattern& pattern);
 // The defaults that have no effect, neither on their own nor with any rule on top.
 std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
 
+// `recipe` with `settings` on top of its defaults. Defaults that they make useless are left out,
+// such as the seed of form cp if they say form tt.
+Recipe with_settings(Recipe recipe, const Settings& settings);
+
 // Returns one entry per tensor, in the same order, with resolved options. The plan depends on
 // names, types and shapes only; whether a tensor would shrink or be lost is found out later
 // (compress.h).

@@ -9,16 +9,14 @@
 
 namespace pqw {
 
-// The settings of a recipe are those of options_from (codecs/encode.h) and
-// - `fallback.KEY`: codec and options of a tensor that the chosen codec would not make smaller, or
-//   would lose (compress.h);
-// - `non_finite`: for a tensor that holds NaN or infinity. `error` (the default): stop. `plain`:
-//   keep the tensor as it is;
-// - `thin`: for thin tensors, which are the weights of depthwise convolutions (rank 3 or more,
-//   shape[1] == 1) and tensors of fewer than 8192 weights. `int8`: they get codec int8, or stay
-//   plain if int8 would not make them smaller. `same`: they get the codec of other tensors. The
-//   default is `same` if a codec is named or the rule that matches sets an option of one, else
-//   `int8`.
+// The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
+// `non_finite` and `thin`. Thin tensors are the weights of depthwise convolutions (rank 3 or more,
+// shape[1] == 1) and tensors of fewer than 8192 weights; int8 leaves those plain that it does not
+// make smaller. The default of `thin` is `same` if a codec is named or the rule that matches sets
+// an option of one.
+
+// All keys, for help and documentation (docs/options.md).
+std::vector<SettingHelp> recipe_help();
 
 // A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
 struct Pattern {

@@ -10,16 +10,22 @@
 namespace pqw {
 namespace {
 
-// The options of each codec as settings start from them.
+// Every codec with its default options.
+std::vector<CodecOptions> all_defaults() {
+  return {PqOptions{}, Int8Options{}, LowRankOptions{}, PlainOptions{}, TensorizedOptions()};
+}
+
+Words codec_names() {
+  Words names;
+  for (const CodecOptions& options : all_defaults()) names.push_back(codec_name(options));
+  return names;
+}
+
 CodecOptions default_options(const std::string& codec) {
-  const CodecOptions all[] = {PqOptions{}, Int8Options{}, LowRankOptions{}, PlainOptions{},
-                              TensorizedOptions()};
-  Words known;
-  for (const CodecOptions& options : all) {
+  for (const CodecOptions& options : all_defaults()) {
     if (codec_name(options) == codec) return options;
-    known.push_back(codec_name(options));
   }
-  bad_word("codec", codec, known);
+  bad_word("codec", codec, codec_names());
 }
 
 // A factor must not have a label: it is not a tensor of the file.
@@ -60,6 +66,7 @@ FactorOptions::FactorOptions(const FactorOptions& other) : FactorOptions(*other)
 FactorOptions& FactorOptions::operator=(const FactorOptions& other) {
   return *this = FactorOptions(*other);
 }
+bool FactorOptions::operator==(const FactorOptions& other) const { return **this == *other; }
 FactorOptions::FactorOptions(FactorOptions&&) noexcept = default;
 FactorOptions& FactorOptions::operator=(FactorOptions&&) noexcept = default;
 FactorOptions::~FactorOptions() = default;
@@ -68,47 +75,72 @@ std::string codec_name(const CodecOptions& options) {
   return std::visit([](const auto& o) -> std::string { return o.kCodec; }, options);
 }
 
-CodecOptions parse_options(const Settings& settings, const std::string& default_codec) {
+CodecOptions parse_options(const Settings& settings, const std::string& default_codec,
+                           Words other_keys) {
+  other_keys.insert(other_keys.end(), {"codec", "factors.KEY"});
   std::string codec = default_codec;
   for (const auto& [key, value] : settings) {
     if (key == "codec") codec = value;
   }
   CodecOptions options = default_options(codec);
   std::visit(
-      [&](auto& o) {
+      [&]<class O>(O& o) {
         for (const auto& [key, value] : settings) {
-          if (key != "codec") set_option(o, key, value);
+          if (key != "codec") O::fields().set(o, key, value, other_keys);
         }
       },
       options);
   return options;
 }
 
-std::string why_unused(const CodecOptions& options, std::string_view key) {
-  return std::visit(
-      [&](const auto& o) -> std::string {
-        if constexpr (requires { unused(o, key); }) {
-          return unused(o, key);
-        } else {
-          return "";
-        }
-      },
-      options);
-}
-
-CodecOptions options_from(const Settings& settings, const std::string& default_codec) {
+CodecOptions options_from(const Settings& settings, const std::string& default_codec,
+                          const Words& other_keys) {
   const auto [factors, others] = split(settings, "factors");
-  CodecOptions options = parse_options(others, default_codec);
+  CodecOptions options = parse_options(others, default_codec, other_keys);
   std::visit(
       [&factors = factors](auto& o) {
         set_factors(o, factors);
         if constexpr (requires { check(o); }) check(o);
       },
       options);
-  for (const UnusedSetting& unused : unused_settings(others, default_codec)) {
+  for (const UnusedSetting& unused : unused_options(others, default_codec)) {
     throw Error(ErrorCode::kInvalidArgument, unused.why);
   }
   return options;
+}
+
+std::vector<UnusedSetting> unused_options(const Settings& settings,
+                                          const std::string& default_codec) try {
+  if (settings.empty()) return {};
+  const auto [factors, own] = split(settings, "factors");
+  std::vector<UnusedSetting> unused;
+  const CodecOptions options = parse_options(own, default_codec, {});
+  for (const auto& [key, value] : own) {
+    const std::string why =
+        std::visit([&]<class O>(const O& o) { return O::fields().unused(o, key); }, options);
+    if (!why.empty()) unused.push_back({key, fmt::format("{}={}: {}", key, value, why)});
+  }
+  for (const auto& [key, why] : unused_options(factors, PlainOptions::kCodec)) {
+    unused.push_back({"factors." + key, "factors." + why});
+  }
+  return unused;
+} catch (const Error&) {
+  return {};
+}
+
+std::string to_string(const CodecOptions& options) {
+  return std::visit([]<class O>(const O& o) { return O::fields().text(o); }, options);
+}
+
+std::vector<SettingHelp> settings_help() {
+  std::vector<SettingHelp> all = {{"", "codec", fmt::format("{}", fmt::join(codec_names(), "|")),
+                                   PqOptions::kCodec, "how to represent the weights"},
+                                  {"", "factors.KEY", "KEY=VALUE,...", PlainOptions::kCodec,
+                                   "codec and options of the factors of low_rank and tensorized"}};
+  for (const CodecOptions& options : all_defaults()) {
+    std::visit([&]<class O>(const O&) { O::fields().describe(all); }, options);
+  }
+  return all;
 }
 
 CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape) {

@@ -27,7 +27,7 @@ Values<T> numbers(std::string shown, std::string expected, std::function<bool(co
     return number && contains(*number) ? number : std::nullopt;
   };
   const auto text = [](const T& number) { return fmt::format("{}", number); };
-  return {std::move(shown), std::move(expected), {}, parse, text, contains};
+  return {std::move(shown), std::move(expected), {}, parse, text};
 }
 
 }  // namespace
@@ -40,10 +40,10 @@ void bad_word(std::string_view key, std::string_view value, const Words& words) 
   bad_value(key, value, listed(words) + did_you_mean(value, words));
 }
 
-void unknown_option(std::string_view codec, std::string_view key, Words known) {
+void unknown_option(std::string_view codec, std::string_view key, Words known,
+                    const Words& others) {
   const std::string expected = known.empty() ? "none" : listed(known);
-  // Keys of settings that are not options of a codec (codecs/settings.h).
-  known.insert(known.end(), {"codec", "factors.KEY", "fallback.KEY", "non_finite", "thin"});
+  known.insert(known.end(), others.begin(), others.end());
   const std::size_t dot = key.find('.');
   const std::string typed =
       dot == key.npos ? std::string(key) : std::string(key.substr(0, dot)) + ".KEY";
@@ -54,13 +54,14 @@ void unknown_option(std::string_view codec, std::string_view key, Words known) {
 
 template <std::unsigned_integral T>
 Values<T> count(std::type_identity_t<T> low, std::type_identity_t<T> high) {
-  std::string expected = "a whole number";
+  std::string shown = "N", expected = "a whole number";
   if (high < std::numeric_limits<T>::max()) {
+    shown = fmt::format("{}..{}", low, high);
     expected += fmt::format(" from {} to {}", low, high);
   } else if (low > 0) {
     expected += fmt::format(", {} or more", low);
   }
-  return numbers<T>("N", expected, [=](const T& value) { return value >= low && value <= high; });
+  return numbers<T>(shown, expected, [=](const T& value) { return value >= low && value <= high; });
 }
 
 template Values<unsigned> count<unsigned>(unsigned, unsigned);
@@ -68,13 +69,14 @@ template Values<unsigned long> count<unsigned long>(unsigned long, unsigned long
 template Values<unsigned long long> count<unsigned long long>(unsigned long long,
                                                               unsigned long long);
 
-Values<double> number(Interval in) {
-  const std::string expected = fmt::format("a number {} {}, {} {}", in.low_open ? "above" : "from",
-                                           in.low, in.high_open ? "below" : "at most", in.high);
-  return numbers<double>("X", expected, [in](const double& value) {
-    return (in.low_open ? value > in.low : value >= in.low) &&
-           (in.high_open ? value < in.high : value <= in.high);
-  });
+Values<double> share() {
+  return numbers<double>("X", "a number above 0, at most 1",
+                         [](double value) { return value > 0 && value <= 1; });
+}
+
+Values<double> share_below_1() {
+  return numbers<double>("X", "a number from 0, below 1",
+                         [](double value) { return value >= 0 && value < 1; });
 }
 
 }  // namespace pqw

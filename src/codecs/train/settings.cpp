@@ -8,24 +8,6 @@
 #include "pqw/core/error.h"
 
 namespace pqw {
-namespace {
-
-constexpr std::string_view kCodec = "codec";
-constexpr std::string_view kFallback = "fallback.";
-constexpr std::string_view kNonFinite = "non_finite";  // as well
-constexpr std::string_view kThin = "thin";             // as well
-
-bool names_codec(const std::string& key) { return key == kCodec || key.ends_with(".codec"); }
-
-// The last value of a key; empty when there is none.
-std::string value_of(const Settings& settings, const std::string& key) {
-  const auto found = std::find_if(settings.rbegin(), settings.rend(),
-                                  [&](const auto& setting) { return setting.first == key; });
-  return found == settings.rend() ? "" : found->second;
-}
-
-}  // namespace
-
 Settings parse_settings(const std::string& text) {
   Settings settings;
   std::size_t begin = 0;
@@ -43,30 +25,8 @@ Settings parse_settings(const std::string& text) {
   return settings;
 }
 
-Settings layered(Settings base, const Settings& over) {
-  for (const auto& [key, value] : over) {
-    if (!names_codec(key)) continue;
-    const std::string place = key.substr(0, key.size() - kCodec.size());
-    const std::string before = value_of(base, key);
-    const bool unchanged = before.empty() ? place.empty() && value == "pq" : before == value;
-    if (unchanged) continue;
-    std::erase_if(base, [&](const auto& setting) {
-      const bool of_no_codec = setting.first.starts_with(kFallback) ||
-                               setting.first == kNonFinite || setting.first == kThin;
-      const bool kept = place.empty() && of_no_codec;
-      return setting.first.starts_with(place) && !kept;
-    });
-  }
-  base.insert(base.end(), over.begin(), over.end());
-  return base;
-}
-
-Settings used_settings(Settings settings, const Settings& own) {
-  for (const UnusedSetting& unused : unused_settings(settings)) {
-    const auto has_key = [&](const auto& setting) { return setting.first == unused.key; };
-    if (std::ranges::none_of(own, has_key)) std::erase_if(settings, has_key);
-  }
-  return settings;
+bool has_key(const Settings& settings, std::string_view key) {
+  return std::ranges::find(settings, key, &Settings::value_type::first) != settings.end();
 }
 
 PartSettings split(const Settings& settings, std::string_view part) {

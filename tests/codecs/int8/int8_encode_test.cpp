@@ -33,24 +33,18 @@ std::vector<float> decoded(const Int8Weight& weight) {
 }
 
 TEST(Int8Options, AreSetByNameAndTold) {
-  Int8Options options;
-  EXPECT_EQ(to_string(options), "per=row,scheme=symmetric,activations=row");
-  set_option(options, "per", "tensor");
-  set_option(options, "scheme", "affine");
-  set_option(options, "activations", "batch");
-  EXPECT_EQ(to_string(options), "per=tensor,scheme=affine,activations=batch");
-  set_option(options, "per", "row");
-  set_option(options, "scheme", "symmetric");
-  set_option(options, "activations", "row");
-  EXPECT_EQ(to_string(options), to_string(Int8Options()));
+  const auto text = [](const Settings& settings) {
+    return to_string(options_from(settings, "int8"));
+  };
+  EXPECT_EQ(text({}), "per=row,scheme=symmetric,activations=row");
+  const Settings others{{"per", "tensor"}, {"scheme", "affine"}, {"activations", "batch"}};
+  EXPECT_EQ(text(others), "per=tensor,scheme=affine,activations=batch");
 }
 
 TEST(Int8Options, UnknownNamesAndTextsAreRefused) {
-  Int8Options options;
-  EXPECT_THROW(set_option(options, "per", "column"), Error);
-  EXPECT_THROW(set_option(options, "scheme", ""), Error);
-  EXPECT_THROW(set_option(options, "activations", "tensor"), Error);
-  EXPECT_THROW(set_option(options, "block_size", "8"), Error);
+  const std::pair<std::string, std::string> mistakes[] = {
+      {"per", "column"}, {"scheme", ""}, {"activations", "tensor"}, {"block_size", "8"}};
+  for (const auto& mistake : mistakes) EXPECT_THROW(options_from({mistake}, "int8"), Error);
 }
 
 TEST(Int8Encode, SymmetricRowsByHand) {

@@ -295,16 +295,14 @@ TEST(LowRank, CountsTheParametersOfItsFactors) {
 
 TEST(LowRankOptions, AreSetByNameAndTheLastRankCounts) {
   const auto options = [](const Settings& settings) {
-    return std::get<LowRankOptions>(options_from(settings));
+    return std::get<LowRankOptions>(options_from(settings, "low_rank"));
   };
-  const Settings base{{"codec", "low_rank"}};
-  EXPECT_EQ(options(layered(base, {{"rank", "64"}})).rank, 64u);
-  EXPECT_EQ(options(layered(base, {{"rank", "64"}, {"dim_ratio", "0.5"}})).rank, 0u);
-  EXPECT_EQ(options(layered(base, {{"dim_ratio", "0.5"}, {"energy", "0.9"}})).energy, 0.9);
-  EXPECT_EQ(options(layered(base, {{"energy", "0.9"}, {"rank", "3"}})).energy, 0);
-  EXPECT_EQ(options(layered(base, {{"init", "zeros"}})).init, LowRankInit::kZeros);
-  const auto nested =
-      options(layered(base, {{"factors.block_size", "4"}, {"factors.codec", "pq"}}));
+  EXPECT_EQ(options({{"rank", "64"}}).rank, 64u);
+  EXPECT_EQ(options({{"rank", "64"}, {"dim_ratio", "0.5"}}).rank, 0u);
+  EXPECT_EQ(options({{"dim_ratio", "0.5"}, {"energy", "0.9"}}).energy, 0.9);
+  EXPECT_EQ(options({{"energy", "0.9"}, {"rank", "3"}}).energy, 0);
+  EXPECT_EQ(options({{"init", "zeros"}}).init, LowRankInit::kZeros);
+  const auto nested = options({{"factors.block_size", "4"}, {"factors.codec", "pq"}});
   EXPECT_EQ(std::get<PqOptions>(*nested.factors).block_size, 4u);
 }
 

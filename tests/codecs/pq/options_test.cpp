@@ -1,10 +1,18 @@
 #include <gtest/gtest.h>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
+
+TEST(PqOptions, OutOfRangeAreRefusedWhenEncoding) {
+  const std::vector<float> values(8);
+  const ConstMatrix w(values.data(), 2, 4);
+  EXPECT_THROW(encode(w, {.n_centroids = 1}), Error);
+  EXPECT_THROW(encode(w, {.tolerance = 1}), Error);
+  EXPECT_THROW(encode(w, {.codebook_dtype = DType::kBF16}), Error);
+}
 
 TEST(PqOptions, TextHoldsEveryField) {
   const PqOptions options{.block_size = 4,
@@ -26,35 +34,42 @@ TEST(PqOptions, TextHoldsEveryField) {
       "restarts=2,explore=64,reassign=farthest,tolerance=0,codebook=f32,engine=faiss,gain=energy");
 }
 
+PqOptions options_of(const Settings& settings) {
+  return std::get<PqOptions>(options_from(settings, "pq"));
+}
+
 TEST(PqOptions, AreSetByName) {
-  PqOptions options;
-  set_option(options, "block_size", "9");
-  set_option(options, "centroids", "65536");
-  set_option(options, "seed", "18446744073709551615");
-  set_option(options, "tolerance", "1e-3");
-  set_option(options, "codebook", "f32");
-  set_option(options, "engine", "faiss");
+  const PqOptions options = options_of({{"block_size", "9"},
+                                        {"centroids", "65536"},
+                                        {"seed", "18446744073709551615"},
+                                        {"tolerance", "1e-3"},
+                                        {"codebook", "f32"},
+                                        {"restarts", "2"}});
   EXPECT_EQ(options.gain, Gain::kUnbiased);
-  for (const auto& [text, gain] :
-       {std::pair("energy", Gain::kEnergy), std::pair("least_squares", Gain::kLeastSquares),
-        std::pair("unbiased", Gain::kUnbiased)}) {
-    set_option(options, "gain", text);
-    EXPECT_EQ(options.gain, gain);
-  }
   EXPECT_EQ(options.block_size, 9u);
   EXPECT_EQ(options.n_centroids, 65536u);
   EXPECT_EQ(options.seed, ~std::uint64_t{0});
   EXPECT_EQ(options.tolerance, 1e-3);
   EXPECT_EQ(options.codebook_dtype, DType::kF32);
-  EXPECT_EQ(options.engine, Engine::kFaiss);
+  EXPECT_EQ(options_of({{"block_size", "auto"}}).block_size, kAutoBlockSize);
+  EXPECT_EQ(options_of({{"engine", "faiss"}}).engine, Engine::kFaiss);
+  for (const auto& [text, gain] :
+       {std::pair("energy", Gain::kEnergy), std::pair("least_squares", Gain::kLeastSquares),
+        std::pair("unbiased", Gain::kUnbiased)}) {
+    EXPECT_EQ(options_of({{"gain", text}}).gain, gain);
+  }
+}
+
+TEST(PqOptions, AreEqualIfAllFieldsAre) {
+  EXPECT_EQ(options_of({{"seed", "3"}}), PqOptions{.seed = 3});
+  EXPECT_NE(options_of({{"seed", "3"}}), PqOptions{});
 }
 
 class BadOption : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(BadOption, IsRefused) {
-  PqOptions options;
   const auto [key, value] = GetParam();
-  EXPECT_THROW(set_option(options, key, value), Error);
+  EXPECT_THROW(options_of({{key, value}}), Error);
 }
 
 using Pair = std::pair<const char*, const char*>;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "codecs/int8/value/fault.h"
+#include "codecs/train/fields.h"
 #include "core/parallel.h"
 #include "pqw/codecs/int8_encode.h"
 #include "pqw/core/error.h"
@@ -80,7 +81,7 @@ Int8Weight plan_weight(const FloatTensor& tensor, const Int8Options& options) {
   weight.shape = tensor.info.shape;
   weight.dtype = tensor.info.dtype;
   weight.activations = options.activations;
-  weight.options = to_string(options);
+  weight.options = Int8Options::fields().text(options);
   const std::size_t n_scales = options.per == Granularity::kRow ? weight.rows() : 1;
   weight.values.resize(weight.rows() * weight.cols());
   weight.scales.assign(n_scales, 1.0f);

@@ -21,10 +21,4 @@ const Fields<Int8Options>& Int8Options::fields() {
   return kFields;
 }
 
-std::string to_string(const Int8Options& options) { return Int8Options::fields().text(options); }
-
-void set_option(Int8Options& options, std::string_view key, std::string_view value) {
-  Int8Options::fields().set(options, key, value);
-}
-
 }  // namespace pqw

@@ -8,6 +8,7 @@
 
 #include "codecs/low_rank/train/truncated_svd.h"
 #include "codecs/train/factor_gain.h"
+#include "codecs/train/fields.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -83,7 +84,7 @@ void take_shares(const TruncatedSvd& svd, LowRankFactors& factors) {
 }
 
 std::string options_text(const LowRankFactors& factors, const LowRankOptions& options) {
-  std::string text = to_string(options);
+  std::string text = LowRankOptions::fields().text(options);
   if (options.init == LowRankInit::kZeros) return text;
   text += fmt::format(",{}{:.4f}", kShares, factors.share_of_squares);
   if (factors.share_of_values >= 0)

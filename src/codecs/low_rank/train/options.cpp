@@ -11,8 +11,6 @@
 namespace pqw {
 namespace {
 
-Values<double> share() { return number({.low = 0, .high = 1, .low_open = true}).or_none(0); }
-
 bool has_energy(const LowRankOptions& o) { return o.rank == 0 && o.energy > 0; }
 
 std::string draws_nothing(const LowRankOptions& o) {
@@ -25,69 +23,49 @@ std::string draws_nothing(const LowRankOptions& o) {
 // Of rank, dim_ratio and energy, the last one that is set counts.
 const Fields<LowRankOptions>& LowRankOptions::fields() {
   using O = LowRankOptions;
+  using enum LowRankEnergy;
+  using enum LowRankInit;
+  using enum SvdMethod;
   static const Fields<O> kFields = {
-      Field("rank", &O::rank, count(1).or_none(0), "rank of the factors").then([](O& o) {
-        o.energy = 0;
-      }),
-      Field("dim_ratio", &O::dim_ratio, share(),
-            "the rank as a share of the smaller side of the matrix")
-          .then([](O& o) { o.rank = 0, o.energy = 0; })
-          .written_if([](const O& o) { return o.rank == 0 && o.energy == 0; }),
-      Field("energy", &O::energy, share(),
-            "the smallest rank that keeps this share of the squared singular values")
-          .then([](O& o) { o.rank = 0; })
-          .written_if(has_energy),
+      Field("rank", &O::rank, count(1).or_none(0), "rank of the factors",
+            {.then = [](O& o) { o.energy = 0; }}),
+      Field("dim_ratio", &O::dim_ratio, share().or_none(0),
+            "the rank as a share of the smaller side of the matrix",
+            {.written = [](const O& o) { return o.rank == 0 && o.energy == 0; },
+             .then = [](O& o) { o.rank = 0, o.energy = 0; }}),
+      Field("energy", &O::energy, share().or_none(0),
+            "the smallest rank that keeps this share of the squared singular values",
+            {.written = has_energy, .then = [](O& o) { o.rank = 0; }}),
       Field("energy_of", &O::energy_of,
-            choice<LowRankEnergy>(
-                {{"squares", LowRankEnergy::kSquares}, {"values", LowRankEnergy::kValues}}),
-            "energy is a share of the squares of singular values, or of their values")
-          .unless(
-              [](const O& o) { return o.energy == 0 ? "it has an effect only with energy" : ""; })
-          .written_if(has_energy),
-      Field("init", &O::init,
-            choice<LowRankInit>(
-                {{"spectral", LowRankInit::kSpectral}, {"zeros", LowRankInit::kZeros}}),
+            choice<LowRankEnergy>({{"squares", kSquares}, {"values", kValues}}),
+            "energy is a share of the squared singular values, or of the values",
+            {.unused =
+                 [](const O& o) { return o.energy > 0 ? "" : "it has an effect only with energy"; },
+             .written = has_energy}),
+      Field("init", &O::init, choice<LowRankInit>({{"spectral", kSpectral}, {"zeros", kZeros}}),
             "factors from the singular value decomposition, or factors of zeros to be trained "
             "elsewhere"),
       Field("svd", &O::svd,
-            choice<SvdMethod>({{"auto", SvdMethod::kAuto},
-                               {"full", SvdMethod::kFull},
-                               {"randomized", SvdMethod::kRandomized}}),
+            choice<SvdMethod>({{"auto", kAuto}, {"full", kFull}, {"randomized", kRandomized}}),
             "how singular values are found; auto: randomized for ranks up to an eighth of the "
-            "smaller side, else full")
-          .unless([](const O& o) {
-            const bool finds_all = o.energy > 0 && o.svd != SvdMethod::kRandomized;
-            return finds_all ? "" : draws_nothing(o);
-          }),
-      Field("seed", &O::seed, count<std::uint64_t>(), "seed of the random vectors")
-          .unless([](const O& o) {
-            const std::string why = draws_nothing(o);
-            const bool full = why.empty() && o.svd == SvdMethod::kFull;
-            return full ? "svd=full draws nothing at random" : why;
-          })};
+            "smaller side, else full",
+            {.unused =
+                 [](const O& o) {
+                   return o.energy > 0 && o.svd != kRandomized ? "" : draws_nothing(o);
+                 }}),
+      Field("seed", &O::seed, count<std::uint64_t>(), "seed of the random vectors",
+            {.unused = [](const O& o) {
+              return either(draws_nothing(o),
+                            o.svd == kFull ? "svd=full draws nothing at random" : "");
+            }})};
   return kFields;
 }
 
-void validate(const LowRankOptions& options) {
-  LowRankOptions::fields().check(options);
-  if (options.rank > 0 || options.dim_ratio > 0 || options.energy > 0) return;
-  throw Error(ErrorCode::kInvalidArgument, "low_rank needs one of rank, dim_ratio and energy");
-}
-
-std::string to_string(const LowRankOptions& options) {
-  return LowRankOptions::fields().text(options);
-}
-
-void set_option(LowRankOptions& options, std::string_view key, std::string_view value) {
-  LowRankOptions::fields().set(options, key, value);
-}
-
-std::string unused(const LowRankOptions& options, std::string_view key) {
-  return LowRankOptions::fields().unused(options, key);
-}
-
 void resolve(LowRankOptions& options, std::span<const std::size_t> shape) {
-  validate(options);
+  LowRankOptions::fields().check(options);
+  if (options.rank == 0 && options.dim_ratio == 0 && options.energy == 0) {
+    throw Error(ErrorCode::kInvalidArgument, "low_rank needs one of rank, dim_ratio and energy");
+  }
   const MatrixShape matrix = matrix_shape(shape);
   const std::size_t side = std::min(matrix.rows, matrix.cols);
   if (options.rank == 0 && options.energy == 0) {
@@ -97,6 +75,7 @@ void resolve(LowRankOptions& options, std::span<const std::size_t> shape) {
   }
   if (options.rank > 0)
     options.rank = std::clamp<std::size_t>(options.rank, 1, std::max<std::size_t>(1, side));
+  options.dim_ratio = 0;  // not needed any more: equal ranks are equal options
 }
 
 std::string obstacle(const LowRankOptions& options, std::span<const std::size_t> shape) {

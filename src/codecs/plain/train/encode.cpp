@@ -10,10 +10,6 @@ const Fields<PlainOptions>& PlainOptions::fields() {
   return kFields;
 }
 
-void set_option(PlainOptions& options, std::string_view key, std::string_view value) {
-  PlainOptions::fields().set(options, key, value);
-}
-
 PlainWeight plan_weight(const FloatTensor& tensor, const PlainOptions&) {
   return {tensor.info.shape, tensor.info.dtype, std::vector<std::byte>(byte_count(tensor.info))};
 }

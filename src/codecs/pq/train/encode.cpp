@@ -8,6 +8,7 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
+#include "codecs/train/fields.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/core/error.h"
 
@@ -96,11 +97,11 @@ Blocks prepare(FloatTensor tensor, const PqOptions& options) {
 }
 
 PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
-  validate(options);
+  PqOptions::fields().check(options);
   const int exponent = safe_exponent(blocks.values);
   if (exponent < 0) {  // values far below the largest may become zeros when encode scales them
     PqWeight weight = plan_weight(scaled(blocks, exponent), float32(options));
-    weight.options = to_string(options) + gain_text({});
+    weight.options = PqOptions::fields().text(options) + gain_text({});
     return weight;
   }
   PqWeight weight;
@@ -116,7 +117,7 @@ PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   }
   const bool narrow = options.codebook_dtype == DType::kF16 && fits_f16(blocks.values);
   weight.codebook_dtype = narrow ? DType::kF16 : DType::kF32;
-  weight.options = to_string(options) + gain_text({});
+  weight.options = PqOptions::fields().text(options) + gain_text({});
   weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
   weight.codes.resize(blocks.count());
   return weight;
@@ -132,7 +133,7 @@ PqWeight learn(const Blocks& blocks, const PqOptions& options, EmObserver* obser
   if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
     weight = learn(scaled(blocks, exponent), float32(options), observer, importance);
     for (float& value : weight.codebooks) value = saturated(std::ldexp(double{value}, -exponent));
-    weight.options = to_string(options) + gain_text({});
+    weight.options = PqOptions::fields().text(options) + gain_text({});
     return weight;
   }
   const std::size_t codebook_floats = weight.n_centroids * weight.block_size;

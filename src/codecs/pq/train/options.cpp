@@ -21,9 +21,6 @@ std::string without_iterations(const PqOptions& options) {
   return options.iterations == 0 ? "iterations=0 keeps the initial centroids" : "";
 }
 
-// The first reason that there is.
-std::string either(std::string first, std::string second) { return first.empty() ? second : first; }
-
 }  // namespace
 
 std::size_t auto_block_size(std::span<const std::size_t> shape) {
@@ -42,7 +39,7 @@ std::size_t auto_block_size(std::span<const std::size_t> shape) {
 }
 
 void resolve(PqOptions& options, std::span<const std::size_t> shape) {
-  validate(options);
+  PqOptions::fields().check(options);
   if (options.block_size == kAutoBlockSize) options.block_size = auto_block_size(shape);
   const std::size_t cols = std::max<std::size_t>(1, matrix_shape(shape).cols);
   options.block_size = std::min(options.block_size, cols);  // more would be padding
@@ -50,6 +47,11 @@ void resolve(PqOptions& options, std::span<const std::size_t> shape) {
 
 const Fields<PqOptions>& PqOptions::fields() {
   using O = PqOptions;
+  using enum DType;
+  using enum Engine;
+  using enum Gain;
+  using enum Init;
+  using enum Reassign;
   static const Fields<O> kFields = {
       Field("block_size", &O::block_size, count(1, 1 << 20).or_word("auto", kAutoBlockSize),
             "columns per block, at most a row; auto: 9 for 3x3 conv, 4 for 1x1 conv, the divisor "
@@ -58,56 +60,44 @@ const Fields<PqOptions>& PqOptions::fields() {
       Field("groups", &O::n_groups, count(1), "codebooks per tensor, each for a run of columns"),
       Field("iterations", &O::iterations, count(0, 1'000'000), "EM iterations at most"),
       Field("seed", &O::seed, count<std::uint64_t>(), "seed of all random choices"),
-      Field("init", &O::init, choice<Init>({{"++", Init::kPlusPlus}, {"random", Init::kRandom}}),
-            "initial centroids: k-means++ or uniform")
-          .unless([](const O& o) { return o.init == Init::kPlusPlus ? refused_by_faiss(o) : ""; }),
+      Field("init", &O::init, choice<Init>({{"++", kPlusPlus}, {"random", kRandom}}),
+            "initial centroids: k-means++ or uniform",
+            {.unused = [](const O& o) { return o.init == kPlusPlus ? refused_by_faiss(o) : ""; }}),
       Field("restarts", &O::restarts, count(0, 1000),
-            "number of runs, the best of which is kept; 0: 10, 3 or 1, fewer for larger tensors")
-          .unless([](const O& o) { return o.restarts > 1 ? without_iterations(o) : ""; }),
+            "number of runs, the best of which is kept; 0: 10, 3 or 1, fewer for larger tensors",
+            {.unused = [](const O& o) { return o.restarts > 1 ? without_iterations(o) : ""; }}),
       Field("explore", &O::explore, count(0, 1'000'000'000),
             "init ++: sampled blocks per centroid in the first iterations; the last iterations use "
-            "all blocks, and the note of a tensor says so; 0: always all")
-          .unless([](const O& o) {
-            if (o.explore == 0) return std::string();
-            const bool random = o.init == Init::kRandom;
-            return either(refused_by_faiss(o),
-                          random ? "init=random does not explore; use init=++" : "");
-          }),
+            "all blocks, and the note of a tensor says so; 0: always all",
+            {.unused =
+                 [](const O& o) {
+                   const char* random = "init=random does not explore; use init=++";
+                   return o.explore == 0
+                              ? ""
+                              : either(refused_by_faiss(o), o.init == kRandom ? random : "");
+                 }}),
       Field("reassign", &O::reassign,
-            choice<Reassign>({{"split", Reassign::kSplit}, {"farthest", Reassign::kFarthest}}),
+            choice<Reassign>({{"split", kSplit}, {"farthest", kFarthest}}),
             "where an empty cluster moves: it splits the largest cluster, or takes the farthest "
-            "block")
-          .unless([](const O& o) { return either(refused_by_faiss(o), without_iterations(o)); }),
-      Field("tolerance", &O::tolerance, number({.low = 0, .high = 1, .high_open = true}),
-            "stop when the objective falls by less than this share; 0: never")
-          .unless([](const O& o) {
-            return either(o.tolerance > 0 ? refused_by_faiss(o) : "", without_iterations(o));
-          }),
-      Field("codebook", &O::codebook_dtype,
-            choice<DType>({{"f16", DType::kF16}, {"f32", DType::kF32}}),
+            "block",
+            {.unused =
+                 [](const O& o) { return either(refused_by_faiss(o), without_iterations(o)); }}),
+      Field("tolerance", &O::tolerance, share_below_1(),
+            "stop when the objective falls by less than this share; 0: never",
+            {.unused =
+                 [](const O& o) {
+                   return either(o.tolerance > 0 ? refused_by_faiss(o) : "", without_iterations(o));
+                 }}),
+      Field("codebook", &O::codebook_dtype, choice<DType>({{"f16", kF16}, {"f32", kF32}}),
             "type of the stored codebooks"),
-      Field("engine", &O::engine,
-            choice<Engine>({{"native", Engine::kNative}, {"faiss", Engine::kFaiss}}),
+      Field("engine", &O::engine, choice<Engine>({{"native", kNative}, {"faiss", kFaiss}}),
             "what learns the codebooks; faiss supports iterations, seed, restarts and init random"),
       Field("gain", &O::gain,
-            choice<Gain>({{"unbiased", Gain::kUnbiased},
-                          {"energy", Gain::kEnergy},
-                          {"least_squares", Gain::kLeastSquares}}),
+            choice<Gain>(
+                {{"unbiased", kUnbiased}, {"energy", kEnergy}, {"least_squares", kLeastSquares}}),
             "one factor on all codebooks of a tensor, to keep the amplitude (unbiased), keep the "
             "norm (energy), or make the error least (least_squares)")};
   return kFields;
-}
-
-void validate(const PqOptions& options) { PqOptions::fields().check(options); }
-
-std::string to_string(const PqOptions& options) { return PqOptions::fields().text(options); }
-
-void set_option(PqOptions& options, std::string_view key, std::string_view value) {
-  PqOptions::fields().set(options, key, value);
-}
-
-std::string unused(const PqOptions& options, std::string_view key) {
-  return PqOptions::fields().unused(options, key);
 }
 
 std::string remarks(const PqWeight& weight, const PqOptions& options) {

@@ -9,6 +9,7 @@
 #include "codecs/tensorized/train/decompose.h"
 #include "codecs/tensorized/value/layout.h"
 #include "codecs/train/factor_gain.h"
+#include "codecs/train/fields.h"
 #include "pqw/codecs/tensorized_encode.h"
 #include "pqw/core/error.h"
 
@@ -142,7 +143,7 @@ TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
   weight.dtype = info.dtype;
   weight.layout = layout;
   weight.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
-  weight.options = to_string(options);
+  weight.options = TensorizedOptions::fields().text(options);
   return weight;
 }
 

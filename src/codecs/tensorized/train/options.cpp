@@ -39,8 +39,8 @@ std::optional<TensorRank> rank_from(std::string_view text) {
     const std::optional<Shape> sizes = sizes_from(text);
     return sizes ? std::optional(TensorRank{.sizes = *sizes}) : std::nullopt;
   }
-  const auto share = number({.low = 0, .high = 1, .low_open = true}).parse(text);
-  return share ? std::optional(TensorRank{.fraction = *share}) : std::nullopt;
+  const std::optional<double> fraction = share().parse(text);
+  return fraction ? std::optional(TensorRank{.fraction = *fraction}) : std::nullopt;
 }
 
 std::string text_of(const TensorRank& rank) {
@@ -101,47 +101,34 @@ const Fields<TensorizedOptions>& TensorizedOptions::fields() {
   using O = TensorizedOptions;
   static const Fields<O> kFields = {
       Field("form", &O::form, forms(), "the kind of decomposition"),
-      Field("modes", &O::n_modes, count(1, kMostModes), "modes of each side, if they are not given")
-          .unless([](const O& o) {
-            const bool given = !o.out_modes.empty() && !o.in_modes.empty();
-            return given ? "out and in give all modes" : "";
-          }),
-      Field("out", &O::out_modes, modes(), "modes of the rows").without_flag(),
-      Field("in", &O::in_modes, modes(), "modes of the columns").without_flag(),
+      Field("modes", &O::n_modes, count(1, kMostModes), "modes of each side, if they are not given",
+            {.unused =
+                 [](const O& o) {
+                   const bool given = !o.out_modes.empty() && !o.in_modes.empty();
+                   return given ? "out and in give all modes" : "";
+                 }}),
+      Field("out", &O::out_modes, modes(), "modes of the rows", {.has_flag = false}),
+      Field("in", &O::in_modes, modes(), "modes of the columns", {.has_flag = false}),
       Field("rank", &O::rank, ranks(),
-            "rank of the factors: one or all, a share of the parameters, or as many as the matrix"),
-      Field("iterations", &O::iterations, count(0, 1'000'000), "sweeps of cp and tucker at most")
-          .unless(computed_at_once),
+            "rank of the factors, each rank, a share of the parameters, or as many as the matrix"),
+      Field("iterations", &O::iterations, count(0, 1'000'000), "sweeps of cp and tucker at most",
+            {.unused = computed_at_once}),
       Field("restarts", &O::restarts, count(0, 1000),
-            "starts of cp, the best of which is kept; 0: 3 for ranks below 512, else 1")
-          .unless([](const O& o) {
-            const std::string why = draws_nothing(o);
-            return why.empty() && o.restarts > 1 ? without_iterations(o) : why;
-          }),
-      Field("tolerance", &O::tolerance, number({.low = 0, .high = 1, .high_open = true}),
-            "stop when the relative error falls by less in a sweep")
-          .unless([](const O& o) {
-            const std::string why = computed_at_once(o);
-            return why.empty() ? without_iterations(o) : why;
-          }),
-      Field("seed", &O::seed, count<std::uint64_t>(), "seed of the starts of cp")
-          .unless(draws_nothing),
+            "starts of cp, the best of which is kept; 0: 3 for ranks below 512, else 1",
+            {.unused =
+                 [](const O& o) {
+                   return either(draws_nothing(o), o.restarts > 1 ? without_iterations(o) : "");
+                 }}),
+      Field("tolerance", &O::tolerance, share_below_1(),
+            "stop when the relative error falls by less in a sweep",
+            {.unused =
+                 [](const O& o) { return either(computed_at_once(o), without_iterations(o)); }}),
+      Field("seed", &O::seed, count<std::uint64_t>(), "seed of the starts of cp",
+            {.unused = draws_nothing}),
       Field("joint", &O::joint, label(),
             "tensors of equal label, shape, type and options are decomposed together and share "
             "their factors (not ttm)")};
   return kFields;
-}
-
-void set_option(TensorizedOptions& options, std::string_view key, std::string_view value) {
-  TensorizedOptions::fields().set(options, key, value);
-}
-
-std::string to_string(const TensorizedOptions& options) {
-  return TensorizedOptions::fields().text(options);
-}
-
-std::string unused(const TensorizedOptions& options, std::string_view key) {
-  return TensorizedOptions::fields().unused(options, key);
 }
 
 void check(const TensorizedOptions& options) {

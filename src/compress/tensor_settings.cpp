@@ -1,0 +1,160 @@
+// What the settings of a tensor mean: its codec, its fallback and policies.
+#include "compress/tensor_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "codecs/train/fields.h"
+#include "compress/joint_layers.h"
+#include "pqw/compress/recipe.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+enum class Thin { kUnlessNamed, kInt8, kSame };
+
+// The settings that do not belong to a codec.
+struct Policies {
+  static constexpr const char* kCodec = "";
+  static const Fields<Policies>& fields();
+
+  bool plain_if_not_finite = false;
+  Thin thin = Thin::kUnlessNamed;
+};
+
+const Fields<Policies>& Policies::fields() {
+  using O = Policies;
+  static const Fields<O> kFields = {
+      Field("non_finite", &O::plain_if_not_finite,
+            choice<bool>({{"error", false}, {"plain", true}}),
+            "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is"),
+      Field(
+          "thin", &O::thin,
+          choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
+          "codec of thin tensors: int8, or the same as other tensors (default int8, but same "
+          "where a codec is named)")};
+  return kFields;
+}
+
+constexpr std::string_view kFallback = "fallback";
+
+std::vector<SettingHelp> policies_help() {
+  std::vector<SettingHelp> all;
+  Policies::fields().describe(all);
+  all.push_back({"", "fallback.KEY", "KEY=VALUE,...", PlainOptions::kCodec,
+                 "codec and options of tensors that the codec does not make smaller, or decodes "
+                 "with a relative error of 1 or more"});
+  return all;
+}
+
+bool names_codec(const std::string& key) { return key == "codec" || key.ends_with(".codec"); }
+
+// The last value of a key; empty when there is none.
+std::string value_of(const Settings& settings, const std::string& key) {
+  const auto found = std::find_if(settings.rbegin(), settings.rend(),
+                                  [&](const auto& setting) { return setting.first == key; });
+  return found == settings.rend() ? "" : found->second;
+}
+
+struct Parts {
+  Settings policies;
+  Settings fallback;
+  Settings codec;
+};
+
+Parts parts_of(const Settings& settings) {
+  Parts parts;
+  parts.fallback = split(settings, kFallback).part;
+  for (const auto& setting : settings) {
+    if (Policies::fields().find(setting.first) != nullptr) parts.policies.push_back(setting);
+    if (!is_policy(setting.first)) parts.codec.push_back(setting);
+  }
+  return parts;
+}
+
+CodecOptions fallback_from(const Settings& settings) {
+  CodecOptions options = options_from(settings);
+  if (joint_label(options).empty()) return options;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("fallback.joint={}: a fallback is for each tensor by itself",
+                          joint_label(options)));
+}
+
+}  // namespace
+
+std::vector<SettingHelp> recipe_help() {
+  std::vector<SettingHelp> all = policies_help();
+  const std::vector<SettingHelp> of_codecs = settings_help();
+  all.insert(all.end(), of_codecs.begin(), of_codecs.end());
+  return all;
+}
+
+bool is_policy(const std::string& key) {
+  return key.starts_with("fallback.") || Policies::fields().find(key) != nullptr;
+}
+
+TensorSettings tensor_settings_from(const Settings& settings) {
+  for (const UnusedSetting& unused : unused_settings(settings)) {
+    throw Error(ErrorCode::kInvalidArgument, unused.why);
+  }
+  const auto [given, fallback, codec] = parts_of(settings);
+  Policies policies;
+  for (const auto& [key, value] : given) Policies::fields().set(policies, key, value);
+  Words keys;
+  for (const SettingHelp& policy : policies_help()) keys.push_back(policy.key);
+  TensorSettings result{options_from(codec, PqOptions::kCodec, keys)};
+  if (!fallback.empty()) result.fallback = fallback_from(fallback);
+  result.plain_if_not_finite = policies.plain_if_not_finite;
+  const bool named = has_key(codec, "codec");
+  result.thin_is_int8 = policies.thin == Thin::kUnlessNamed ? !named : policies.thin == Thin::kInt8;
+  for (const auto& [key, value] : settings) result.text += fmt::format("{}={},", key, value);
+  return result;
+}
+
+std::vector<UnusedSetting> unused_settings(const Settings& settings) {
+  const auto [policies, fallback, codec] = parts_of(settings);
+  std::vector<UnusedSetting> unused = unused_options(codec);
+  for (const auto& [key, why] : unused_options(fallback)) {
+    unused.push_back({"fallback." + key, "fallback." + why});
+  }
+  if (value_of(codec, "codec") != PlainOptions::kCodec) return unused;
+  const auto add = [&](const Settings& useless, const char* why) {
+    for (const auto& [key, value] : useless) {
+      unused.push_back({key, fmt::format("{}={}: {}", key, value, why)});
+    }
+  };
+  add(policies, "codec=plain keeps every tensor as it is");
+  add(under(kFallback, fallback), "codec=plain needs no fallback");
+  return unused;
+}
+
+Settings without(Settings settings, const std::vector<UnusedSetting>& unused, const Settings& own) {
+  for (const auto& [key, why] : unused) {
+    if (has_key(own, key)) continue;
+    std::erase_if(settings, [&](const auto& setting) { return setting.first == key; });
+  }
+  return settings;
+}
+
+Settings used_settings(const Settings& settings, const Settings& own) {
+  return without(settings, unused_settings(settings), own);
+}
+
+Settings layered(Settings base, const Settings& over) {
+  for (const auto& [key, value] : over) {
+    if (!names_codec(key)) continue;
+    const std::string place = key.substr(0, key.size() - std::string_view("codec").size());
+    const std::string before = value_of(base, key);
+    const bool unchanged = before.empty() ? place.empty() && value == "pq" : before == value;
+    if (unchanged) continue;
+    std::erase_if(base, [&](const auto& setting) {
+      return setting.first.starts_with(place) && !(place.empty() && is_policy(setting.first));
+    });
+  }
+  base.insert(base.end(), over.begin(), over.end());
+  return base;
+}
+
+}  // namespace pqw

@@ -1,0 +1,38 @@
+// What the settings of a tensor mean: its codec, its fallback and policies.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pqw/codecs/encode.h"
+#include "pqw/codecs/settings.h"
+
+namespace pqw {
+
+struct TensorSettings {
+  CodecOptions options;
+  std::optional<CodecOptions> fallback = {};
+  bool plain_if_not_finite = false;
+  bool thin_is_int8 = false;
+  std::string text = {};  // the settings as given
+};
+
+// Errors: kInvalidArgument, also for a setting without effect.
+TensorSettings tensor_settings_from(const Settings& settings);
+
+// Whether the key does not belong to the codec or its factors: `fallback.KEY` and the policies.
+bool is_policy(const std::string& key);
+
+// The settings that have no effect together with the others; empty if a setting is wrong.
+std::vector<UnusedSetting> unused_settings(const Settings& settings);
+
+// `settings` without the unused ones. An unused setting stays if `own` has its key.
+Settings without(Settings settings, const std::vector<UnusedSetting>& unused, const Settings& own);
+Settings used_settings(const Settings& settings, const Settings& own);
+
+// `base` with `over` on top. If `over` names another codec, the options that `base` has for its own
+// codec are dropped; policies stay.
+Settings layered(Settings base, const Settings& over);
+
+}  // namespace pqw

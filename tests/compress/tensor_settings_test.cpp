@@ -1,0 +1,97 @@
+#include "compress/tensor_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::IsEmpty;
+using testing::Pair;
+
+std::vector<std::string> unused_keys(const std::string& settings) {
+  std::vector<std::string> keys;
+  for (const UnusedSetting& unused : unused_settings(parse_settings(settings))) {
+    keys.push_back(unused.key);
+  }
+  return keys;
+}
+
+std::string error_of(const std::string& settings) {
+  try {
+    (void)tensor_settings_from(parse_settings(settings));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(TensorSettings, MeanCodecFallbackAndPolicies) {
+  const TensorSettings settings = tensor_settings_from(
+      {{"block_size", "8"}, {"fallback.codec", "int8"}, {"non_finite", "plain"}});
+  EXPECT_EQ(std::get<PqOptions>(settings.options).block_size, 8u);
+  EXPECT_EQ(codec_name(*settings.fallback), "int8");
+  EXPECT_TRUE(settings.plain_if_not_finite);
+  EXPECT_TRUE(settings.thin_is_int8) << "no codec is named";
+  EXPECT_EQ(settings.text, "block_size=8,fallback.codec=int8,non_finite=plain,");
+  EXPECT_FALSE(tensor_settings_from({}).plain_if_not_finite);
+}
+
+TEST(TensorSettings, ThinTensorsAreInt8UnlessACodecIsNamed) {
+  EXPECT_FALSE(tensor_settings_from({{"codec", "pq"}}).thin_is_int8);
+  EXPECT_TRUE(tensor_settings_from({{"codec", "pq"}, {"thin", "int8"}}).thin_is_int8);
+  EXPECT_TRUE(tensor_settings_from({{"fallback.codec", "pq"}}).thin_is_int8);
+  EXPECT_FALSE(tensor_settings_from({{"thin", "same"}}).thin_is_int8);
+}
+
+TEST(TensorSettings, MistypedKeysAndWordsAreRecognised) {
+  EXPECT_THAT(error_of("fallbak.codec=pq"), EndsWith("did you mean 'fallback.KEY'?"));
+  EXPECT_THAT(error_of("non_finit=plain"), EndsWith("did you mean 'non_finite'?"));
+  EXPECT_THAT(error_of("thinn=plain"), EndsWith("did you mean 'thin'?"));
+  EXPECT_THAT(error_of("codek=pq"), EndsWith("did you mean 'codec'?"));
+  EXPECT_EQ(error_of("thin=int"), "thin=int: expected int8 or same; did you mean 'int8'?");
+  EXPECT_EQ(error_of("non_finite=stop"), "non_finite=stop: expected error or plain");
+}
+
+TEST(UnusedSettings, OfFallbacksAndOfPlainTensors) {
+  EXPECT_THAT(unused_keys("codec=low_rank,factors.codec=pq,factors.engine=faiss,"
+                          "factors.reassign=split,fallback.codec=tensorized,fallback.seed=1"),
+              ElementsAre("factors.reassign", "fallback.seed"));
+  EXPECT_THAT(unused_keys("codec=plain,non_finite=error,fallback.codec=pq,fallback.seed=1"),
+              ElementsAre("non_finite", "fallback.codec", "fallback.seed"));
+  EXPECT_THAT(unused_keys("codec=int8,non_finite=error,fallback.codec=pq"), IsEmpty());
+}
+
+TEST(UsedSettings, AreWhatHasAnEffectOrIsAskedFor) {
+  const Settings settings = parse_settings("codec=tensorized,seed=1,rank=4,restarts=2");
+  EXPECT_THAT(used_settings(settings, {}),
+              ElementsAre(Pair("codec", "tensorized"), Pair("rank", "4")));
+  EXPECT_THAT(used_settings(settings, {{"seed", "5"}}),
+              ElementsAre(Pair("codec", "tensorized"), Pair("seed", "1"), Pair("rank", "4")));
+}
+
+TEST(LayeredSettings, LaterOnesComeOnTop) {
+  const Settings merged = layered({{"block_size", "4"}, {"seed", "1"}}, {{"seed", "2"}});
+  EXPECT_EQ(std::get<PqOptions>(options_from(merged)).block_size, 4u);
+  EXPECT_EQ(std::get<PqOptions>(options_from(merged)).seed, 2u);
+}
+
+TEST(LayeredSettings, AnotherCodecDropsTheOptionsOfTheFirst) {
+  EXPECT_THAT(
+      layered({{"block_size", "4"}, {"fallback.seed", "1"}, {"thin", "int8"}},
+              {{"codec", "plain"}}),
+      ElementsAre(Pair("fallback.seed", "1"), Pair("thin", "int8"), Pair("codec", "plain")));
+  EXPECT_THAT(layered({{"block_size", "4"}}, {{"codec", "pq"}}),
+              ElementsAre(Pair("block_size", "4"), Pair("codec", "pq")));
+  EXPECT_THAT(layered({{"rank", "4"}, {"factors.codec", "pq"}, {"factors.seed", "1"}},
+                      {{"factors.codec", "plain"}}),
+              ElementsAre(Pair("rank", "4"), Pair("factors.codec", "plain")));
+}
+
+}  // namespace
+}  // namespace pqw
