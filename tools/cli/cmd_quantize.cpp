@@ -46,19 +46,7 @@ Two have no flag: out and in, the modes of tensorized (8x8x12). factors.KEY and 
 codec and options of factors and of a fallback. In YAML they are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
-A setting that has no effect together with the other settings is an error.
-Thin tensors are the weights of depthwise convolutions (rank 3 or more, shape[1] = 1) and tensors of
-fewer than 8192 weights. They take few bytes, and errors in them do the most harm, so they become
-int8 unless --codec, the defaults of a recipe or the rule that matches names a codec. A rule that sets
-an option of a codec names that codec.
-
-The schedule of fairseq's iPQ: --init random --reassign split --iterations 15 --tolerance 0
---restarts 1.
-
-Codec int8 adopts tensors that are int8 already: a tensor X of type I8 with a scale X_scale and, if
-there is one, a zero point X_zero_point (for fc.weight also fc.scale and fc.zero_point). Scale and
-zero point have one element, or one per output. The tensor is stored bit for bit and decodes to
-floats; the archive does not list its scale and zero point as tensors.)";
+A setting that has no effect together with the other settings is an error.)";
 
 struct Arguments {
   std::string input;

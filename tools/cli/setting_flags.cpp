@@ -11,72 +11,52 @@
 namespace pqw::tool {
 namespace {
 
-struct Flag {
-  std::string key;
-  std::string values;
-  std::string help;
-};
-
 // "fallback.KEY" names all keys of a part.
 constexpr std::string_view kOfPart = ".KEY";
 
-std::string name_of(const Flag& flag) {
-  const std::size_t end =
-      flag.key.ends_with(kOfPart) ? flag.key.size() - kOfPart.size() : flag.key.npos;
-  std::string name = "--" + flag.key.substr(0, end);
-  std::ranges::replace(name, '_', '-');
-  return name;
-}
-
-// "pq: EM iterations at most (default 20)"
-std::string meaning_of(const SettingHelp& setting) {
-  const std::string codec = setting.codec.empty() ? "" : setting.codec + ": ";
-  const std::string standard =
-      setting.standard.empty() ? "" : fmt::format(" (default {})", setting.standard);
-  return codec + setting.help + standard;
-}
-
-std::vector<Flag> flags_of(const std::vector<SettingHelp>& settings) {
-  std::vector<Flag> flags;
-  for (const SettingHelp& setting : settings) {
+// Each key once. If several codecs have it, its help tells each meaning:
+// "pq: EM iterations at most (default 20)".
+std::vector<SettingHelp> keys_with_flags() {
+  std::vector<SettingHelp> keys;
+  for (SettingHelp setting : recipe_help()) {
     if (!setting.has_flag) continue;
-    const auto known = std::ranges::find(flags, setting.key, &Flag::key);
-    if (known == flags.end()) {
-      flags.push_back({setting.key, setting.values, meaning_of(setting)});
+    if (!setting.codec.empty()) setting.help = setting.codec + ": " + setting.help;
+    if (!setting.standard.empty()) setting.help += fmt::format(" (default {})", setting.standard);
+    const auto known = std::ranges::find(keys, setting.key, &SettingHelp::key);
+    if (known == keys.end()) {
+      keys.push_back(setting);
       continue;
     }
-    known->help += "\n" + meaning_of(setting);
-    if (setting.values.starts_with(known->values)) {
-      known->values = setting.values;
-    } else {
-      known->values += "|" + setting.values;
-    }
+    known->help += "\n" + setting.help;
+    const bool more = setting.values.starts_with(known->values);
+    known->values = more ? setting.values : known->values + "|" + setting.values;
   }
-  return flags;
+  return keys;
 }
-
-void append(Settings& to, const Settings& more) { to.insert(to.end(), more.begin(), more.end()); }
 
 }  // namespace
 
 void add_setting_flags(CLI::App& verb, Settings& settings) {
-  for (const Flag& flag : flags_of(recipe_help())) {
-    const std::string name = name_of(flag);
-    const auto take = [&settings, name, key = flag.key](const std::string& value) {
-      if (key.ends_with(kOfPart)) {
-        const std::string part = key.substr(0, key.size() - kOfPart.size());
-        append(settings,
-               blamed_on(name.c_str(), [&] { return under(part, parse_settings(value)); }));
-      } else if (has_key(settings, key)) {
-        throw CLI::ArgumentMismatch(fmt::format("{}: at most one", name));
-      } else {
-        settings.emplace_back(key, value);
+  for (const SettingHelp& setting : keys_with_flags()) {
+    const bool is_part = setting.key.ends_with(kOfPart);
+    const std::string key =
+        setting.key.substr(0, setting.key.size() - (is_part ? kOfPart.size() : 0));
+    std::string flag = "--" + key;
+    std::ranges::replace(flag, '_', '-');
+    const auto take = [&settings, is_part, key, flag](const std::string& value) {
+      if (is_part) {
+        const Settings more =
+            blamed_on(flag.c_str(), [&] { return under(key, parse_settings(value)); });
+        settings.insert(settings.end(), more.begin(), more.end());
+        return;
       }
+      if (has_key(settings, key)) throw CLI::ArgumentMismatch(flag + ": at most one");
+      settings.emplace_back(key, value);
     };
-    verb.add_option_function<std::string>(name, take, flag.help)
+    verb.add_option_function<std::string>(flag, take, setting.help)
         ->trigger_on_parse()  // in the order of the command line: the last of rank and energy
                               // counts
-        ->type_name(flag.values);
+        ->type_name(setting.values);
   }
 }
 

@@ -25,7 +25,7 @@ CodecOptions default_options(const std::string& codec) {
   for (const CodecOptions& options : all_defaults()) {
     if (codec_name(options) == codec) return options;
   }
-  bad_word("codec", codec, codec_names());
+  bad_value("codec", codec, listed(codec_names()) + did_you_mean(codec, codec_names()));
 }
 
 // A factor must not have a label: it is not a tensor of the file.

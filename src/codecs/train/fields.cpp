@@ -36,10 +36,6 @@ void bad_value(std::string_view key, std::string_view value, std::string_view ex
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, expected));
 }
 
-void bad_word(std::string_view key, std::string_view value, const Words& words) {
-  bad_value(key, value, listed(words) + did_you_mean(value, words));
-}
-
 void unknown_option(std::string_view codec, std::string_view key, Words known,
                     const Words& others) {
   const std::string expected = known.empty() ? "none" : listed(known);

@@ -21,9 +21,6 @@ namespace pqw {
 [[noreturn]] void bad_value(std::string_view key, std::string_view value,
                             std::string_view expected);
 
-// bad_value for an option whose values are words.
-[[noreturn]] void bad_word(std::string_view key, std::string_view value, const Words& words);
-
 // Throws Error(kInvalidArgument). `known` lists the options that the codec has, `others` the keys
 // that callers take themselves.
 [[noreturn]] void unknown_option(std::string_view codec, std::string_view key, Words known,
@@ -43,7 +40,7 @@ struct Values {
   Values or_word(std::string word, T special) const {
     Values more = *this;
     if (!word.empty()) {
-      more.shown += "|" + word;
+      more.shown += (shown.empty() ? "" : "|") + word;
       more.expected += " or " + word;
       more.words.push_back(word);
       more.parse = [=, old = parse](std::string_view from) {
@@ -66,24 +63,12 @@ Values<double> share_below_1();  // 0 or more, below 1
 
 // One of some words.
 template <class T>
-Values<T> choice(std::vector<std::pair<std::string, T>> choices) {
+Values<T> choice(const std::vector<std::pair<std::string, T>>& choices) {
   Values<T> values;
-  for (const auto& [word, value] : choices) values.words.push_back(word);
+  values.parse = [](std::string_view) { return std::optional<T>(); };
+  values.text = [](const T&) { return "?"; };
+  for (const auto& [word, value] : choices) values = values.or_word(word, value);
   values.expected = listed(values.words);
-  for (const std::string& word : values.words)
-    values.shown += (values.shown.empty() ? "" : "|") + word;
-  values.parse = [choices](std::string_view text) {
-    for (const auto& [word, value] : choices) {
-      if (text == word) return std::optional(value);
-    }
-    return std::optional<T>();
-  };
-  values.text = [choices](const T& value) {
-    for (const auto& [word, choice] : choices) {
-      if (value == choice) return word;
-    }
-    return std::string("?");
-  };
   return values;
 }
 

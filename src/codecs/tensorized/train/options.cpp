@@ -1,7 +1,7 @@
 // Options of tensorized: the table.
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 
 #include "codecs/train/fields.h"
 #include "pqw/codecs/tensorized_encode.h"
@@ -17,16 +17,15 @@ std::string joined(const Shape& sizes) { return fmt::format("{}", fmt::join(size
 // "8x8x12"
 std::optional<Shape> sizes_from(std::string_view text) {
   Shape sizes;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find('x', begin), text.size());
-    std::size_t size = 0;
-    const auto [stop, status] = std::from_chars(text.data() + begin, text.data() + end, size);
-    if (status != std::errc() || stop != text.data() + end || size == 0) return std::nullopt;
-    if (sizes.size() == 2 * kMostModes) return std::nullopt;
-    sizes.push_back(size);
-    begin = end + 1;
+  while (sizes.size() < 2 * kMostModes) {
+    const std::size_t end = std::min(text.find('x'), text.size());
+    const std::optional<std::size_t> size = count(1).parse(text.substr(0, end));
+    if (!size) return std::nullopt;
+    sizes.push_back(*size);
+    if (end == text.size()) return sizes;
+    text.remove_prefix(end + 1);
   }
-  return sizes;
+  return std::nullopt;
 }
 
 Values<Shape> modes() {
