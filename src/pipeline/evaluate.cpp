@@ -30,7 +30,6 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
       report.n_parameters = 0;
     } else if (!report.exact) {
       describe(read_compressed(archive, index), report);
-      report.note = entry.options;
     }
   } catch (const Error& error) {  // of a later version: it can be listed, not read
     if (error.code() != ErrorCode::kUnsupported) throw;
@@ -39,10 +38,17 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   return report;
 }
 
-// The tensors of the compressed form, not measured yet.
-Report describe_compressed(const std::string& path, const WeightReader& reader,
-                           const ReadOptions& options) {
-  if (is_archive(path)) return inspect(path, options);
+Report describe_archive(const std::string& path, const ReadOptions& options) {
+  const ArchiveReader reader(path, options);
+  Report report;
+  report.file_bytes = reader.file_bytes();
+  for (std::size_t i = 0; i < reader.entries().size(); ++i) {
+    report.tensors.push_back(describe(reader, i));
+  }
+  return report;
+}
+
+Report describe_weights(const std::string& path, const WeightReader& reader) {
   Report report;
   for (const TensorInfo& info : reader.tensors()) {
     TensorReport tensor;
@@ -51,6 +57,7 @@ Report describe_compressed(const std::string& path, const WeightReader& reader,
     tensor.n_parameters = element_count(info.shape);
     report.tensors.push_back(std::move(tensor));
   }
+  report.skipped = reader.skipped();
   report.file_bytes = std::filesystem::file_size(path);
   return report;
 }
@@ -110,15 +117,9 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
 
 }  // namespace
 
-Report inspect(const std::string& archive, const ReadOptions& options) {
-  require_archive(archive);
-  const ArchiveReader reader(archive, options);
-  Report report;
-  report.file_bytes = reader.file_bytes();
-  for (std::size_t i = 0; i < reader.entries().size(); ++i) {
-    report.tensors.push_back(describe(reader, i));
-  }
-  return report;
+Report inspect(const std::string& path, const ReadOptions& options) {
+  if (is_archive(path)) return describe_archive(path, options);
+  return describe_weights(path, *open_weights(path, options));
 }
 
 Report evaluate(const std::string& original, const std::string& compressed,
@@ -130,7 +131,8 @@ Report evaluate(const std::string& original, const std::string& compressed,
   require_same_names(original, source_index, compressed, decoded_index);
   require_same_names(compressed, decoded_index, original, source_index);
   const bool from_archive = is_archive(compressed);
-  Report report = describe_compressed(compressed, *decoded, options);
+  Report report =
+      from_archive ? describe_archive(compressed, options) : describe_weights(compressed, *decoded);
   report.skipped = source->skipped();
   for (std::size_t i = 0; i < report.tensors.size(); ++i) {
     TensorReport& tensor = report.tensors[i];

@@ -23,6 +23,12 @@ std::string same_as(const std::string& tensor) { return "same as '" + tensor + "
 
 void describe(const Weight& weight, TensorReport& report) {
   report.settings = summary(weight);
+  report.options = std::visit(
+      [](const auto& w) {
+        if constexpr (requires { w.options; }) return w.options;
+        return std::string();
+      },
+      weight);
   report.n_parameters = parameter_count(weight);
   if (const auto* low_rank = std::get_if<LowRankWeight>(&weight)) {
     report.inner_width = low_rank->rank();

@@ -33,7 +33,8 @@ TEST_F(Cli, QuantizeVerifyDecodeEval) {
   EXPECT_THAT(quantize.out,
               HasSubstr("conv.weight  [64, 16, 3, 3]  pq     block_size=4,centroids=256"));
   EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
-  EXPECT_THAT(quantize.err, HasSubstr("[3/3] "));
+  EXPECT_THAT(quantize.err, HasSubstr("[2/3] fc.weight"));
+  EXPECT_THAT(quantize.err, Not(HasSubstr("fc.bias"))) << "plain";
   EXPECT_THAT(quantize.err, HasSubstr(" M weights/s"));
   EXPECT_EQ(run({"verify", "model.h5"}).status, 0);
   EXPECT_EQ(run({"decode", "model.h5", "-o", "back.safetensors"}).status, 0);
@@ -201,9 +202,9 @@ TEST_F(Cli, OptionsWithoutEffectAreErrorsOfUsage) {
   std::ofstream(dir_ / "cp.yaml") << "defaults: {codec: tensorized, form: cp, rank: 4, seed: 1}\n"
                                      "tensors: [{pattern: fc, form: cp}]\n";
   EXPECT_EQ(with({"--recipe", "cp.yaml", "--form", "tt"}).status, 0);
-  const std::string stored = run({"inspect", "m.h5"}).out;
-  EXPECT_THAT(stored, HasSubstr("seed=1")) << "the rule of fc uses it";
-  EXPECT_THAT(stored, HasSubstr("seed=0")) << "conv is a train";
+  const auto stored = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out)["tensors"];
+  EXPECT_EQ(stored[1]["options"]["seed"], 1) << "the rule of fc uses it";
+  EXPECT_EQ(stored[0]["options"]["seed"], 0) << "conv is a train";
   std::ofstream(dir_ / "cp.yaml") << "defaults: {codec: tensorized, form: cp, rank: 4, seed: 1}\n";
   EXPECT_EQ(with({"--recipe", "cp.yaml", "--form", "tt"}).status, 0);
   EXPECT_EQ(with({"--recipe", "cp.yaml", "--form", "tt", "--seed", "2"}).status, 2);
@@ -247,7 +248,6 @@ TEST_F(Cli, FailuresAreOneLineAndExitOne) {
                  "r.yaml: line 2: centroids=1");
   expect_failure(run({"quantize", "model.safetensors", "-o", "none/m.h5"}), "none/m.h5");
   expect_failure(run({"decode", "model.safetensors", "-o", "x.npz"}), "not a pqw archive");
-  expect_failure(run({"inspect", "model.safetensors"}), "model.safetensors");
   expect_failure(run({"verify", "/dev/null"}), "regular file");
   EXPECT_FALSE(exists("m.h5"));
 }
@@ -285,7 +285,9 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
        "bench; see 'pqw --help'"},
       {{"--verison"}, "unknown flag '--verison'; did you mean '--version'?"},
       {{"--quiet", "verify", "m.h5"}, "unknown flag '--quiet': flags follow the verb; see"},
-      {{"inspect"}, "ARCHIVE is required; see 'pqw inspect --help'"},
+      {{"inspect"}, "FILE is required; see 'pqw inspect --help'"},
+      {{"eval", "m.h5", "m.h5", "--max-error", "nan"},
+       "--max-error: 'nan': expected a number; see"},
       {{"inspect", "m.h5", "m.h5"}, "unexpected argument 'm.h5'; see 'pqw inspect --help'"},
       {{"inspect", "--jsn"}, "unknown flag '--jsn'; did you mean '--json'?"},
       {{"decode", "m.h5", "-o", "x.npz", "-force"}, "'-force'; did you mean '--force'?"},
@@ -396,12 +398,15 @@ TEST_F(Cli, FilesAreNamedForWhatTheyAre) {
     const std::string name = files[i].first;
     std::ofstream(dir_ / name) << files[i].second;
     expect_failure(run({"quantize", name, "-o", "m.h5"}), name + ": the file is " + what[i]);
-    expect_failure(run({"inspect", name}), name + ": not a pqw archive, but " + what[i]);
+    expect_failure(run({"inspect", name}), name + ": the file is " + what[i]);
+    expect_failure(run({"verify", name}), name + ": not a pqw archive, but " + what[i]);
   }
   std::filesystem::create_directory(dir_ / "folder");
   for (const char* verb : {"inspect", "verify", "bench"}) {
     expect_failure(run({verb, "folder"}),
                    "folder: a folder, not a regular file; name a file in it");
+  }
+  for (const char* verb : {"verify", "bench"}) {
     expect_failure(run({verb, "model.safetensors"}),
                    "not a pqw archive, but a safetensors file, which can be compressed into one");
   }
@@ -459,6 +464,23 @@ TEST_F(Cli, BenchDoesAsItIsTold) {
   EXPECT_EQ(run({"bench", "m.h5", "--precision", "low"}).status, 2);
   EXPECT_EQ(run({"bench", "m.h5", "--method", "magic"}).status, 2);
   EXPECT_EQ(run({"bench", "m.h5", "--batch", "0"}).status, 2);
+}
+
+TEST_F(Cli, BenchWithAMethodLeavesOutWeightsThatHaveNone) {
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--set", "conv:codec=int8"});
+  const std::vector<std::string> bench = {"bench",    "m.h5",   "--batch", "1",
+                                          "--method", "lookup", "--json"};
+  const Outcome outcome = run(bench);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("left out, as --method chooses among the ways of pq weights: "
+                                     "1 of 2 tensors"));
+  const auto report = nlohmann::json::parse(outcome.out);
+  ASSERT_EQ(report["tensors"].size(), 1u);
+  EXPECT_EQ(report["tensors"][0]["name"], "fc.weight");
+  EXPECT_EQ(report["left_out"], nlohmann::json({"conv.weight"}));
+  std::vector<std::string> only_int8 = bench;
+  only_int8.insert(only_int8.end(), {"--tensor", "conv", "--quiet"});
+  expect_failure(run(only_int8), "m.h5: no pq tensor among those to time: --method chooses how");
 }
 
 TEST_F(Cli, ExistingOutputsNeedForce) {

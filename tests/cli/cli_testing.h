@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -54,6 +55,7 @@ class CliTest : public testing::Test {
     ::dup2(::open("out.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
     ::dup2(::open("err.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
     std::vector<char*> argv{const_cast<char*>(PQW_COMMAND)};
+    ::setenv("COLUMNS", "250", 1);  // no line is cut
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     prepare();

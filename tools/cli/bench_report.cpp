@@ -3,15 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "pqw/core/text.h"
 #include "timing/text_table.h"
 
 namespace pqw::tool {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Three digits at least, as times span six orders of magnitude.
 std::string microseconds(double seconds) {
@@ -34,7 +30,7 @@ Json to_json(const TensorTimes& tensor, const BatchTimes& times) {
 
 }  // namespace
 
-std::string to_table(const BenchReport& report) {
+std::string to_table(const BenchReport& report, std::size_t width) {
   std::vector<std::vector<std::string>> rows;
   for (const TensorTimes& tensor : report.tensors) {
     for (const BatchTimes& times : tensor.batches) {
@@ -46,21 +42,21 @@ std::string to_table(const BenchReport& report) {
                       times.kernel});
     }
   }
-  return timing::text_table({{"tensor", true},
-                             {"shape", true},
+  return timing::text_table({{"tensor", true, 20},
+                             {"shape", true, 0, 2},
                              {"codec", true},
-                             {"settings", true},
+                             {"settings", true, 26, 4},
                              {"batch"},
                              {"dense us"},
                              {"served us"},
                              {"ratio"},
-                             {"GB/s"},
-                             {"error"},
-                             {"kernel", true}},
-                            rows);
+                             {"GB/s", false, 0, 1},
+                             {"error", false, 0, 5},
+                             {"kernel", true, 12, 3}},
+                            rows, width);
 }
 
-std::string to_json(const BenchReport& report) {
+void append(const BenchReport& report, Json& document) {
   Json tensors = Json::array();
   for (const TensorTimes& tensor : report.tensors) {
     Json batches = Json::array();
@@ -72,15 +68,14 @@ std::string to_json(const BenchReport& report) {
                        {"code_bytes", tensor.code_bytes},
                        {"batches", std::move(batches)}});
   }
-  const Json json = {{"archive", report.archive},
-                     {"threads", report.n_threads},
-                     {"precision", to_string(report.options.precision)},
-                     {"method", to_string(report.options.method)},
-                     {"dense", {{"library", "OpenBLAS"}, {"core", report.blas_core}}},
-                     {"error_against", "product in double with the decoded weight"},
-                     {"tensors", std::move(tensors)}};
-  // Names are bytes; what is not UTF-8 is replaced rather than refused.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  document.update(Json{{"archive", report.archive},
+                       {"threads", report.n_threads},
+                       {"precision", to_string(report.options.precision)},
+                       {"method", to_string(report.options.method)},
+                       {"dense", {{"library", "OpenBLAS"}, {"core", report.blas_core}}},
+                       {"error_against", "product in double with the decoded weight"},
+                       {"tensors", std::move(tensors)},
+                       {"left_out", report.left_out}});
 }
 
 }  // namespace pqw::tool

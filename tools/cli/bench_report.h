@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/bench_tensor.h"
+#include "cli/json.h"
 
 namespace pqw::tool {
 
@@ -14,10 +15,11 @@ struct BenchReport {
   ServeOptions options;
   std::string blas_core;
   std::vector<TensorTimes> tensors;
+  std::vector<std::string> left_out;  // tensors that the chosen method does not apply to
 };
 
 // A line per tensor and batch.
-std::string to_table(const BenchReport& report);
-std::string to_json(const BenchReport& report);
+std::string to_table(const BenchReport& report, std::size_t width);
+void append(const BenchReport& report, Json& document);
 
 }  // namespace pqw::tool

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <omp.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -60,28 +61,53 @@ std::vector<std::size_t> select(const ArchiveReader& archive, const std::string&
                           pattern.empty() ? "" : fmt::format(" matches '{}'", pattern)));
 }
 
+// Whether --method decides how the weight, or one of its factors, is multiplied.
+bool has_methods(const Weight& weight) {
+  if (const auto* low_rank = std::get_if<LowRankWeight>(&weight)) {
+    return has_methods(*low_rank->outer) || has_methods(*low_rank->inner);
+  }
+  return std::holds_alternative<PqWeight>(weight);
+}
+
 BenchReport run(const Arguments& arguments) {
   require_archive(arguments.archive);
   const ArchiveReader archive(arguments.archive, arguments.reading);
   BenchReport report{
-      arguments.archive, omp_get_max_threads(), arguments.options, timing::blas_core(), {}};
+      arguments.archive, omp_get_max_threads(), arguments.options, timing::blas_core(), {}, {}};
   timing::set_blas_threads(static_cast<std::size_t>(report.n_threads));
   const std::vector<std::size_t> indices = select(archive, arguments.pattern);
+  std::size_t n_seen = 0;
   for (const std::size_t i : indices) {
     const ArchiveEntry& entry = archive.entries()[i];
     const std::string& name = entry.info.name;
     if (!arguments.quiet) {
-      print_note(fmt::format("[{}/{}] {} {}", report.tensors.size() + 1, indices.size(), name,
+      print_note(fmt::format("[{}/{}] {} {}", ++n_seen, indices.size(), name,
                              to_string(entry.info.shape)));
     }
     const Weight weight = load_weight(archive, name);
+    if (arguments.options.method != ServeMethod::kAuto && !has_methods(weight)) {
+      report.left_out.push_back(name);
+      continue;
+    }
     report.tensors.push_back({entry.info, entry.codec, summary(weight), code_bytes(weight),
                               time_weight(name, weight, arguments.batches, arguments.options)});
+  }
+  if (report.tensors.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: no pq tensor among those to time: --method chooses how pq weights "
+                            "are multiplied, other codecs have one way; leave --method out",
+                            archive.path()));
   }
   return report;
 }
 
 void print_summary(const BenchReport& report) {
+  if (!report.left_out.empty()) {
+    print_note(
+        fmt::format("left out, as --method chooses among the ways of pq weights: {} of {} "
+                    "tensors",
+                    report.left_out.size(), report.left_out.size() + report.tensors.size()));
+  }
   std::vector<double> ratios;
   std::size_t n_less_exact = 0;
   for (const TensorTimes& tensor : report.tensors) {
@@ -100,6 +126,18 @@ void print_summary(const BenchReport& report) {
       fmt::format("{} of {} answers (!) have an error above {:.1g}, the bound that the "
                   "precision promises on normal data",
                   n_less_exact, ratios.size(), documented_error(report.options.precision)));
+}
+
+void print(const BenchReport& report, const Arguments& arguments) {
+  if (!arguments.json) return print_result(to_table(report, line_width(STDOUT_FILENO)));
+  Json json = document("bench", arguments.archive,
+                       {{"tensor", arguments.pattern.empty() ? Json() : Json(arguments.pattern)},
+                        {"batch", arguments.batches},
+                        {"precision", to_string(arguments.options.precision)},
+                        {"method", to_string(arguments.options.method)},
+                        {"trusted", arguments.reading.trusted}});
+  append(report, json);
+  print_json(json);
 }
 
 // An option with the library's names of the choices as values; spaces become hyphens.
@@ -128,12 +166,13 @@ void add_serving_options(CLI::App& verb, ServeOptions& options) {
   add_choice(verb, "--precision", options.precision,
              {Precision::kExact, Precision::kHigh, Precision::kFast}, "P",
              "how exact y is: exact, high or fast (default high)");
-  add_choice(verb, "--method", options.method,
-             {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup,
-              ServeMethod::kDecode, ServeMethod::kDecodeBf16},
-             "M",
-             "how y is computed: auto, lookup, batch-lookup, decode or decode-bf16 (default auto: "
-             "the fastest by the cost model)");
+  add_choice(
+      verb, "--method", options.method,
+      {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode,
+       ServeMethod::kDecodeBf16},
+      "M",
+      "how y is computed from pq weights: auto, lookup, batch-lookup, decode or decode-bf16 "
+      "(default auto: the fastest by the cost model); leaves out other codecs, which have one way");
 }
 
 }  // namespace
@@ -150,12 +189,12 @@ void add_bench(CLI::App& app) {
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
   add_serving_options(verb, arguments->options);
-  verb.add_flag("--json", arguments->json, "print the report as JSON");
+  verb.add_flag("--json", arguments->json, "print the report as JSON (docs/json.md)");
   verb.add_flag("--quiet", arguments->quiet, "no progress, no notes");
   verb.footer(kFooter);
   verb.callback([arguments] {
     const BenchReport report = run(*arguments);
-    print_result(arguments->json ? to_json(report) : to_table(report));
+    print(report, *arguments);
     if (!arguments->quiet) print_summary(report);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/usage.h"
 #include "pqw/core/nearest.h"
@@ -23,8 +24,22 @@ struct Arguments {
   std::string pattern;
   ReadOptions reading;
   bool force = false;
+  bool json = false;
   bool quiet = false;
 };
+
+void print(std::size_t n_tensors, const Arguments& arguments) {
+  if (arguments.json) {
+    Json json = document("decode", arguments.archive,
+                         {{"tensor", arguments.pattern.empty() ? Json() : Json(arguments.pattern)},
+                          {"trusted", arguments.reading.trusted}});
+    json["output"] = arguments.output;
+    json["tensor_count"] = n_tensors;
+    print_json(json);
+  } else if (!arguments.quiet) {
+    print_note(fmt::format("{}: {} tensors", arguments.output, n_tensors));
+  }
+}
 
 }  // namespace
 
@@ -41,6 +56,7 @@ void add_decode(CLI::App& app) {
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
   verb.add_flag("--force", arguments->force, "replace an existing output");
+  verb.add_flag("--json", arguments->json, "print the result as JSON (docs/json.md)");
   verb.add_flag("--quiet", arguments->quiet, "no notes");
   verb.footer(
       "Names, shapes and types are those of the original file.\n"
@@ -51,9 +67,7 @@ void add_decode(CLI::App& app) {
       n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force,
                      arguments->reading);
     };
-    write_output(arguments->output, write, [&] {
-      if (!arguments->quiet) print_note(fmt::format("{}: {} tensors", arguments->output, n));
-    });
+    write_output(arguments->output, write, [&] { print(n, *arguments); });
   });
 }
 

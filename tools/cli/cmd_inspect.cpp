@@ -1,4 +1,6 @@
-// pqw inspect: what an archive holds.
+// pqw inspect: what an archive or a weight file holds.
+
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -8,23 +10,48 @@
 #include "cli/console.h"
 #include "cli/report_json.h"
 #include "cli/report_table.h"
+#include "pqw/archive/archive.h"
 #include "pqw/pipeline/evaluate.h"
 
 namespace pqw::tool {
+namespace {
+
+struct Arguments {
+  std::string file;
+  ReadOptions reading;
+  bool json = false;
+  bool all = false;
+};
+
+void run(const Arguments& arguments) {
+  const Report report = inspect(arguments.file, arguments.reading);
+  const bool is_one_of_ours = is_archive(arguments.file);
+  const std::size_t width = line_width(STDOUT_FILENO);
+  print_skipped(report.skipped);
+  if (!arguments.json) {
+    return print_result(is_one_of_ours ? to_table(report, {arguments.all, width})
+                                       : to_listing(report, width));
+  }
+  Json json = document("inspect", arguments.file, {{"trusted", arguments.reading.trusted}});
+  json["is_archive"] = is_one_of_ours;
+  append(report, json);
+  print_json(json);
+}
+
+}  // namespace
 
 void add_inspect(CLI::App& app) {
-  CLI::App& verb = *app.add_subcommand("inspect", "list what an archive holds");
-  const auto archive = std::make_shared<std::string>();
-  const auto json = std::make_shared<bool>(false);
-  const auto options = std::make_shared<ReadOptions>();
-  verb.add_option("ARCHIVE", *archive, "archive to read")->required();
-  add_trusted_option(verb, *options);
-  verb.add_flag("--json", *json, "print the list as JSON");
-  verb.footer("Example:\n  pqw inspect model.h5");
-  verb.callback([archive, json, options] {
-    const Report report = inspect(*archive, *options);
-    print_result(*json ? to_json(report) : to_table(report));
-  });
+  CLI::App& verb = *app.add_subcommand("inspect", "list what an archive or a weight file holds");
+  const auto arguments = std::make_shared<Arguments>();
+  verb.add_option("FILE", arguments->file, "archive, safetensors, .npy, .npz or HDF5 file")
+      ->required();
+  add_trusted_option(verb, arguments->reading);
+  add_report_options(verb, arguments->json, arguments->all);
+  verb.footer(
+      "The note of a tensor has the options that are not the defaults; --json has all options.\n"
+      "Of a weight file that is not an archive, all tensors are listed.\n"
+      "Example:\n  pqw inspect model.h5");
+  verb.callback([arguments] { run(*arguments); });
 }
 
 }  // namespace pqw::tool

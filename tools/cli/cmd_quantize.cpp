@@ -1,6 +1,7 @@
 // pqw quantize: weights in, archive out.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -60,6 +61,7 @@ struct Arguments {
   bool force = false;
   bool resume = false;
   bool skip_unsupported = false;
+  bool all = false;
   bool json = false;
   bool quiet = false;
 };
@@ -87,8 +89,7 @@ Recipe recipe_of(const Arguments& arguments) {
   return recipe;
 }
 
-Report make_report(const Arguments& arguments) try {
-  const Recipe recipe = recipe_of(arguments);
+Report make_report(const Arguments& arguments, const Recipe& recipe) try {
   if (arguments.dry_run) {
     return plan_compression(arguments.input, recipe, arguments.output, arguments.reading);
   }
@@ -134,12 +135,47 @@ std::string risk(const Report& report) {
       *bits);
 }
 
+Json texts_of(const std::vector<Pattern>& patterns) {
+  Json texts = Json::array();
+  for (const Pattern& pattern : patterns) texts.push_back(pattern.text);
+  return texts;
+}
+
+// The recipe that flags and file make together.
+Json options_of(const Recipe& recipe, const Arguments& arguments) {
+  Json rules = Json::array();
+  for (const Rule& rule : recipe.rules) {
+    rules.push_back({{"pattern", rule.pattern.text}, {"settings", to_json(rule.settings)}});
+  }
+  return {{"dry_run", arguments.dry_run},
+          {"skip_unsupported", recipe.skip_unsupported},
+          {"recipe", recipe.file.empty() ? Json() : Json(recipe.file)},
+          {"defaults", to_json(recipe.defaults)},
+          {"include", texts_of(recipe.include)},
+          {"exclude", texts_of(recipe.exclude)},
+          {"rules", std::move(rules)}};
+}
+
+void print(const Report& report, const Recipe& recipe, const Arguments& arguments) {
+  if (!arguments.json) {
+    return print_result(to_table(report, {arguments.all, line_width(STDOUT_FILENO)}));
+  }
+  Json json = document("quantize", arguments.input, options_of(recipe, arguments));
+  json["output"] = arguments.dry_run ? Json() : Json(arguments.output);
+  append(report, json);
+  print_json(json);
+}
+
 void run(const Arguments& arguments) {
+  Recipe recipe;
   Report report;
-  const auto write = [&] { report = make_report(arguments); };
+  const auto write = [&] {
+    recipe = recipe_of(arguments);
+    report = make_report(arguments, recipe);
+  };
   write_output(arguments.dry_run ? "" : arguments.output, write, [&] {
     print_skipped(report.skipped);
-    print_result(arguments.json ? to_json(report) : to_table(report));
+    print(report, recipe, arguments);
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
     if (const std::string text = risk(report); !text.empty()) print_note(text);
@@ -194,7 +230,7 @@ void add_quantize(CLI::App& app) {
   verb.add_flag("--skip-unsupported", arguments->skip_unsupported,
                 "leave out numbers of types that cannot be carried (complex, long double, "
                 "structures, ...) instead of stopping");
-  verb.add_flag("--json", arguments->json, "print the report as JSON");
+  add_report_options(verb, arguments->json, arguments->all);
   verb.add_flag("--quiet", arguments->quiet, "no progress and no notes, except of skipped data");
   verb.footer(kFooter);
   verb.callback([arguments, output] {

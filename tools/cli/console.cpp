@@ -2,9 +2,11 @@
 #include "cli/console.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -51,6 +53,16 @@ std::string human_bytes(double bytes) {
   return fmt::format("{:.2f} GB", bytes / 1e9);
 }
 
+std::size_t line_width(int stream) {
+  constexpr std::size_t kDefault = 100;
+  const char* const columns = std::getenv("COLUMNS");
+  const long wanted = columns == nullptr ? 0 : std::strtol(columns, nullptr, 10);
+  if (wanted > 0) return static_cast<std::size_t>(wanted);
+  winsize size{};
+  const bool known = ::ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : kDefault;
+}
+
 void add_threads_option(CLI::App& verb) {
   constexpr std::size_t kDefault = 0;
   const auto threads = std::make_shared<std::size_t>(kDefault);
@@ -60,6 +72,11 @@ void add_threads_option(CLI::App& verb) {
   verb.parse_complete_callback([threads] {
     timing::use_threads(*threads == kDefault ? timing::default_threads() : *threads);
   });
+}
+
+void add_report_options(CLI::App& verb, bool& json, bool& all) {
+  verb.add_flag("--json", json, "print the report as JSON (docs/json.md)");
+  verb.add_flag("--all", all, "list plain tensors, too, not just their number and the reasons");
 }
 
 void add_trusted_option(CLI::App& verb, ReadOptions& options) {

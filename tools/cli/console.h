@@ -2,6 +2,8 @@
 // escaped.
 #pragma once
 
+#include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +38,20 @@ void print_result(std::string_view text);
 // "12.3 MB" (decimal units)
 std::string human_bytes(double bytes);
 
+// Characters that a line of that stream may have: the variable COLUMNS, else the width of its
+// terminal, else 100.
+std::size_t line_width(int stream);
+
+// The work was done, and a limit that the user set does not hold: exit code 3.
+struct LimitExceeded : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 // Adds --threads, which takes effect before the verb starts.
 void add_threads_option(CLI::App& verb);
+
+// Adds --json and --all. Both must outlive the parsing of the command line.
+void add_report_options(CLI::App& verb, bool& json, bool& all);
 
 // Adds --trusted. `options` must outlive the parsing of the command line.
 void add_trusted_option(CLI::App& verb, ReadOptions& options);

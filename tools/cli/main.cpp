@@ -18,12 +18,15 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr int kLimitExceeded = 3;
 
 int run(int argc, char** argv) {
   CLI::App app("Compress neural-network weights with product quantization.", "pqw");
   app.set_version_flag("--version", "pqw " PQW_VERSION);
   app.require_subcommand(1);
-  app.footer("'pqw VERB --help' explains a verb and shows an example.");
+  app.footer(
+      "'pqw VERB --help' explains a verb and shows an example.\n"
+      "Exit codes: 0 success, 1 failure, 2 wrong command line, 3 eval: a limit is exceeded.");
   pqw::tool::add_quantize(app);
   pqw::tool::add_decode(app);
   pqw::tool::add_inspect(app);
@@ -64,6 +67,9 @@ int main(int argc, char** argv) {
   try {
     pqw::tool::adapt_limits();
     return run(argc, argv);
+  } catch (const pqw::tool::LimitExceeded& error) {
+    pqw::tool::print_error(error.what());
+    return kLimitExceeded;
   } catch (const std::bad_alloc&) {
     pqw::tool::print_error("out of memory");
   } catch (const std::exception& error) {

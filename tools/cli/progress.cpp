@@ -2,35 +2,19 @@
 #include "cli/progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <string>
 
 #include "cli/console.h"
 #include "pqw/core/text.h"
+#include "timing/text_table.h"
 
 namespace pqw::tool {
 namespace {
 
 constexpr std::size_t kBarWidth = 24;
 constexpr std::size_t kNameWidth = 28;
-
-std::string shortened(const std::string& name) {
-  const std::string text = printable(name);
-  if (text.size() <= kNameWidth) return text;
-  std::size_t begin = text.size() - kNameWidth + 3;
-  while (begin < text.size() && (text[begin] & '\xc0') == '\x80') ++begin;  // inside a character
-  return "..." + text.substr(begin);
-}
-
-// Columns that a line may fill: a longer one would wrap, and "\r" would not come back to its start.
-std::size_t line_width() {
-  constexpr std::size_t kUnknown = 80;
-  winsize size{};
-  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return (known ? size.ws_col : kUnknown) - 1;
-}
 
 }  // namespace
 
@@ -60,6 +44,7 @@ void Progress::on_tensor_done(const TensorReport& report) {
   ++n_tensors_done_;
   n_weights_done_ += element_count(report.info.shape);
   if (terminal_) return draw(0);
+  if (!report.compressed()) return;
   const std::string error =
       report.distortion && report.compressed()
           ? fmt::format(", relative error {:.5f}", report.distortion->relative_error())
@@ -99,11 +84,13 @@ void Progress::draw(std::size_t iteration) {
   if (n_weights_done_ > 0) {
     eta = fmt::format("{:.0f} s", static_cast<double>(n_weights_ - n_weights_done_) / rate);
   }
-  const std::string line =
-      fmt::format("[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, iteration {} of {}",
-                  std::string(filled, '#'), kBarWidth, n_tensors_done_, n_tensors_, rate / 1e6, eta,
-                  iteration, shortened(current_.name));  // the name may be cut off
-  print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width()));
+  std::string line =
+      fmt::format("[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, {}", std::string(filled, '#'),
+                  kBarWidth, n_tensors_done_, n_tensors_, rate / 1e6, eta,
+                  timing::cut_in_middle(printable(current_.name), kNameWidth));
+  if (iteration > 0) line += fmt::format(": iteration {}", iteration);
+  // A longer line would wrap, and "\r" would not come back to its start.
+  print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width(STDERR_FILENO) - 1));
 }
 
 void Progress::erase() {

@@ -1,4 +1,4 @@
-// Progress of a compression on stderr: a bar on a terminal, a line per tensor otherwise.
+// Progress of a compression on stderr: a bar on a terminal, a line per compressed tensor otherwise.
 #pragma once
 
 #include <chrono>

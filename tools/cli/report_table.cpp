@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <vector>
 
 #include "cli/console.h"
+#include "cli/stored_options.h"
 #include "pqw/core/text.h"
 #include "timing/text_table.h"
 
@@ -27,19 +30,39 @@ enum Cell {
 };
 using Row = std::vector<std::string>;
 
-const std::vector<timing::Column> kColumns = {{"tensor", true},   {"shape", true}, {"codec", true},
-                                              {"settings", true}, {"bits/w"},      {"rel.error"},
-                                              {"amplitude"},      {"SQNR dB"},     {"max err"},
-                                              {"ratio"},          {"note", true}};
+// Without room the columns go first that follow from others.
+const std::vector<timing::Column> kColumns = {{"tensor", true, 20},
+                                              {"shape", true, 0, 4},
+                                              {"codec", true},
+                                              {"settings", true, 26, 6},
+                                              {"bits/w"},
+                                              {"rel.error"},
+                                              {"amplitude", false, 0, 7},
+                                              {"SQNR dB", false, 0, 2},
+                                              {"max err", false, 0, 1},
+                                              {"ratio", false, 0, 3},
+                                              {"note", true, 12, 5}};
 
 constexpr const char* kLegend =
     "amplitude: how much of a layer's signal survives compression; 1 is unbiased\n";
+
+double number(std::uint64_t n) { return static_cast<double>(n); }
+
+// Whether a plain tensor is not what it was.
+bool differs(const TensorReport& tensor) {
+  return tensor.distortion && !(tensor.distortion->squared_error() == 0);
+}
 
 void set_errors(const Distortion& distortion, Row& row) {
   row[kError] = fmt::format("{:.5f}", distortion.relative_error());
   row[kAmplitude] = fmt::format("{:.4f}", distortion.amplitude());
   row[kSqnr] = fmt::format("{:.2f}", distortion.sqnr_db());
   row[kMax] = fmt::format("{:.4g}", distortion.max_abs_error());
+}
+
+// What the settings do not say.
+std::string note_of(const TensorReport& tensor) {
+  return tensor.note.empty() ? unusual_options(tensor) : tensor.note;
 }
 
 Row row_of(const TensorReport& tensor) {
@@ -49,13 +72,12 @@ Row row_of(const TensorReport& tensor) {
   row[kCodec] = tensor.codec;
   row[kSettings] = tensor.settings;
   row[kBits] = fmt::format("{:.3f}", tensor.bits_per_weight());
-  const bool differs = tensor.distortion && tensor.distortion->squared_error() > 0;
-  if (tensor.distortion && (tensor.compressed() || differs)) set_errors(*tensor.distortion, row);
+  if (tensor.distortion && (tensor.compressed() || differs(tensor)))
+    set_errors(*tensor.distortion, row);
   if (tensor.compressed() && tensor.bytes > 0) {
-    row[kRatio] = fmt::format(
-        "{:.2f}", static_cast<double>(tensor.original_bytes()) / static_cast<double>(tensor.bytes));
+    row[kRatio] = fmt::format("{:.2f}", number(tensor.original_bytes()) / number(tensor.bytes));
   }
-  row[kNote] = printable(tensor.note);
+  row[kNote] = printable(note_of(tensor));
   return row;
 }
 
@@ -65,10 +87,39 @@ Row total_row(const Report& report) {
   row[kBits] = fmt::format("{:.3f}", report.bits_per_weight());
   if (const auto distortion = report.distortion()) set_errors(*distortion, row);
   row[kRatio] = fmt::format("{:.2f}", report.ratio());
-  row[kNote] = fmt::format("{} -> {} ({} bytes on disk)",
-                           human_bytes(static_cast<double>(report.original_bytes())),
-                           human_bytes(static_cast<double>(report.file_bytes)), report.file_bytes);
   return row;
+}
+
+// "19 plain tensors, 12.35 kB: rank below 2 (18), would not shrink (1)"
+std::string plain_line(const std::vector<TensorReport>& tensors) {
+  constexpr std::size_t kMostReasons = 4;
+  double bytes = 0;
+  std::map<std::string, std::size_t> counts;
+  for (const TensorReport& tensor : tensors) {
+    bytes += number(tensor.bytes);
+    if (tensor.note.empty()) continue;
+    ++counts[tensor.note.starts_with("same as") ? "stored once, with another name" : tensor.note];
+  }
+  std::vector<std::pair<std::string, std::size_t>> reasons(counts.begin(), counts.end());
+  std::ranges::stable_sort(reasons, std::greater(), &decltype(reasons)::value_type::second);
+  std::string line = fmt::format("{} plain tensor{}, {}", tensors.size(),
+                                 tensors.size() == 1 ? "" : "s", human_bytes(bytes));
+  std::size_t n_others = 0;
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    const auto& [reason, count] = reasons[i];
+    if (i >= kMostReasons) {
+      n_others += count;
+      continue;
+    }
+    line += fmt::format("{} {} ({})", i == 0 ? ":" : ",", printable(reason), count);
+  }
+  return line + (n_others == 0 ? "" : fmt::format(", other reasons ({})", n_others));
+}
+
+// "9.86 MB -> 661.66 kB (661658 bytes on disk)"
+std::string bytes_line(const Report& report) {
+  return fmt::format("{} -> {} ({} bytes on disk)", human_bytes(number(report.original_bytes())),
+                     human_bytes(number(report.file_bytes)), report.file_bytes);
 }
 
 // "229760 -> 90624 parameters (0.39)"; empty when factors do not change the number of parameters.
@@ -76,25 +127,43 @@ std::string parameters_line(const Report& report) {
   const std::size_t before = report.original_parameters(), after = report.parameters();
   if (before == after) return "";
   return fmt::format("{} -> {} parameters ({:.2f})\n", before, after,
-                     static_cast<double>(after) / static_cast<double>(before));
+                     number(after) / number(before));
 }
 
 }  // namespace
 
-std::string to_table(const Report& report) {
+std::string to_table(const Report& report, const TableStyle& style) {
   std::vector<Row> rows;
-  for (const TensorReport& tensor : report.tensors) rows.push_back(row_of(tensor));
-  rows.push_back(total_row(report));
-  std::vector<timing::Column> columns = kColumns;
-  const bool measured = report.distortion().has_value();
-  if (!measured) {
-    const auto drop_errors = [](auto& cells) {
-      cells.erase(cells.begin() + kError, cells.begin() + kMax + 1);
-    };
-    drop_errors(columns);
-    for (Row& row : rows) drop_errors(row);
+  std::vector<TensorReport> plain;
+  for (const TensorReport& tensor : report.tensors) {
+    if (style.all || tensor.compressed() || differs(tensor)) {
+      rows.push_back(row_of(tensor));
+    } else {
+      plain.push_back(tensor);
+    }
   }
-  return timing::text_table(columns, rows) + parameters_line(report) + (measured ? kLegend : "");
+  rows.push_back(total_row(report));
+  std::string text = timing::text_table(kColumns, rows, style.width);
+  if (!plain.empty()) {
+    constexpr std::string_view kHint = "; --all lists them";
+    const std::size_t room = std::max(style.width, kHint.size()) - kHint.size();
+    text += timing::cut_in_middle(plain_line(plain), room).append(kHint) + "\n";
+  }
+  text += bytes_line(report) + "\n" + parameters_line(report);
+  return text + (report.distortion() ? kLegend : "");
+}
+
+std::string to_listing(const Report& report, std::size_t width) {
+  std::vector<Row> rows;
+  for (const TensorReport& tensor : report.tensors) {
+    rows.push_back({printable(tensor.info.name), printable(dtype_name(tensor.info)),
+                    to_string(tensor.info.shape), fmt::format("{}", tensor.bytes)});
+  }
+  return timing::text_table({{"tensor", true, 20}, {"dtype", true}, {"shape", true, 8}, {"bytes"}},
+                            rows, width) +
+         fmt::format("{} tensor{}, {} elements, {}; {} bytes on disk\n", rows.size(),
+                     rows.size() == 1 ? "" : "s", report.original_parameters(),
+                     human_bytes(number(report.original_bytes())), report.file_bytes);
 }
 
 }  // namespace pqw::tool

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -152,6 +153,16 @@ void require_word(const char* flag, const std::string& word, const Words& words)
   if (std::ranges::find(words, word) != words.end()) return;
   throw CLI::ValidationError(
       flag, fmt::format("'{}': expected {}{}", word, listed(words), did_you_mean(word, words)));
+}
+
+CLI::Validator finite_number() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        const bool is_number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return is_number ? std::string() : fmt::format("'{}': expected a number", text);
+      },
+      "");
 }
 
 void add_tensor_option(CLI::App& verb, std::string& pattern) {

@@ -30,6 +30,9 @@ Pattern pattern_of(const char* flag, const std::string& text);
 // Throws CLI::ValidationError unless `word` is in `words`.
 void require_word(const char* flag, const std::string& word, const Words& words);
 
+// Accepts finite numbers.
+CLI::Validator finite_number();
+
 // Adds --tensor, a pattern.
 void add_tensor_option(CLI::App& verb, std::string& pattern);
 

@@ -10,9 +10,10 @@
 
 namespace pqw {
 
-// What an archive holds, without measuring. Tensors that this version cannot read are listed with
-// the reason as their note. Errors: those of ArchiveReader.
-Report inspect(const std::string& archive, const ReadOptions& options = {});
+// What an archive or a weight file holds, without measuring. All tensors of a weight file are
+// plain. Tensors of an archive that this version cannot read are listed with the reason as their
+// note. Errors: those of is_archive, ArchiveReader and open_weights.
+Report inspect(const std::string& path, const ReadOptions& options = {});
 
 // Compares a file with its compressed form: an archive, or a weight file decoded from one (there
 // the tensors that differ count as compressed). Both must hold the same names and shapes. A plain

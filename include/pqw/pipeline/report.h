@@ -18,6 +18,7 @@ struct TensorReport {
   TensorInfo info;
   std::string codec = "plain";   // "plain", or the codec of its record
   std::string settings;          // of the codec, as stored: summary() of codecs/weight.h
+  std::string options;           // of the codec, all of them, as its record has them
   std::string note;              // why it is plain, or how it differs from the request
   std::uint64_t bytes = 0;       // stored by the codec, or as plain data
   std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
@@ -36,7 +37,7 @@ struct TensorReport {
 // The note of an alias of `tensor`.
 std::string same_as(const std::string& tensor);
 
-// Fills in what can be told from the weight: settings, parameters.
+// Fills in what can be told from the weight: settings, options, parameters.
 void describe(const Weight& weight, TensorReport& report);
 
 struct Report {
