@@ -1,4 +1,4 @@
-// Where an ArchiveReader gets its content from: HDF5 itself, or a child process that asks it.
+// The content of an archive, given by HDF5 itself or by a child process.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What an archive will weigh, found by writing it without its data to memory.
+// The size of an archive, found by writing it to memory without its data.
 #include "archive/hdf5_body.h"
 #include "h5/sparse_file.h"
 #include "pqw/archive/archive.h"

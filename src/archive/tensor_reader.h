@@ -22,7 +22,7 @@ struct ArrayInfo {
   std::size_t digest = 0;  // its place in the manifest, if there is one
 };
 
-// What is known of a tensor, or of a part of one, once its headers were checked.
+// A tensor, or a part of one, whose headers were checked.
 struct TensorHead {
   ArchiveEntry entry;             // data_bytes include those of the parts
   std::vector<ArrayInfo> arrays;  // one for a plain tensor, else one per section

@@ -1,4 +1,4 @@
-// What the readers of all formats share: the lists that they fill while opening.
+// The lists that the readers of all formats fill while opening.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Tells what the elements of an HDF5 dataset are.
+// The elements of an HDF5 dataset: numbers or not.
 #include "h5/content.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// Tells what the elements of an HDF5 dataset are, for every spelling of their type.
+// The elements of an HDF5 dataset: numbers or not, for every spelling of their type.
 #pragma once
 
 #include <optional>

@@ -38,7 +38,7 @@ void write_dataset(Id dataset, std::span<const std::byte> bytes, const Subject& 
 
 enum class Layout { kCompact, kContiguous, kChunked, kOther };
 
-// What a dataset says of itself; nothing of it is judged.
+// A dataset as its headers describe it, unchecked.
 struct DatasetInfo {
   std::optional<FoundType> type;  // empty: not a number
   bool is_text = false;           // a fixed-length string, of `element_bytes`

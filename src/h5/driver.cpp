@@ -1,4 +1,4 @@
-// How HDF5 reads files here: from a descriptor that is open and checked, never by a name.
+// HDF5 reads files from a descriptor that is open and checked, never by a name.
 #include "h5/driver.h"
 
 #include <hdf5.h>

@@ -24,8 +24,8 @@ Handle create_file(const std::string& path, FileKind kind, const Subject& subjec
 // The same in memory. `file` has to outlive the handle.
 Handle create_file(SparseFile& file, FileKind kind, const Subject& subject);
 
-// Where files that exist are opened, all of them: read-only, by a descriptor of a regular file that
-// is open already (h5/driver.h), with filter plugins off, and not while another program writes. The
+// The only place that opens existing files: read-only, by a descriptor of a regular file that is
+// open already (h5/driver.h), with filter plugins off, and not while another program writes. The
 // file has to end where its own superblock says, and has to outlive the handle. What is in it was
 // not looked at yet. HDF5 is not safe against hostile files: see docs/security.md.
 Handle open_file(const InputFile& file, const Subject& subject);

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "h5/exclusive.h"
-#include "pqw/core/text.h"
 
 namespace pqw::h5 {
 namespace {
@@ -35,7 +34,7 @@ std::string last_reason() {
   std::string reason;
   (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
   (void)H5Eclear2(H5E_DEFAULT);
-  return reason.empty() ? "no reason given" : printable(shortened(reason));
+  return reason.empty() ? "no reason given" : shortened(reason);
 }
 
 bool set_up_process() {

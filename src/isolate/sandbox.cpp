@@ -1,4 +1,4 @@
-// What a process that reads a hostile file may do.
+// The sandbox of a process that reads a hostile file.
 #include "isolate/sandbox.h"
 
 #include <linux/audit.h>
