@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "core/utf8.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/weight.h"
+#include "pqw/compress/recipe.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 #include "pqw/formats/weight_file.h"
@@ -73,6 +75,11 @@ void add_record(const std::string& folder, const Record& record) {
   ArchiveWriter(folder + "/out.h5", {}).add(record);
 }
 
+void read_yaml(const std::string& folder, const std::string& text) {
+  std::ofstream(folder + "/r.yaml") << text;
+  (void)read_recipe(folder + "/r.yaml");
+}
+
 const std::vector<Call> kCalls = {
     {"open_weights", [](auto& name, auto& folder) { (void)open_weights(folder + "/" + name); }},
     {"ArchiveReader", [](auto& name, auto& folder) { ArchiveReader(folder + "/" + name); }},
@@ -99,6 +106,14 @@ const std::vector<Call> kCalls = {
     {"archive, section",
      [](auto& name, auto& folder) { add_record(folder, record_of("w", "pq", name)); }},
     {"codec", [](auto& name, auto&) { (void)weight_from_record(record_of("w", name, "codes")); }},
+    {"rule", [](auto& name, auto&) { (void)parse_rule(name); }},
+    {"recipe, key", [](auto& name, auto& folder) { read_yaml(folder, "\"" + name + "\": 1"); }},
+    {"recipe, option",
+     [](auto& name, auto& folder) { read_yaml(folder, "defaults: {\"" + name + "\": 1}"); }},
+    {"recipe, value",
+     [](auto& name, auto& folder) {
+       read_yaml(folder, "defaults: {block_size: \"" + name + "\"}");
+     }},
     {"record", [](auto& name, auto&) { (void)weight_from_record(record_of(name, "pq", "x")); }},
 };
 

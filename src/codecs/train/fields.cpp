@@ -5,7 +5,7 @@
 
 #include <charconv>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -33,7 +33,8 @@ Values<T> numbers(std::string shown, std::string expected, std::function<bool(co
 }  // namespace
 
 void bad_value(std::string_view key, std::string_view value, std::string_view expected) {
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}={}: expected {}", key, value, expected));
+  throw Subject{}.error(ErrorCode::kInvalidArgument, "{}={}: expected {}", shown(key), shown(value),
+                        expected);
 }
 
 void unknown_option(std::string_view codec, std::string_view key, Words known,
@@ -43,9 +44,8 @@ void unknown_option(std::string_view codec, std::string_view key, Words known,
   const std::size_t dot = key.find('.');
   const std::string typed =
       dot == key.npos ? std::string(key) : std::string(key.substr(0, dot)) + ".KEY";
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("codec {}: unknown option '{}': expected {}{}", codec, key, expected,
-                          did_you_mean(typed, known)));
+  throw Subject{}.error(ErrorCode::kInvalidArgument, "codec {}: unknown option '{}': expected {}{}",
+                        codec, shown(key), expected, did_you_mean(typed, known));
 }
 
 template <std::unsigned_integral T>

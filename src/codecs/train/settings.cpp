@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 Settings parse_settings(const std::string& text) {
@@ -16,8 +16,8 @@ Settings parse_settings(const std::string& text) {
     const std::string item = text.substr(begin, end - begin);
     const std::size_t equals = item.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}': expected key=value,key=value", text));
+      throw Subject{}.error(ErrorCode::kInvalidArgument, "'{}': expected key=value,key=value",
+                            shown(text));
     }
     settings.emplace_back(item.substr(0, equals), item.substr(equals + 1));
     begin = end + 1;
