@@ -24,7 +24,7 @@ void decode_all(const pqw::Weight& weight) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   pqw::fuzz::expect_result_or_error([&] {
-    pqw::WireReader in(std::as_bytes(std::span(data, size)));
+    pqw::WireReader in(std::as_bytes(std::span(data, size)), pqw::Subject{});
     const pqw::Record record = in.record(kMaxLevels);
     if (record.codec == pqw::kAliasCodec) {
       (void)pqw::alias_target(record);
