@@ -13,21 +13,6 @@
 namespace pqw::bench {
 namespace {
 
-struct Peak {
-  const char* instructions;
-  double (*multiply_add)(std::size_t n_steps, volatile float* sink);
-};
-
-Peak best_peak() {
-#ifdef PQW_BENCH_X86
-  if (__builtin_cpu_supports("avx512f")) return {"avx512f", multiply_add_avx512};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return {"avx2+fma", multiply_add_avx2};
-  }
-#endif
-  return {"portable", multiply_add_portable};
-}
-
 double thread_cpu_s() {
   timespec t{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "timing/clock.h"
+#include "timing/text_table.h"
 
 namespace pqw::bench {
 namespace {
@@ -87,23 +88,29 @@ std::string cell(const Json& row, const char* key, const char* format, const cha
   return mark + fmt::format(fmt::runtime(format), row[key].get<double>());
 }
 
-std::string table_line(const Json& row) {
-  const bool stopped = row.value("outcome", "done") == "timed out";
-  const char* mark = stopped ? ">" : row.value("extrapolated", false) ? "~" : "";
-  return fmt::format("{:<16} {:>4} {:>10} {:>10} {:>9} {:>9} {:>12} {:>9} {:>10}  {}\n",
-                     row["name"].get<std::string>(), row["runs"].get<std::size_t>(),
-                     cell(row, "cpu_s", "{:.3f}", mark), cell(row, "wall_s", "{:.3f}", mark),
-                     cell(row, "cpu_ratio", "{:.2f}", mark),
-                     cell(row, "wall_ratio", "{:.2f}", mark), cell(row, "objective", "{:.7g}"),
-                     cell(row, "objective_ratio", "{:.5f}"), cell(row, "relative_error", "{:.6f}"),
-                     row["outcome"] == "wrong" ? "WRONG: " + row["note"].get<std::string>()
-                                               : row["note"].get<std::string>());
-}
-
-std::string table_head() {
-  return fmt::format("{:<16} {:>4} {:>10} {:>10} {:>9} {:>9} {:>12} {:>9} {:>10}\n", "contender",
-                     "runs", "CPU s", "wall s", "CPU/pqw", "wall/pqw", "objective", "obj/pqw",
-                     "rel.error");
+std::string table_of(const Json& contenders) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& row : contenders) {
+    const bool stopped = row.value("outcome", "done") == "timed out";
+    const char* mark = stopped ? ">" : row.value("extrapolated", false) ? "~" : "";
+    rows.push_back({row["name"], fmt::format("{}", row["runs"].get<std::size_t>()),
+                    cell(row, "cpu_s", "{:.3f}", mark), cell(row, "wall_s", "{:.3f}", mark),
+                    cell(row, "cpu_ratio", "{:.2f}", mark), cell(row, "wall_ratio", "{:.2f}", mark),
+                    cell(row, "objective", "{:.7g}"), cell(row, "objective_ratio", "{:.5f}"),
+                    cell(row, "relative_error", "{:.6f}"),
+                    (row["outcome"] == "wrong" ? "WRONG: " : "") + row["note"].get<std::string>()});
+  }
+  return timing::text_table({{"contender", true},
+                             {"runs"},
+                             {"CPU s"},
+                             {"wall s"},
+                             {"CPU/pqw"},
+                             {"wall/pqw"},
+                             {"objective"},
+                             {"obj/pqw"},
+                             {"rel.error"},
+                             {"note", true}},
+                            rows);
 }
 
 }  // namespace
@@ -126,8 +133,7 @@ std::string to_table(const Json& result) {
       fmt::format("{}: {} blocks of {}, K = {}\n", result["case"].get<std::string>(),
                   result["blocks"].get<std::size_t>(), result["block_size"].get<std::size_t>(),
                   result["centroids"].get<std::size_t>());
-  text += table_head();
-  for (const Json& row : result["contenders"]) text += table_line(row);
+  text += table_of(result["contenders"]);
   if (result.contains("e_step")) {
     const Json& e_step = result["e_step"];
     text += fmt::format(
@@ -175,10 +181,6 @@ Json pooled(const std::vector<CaseResult>& results) {
   return rows;
 }
 
-std::string pooled_table(const Json& rows) {
-  std::string text = "all layers\n" + table_head();
-  for (const Json& row : rows) text += table_line(row);
-  return text;
-}
+std::string pooled_table(const Json& rows) { return "all layers\n" + table_of(rows); }
 
 }  // namespace pqw::bench

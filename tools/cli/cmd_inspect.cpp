@@ -43,7 +43,7 @@ void run(const Arguments& arguments) {
 void add_inspect(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("inspect", "list what an archive or a weight file holds");
   const auto arguments = std::make_shared<Arguments>();
-  verb.add_option("FILE", arguments->file, "archive, safetensors, .npy, .npz or HDF5 file")
+  verb.add_option("FILE", arguments->file, "archive, or " + readable_formats() + " file")
       ->required();
   add_trusted_option(verb, arguments->reading);
   add_report_options(verb, arguments->json, arguments->all);

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -55,9 +56,10 @@ std::string human_bytes(double bytes) {
 
 std::size_t line_width(int stream) {
   constexpr std::size_t kDefault = 100;
+  constexpr long kMost = 10'000;
   const char* const columns = std::getenv("COLUMNS");
   const long wanted = columns == nullptr ? 0 : std::strtol(columns, nullptr, 10);
-  if (wanted > 0) return static_cast<std::size_t>(wanted);
+  if (wanted > 0) return static_cast<std::size_t>(std::min(wanted, kMost));
   winsize size{};
   const bool known = ::ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   return known ? size.ws_col : kDefault;
