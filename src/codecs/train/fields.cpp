@@ -71,7 +71,7 @@ Values<double> share() {
 }
 
 Values<double> share_below_1() {
-  return numbers<double>("X", "a number from 0, below 1",
+  return numbers<double>("X", "a number, 0 or more and below 1",
                          [](double value) { return value >= 0 && value < 1; });
 }
 
