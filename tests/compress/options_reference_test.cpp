@@ -14,13 +14,14 @@ namespace {
 
 constexpr const char* kHead = R"(# Options
 
-All settings of `pqw quantize`, `--set` and recipes. They are made from the tables in the code; after a change
-there, `PQW_WRITE_OPTIONS=1 build/release/tests/pipeline/pqw_pipeline_test --gtest_filter='OptionsReference.*'`
-writes this page again. [codecs.md](codecs.md) says when to use what.
+These are all settings of `pqw quantize`, `--set` and recipes. The page is made from the tables in the code. After a
+change there, `PQW_WRITE_OPTIONS=1 ctest --preset release -R OptionsReference` writes it again.
+[codecs.md](codecs.md) says which codec and which options suit what.
 
-As a flag, `block_size` is `--block-size`, except for options marked with *. A flag says it to every codec that has
-the option. `factors.KEY` and `fallback.KEY` stand for `codec` and any option of that codec: `--factors
-codec=pq,block_size=4`, `--set 'fc:factors.codec=pq'`, in YAML `factors: {codec: pq}`.
+The flag of `block_size` is `--block-size`; options marked with * have no flag. A flag is for every codec that has the
+option. N is a whole number, X a number, NxN... a list of sizes such as 8x8x12. `factors.KEY` and `fallback.KEY` stand
+for `codec` and the options of that codec: `--factors codec=pq,block_size=4`, `--set 'fc:factors.codec=pq'`, in YAML
+`factors: {codec: pq}`.
 )";
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {

@@ -31,7 +31,7 @@ template <class T>
 struct Values {
   std::string shown;     // for help: "N|auto"
   std::string expected;  // for messages: "a whole number from 1 to 6 or auto"
-  Words words;           // to suggest one to who mistypes it
+  Words words;           // suggested in place of mistyped ones
   std::function<std::optional<T>(std::string_view)> parse;  // empty for other texts
   std::function<std::string(const T&)> text;
 

@@ -27,7 +27,8 @@ const Fields<LowRankOptions>& LowRankOptions::fields() {
   using enum LowRankInit;
   using enum SvdMethod;
   static const Fields<O> kFields = {
-      Field("rank", &O::rank, count(1).or_none(0), "rank of the factors",
+      Field("rank", &O::rank, count(1).or_none(0),
+            "rank of the factors; of rank, dim_ratio and energy the last one given counts",
             {.then = [](O& o) { o.energy = 0; }}),
       Field("dim_ratio", &O::dim_ratio, share().or_none(0),
             "the rank as a share of the smaller side of the matrix",
