@@ -88,8 +88,7 @@ double read_bandwidth(std::size_t n_bytes, int n_threads) {
 struct Measured {
   std::string name;
   double error;
-  std::vector<double> seconds;
-  std::string how;
+  double seconds = 0;
 };
 
 // One line of the table: all contenders at one batch size.
@@ -121,35 +120,22 @@ class Case {
         throw std::runtime_error(fmt::format("{} is wrong: relative error {:.2g}, {:.2g} allowed",
                                              contender.name, error, contender.tolerance));
       }
-      results.push_back({contender.name, error, {}, {}});
+      results.push_back({contender.name, error});
     }
-    std::vector<std::size_t> next(contenders_.size(), 1), calls(contenders_.size(), 1);
-    for (std::size_t i = 0; i < contenders_.size(); ++i) {
-      const double once = std::max(1e-7, time(i, next[i], 2));
-      calls[i] = std::clamp<std::size_t>(static_cast<std::size_t>(2e-3 / once), 1, 1000);
+    std::vector<std::function<void()>> calls;
+    for (const Contender& contender : contenders_) {
+      calls.emplace_back([&, next = std::size_t{1}]() mutable {
+        contender.multiply(cold_ ? next++ : 0, x(), y());
+      });
     }
-    for (std::size_t round = 0; round < rounds; ++round) {
-      for (std::size_t i = 0; i < contenders_.size(); ++i) {
-        results[i].seconds.push_back(time(i, next[i], calls[i]));
-      }
-    }
+    const std::vector<double> medians = timing::median_seconds(calls, rounds);
+    for (std::size_t i = 0; i < medians.size(); ++i) results[i].seconds = medians[i];
     return results;
   }
 
  private:
   ConstMatrix x() const { return {x_.data(), batch_, problem_.weight.cols()}; }
   MutableMatrix y() { return {y_.data(), batch_, problem_.weight.rows()}; }
-
-  double time(std::size_t i, std::size_t& next, std::size_t calls) {
-    // One call brings x and the contender's tables back into the caches.
-    contenders_[i].multiply(cold_ ? next++ : 0, x(), y());
-    return timing::seconds_of([&] {
-             for (std::size_t call = 0; call < calls; ++call) {
-               contenders_[i].multiply(cold_ ? next++ : 0, x(), y());
-             }
-           }) /
-           static_cast<double>(calls);
-  }
 
   const Problem& problem_;
   std::size_t batch_;
@@ -173,7 +159,7 @@ nlohmann::ordered_json to_json(const Problem& problem, std::size_t batch, const 
                                  {"read_gb_s", bandwidth / 1e9}};
   for (const Measured& ours : results) {
     if (!ours.name.starts_with("pqw")) continue;
-    const double s = timing::median(ours.seconds);
+    const double s = ours.seconds;
     const auto precision = *parse_precision(ours.name.substr(4));
     nlohmann::ordered_json entry = {
         {"method", make_product(weight, {.precision = precision})->describe(batch)},
@@ -182,15 +168,13 @@ nlohmann::ordered_json to_json(const Problem& problem, std::size_t batch, const 
         {"code_gb_s", code_bytes / s / 1e9},
         {"of_read_bandwidth", code_bytes / s / bandwidth}};
     for (const Measured& other : results) {
-      if (!other.name.starts_with("pqw"))
-        entry["x " + other.name] = timing::median(other.seconds) / s;
+      if (!other.name.starts_with("pqw")) entry["x " + other.name] = other.seconds / s;
     }
     json[ours.name] = entry;
   }
   for (const Measured& other : results) {
     if (other.name.starts_with("pqw")) continue;
-    json[other.name] = {{"us", timing::median(other.seconds) * 1e6},
-                        {"relative_error", other.error}};
+    json[other.name] = {{"us", other.seconds * 1e6}, {"relative_error", other.error}};
   }
   return json;
 }

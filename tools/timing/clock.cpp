@@ -21,7 +21,8 @@ double seconds_of_calls(const std::function<void()>& contender, std::size_t n_ca
 
 }  // namespace
 
-std::vector<double> median_seconds(const std::vector<std::function<void()>>& contenders) {
+std::vector<double> median_seconds(const std::vector<std::function<void()>>& contenders,
+                                   std::size_t n_rounds) {
   std::vector<std::size_t> n_calls;
   double round_seconds = 0;
   for (const auto& contender : contenders) {
@@ -29,8 +30,10 @@ std::vector<double> median_seconds(const std::vector<std::function<void()>>& con
     n_calls.push_back(static_cast<std::size_t>(std::ceil(kTurnSeconds / std::max(once, 1e-7))));
     round_seconds += once * static_cast<double>(n_calls.back() + 1);
   }
-  const auto n_rounds = std::clamp(static_cast<std::size_t>(kTotalSeconds / round_seconds),
-                                   kFewestRounds, kMostRounds);
+  if (n_rounds == 0) {
+    n_rounds = std::clamp(static_cast<std::size_t>(kTotalSeconds / round_seconds), kFewestRounds,
+                          kMostRounds);
+  }
   std::vector<std::vector<double>> seconds(contenders.size());
   for (std::size_t round = 0; round < n_rounds; ++round) {
     for (std::size_t i = 0; i < contenders.size(); ++i) {

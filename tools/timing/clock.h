@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -24,8 +25,9 @@ inline double median(std::vector<double> values) {
 
 // Seconds of a call of each contender: the median over rounds, in each of which every contender is
 // called for a while in its turn. All of them touch the same memory again and again: what fits in
-// the caches stays there.
-std::vector<double> median_seconds(const std::vector<std::function<void()>>& contenders);
+// the caches stays there. n_rounds: 0 for 5 to 25, which take about a quarter of a second.
+std::vector<double> median_seconds(const std::vector<std::function<void()>>& contenders,
+                                   std::size_t n_rounds = 0);
 
 // The shortest of a few calls, for a first choice.
 double shortest_seconds(const std::function<void()>& contender);
