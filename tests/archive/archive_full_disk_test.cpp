@@ -6,8 +6,8 @@
 
 #include "pqw/archive/archive.h"
 #include "tests/archive/samples.h"
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

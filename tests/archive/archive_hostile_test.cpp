@@ -11,7 +11,7 @@
 #include <functional>
 
 #include "tests/archive/damaged_archive.h"
-#include "tests/file_content.h"
+#include "tests/support/file_content.h"
 
 namespace pqw {
 namespace {
@@ -25,15 +25,20 @@ using ::testing::HasSubstr;
 
 class ArchiveHostile : public test::DamagedArchive {
  protected:
-  // What reading ends in when HDF5 was let loose on the file and the first block fits again.
-  Error error_after(const std::function<void(hid_t)>& edit) {
+  // Lets HDF5 change the file; then the first block fits again.
+  void edit(const std::function<void(hid_t)>& change) {
     set_content(path_, original_);
     const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
     EXPECT_GE(file, 0);
-    edit(file);
+    change(file);
     EXPECT_GE(H5Fclose(file), 0);
     set_content(path_, signed_again(content(path_)));
     EXPECT_NO_THROW(verify_digest(path_));
+  }
+
+  // The error of reading the changed file.
+  Error error_after(const std::function<void(hid_t)>& change) {
+    edit(change);
     const Error isolated = error_of([&] { read_all(path_, {.trusted = false}); });
     const Error direct = error_of([&] { read_all(path_, {.trusted = true}); });
     EXPECT_EQ(isolated.code(), direct.code());
@@ -76,7 +81,8 @@ class ArchiveHostile : public test::DamagedArchive {
 };
 
 TEST_F(ArchiveHostile, UntouchedEditIsReadable) {
-  EXPECT_STREQ(error_after([](hid_t) {}).what(), "no error");
+  edit([](hid_t) {});
+  EXPECT_NO_THROW(read_all(path_));
 }
 
 TEST_F(ArchiveHostile, PlantedLinksAreRefused) {
@@ -344,11 +350,11 @@ TEST_F(ArchiveHostile, TooManySectionsAreRefused) {
 }
 
 TEST_F(ArchiveHostile, UnknownObjectsAndAttributesAreNoConcern) {
-  const Error error = error_after([](hid_t file) {
+  edit([](hid_t file) {
     H5Gclose(H5Gcreate2(file, "later", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     H5Lcreate_external("/etc/passwd", "x", file, "elsewhere", H5P_DEFAULT, H5P_DEFAULT);
   });
-  EXPECT_STREQ(error.what(), "no error");
+  EXPECT_NO_THROW(read_all(path_));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
 #include "tests/archive/samples.h"
-#include "tests/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -4,8 +4,8 @@
 #include "isolate/sandbox.h"
 #include "pqw/archive/archive.h"
 #include "tests/archive/samples.h"
-#include "tests/read_by_threads.h"
-#include "tests/temp_dir.h"
+#include "tests/support/read_by_threads.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

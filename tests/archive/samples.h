@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
+#include "tests/support/errors.h"
 
 namespace pqw::test {
 
@@ -29,16 +29,6 @@ inline Record pq_record(const std::string& name) {
           {},
           "block_size=3,n_centroids=4",
           {section("codebooks", DType::kF16, {1, 4, 3}), section("codes", DType::kU8, {2})}};
-}
-
-// The error that `action` ends in; an Error of the message "no error" when there is none.
-inline Error error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {ErrorCode::kInvalidArgument, "no error"};
 }
 
 // Opens an archive and reads all there is; in this process, which is quicker for thousands.

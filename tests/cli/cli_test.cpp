@@ -11,8 +11,8 @@
 
 #include "pqw/formats/weight_file.h"
 #include "tests/cli/cli_testing.h"
-#include "tests/file_content.h"
 #include "tests/formats/zip_building.h"
+#include "tests/support/file_content.h"
 
 namespace pqw {
 namespace {

@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "pqw/formats/weight_file.h"
-#include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw::test {
 

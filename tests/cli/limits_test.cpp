@@ -8,7 +8,7 @@
 
 #include "isolate/sandbox.h"
 #include "tests/cli/cli_testing.h"
-#include "tests/deny_calls.h"
+#include "tests/support/deny_calls.h"
 
 namespace pqw {
 namespace {

@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "tests/cli/cli_testing.h"
-#include "tests/deny_calls.h"
+#include "tests/support/deny_calls.h"
 
 namespace pqw {
 namespace {

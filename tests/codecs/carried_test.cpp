@@ -7,6 +7,7 @@
 #include "pqw/codecs/alias.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
+#include "tests/support/errors.h"
 
 namespace pqw {
 namespace {
@@ -16,16 +17,6 @@ using testing::HasSubstr;
 std::vector<std::byte> bytes_of(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
-}
-
-Error error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorCode::kIo, ""};
 }
 
 const TensorInfo kPacked{"fc", DType::kF4, {3, 2}};
@@ -60,15 +51,15 @@ TEST(Carried, OptionsThatSayNoTypeAreRefused) {
        {"dtype", "dtype=", "dtype=F4,bytes=4", "dtype=F4,", "dtype=F32", "dtype=I4",
         "dtype=I4,bytes=", "dtype=I4,bytes=03", "dtype=I4,bytes=-3", "dtype=I4,bytes=3,",
         "dtype=I4,bytes=9223372036854775808", "dtype=I 4,bytes=3", "seed=0"}) {
-    const Error error = error_of([&] { info_from({{"fc", DType::kU8, {3, 2}}, options}); });
+    const Error error = test::error_of([&] { info_from({{"fc", DType::kU8, {3, 2}}, options}); });
     EXPECT_EQ(error.code(), ErrorCode::kCorrupt) << options;
     EXPECT_THAT(error.what(), HasSubstr("tensor 'fc': options '"));
   }
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(test::error_of([] {
               info_from({{"fc", DType::kI8, {3, 2}}, "dtype=F4"});
             }).code(),
             ErrorCode::kCorrupt);
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(test::error_of([] {
               info_from({{"fc", DType::kU8, {3}}, "dtype=F4"});
             }).code(),
             ErrorCode::kCorrupt)
@@ -90,7 +81,7 @@ TEST(Carried, RecordsThatDoNotFitAreRefused) {
   const auto code_of = [&](const auto& spoil) {
     Record record = good;
     spoil(record);
-    return error_of([&] { carried_bytes(record); }).code();
+    return test::error_of([&] { carried_bytes(record); }).code();
   };
   EXPECT_EQ(code_of([](Record& r) { r.sections.clear(); }), ErrorCode::kCorrupt);
   EXPECT_EQ(code_of([](Record& r) { r.sections[0].dtype = DType::kI8; }), ErrorCode::kCorrupt);
@@ -123,7 +114,7 @@ TEST(Alias, RecordsThatHoldNoNameAreRefused) {
   const auto code_of = [&](const auto& spoil) {
     Record record = good;
     spoil(record);
-    const Error error = error_of([&] { alias_target(record); });
+    const Error error = test::error_of([&] { alias_target(record); });
     EXPECT_THAT(error.what(), HasSubstr("tensor 'head'"));
     return error.code();
   };
@@ -136,10 +127,11 @@ TEST(Alias, RecordsThatHoldNoNameAreRefused) {
 
 // What readers of before say of them, and of parts that claim to be such.
 TEST(Alias, IsNoWeightByItself) {
-  EXPECT_EQ(error_of([] { weight_from_record(alias_record(kPacked, "x")); }).code(),
+  EXPECT_EQ(test::error_of([] { weight_from_record(alias_record(kPacked, "x")); }).code(),
             ErrorCode::kUnsupported);
-  EXPECT_EQ(error_of([] { weight_from_record(carried_record(kPacked, bytes_of("abc"))); }).code(),
-            ErrorCode::kUnsupported);
+  EXPECT_EQ(
+      test::error_of([] { weight_from_record(carried_record(kPacked, bytes_of("abc"))); }).code(),
+      ErrorCode::kUnsupported);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pqw/codecs/encode.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

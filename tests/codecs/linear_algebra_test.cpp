@@ -10,7 +10,7 @@
 
 #include "codecs/train/blas.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 // Of Fortran, as FAISS declares it: column-major c = alpha a b + beta c.
 extern "C" int sgemm_(const char* op_a, const char* op_b, const int* m, const int* n, const int* k,

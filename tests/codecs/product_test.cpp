@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "pqw/core/error.h"
-#include "tests/weights_of_every_codec.h"
+#include "tests/support/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {
@@ -47,7 +47,7 @@ TEST(Product, EveryCodecMultipliesAsPreciselyAsDocumented) {
           const auto x = test::normal_values(batch * cols, static_cast<unsigned>(batch));
           std::vector<float> y(batch * served->rows());
           served->multiply_rows(0, {x.data(), batch, cols}, {y.data(), batch, served->rows()});
-          EXPECT_LE(test::relative_l2(y, product(dense, x, cols, 0, served->rows())),
+          EXPECT_LE(test::relative_error(y, product(dense, x, cols, 0, served->rows())),
                     precision.bound);
           EXPECT_FALSE(served->describe(batch).empty());
         }
@@ -124,8 +124,8 @@ TEST(Product, LowRankWeightsAreMultipliedByTheProductsOfTheirFactors) {
     served->multiply_rows(40, {x.data(), batch, cols}, {part.data(), batch, 50});
     // Each of the two products is as exact as the precision says.
     const double bound = precision == Precision::kExact ? 1e-5 : 4e-4;
-    EXPECT_LE(test::relative_l2(y, product(dense, x, cols, 0, rows)), bound);
-    EXPECT_LE(test::relative_l2(part, product(dense, x, cols, 40, 50)), bound);
+    EXPECT_LE(test::relative_error(y, product(dense, x, cols, 0, rows)), bound);
+    EXPECT_LE(test::relative_error(part, product(dense, x, cols, 40, 50)), bound);
     EXPECT_EQ(served->describe(batch).substr(0, 7), "inner: ");
   }
 }
@@ -140,7 +140,7 @@ TEST(Product, RowsAreThoseOfTheWholeProduct) {
          {std::pair<std::size_t, std::size_t>{0, 150}, {1, 64}, {70, 80}, {149, 1}, {150, 0}}) {
       std::vector<float> y(batch * n);
       served->multiply_rows(first, {x.data(), batch, cols}, {y.data(), batch, n});
-      EXPECT_LE(test::relative_l2(y, product(dense, x, cols, first, n)), 2e-6) << named.name;
+      EXPECT_LE(test::relative_error(y, product(dense, x, cols, first, n)), 2e-6) << named.name;
     }
   }
 }
@@ -277,7 +277,7 @@ TEST(Product, LaidOutByRowsMultipliesExactly) {
       by_rows->multiply_rows(70, {x.data(), batch, cols}, {y.data(), batch, 80});
     };
     EXPECT_TRUE(test::same_on_any_threads(run, y)) << named.name;
-    EXPECT_LE(test::relative_l2(y, product(dense, x, cols, 70, 80)), 2e-6) << named.name;
+    EXPECT_LE(test::relative_error(y, product(dense, x, cols, 70, 80)), 2e-6) << named.name;
     EXPECT_FALSE(by_rows->describe(batch).empty());
   }
 }

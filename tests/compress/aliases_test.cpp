@@ -15,8 +15,9 @@
 #include "pqw/pipeline/source.h"
 #include "tests/compress/interruption.h"
 #include "tests/formats/file_testing.h"
-#include "tests/random_matrix.h"
-#include "tests/random_tensorized_weight.h"
+#include "tests/support/errors.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/random_tensorized_weight.h"
 
 namespace pqw {
 namespace {
@@ -51,16 +52,6 @@ Tensor bytes(const std::string& name, std::size_t n) {
 }
 
 // The error that `action` ends in, which must not be missing.
-Error error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorCode::kIo, ""};
-}
-
 Aliases aliases_in(const std::vector<Tensor>& tensors, const Recipe& recipe = {}) {
   const test::TempDir dir;
   write_all(dir / "f.npz", tensors);
@@ -360,7 +351,7 @@ class AliasArchives : public testing::Test {
           {[&] { verify(path_); }},
           {[&] { (void)load_weight(archive, name); }},
           {[&] { (void)inspect(path_); }}}) {
-      const Error error = error_of(read);
+      const Error error = test::error_of(read);
       EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
       EXPECT_EQ(std::string(error.what()), path_ + ": tensor '" + name + "': " + message);
     }

@@ -12,7 +12,8 @@
 #include "pqw/pipeline/source.h"
 #include "tests/formats/file_testing.h"
 #include "tests/formats/zip_building.h"
-#include "tests/random_matrix.h"
+#include "tests/support/errors.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {
@@ -26,16 +27,6 @@ using test::zip_of;
 using testing::HasSubstr;
 
 // The error that `action` ends in, which must not be missing.
-Error error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorCode::kIo, ""};
-}
-
 // A weight to compress beside a tensor of every type that archives do not have.
 std::vector<Tensor> tensors_of_every_type() {
   Tensor w{{"w", DType::kBF16, {64, 64}}, std::string(64 * 64 * 2, '\0')};
@@ -99,7 +90,7 @@ TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
 TEST_F(CarriedFiles, OfAnotherFormatAreAnErrorThatNamesThem) {
   compress(input_, archive_, recipe_, false);
   for (const char* name : {"d.npz", "d.h5"}) {
-    const Error error = error_of([&] { decompress(archive_, dir_ / name, "", false); });
+    const Error error = test::error_of([&] { decompress(archive_, dir_ / name, "", false); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
     EXPECT_THAT(error.what(), HasSubstr("tensor 'c64': "));
     EXPECT_FALSE(std::filesystem::exists(dir_ / name));
@@ -128,10 +119,10 @@ TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
 TEST_F(CarriedFiles, CannotBeComputedWith) {
   compress(input_, archive_, recipe_, false);
   const ArchiveReader archive(archive_);
-  const Error weight = error_of([&] { load_linear(archive, "F4"); });
+  const Error weight = test::error_of([&] { load_linear(archive, "F4"); });
   EXPECT_EQ(weight.code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(weight.what(), HasSubstr("tensor 'F4': type F4 is not supported in computations"));
-  const Error bias = error_of([&] { load_linear(archive, "w", "new"); });
+  const Error bias = test::error_of([&] { load_linear(archive, "w", "new"); });
   EXPECT_THAT(bias.what(), HasSubstr("tensor 'new': type I4 is not a float type"));
 }
 
@@ -143,7 +134,7 @@ TEST_F(CarriedFiles, ClaimToBeBytesInTheArchive) {
     if (tensors_[i].info.name == "w") continue;
     EXPECT_EQ(archive.entries()[i].info.dtype, DType::kU8);
     EXPECT_EQ(archive.entries()[i].info.shape, tensors_[i].info.shape);
-    EXPECT_EQ(error_of([&] { weight_from_record(archive.read(i)); }).code(),
+    EXPECT_EQ(test::error_of([&] { weight_from_record(archive.read(i)); }).code(),
               ErrorCode::kUnsupported);
   }
 }
@@ -156,9 +147,9 @@ TEST_F(CarriedFiles, ThatContradictThemselvesAreCorrupt) {
               "dtype=F4",
               {{"bytes", DType::kU8, {3}, std::vector<std::byte>(3)}}});
   writer.commit();
-  EXPECT_EQ(error_of([&] { verify(archive_); }).code(), ErrorCode::kCorrupt);
+  EXPECT_EQ(test::error_of([&] { verify(archive_); }).code(), ErrorCode::kCorrupt);
   const auto reader = open_decoded(archive_);
-  EXPECT_EQ(error_of([&] { (void)reader->read(0); }).code(), ErrorCode::kCorrupt);
+  EXPECT_EQ(test::error_of([&] { (void)reader->read(0); }).code(), ErrorCode::kCorrupt);
 }
 
 class LostNumbers : public testing::Test {
@@ -180,8 +171,8 @@ class LostNumbers : public testing::Test {
 };
 
 TEST_F(LostNumbers, AreAnErrorThatNamesTheFirst) {
-  for (const Error& error : {error_of([&] { compress(input_, archive_, {}, false); }),
-                             error_of([&] { plan_compression(input_, {}); })}) {
+  for (const Error& error : {test::error_of([&] { compress(input_, archive_, {}, false); }),
+                             test::error_of([&] { plan_compression(input_, {}); })}) {
     EXPECT_EQ(error.code(), ErrorCode::kNotCarried);
     EXPECT_EQ(std::string(error.what()),
               input_ +
@@ -204,7 +195,7 @@ TEST_F(LostNumbers, AreLeftOutAndReportedWhenAskedFor) {
 TEST(FilesWithoutTensors, AreErrors) {
   const test::TempDir dir;
   const auto expect = [&](const std::string& name, const Recipe& recipe, const std::string& what) {
-    const Error error = error_of([&] { compress(dir / name, dir / "a.h5", recipe, false); });
+    const Error error = test::error_of([&] { compress(dir / name, dir / "a.h5", recipe, false); });
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_EQ(std::string(error.what()), dir / name + ": holds no tensor" + what);
     EXPECT_FALSE(std::filesystem::exists(dir / "a.h5"));
@@ -218,7 +209,7 @@ TEST(FilesWithoutTensors, AreErrors) {
          ": 'arr_0' holds complex numbers (dtype '<c8')");
   ArchiveWriter(dir / "empty.h5", {}).commit();
   const Error decoded =
-      error_of([&] { decompress(dir / "empty.h5", dir / "d.safetensors", "", false); });
+      test::error_of([&] { decompress(dir / "empty.h5", dir / "d.safetensors", "", false); });
   EXPECT_EQ(decoded.code(), ErrorCode::kNotFound);
   EXPECT_EQ(std::string(decoded.what()), dir / "empty.h5" + ": holds no tensor");
   EXPECT_FALSE(std::filesystem::exists(dir / "d.safetensors"));

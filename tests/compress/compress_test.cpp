@@ -18,9 +18,9 @@
 #include "pqw/pipeline/decompress.h"
 #include "pqw/pipeline/evaluate.h"
 #include "pqw/pipeline/source.h"
-#include "tests/file_content.h"
-#include "tests/random_matrix.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -12,9 +12,9 @@
 #include "pqw/pipeline/decompress.h"
 #include "pqw/pipeline/evaluate.h"
 #include "pqw/pipeline/source.h"
-#include "tests/random_int8_weight.h"
-#include "tests/random_matrix.h"
-#include "tests/temp_dir.h"
+#include "tests/support/random_int8_weight.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "pqw/compress/plan.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
-#include "tests/temp_dir.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

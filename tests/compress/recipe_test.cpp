@@ -9,7 +9,7 @@
 
 #include "pqw/compress/plan.h"
 #include "pqw/core/error.h"
-#include "tests/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

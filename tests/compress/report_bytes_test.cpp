@@ -4,8 +4,8 @@
 #include "pqw/archive/archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/pipeline/evaluate.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -12,9 +12,9 @@
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "tests/compress/interruption.h"
-#include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

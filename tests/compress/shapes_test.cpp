@@ -10,8 +10,8 @@
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/decompress.h"
 #include "pqw/pipeline/evaluate.h"
-#include "tests/random_matrix.h"
-#include "tests/temp_dir.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

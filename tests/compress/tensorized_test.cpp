@@ -10,10 +10,10 @@
 #include "pqw/pipeline/decompress.h"
 #include "pqw/pipeline/evaluate.h"
 #include "pqw/pipeline/source.h"
-#include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/random_tensorized_weight.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/random_tensorized_weight.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

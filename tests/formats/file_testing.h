@@ -16,8 +16,8 @@
 
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw::test {
 

@@ -6,7 +6,7 @@
 #include "isolate/sandbox.h"
 #include "pqw/formats/weight_file.h"
 #include "tests/formats/file_testing.h"
-#include "tests/read_by_threads.h"
+#include "tests/support/read_by_threads.h"
 
 namespace pqw {
 namespace {

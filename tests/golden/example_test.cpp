@@ -11,8 +11,8 @@
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/pq.h"
 #include "tests/archive/stored_bytes.h"
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

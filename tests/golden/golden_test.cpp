@@ -14,6 +14,8 @@
 #include "pqw/pipeline/evaluate.h"
 #include "pqw/pipeline/layers.h"
 #include "pqw/pipeline/source.h"
+#include "tests/support/errors.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -74,17 +76,6 @@ std::map<std::string, Tensor> tensors_of(const WeightReader& reader) {
     tensors[info.name] = {info, reader.read(i)};
   }
   return tensors;
-}
-
-template <class Values, class Expected>
-double relative_error(const Values& values, const Expected& expected) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double difference = double{values[i]} - double{expected[i]};
-    error += difference * difference;
-    norm += double{expected[i]} * double{expected[i]};
-  }
-  return error == 0 ? 0 : std::sqrt(error / norm);
 }
 
 // Row b of the inputs; as in make.py and make.cpp.txt.
@@ -189,7 +180,8 @@ TEST(Golden, TensorsDecodeAsTheyDid) {
       if (golden.decoding == Sums::kExact) {
         EXPECT_TRUE(tensors.at(name).bytes == expected.bytes) << name;
       } else {
-        EXPECT_LE(relative_error(tensors.at(name).floats(), expected.floats()), kRounding) << name;
+        EXPECT_LE(test::relative_error(tensors.at(name).floats(), expected.floats()), kRounding)
+            << name;
       }
     }
   }
@@ -228,7 +220,7 @@ TEST(Golden, ProductsAreThoseOfTheDecodedWeights) {
       EXPECT_TRUE(bytes == decoded.at(layer.name).bytes);
       for (const std::size_t batch : {1u, 3u}) {
         const auto y = product(archive, layer, batch, {.precision = Precision::kExact});
-        EXPECT_LE(relative_error(y, reference_product(archive, layer, w, batch)),
+        EXPECT_LE(test::relative_error(y, reference_product(archive, layer, w, batch)),
                   golden.products == Sums::kExact ? 0 : kRounding);
       }
     }
@@ -270,21 +262,12 @@ TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
       ++n_by_floats;
       const std::vector<float> w = load_floats(archive, layer.name);
       const double most = documented_error(Precision::kExact);
-      EXPECT_LE(relative_error(one, reference_product(archive, layer, w, 1)), most);
-      EXPECT_LE(relative_error(three, reference_product(archive, layer, w, 3)), most);
+      EXPECT_LE(test::relative_error(one, reference_product(archive, layer, w, 1)), most);
+      EXPECT_LE(test::relative_error(three, reference_product(archive, layer, w, 3)), most);
     }
   }
   EXPECT_EQ(n_equal, 32u);
   EXPECT_EQ(n_by_floats, 24u);
-}
-
-Error error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {ErrorCode::kInvalidArgument, "no error"};
 }
 
 TEST(Golden, UnknownFeaturesAndCodecsAreRefusedByTensor) {
@@ -295,12 +278,12 @@ TEST(Golden, UnknownFeaturesAndCodecsAreRefusedByTensor) {
   EXPECT_EQ(archive.entries()[1].codec, "no_codec");
   for (const auto& [name, what] :
        {std::pair("later.weight", "made_up_for_a_test"), std::pair("other.weight", "no_codec")}) {
-    const Error error = error_of([&, &name = name] { load_weight(archive, name); });
+    const Error error = test::error_of([&, &name = name] { load_weight(archive, name); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
     EXPECT_THAT(error.what(), HasSubstr(name));
     EXPECT_THAT(error.what(), HasSubstr(what));
   }
-  EXPECT_EQ(error_of([&] { verify(path); }).code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(test::error_of([&] { verify(path); }).code(), ErrorCode::kUnsupported);
   EXPECT_EQ(archive.entries()[2].info, (TensorInfo{"now \xff\x80", DType::kF32, {2}}));
   EXPECT_EQ(archive.read_plain(2).size(), 8u);
 }

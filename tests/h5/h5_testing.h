@@ -8,7 +8,7 @@
 #include <string>
 
 #include "h5/file.h"
-#include "tests/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw::h5 {
 

@@ -5,8 +5,8 @@
 
 #include "h5/dataset.h"
 #include "h5/exclusive.h"
-#include "tests/file_content.h"
 #include "tests/h5/h5_testing.h"
+#include "tests/support/file_content.h"
 
 namespace pqw::h5 {
 namespace {

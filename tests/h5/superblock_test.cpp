@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw::h5 {
 namespace {

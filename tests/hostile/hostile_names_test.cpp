@@ -17,7 +17,7 @@
 #include "pqw/core/text.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/io/atomic_file.h"
-#include "tests/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -12,8 +12,8 @@
 
 #include "io/locked_temporary.h"
 #include "pqw/core/error.h"
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

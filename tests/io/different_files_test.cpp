@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "pqw/core/error.h"
-#include "tests/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -10,7 +10,8 @@
 #include <functional>
 
 #include "pqw/core/error.h"
-#include "tests/temp_dir.h"
+#include "tests/support/errors.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {
@@ -20,15 +21,6 @@ using testing::HasSubstr;
 class InputFileTest : public testing::Test {
  protected:
   void write(const std::string& content) { std::ofstream(path_, std::ios::binary) << content; }
-
-  static Error error_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error;
-    }
-    return {ErrorCode::kInvalidArgument, "no error"};
-  }
 
   const test::TempDir dir_;
   const std::string path_ = dir_ / "f";
@@ -48,17 +40,17 @@ TEST_F(InputFileTest, ReadsAtPositions) {
 TEST_F(InputFileTest, ReadingBeyondTheEndIsAnError) {
   write("abcdef");
   const InputFile file(path_);
-  EXPECT_EQ(error_of([&] { (void)file.read(4, 3); }).code(), ErrorCode::kIo);
+  EXPECT_EQ(test::error_of([&] { (void)file.read(4, 3); }).code(), ErrorCode::kIo);
 }
 
 TEST_F(InputFileTest, AFileCutMeanwhileIsAnErrorNotASignal) {
   write(std::string(1 << 20, 'x'));
   const InputFile file(path_);
   std::filesystem::resize_file(path_, 10);
-  const Error error = error_of([&] { (void)file.read(5, 1000); });
+  const Error error = test::error_of([&] { (void)file.read(5, 1000); });
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_THAT(error.what(), HasSubstr("ends at byte 10 of 1048576"));
-  EXPECT_THAT(error_of([&] { file.require_unchanged(); }).what(), HasSubstr("was changed"));
+  EXPECT_THAT(test::error_of([&] { file.require_unchanged(); }).what(), HasSubstr("was changed"));
 }
 
 TEST_F(InputFileTest, AnotherTimeOfChangeIsNoticed) {
@@ -66,7 +58,7 @@ TEST_F(InputFileTest, AnotherTimeOfChangeIsNoticed) {
   const InputFile file(path_);
   std::filesystem::last_write_time(
       path_, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
-  EXPECT_THAT(error_of([&] { file.require_unchanged(); }).what(), HasSubstr("was changed"));
+  EXPECT_THAT(test::error_of([&] { file.require_unchanged(); }).what(), HasSubstr("was changed"));
 }
 
 TEST_F(InputFileTest, MemoryThatIsNotThereIsAnError) {
@@ -75,7 +67,7 @@ TEST_F(InputFileTest, MemoryThatIsNotThereIsAnError) {
 #endif
   write("abc");
   const InputFile file(path_);
-  const Error error = error_of([&] { (void)file.read(0, std::size_t{1} << 60); });
+  const Error error = test::error_of([&] { (void)file.read(0, std::size_t{1} << 60); });
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_THAT(error.what(), HasSubstr("not enough memory"));
 }
@@ -83,9 +75,9 @@ TEST_F(InputFileTest, MemoryThatIsNotThereIsAnError) {
 TEST_F(InputFileTest, OnlyRegularFilesAreOpened) {
   ASSERT_EQ(::mkfifo((dir_ / "fifo").c_str(), 0600), 0);
   for (const std::string& path : {dir_ / "fifo", dir_.path().string(), std::string("/dev/zero")}) {
-    EXPECT_EQ(error_of([&] { InputFile file(path); }).code(), ErrorCode::kFormat) << path;
+    EXPECT_EQ(test::error_of([&] { InputFile file(path); }).code(), ErrorCode::kFormat) << path;
   }
-  EXPECT_EQ(error_of([&] { InputFile file(dir_ / "none"); }).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(test::error_of([&] { InputFile file(dir_ / "none"); }).code(), ErrorCode::kNotFound);
 }
 
 }  // namespace

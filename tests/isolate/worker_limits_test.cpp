@@ -8,7 +8,7 @@
 
 #include "isolate/sandbox.h"
 #include "isolate/worker.h"
-#include "tests/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

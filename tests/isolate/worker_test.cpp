@@ -18,8 +18,8 @@
 #include "isolate/sandbox.h"
 #include "isolate/worker_protocol.h"
 #include "pqw/core/error.h"
-#include "tests/deny_calls.h"
-#include "tests/temp_dir.h"
+#include "tests/support/deny_calls.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
-#include "tests/random_pq_weight.h"
-#include "tests/temp_dir.h"
+#include "tests/support/random_pq_weight.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "pqw/core/error.h"
 #include "tests/serve/convolution_testing.h"
-#include "tests/weights_of_every_codec.h"
+#include "tests/support/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {
@@ -46,7 +46,7 @@ TEST(Conv1d, EqualsTheDefinition) {
         const auto expected = test::convolution(
             x, {c.input.batch, c.input.channels, 1, c.input.length}, test::decoded(named.weight),
             {1, c.weight[2]}, bias, options, {output.batch, output.channels, 1, output.length});
-        EXPECT_LE(test::relative_l2(y, expected), precision.bound);
+        EXPECT_LE(test::relative_error(y, expected), precision.bound);
         EXPECT_FALSE(layer.describe(c.input).empty());
       }
     }

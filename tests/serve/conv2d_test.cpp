@@ -4,7 +4,7 @@
 
 #include "pqw/core/error.h"
 #include "tests/serve/convolution_testing.h"
-#include "tests/weights_of_every_codec.h"
+#include "tests/support/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {
@@ -45,10 +45,10 @@ void expect_definition(const Case& c, const Weight& weight, const ServeOptions& 
   std::vector<float> y(output.size(), 1e9f);
   const auto run = [&] { layer.forward(x, c.input, y); };
   EXPECT_TRUE(test::same_on_any_threads(run, y));
-  EXPECT_LE(
-      test::relative_l2(y, test::convolution(x, c.input, test::decoded(weight),
-                                             {c.weight[2], c.weight[3]}, bias, c.options, output)),
-      bound);
+  EXPECT_LE(test::relative_error(
+                y, test::convolution(x, c.input, test::decoded(weight), {c.weight[2], c.weight[3]},
+                                     bias, c.options, output)),
+            bound);
   EXPECT_FALSE(layer.describe(c.input).empty());
 }
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
-#include "tests/weights_of_every_codec.h"
+#include "tests/support/weights_of_every_codec.h"
 
 namespace pqw {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 #include "tests/torture/faults.h"
 #include "tests/torture/golden.h"
 #include "tests/torture/isolated.h"

@@ -17,8 +17,8 @@
 
 #include "pqw/core/error.h"
 #include "pqw/io/atomic_file.h"
-#include "tests/file_content.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 #include "tests/torture/golden.h"
 #include "tests/torture/isolated.h"
 #include "tests/torture/process.h"

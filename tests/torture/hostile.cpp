@@ -11,9 +11,9 @@
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "tests/archive/samples.h"
-#include "tests/file_content.h"
 #include "tests/hostile/hdf5_files.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 #include "tests/torture/isolated.h"
 #include "tests/torture/process.h"
 

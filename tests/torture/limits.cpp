@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "tests/deny_calls.h"
-#include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
+#include "tests/support/deny_calls.h"
+#include "tests/support/file_content.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/temp_dir.h"
 #include "tests/torture/isolated.h"
 #include "tests/torture/process.h"
 

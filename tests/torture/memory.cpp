@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/temp_dir.h"
 #include "tests/torture/isolated.h"
 #include "tests/torture/process.h"
 

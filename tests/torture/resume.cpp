@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <random>
 
-#include "tests/file_content.h"
-#include "tests/normal_weights.h"
-#include "tests/temp_dir.h"
+#include "tests/support/file_content.h"
+#include "tests/support/normal_weights.h"
+#include "tests/support/temp_dir.h"
 #include "tests/torture/isolated.h"
 #include "tests/torture/process.h"
 

@@ -11,7 +11,8 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -24,12 +25,6 @@ constexpr float kMax = std::numeric_limits<float>::max();
 
 Int8Weight quantize(const std::vector<float>& w, std::size_t rows, const Int8Options& options) {
   return int8_from_float({w.data(), rows, w.size() / rows}, options);
-}
-
-std::vector<float> decoded(const Int8Weight& weight) {
-  std::vector<float> w(weight.values.size());
-  decode(weight, {w.data(), weight.rows(), weight.cols()});
-  return w;
 }
 
 TEST(Int8Options, AreSetByNameAndTold) {
@@ -62,7 +57,7 @@ TEST(Int8Encode, AffineTensorByHand) {
   EXPECT_THAT(weight.scales, ElementsAre(1.0f));
   EXPECT_THAT(weight.zero_points, ElementsAre(-77));
   EXPECT_THAT(weight.values, ElementsAre(-128, 127, -77, -1));
-  EXPECT_THAT(decoded(weight), ElementsAre(-51, 204, 0, 76));
+  EXPECT_THAT(test::decoded(weight), ElementsAre(-51, 204, 0, 76));
 }
 
 TEST(Int8Encode, EveryWeightIsOffByHalfAScaleAtMost) {
@@ -72,7 +67,7 @@ TEST(Int8Encode, EveryWeightIsOffByHalfAScaleAtMost) {
         for (const float unit : {1e-30f, 1.0f, 1e30f}) {
           const auto w = test::normal_values(37 * 53, 3, mean * unit, unit);
           const Int8Weight weight = quantize(w, 37, {per, scheme});
-          const auto back = decoded(weight);
+          const auto back = test::decoded(weight);
           for (std::size_t i = 0; i < w.size(); ++i) {
             ASSERT_LE(std::abs(w[i] - back[i]), weight.scale(i / 53) * 0.50002f);
           }
@@ -85,7 +80,7 @@ TEST(Int8Encode, EveryWeightIsOffByHalfAScaleAtMost) {
 TEST(Int8Encode, ZerosStayZeros) {
   for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
     const Int8Weight weight = quantize({0, 0, 0, 5, 0, 7}, 2, {.scheme = scheme});
-    const auto back = decoded(weight);
+    const auto back = test::decoded(weight);
     EXPECT_THAT(std::vector<float>(back.begin(), back.begin() + 3), Each(0.0f));
     EXPECT_EQ(back[4], 0);
   }
@@ -102,7 +97,7 @@ TEST(Int8Encode, TheSmallestWeightsHaveASubnormalScale) {
   const Int8Weight affine =
       quantize({-100 * kUnit, 155 * kUnit}, 1, {.scheme = Int8Scheme::kAffine});
   EXPECT_THAT(affine.scales, ElementsAre(kUnit));
-  EXPECT_THAT(decoded(affine), ElementsAre(-100 * kUnit, 155 * kUnit));
+  EXPECT_THAT(test::decoded(affine), ElementsAre(-100 * kUnit, 155 * kUnit));
 }
 
 TEST(Int8Encode, SmallWeightsAreOffByHalfAScaleAtMostAndAScaleBelowTheNormalFloats) {
@@ -110,7 +105,7 @@ TEST(Int8Encode, SmallWeightsAreOffByHalfAScaleAtMostAndAScaleBelowTheNormalFloa
     for (const float unit : {1e-36f, 1e-38f, 1e-40f, 1e-42f, 1e-44f}) {
       const auto w = test::normal_values(37 * 53, 3, 0, unit);
       const Int8Weight weight = quantize(w, 37, {.scheme = scheme});
-      const auto back = decoded(weight);
+      const auto back = test::decoded(weight);
       for (std::size_t i = 0; i < w.size(); ++i) {
         // Halves of a subnormal scale are rounded to a multiple of the smallest float.
         const double most = 0.50002 * weight.scale(i / 53) + 0.7e-45;
@@ -129,7 +124,7 @@ TEST(Int8Encode, TheLargestWeightsOfATypeStayFinite) {
        {Limit{DType::kF16, 65504}, Limit{DType::kBF16, 0x1.fep127f}, Limit{DType::kF32, kMax}}) {
     for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
       const FloatTensor tensor{{"w", dtype, {1, 3}}, {value, -value, value / 3}};
-      const auto back = decoded(encode(tensor, Int8Options{.scheme = scheme}, nullptr));
+      const auto back = test::decoded(encode(tensor, Int8Options{.scheme = scheme}, nullptr));
       std::vector<std::byte> bytes(3 * size_in_bytes(dtype));
       from_float(back, dtype, bytes);
       std::vector<float> stored(3);

@@ -3,7 +3,7 @@
 
 #include "codecs/active_kernels.h"
 #include "pqw/codecs/kernels.h"
-#include "tests/random_int8_weight.h"
+#include "tests/support/random_int8_weight.h"
 
 namespace pqw {
 namespace {

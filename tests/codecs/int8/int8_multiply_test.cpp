@@ -9,8 +9,8 @@
 #include "codecs/int8/product/activations.h"
 #include "codecs/int8/product/int8_product.h"
 #include "pqw/codecs/weight.h"
-#include "tests/random_int8_weight.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_int8_weight.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

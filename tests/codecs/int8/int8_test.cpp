@@ -10,7 +10,7 @@
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
 #include "tests/codecs/bad_record.h"
-#include "tests/random_int8_weight.h"
+#include "tests/support/random_int8_weight.h"
 
 namespace pqw {
 namespace {

@@ -12,7 +12,8 @@
 #include "pqw/codecs/product.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -38,15 +39,8 @@ FloatTensor known() {
   return tensor_of({4, 5}, w);
 }
 
-std::vector<float> decoded(const Weight& weight) {
-  const MatrixShape matrix = matrix_shape(shape_of(weight));
-  std::vector<float> values(matrix.rows * matrix.cols);
-  decode_rows(weight, 0, {values.data(), matrix.rows, matrix.cols});
-  return values;
-}
-
 double squared_error(const FloatTensor& original, const Weight& weight) {
-  return test::squared_distance(original.values.data(), decoded(weight).data(),
+  return test::squared_distance(original.values.data(), test::decoded(weight).data(),
                                 original.values.size());
 }
 
@@ -58,14 +52,15 @@ TEST(LowRank, KeepsTheLargestSingularValues) {
   std::vector<float> expected(20);
   expected[1 * 5 + 0] = -4;
   expected[3 * 5 + 1] = 3;
-  for (std::size_t i = 0; i < 20; ++i) EXPECT_NEAR(decoded(weight)[i], expected[i], 1e-6) << i;
+  for (std::size_t i = 0; i < 20; ++i)
+    EXPECT_NEAR(test::decoded(weight)[i], expected[i], 1e-6) << i;
   EXPECT_THAT(low_rank(weight).options, HasSubstr("kept_squares=0.8333,kept_values=0.7000"));
 }
 
 TEST(LowRank, BothFactorsAreScaledByTheRootsOfTheSingularValues) {
   const Weight weight = encode(known(), LowRankOptions{.rank = 2});
-  const std::vector<float> outer = decoded(*low_rank(weight).outer);
-  const std::vector<float> inner = decoded(*low_rank(weight).inner);
+  const std::vector<float> outer = test::decoded(*low_rank(weight).outer);
+  const std::vector<float> inner = test::decoded(*low_rank(weight).inner);
   const double expected[] = {4, 3};  // of the squares of the columns and rows
   for (std::size_t k = 0; k < 2; ++k) {
     double column = 0, row = 0;
@@ -120,7 +115,7 @@ TEST(LowRank, ZerosAndTinyAndHugeWeightsAreFine) {
     for (float& value : tensor.values) value *= scale;
     for (const SvdMethod method : {SvdMethod::kFull, SvdMethod::kRandomized}) {
       const Weight weight = encode(tensor, LowRankOptions{.rank = 40, .svd = method});
-      const std::vector<float> back = decoded(weight);
+      const std::vector<float> back = test::decoded(weight);
       for (std::size_t i = 0; i < back.size(); ++i) {
         ASSERT_NEAR(back[i], tensor.values[i], 1e-4 * scale);
       }
@@ -145,13 +140,15 @@ LowRankWeight of_factors(std::vector<float> outer, std::vector<float> inner, std
 TEST(LowRank, SumsThatLeaveTheRangeOfFloatOnTheWayDecode) {
   constexpr float kMax = std::numeric_limits<float>::max();
   constexpr float kLeast = std::numeric_limits<float>::denorm_min();
-  EXPECT_THAT(decoded(of_factors({1, 1, 1}, {3e38f, 3e38f, -3e38f}, 3)),
+  EXPECT_THAT(test::decoded(of_factors({1, 1, 1}, {3e38f, 3e38f, -3e38f}, 3)),
               testing::ElementsAre(3e38f));
-  EXPECT_THAT(decoded(of_factors({1, 1, 2, -2}, {3e38f, 3e38f}, 2)), testing::ElementsAre(kMax, 0));
-  EXPECT_THAT(decoded(of_factors({-1e30f}, {1e30f}, 1)), testing::ElementsAre(-kMax));
+  EXPECT_THAT(test::decoded(of_factors({1, 1, 2, -2}, {3e38f, 3e38f}, 2)),
+              testing::ElementsAre(kMax, 0));
+  EXPECT_THAT(test::decoded(of_factors({-1e30f}, {1e30f}, 1)), testing::ElementsAre(-kMax));
   // Four quarters, each of which is rounded to 0 as a float.
-  EXPECT_THAT(decoded(of_factors({.25f, .25f, .25f, .25f}, {kLeast, kLeast, kLeast, kLeast}, 4)),
-              testing::ElementsAre(kLeast));
+  EXPECT_THAT(
+      test::decoded(of_factors({.25f, .25f, .25f, .25f}, {kLeast, kLeast, kLeast, kLeast}, 4)),
+      testing::ElementsAre(kLeast));
 }
 
 class RandomizedSvd : public testing::TestWithParam<Shape> {};
@@ -184,10 +181,10 @@ TEST(RandomizedSvd, DoesNotDependOnTheThreads) {
   const FloatTensor tensor = normal_tensor({600, 520}, 6);
   const LowRankOptions options{.rank = 40, .svd = SvdMethod::kRandomized, .seed = 9};
   omp_set_num_threads(1);
-  const std::vector<float> one = decoded(encode(tensor, options));
+  const std::vector<float> one = test::decoded(encode(tensor, options));
   for (const int threads : {2, 3}) {
     omp_set_num_threads(threads);
-    EXPECT_TRUE(decoded(encode(tensor, options)) == one) << threads;
+    EXPECT_TRUE(test::decoded(encode(tensor, options)) == one) << threads;
   }
   omp_set_num_threads(omp_get_num_procs());
 }
@@ -195,7 +192,7 @@ TEST(RandomizedSvd, DoesNotDependOnTheThreads) {
 // y = x Wᵀ in double from the decoded weight.
 void expect_products_of_the_decoded(const Weight& weight, std::size_t batch) {
   const MatrixShape matrix = matrix_shape(shape_of(weight));
-  const auto w = decoded(weight);
+  const auto w = test::decoded(weight);
   const auto x = test::normal_values(batch * matrix.cols, 7);
   const std::size_t first = matrix.rows / 3;
   std::vector<float> y(batch * matrix.rows), part(batch * (matrix.rows - first));
@@ -252,12 +249,12 @@ TEST(LowRank, TheOuterFactorIsFittedToTheInnerOneAsEncoded) {
   // The factors of the decomposition, quantized each for itself.
   const LowRankWeight factors = low_rank(encode(tensor, plain));
   LowRankWeight apart = factors;
-  apart.outer =
-      std::make_shared<const Weight>(encode(tensor_of({96, 24}, decoded(*factors.outer)), pq));
-  apart.inner =
-      std::make_shared<const Weight>(encode(tensor_of({24, 80}, decoded(*factors.inner)), pq));
+  apart.outer = std::make_shared<const Weight>(
+      encode(tensor_of({96, 24}, test::decoded(*factors.outer)), pq));
+  apart.inner = std::make_shared<const Weight>(
+      encode(tensor_of({24, 80}, test::decoded(*factors.inner)), pq));
   EXPECT_LT(squared_error(tensor, fitted), 0.99 * squared_error(tensor, Weight(apart)));
-  EXPECT_EQ(decoded(*low_rank(fitted).inner), decoded(*apart.inner));
+  EXPECT_EQ(test::decoded(*low_rank(fitted).inner), test::decoded(*apart.inner));
 }
 
 TEST(LowRank, ZerosArePlaceholdersOfTheRightShape) {
@@ -265,7 +262,7 @@ TEST(LowRank, ZerosArePlaceholdersOfTheRightShape) {
       encode(normal_tensor({20, 30}, 1), LowRankOptions{.rank = 4, .init = LowRankInit::kZeros});
   EXPECT_EQ(shape_of(*low_rank(weight).outer), (Shape{20, 4}));
   EXPECT_EQ(shape_of(*low_rank(weight).inner), (Shape{4, 30}));
-  EXPECT_EQ(decoded(weight), std::vector<float>(600));
+  EXPECT_EQ(test::decoded(weight), std::vector<float>(600));
   EXPECT_EQ(remarks_on(weight, LowRankOptions{.init = LowRankInit::kZeros}),
             "init=zeros: factors of zeros, to be trained");
 }
@@ -345,7 +342,7 @@ TEST(LowRankRecord, ComesBackWithFactorsOfAnyCodec) {
         encode(normal_tensor({12, 4, 3}, 2), LowRankOptions{.rank = 5, .factors = factors});
     const Weight back = weight_from_record(to_record(weight, "fc"));
     EXPECT_EQ(shape_of(back), shape_of(weight));
-    EXPECT_EQ(decoded(back), decoded(weight));
+    EXPECT_EQ(test::decoded(back), test::decoded(weight));
     EXPECT_EQ(low_rank(back).options, low_rank(weight).options);
     EXPECT_EQ(summary(back), summary(weight));
   }

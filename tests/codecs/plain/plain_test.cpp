@@ -7,7 +7,7 @@
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/core/distortion.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

@@ -9,7 +9,8 @@
 #include "pqw/core/convert.h"
 #include "pqw/core/distortion.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -19,15 +20,9 @@ struct Recorder : EmObserver {
   std::vector<EmIteration> iterations;
 };
 
-std::vector<float> decoded(const PqWeight& weight) {
-  std::vector<float> w(weight.rows() * weight.cols());
-  decode(weight, {w.data(), weight.rows(), weight.cols()});
-  return w;
-}
-
 double relative_error(const std::vector<float>& w, const PqWeight& weight) {
   Distortion distortion;
-  distortion.add(w, decoded(weight));
+  distortion.add(w, test::decoded(weight));
   return distortion.relative_error();
 }
 
@@ -51,7 +46,7 @@ TEST(Encode, FourSeparateClustersAreFoundExactly) {
       {.block_size = 2, .n_centroids = 4, .seed = 1, .tolerance = 0, .gain = Gain::kLeastSquares});
   EXPECT_EQ(weight.n_centroids, 4u);
   Distortion distortion;
-  distortion.add(w, decoded(weight));
+  distortion.add(w, test::decoded(weight));
   EXPECT_DOUBLE_EQ(distortion.squared_error(), 16 * 0.25);
 }
 
@@ -93,7 +88,7 @@ TEST(Encode, FewerDistinctBlocksThanCentroidsAreExact) {
   }
   const PqWeight weight = encode_matrix(w, 100, {.block_size = 2, .n_centroids = 256});
   EXPECT_EQ(weight.n_centroids, 5u);
-  EXPECT_EQ(decoded(weight), w);
+  EXPECT_EQ(test::decoded(weight), w);
 }
 
 TEST(Encode, AllZeroAndConstantTensorsTakeOneCentroid) {
@@ -102,7 +97,7 @@ TEST(Encode, AllZeroAndConstantTensorsTakeOneCentroid) {
     const PqWeight weight = encode_matrix(w, 64, {.block_size = 4});
     // Tails are padded with zeros, so a constant has two kinds of blocks.
     EXPECT_EQ(weight.n_centroids, value == 0 ? 1u : 2u);
-    EXPECT_EQ(decoded(weight), w);
+    EXPECT_EQ(test::decoded(weight), w);
   }
 }
 
@@ -111,7 +106,7 @@ TEST(Encode, OneRowOneColumnAndOneBlock) {
   EXPECT_LT(relative_error(w, encode_matrix(w, 1, {.block_size = 8, .n_centroids = 16})), 1);
   EXPECT_LT(relative_error(w, encode_matrix(w, 1000, {.block_size = 8, .n_centroids = 16})), 0.05);
   const PqWeight single = encode_matrix({1.5f}, 1, {.block_size = 8});
-  EXPECT_EQ(decoded(single), std::vector<float>{1.5f});
+  EXPECT_EQ(test::decoded(single), std::vector<float>{1.5f});
 }
 
 TEST(Encode, NoElementsGiveNoCodes) {
@@ -119,7 +114,7 @@ TEST(Encode, NoElementsGiveNoCodes) {
     const PqWeight weight = encode(ConstMatrix(nullptr, shape[0], shape[1]), {.block_size = 8});
     EXPECT_TRUE(weight.codes.empty());
     EXPECT_EQ(weight.n_centroids, 1u);
-    EXPECT_TRUE(decoded(weight).empty());
+    EXPECT_TRUE(test::decoded(weight).empty());
   }
 }
 
@@ -137,8 +132,8 @@ TEST(Encode, OutlierDoesNotSwallowTheRest) {
   w[77] = 1e6f;
   const PqWeight weight = encode_matrix(w, 256, {.block_size = 4, .n_centroids = 64});
   EXPECT_EQ(weight.codebook_dtype, DType::kF32) << "1e6 is beyond binary16";
-  w[77] = decoded(weight)[77] = 0;
-  const auto v = decoded(weight);
+  w[77] = test::decoded(weight)[77] = 0;
+  const auto v = test::decoded(weight);
   Distortion rest;
   rest.add({w.data() + 80, w.size() - 80}, {v.data() + 80, v.size() - 80});
   EXPECT_LT(rest.relative_error(), 0.3);
@@ -204,7 +199,7 @@ TEST(Encode, GroupsHaveCodebooksOfTheirOwn) {
   PqOptions options{.block_size = 4, .n_centroids = 16, .n_groups = 2};
   const PqWeight grouped = encode_matrix(w, 200, options);
   EXPECT_EQ(grouped.n_groups, 2u);
-  const auto v = decoded(grouped);
+  const auto v = test::decoded(grouped);
   Distortion left;
   for (std::size_t r = 0; r < 200; ++r) left.add({w.data() + r * 16, 8}, {v.data() + r * 16, 8});
   EXPECT_LT(left.relative_error(), 0.6);

@@ -10,8 +10,8 @@
 #include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
 #include "pqw/codecs/kernels.h"
-#include "tests/random_matrix.h"
-#include "tests/random_pq_weight.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/random_pq_weight.h"
 
 namespace pqw {
 namespace {

@@ -7,7 +7,7 @@
 #include "codecs/active_kernels.h"
 #include "codecs/pq/train/centroid_tiles.h"
 #include "pqw/codecs/kernels.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

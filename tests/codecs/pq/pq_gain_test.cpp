@@ -11,7 +11,7 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/distortion.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

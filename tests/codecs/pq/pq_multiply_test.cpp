@@ -7,8 +7,8 @@
 
 #include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
-#include "tests/random_matrix.h"
-#include "tests/random_pq_weight.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/random_pq_weight.h"
 
 namespace pqw {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "codecs/pq/product/pq_product.h"
-#include "tests/random_pq_weight.h"
+#include "tests/support/random_pq_weight.h"
 
 namespace pqw {
 namespace {

@@ -7,8 +7,9 @@
 #include <limits>
 
 #include "pqw/codecs/kernels.h"
-#include "tests/random_matrix.h"
-#include "tests/random_pq_weight.h"
+#include "tests/support/random_matrix.h"
+#include "tests/support/random_pq_weight.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -47,15 +48,6 @@ std::vector<double> reference(const PqWeight& weight, const std::vector<float>& 
   return y;
 }
 
-double relative_error(const std::vector<float>& y, const std::vector<double>& expected) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    error += (y[i] - expected[i]) * (y[i] - expected[i]);
-    norm += expected[i] * expected[i];
-  }
-  return std::sqrt(error / norm);
-}
-
 TEST(PqProduct, EveryMethodIsAsExactAsThePrecisionSays) {
   struct Case {
     std::size_t rows, cols, d, n_centroids, n_groups;
@@ -69,7 +61,7 @@ TEST(PqProduct, EveryMethodIsAsExactAsThePrecisionSays) {
       for (const Precision precision : kPrecisions) {
         for (const ServeMethod method : kMethods) {
           const PqProduct lookup(weight, {precision, method});
-          EXPECT_LE(relative_error(product(lookup, x), expected), bound(precision))
+          EXPECT_LE(test::relative_error(product(lookup, x), expected), bound(precision))
               << c.rows << " x " << c.cols << " K " << c.n_centroids << " batch " << batch << " "
               << to_string(precision) << ": " << lookup.describe(batch);
         }
@@ -125,7 +117,8 @@ TEST(PqProduct, ZerosGiveZeros) {
   for (const Precision precision : kPrecisions) {
     const PqProduct lookup(weight, {.precision = precision});
     EXPECT_EQ(product(lookup, std::vector<float>(600)), std::vector<float>(70));
-    EXPECT_LE(relative_error(product(lookup, half), reference(weight, half)), bound(precision));
+    EXPECT_LE(test::relative_error(product(lookup, half), reference(weight, half)),
+              bound(precision));
   }
   PqWeight zero = weight;
   for (float& value : zero.codebooks) value = 0;
@@ -147,7 +140,7 @@ TEST(PqProduct, LargeAndSmallValuesKeepThePrecision) {
       const auto y = product(PqProduct(weight, {.precision = precision}), x);
       // Products and sums below the smallest normal float are rounded to multiples of 1.4e-45.
       const double rounding = 512 * 1.4e-45 * 10 / largest;
-      EXPECT_LE(relative_error(y, expected), bound(precision) + rounding) << size;
+      EXPECT_LE(test::relative_error(y, expected), bound(precision) + rounding) << size;
     }
   }
 }
@@ -159,8 +152,8 @@ TEST(PqProduct, OutliersCostNoMoreThanTheyWeigh) {
   const auto expected = reference(weight, x);
   const auto high = product(PqProduct(weight, {.precision = Precision::kHigh}), x);
   const auto fast = product(PqProduct(weight, {.precision = Precision::kFast}), x);
-  EXPECT_LE(relative_error(high, expected), 6e-4);
-  EXPECT_LE(relative_error(fast, expected), 1e-1);
+  EXPECT_LE(test::relative_error(high, expected), 6e-4);
+  EXPECT_LE(test::relative_error(fast, expected), 1e-1);
 }
 
 // Trained weights have a few centroids far longer than the others, which few blocks have.
@@ -174,7 +167,7 @@ TEST(PqProduct, OutlierCentroidsDoNotCostPrecision) {
     for (const Precision precision : kPrecisions) {
       for (const ServeMethod method : kMethods) {
         const PqProduct lookup(weight, {precision, method});
-        EXPECT_LE(relative_error(product(lookup, x), expected), documented_error(precision))
+        EXPECT_LE(test::relative_error(product(lookup, x), expected), documented_error(precision))
             << lookup.describe(1) << " " << length;
       }
     }
@@ -195,7 +188,7 @@ TEST(PqProduct, CodesOfFewOutlierCentroidsAreComputedBesideIntegerTables) {
     const PqProduct lookup(weight, {precision, ServeMethod::kLookup});
     EXPECT_EQ(lookup.method(1), ServeMethod::kLookup);
     const auto y = product(lookup, x);
-    EXPECT_LE(relative_error(y, reference(weight, x)), bound(precision) / 10)
+    EXPECT_LE(test::relative_error(y, reference(weight, x)), bound(precision) / 10)
         << "outliers weigh most and are exact";
     std::vector<float> rows(3 * 70);
     lookup.multiply_rows(65, {x.data(), 3, 516}, {rows.data(), 3, 70});

@@ -6,7 +6,7 @@
 #include "codecs/pq/train/update.h"
 #include "pqw/codecs/pq_encode.h"
 #include "pqw/core/error.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {

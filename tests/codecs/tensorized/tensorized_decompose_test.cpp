@@ -9,7 +9,7 @@
 
 #include "codecs/tensorized/train/decompose.h"
 #include "codecs/tensorized/value/layout.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw::tensorized {
 namespace {

@@ -10,7 +10,8 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/product.h"
 #include "pqw/core/error.h"
-#include "tests/random_tensorized_weight.h"
+#include "tests/support/random_tensorized_weight.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -24,22 +25,6 @@ FloatTensor tensor_of(Shape shape, std::vector<float> values, const char* name =
 
 FloatTensor random_tensor(const Shape& shape, unsigned seed) {
   return tensor_of(shape, test::normal_values(element_count(shape), seed));
-}
-
-std::vector<float> decoded(const TensorizedWeight& weight) {
-  const MatrixShape matrix = matrix_shape(weight.shape);
-  std::vector<float> values(matrix.rows * matrix.cols);
-  decode(weight, {values.data(), matrix.rows, matrix.cols});
-  return values;
-}
-
-double relative_error(const std::vector<float>& original, const std::vector<float>& other) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < original.size(); ++i) {
-    error += std::pow(static_cast<double>(original[i]) - other[i], 2);
-    norm += std::pow(static_cast<double>(original[i]), 2);
-  }
-  return std::sqrt(error / norm);
 }
 
 TensorizedOptions options_of(const std::string& settings) {
@@ -59,7 +44,7 @@ class TensorizedEncode : public testing::TestWithParam<Case> {};
 TEST_P(TensorizedEncode, MatricesOfThatLayoutComeBack) {
   const TensorLayout& layout = GetParam().layout;
   const Shape shape{element_count(layout.out_modes), element_count(layout.in_modes)};
-  const auto values = decoded(test::random_tensorized_weight(shape, layout));
+  const auto values = test::decoded(test::random_tensorized_weight(shape, layout));
   TensorizedOptions options = options_of(GetParam().settings);
   options.out_modes = layout.out_modes;
   options.in_modes = layout.in_modes;
@@ -68,7 +53,7 @@ TEST_P(TensorizedEncode, MatricesOfThatLayoutComeBack) {
   options.tolerance = 0;
   const TensorizedWeight weight = encode(tensor_of(shape, values), options);
   EXPECT_EQ(weight.layout, layout);
-  EXPECT_LE(relative_error(values, decoded(weight)), 1e-5);
+  EXPECT_LE(test::relative_error(test::decoded(weight), values), 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -86,7 +71,7 @@ TEST_P(TensorizedForms, FullRanksAndPaddingLoseNothing) {
   const FloatTensor tensor = random_tensor({11, 13}, 3);
   TensorizedOptions options = options_of(std::string("rank=1000,modes=2,form=") + GetParam());
   if (options.form == TensorForm::kCp) options.rank.sizes = {60};
-  EXPECT_LE(relative_error(tensor.values, decoded(encode(tensor, options))), 1e-3);
+  EXPECT_LE(test::relative_error(test::decoded(encode(tensor, options)), tensor.values), 1e-3);
 }
 
 TEST_P(TensorizedForms, ParametersStayWithinTheFraction) {
@@ -122,7 +107,7 @@ TEST_P(TensorizedForms, MoreParametersLessError) {
   for (const char* rank : {"0.1", "0.3", "0.8"}) {
     const auto weight =
         encode(tensor, options_of(std::string("rank=") + rank + ",form=" + GetParam()));
-    const double error = relative_error(tensor.values, decoded(weight));
+    const double error = test::relative_error(test::decoded(weight), tensor.values);
     EXPECT_LT(error, before) << rank;
     before = error;
   }
@@ -152,16 +137,16 @@ TEST_P(TensorizedForms, BitsDoNotDependOnTheThreads) {
   const TensorizedOptions options =
       options_of(std::string("rank=0.4,form=") + GetParam() + few_sweeps(GetParam()));
   omp_set_num_threads(1);
-  const auto expected = decoded(encode(tensor, options));
+  const auto expected = test::decoded(encode(tensor, options));
   omp_set_num_threads(3);
-  EXPECT_TRUE(decoded(encode(tensor, options)) == expected);
+  EXPECT_TRUE(test::decoded(encode(tensor, options)) == expected);
   omp_set_num_threads(omp_get_num_procs());
 }
 
 TEST_P(TensorizedForms, ZerosStayZeros) {
   const FloatTensor tensor = tensor_of({6, 10}, std::vector<float>(60));
   const auto weight = encode(tensor, options_of(std::string("rank=0.5,form=") + GetParam()));
-  EXPECT_EQ(decoded(weight), tensor.values);
+  EXPECT_EQ(test::decoded(weight), tensor.values);
 }
 
 class TensorizedJoint : public testing::TestWithParam<const char*> {};
@@ -174,7 +159,7 @@ TEST_P(TensorizedJoint, LayersAreTheirSlices) {
   const auto weights = encode_joint(layers, options);
   ASSERT_EQ(weights.size(), 3u);
   for (std::size_t l = 0; l < 3; ++l) {
-    EXPECT_LE(relative_error(layers[l].values, decoded(weights[l])), 1e-3);
+    EXPECT_LE(test::relative_error(test::decoded(weights[l]), layers[l].values), 1e-3);
     EXPECT_EQ(weights[l].factors, weights[0].factors);
     std::vector<float> x(10, 1.0f), y(6);
     make_product(weights[l])->multiply_rows(0, {x.data(), 1, 10}, {y.data(), 1, 6});
@@ -194,8 +179,9 @@ TEST_P(TensorizedJoint, LayersShareWhatTheyHaveInCommon) {
   EXPECT_LE(parameter_count(joint), 120u);
   const auto weights = encode_joint(layers, options);
   options.rank.fraction = 0.25;
-  const double alone = relative_error(layers[0].values, decoded(encode(layers[0], options)));
-  EXPECT_LT(relative_error(layers[3].values, decoded(weights[3])), 0.95 * alone);
+  const double alone =
+      test::relative_error(test::decoded(encode(layers[0], options)), layers[0].values);
+  EXPECT_LT(test::relative_error(test::decoded(weights[3]), layers[3].values), 0.95 * alone);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TensorizedForms, testing::Values("cp", "tucker", "tt", "ttm"),

@@ -9,7 +9,7 @@
 #include "codecs/tensorized/product/tensorized_product.h"
 #include "pqw/core/error.h"
 #include "pqw/core/tensor.h"
-#include "tests/random_tensorized_weight.h"
+#include "tests/support/random_tensorized_weight.h"
 
 namespace pqw {
 namespace {

@@ -6,7 +6,8 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 #include "tests/codecs/bad_record.h"
-#include "tests/random_tensorized_weight.h"
+#include "tests/support/random_tensorized_weight.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -22,13 +23,6 @@ TensorizedWeight sample() {
       test::random_tensorized_weight({5, 4}, {TensorForm::kTt, {2, 3}, {4}, 1, {2, 3}});
   weight.options = "form=tt";
   return weight;
-}
-
-std::vector<float> decoded(const Weight& weight) {
-  const MatrixShape matrix = matrix_shape(shape_of(weight));
-  std::vector<float> values(matrix.rows * matrix.cols);
-  decode_rows(weight, 0, {values.data(), matrix.rows, matrix.cols});
-  return values;
 }
 
 std::vector<std::uint64_t> numbers(const Section& layout) {
@@ -61,7 +55,7 @@ TEST(TensorizedRecord, ComesBack) {
   EXPECT_EQ(weight.dtype, DType::kF32);
   EXPECT_EQ(weight.layout, sample().layout);
   EXPECT_EQ(weight.options, "form=tt");
-  EXPECT_EQ(decoded(weight), decoded(sample()));
+  EXPECT_EQ(test::decoded(weight), test::decoded(sample()));
 }
 
 TEST(TensorizedRecord, QuantizedFactorsComeBack) {
@@ -74,7 +68,7 @@ TEST(TensorizedRecord, QuantizedFactorsComeBack) {
         options_from(parse_settings(std::string("codec=tensorized,rank=0.9,modes=2,") + factors));
     const Weight weight = encode(tensor, options);
     const Weight back = weight_from_record(to_record(weight, "w"));
-    EXPECT_EQ(decoded(back), decoded(weight)) << factors;
+    EXPECT_EQ(test::decoded(back), test::decoded(weight)) << factors;
     EXPECT_EQ(size_in_bits(back), size_in_bits(weight));
     EXPECT_THAT(summary(weight), HasSubstr(",factors="));
   }
@@ -92,10 +86,10 @@ TEST(TensorizedRecord, LayersShareFactors) {
   const auto back = tensorized_from_record(record, read_owner);
   EXPECT_EQ(back.layer, 2u);
   EXPECT_EQ(back.factors, read_owner.factors);
-  EXPECT_EQ(decoded(back), decoded(layer));
-  EXPECT_NE(decoded(back), decoded(owner));
+  EXPECT_EQ(test::decoded(back), test::decoded(layer));
+  EXPECT_NE(test::decoded(back), test::decoded(owner));
   // Its own record, with all factors, says the same.
-  EXPECT_EQ(decoded(weight_from_record(to_record(layer, "c"))), decoded(layer));
+  EXPECT_EQ(test::decoded(weight_from_record(to_record(layer, "c"))), test::decoded(layer));
   // Without its factors it cannot be read, nor with those of another layout.
   EXPECT_THROW(weight_from_record(record), Error);
   EXPECT_THROW(tensorized_from_record(record, sample()), Error);

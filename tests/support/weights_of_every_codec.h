@@ -3,17 +3,16 @@
 
 #include <omp.h>
 
-#include <cmath>
 #include <cstring>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
-#include "tests/random_int8_weight.h"
-#include "tests/random_pq_weight.h"
-#include "tests/random_tensorized_weight.h"
+#include "tests/support/random_int8_weight.h"
+#include "tests/support/random_pq_weight.h"
+#include "tests/support/random_tensorized_weight.h"
+#include "tests/support/reference.h"
 
 namespace pqw::test {
 
@@ -48,28 +47,10 @@ inline std::vector<NamedWeight> weights_of_every_codec(const Shape& shape) {
       {"tensorized, ttm", random_tensorized_weight(shape, {TensorForm::kTtm, out, in, 1, {40}})}};
 }
 
-// The matrix of a weight, decoded: what its codec says that it stands for.
-inline std::vector<float> decoded(const Weight& weight) {
-  const MatrixShape matrix = matrix_shape(shape_of(weight));
-  std::vector<float> values(matrix.rows * matrix.cols);
-  decode_rows(weight, 0, {values.data(), matrix.rows, matrix.cols});
-  return values;
-}
-
-// |y - expected| / |expected| over all elements; 0 when nothing differs.
-inline double relative_l2(std::span<const float> y, std::span<const double> expected) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    error += (y[i] - expected[i]) * (y[i] - expected[i]);
-    norm += expected[i] * expected[i];
-  }
-  return error == 0 ? 0 : std::sqrt(error / norm);
-}
-
 struct NamedPrecision {
   const char* name;
   Precision precision;
-  double bound;  // of relative_l2, as documented (codecs/product.h)
+  double bound;  // of relative_error, as documented (codecs/product.h)
 };
 
 inline constexpr NamedPrecision kPrecisions[] = {{"exact", Precision::kExact, 2e-6},

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "pqw/codecs/pq.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw::test {
 

@@ -7,7 +7,7 @@
 
 #include "pqw/core/convert.h"
 #include "pqw/formats/weight_file.h"
-#include "tests/random_matrix.h"
+#include "tests/support/random_matrix.h"
 
 namespace pqw::test {
 
