@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "model/archive_tensors.h"
 #include "pqw/codecs/foresight.h"
 #include "pqw/core/error.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
 
 namespace pqw {
 namespace {

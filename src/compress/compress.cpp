@@ -23,7 +23,6 @@
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
 
 namespace pqw {
 namespace {

@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "core/subject.h"
+#include "model/archive_tensors.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/text.h"
-#include "pqw/pipeline/source.h"
 
 namespace pqw {
 namespace {

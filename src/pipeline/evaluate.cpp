@@ -8,9 +8,11 @@
 
 #include "core/parallel.h"
 #include "core/subject.h"
+#include "model/archive_tensors.h"
+#include "model/decoded_archive.h"
 #include "pipeline/adopting_reader.h"
 #include "pqw/core/convert.h"
-#include "pqw/pipeline/source.h"
+#include "pqw/pipeline/decode.h"
 
 namespace pqw {
 namespace {

@@ -5,14 +5,14 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "model/decoded_archive.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/alias.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/model/model.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/layers.h"
-#include "pqw/pipeline/source.h"
 #include "tests/compress/interruption.h"
 #include "tests/formats/file_testing.h"
 #include "tests/support/errors.h"
@@ -177,7 +177,7 @@ TEST_F(AliasFiles, EveryNameDecodesToTheSameValuesInEveryFormat) {
   compress(input_, archive_, recipe_, false);
   for (const char* name : {"d.safetensors", "d.npz", "d.h5"}) {
     const std::string path = dir_ / name;
-    EXPECT_EQ(decompress(archive_, path, "", false), tensors_.size());
+    EXPECT_EQ(decode_archive(archive_, path, "", false), tensors_.size());
     EXPECT_EQ(bytes_of(path, "embed.weight"), bytes_of(path, "head.weight"));
     EXPECT_NE(bytes_of(path, "embed.weight"), bytes_of(path, "other.weight"));
     for (const std::size_t plain : {1u, 4u, 5u, 6u}) {
@@ -192,14 +192,14 @@ TEST_F(AliasFiles, EveryNameDecodesToTheSameValuesInEveryFormat) {
 
 TEST_F(AliasFiles, ADecodedAliasAloneHasItsValues) {
   compress(input_, archive_, recipe_, false);
-  decompress(archive_, dir_ / "one.npy", "^head", false);
-  decompress(archive_, dir_ / "all.npz", "", false);
+  decode_archive(archive_, dir_ / "one.npy", "^head", false);
+  decode_archive(archive_, dir_ / "all.npz", "", false);
   EXPECT_EQ(read_all(dir_ / "one.npy")[0].bytes, bytes_of(dir_ / "all.npz", "embed.weight"));
 }
 
 TEST_F(AliasFiles, Hdf5FilesHoldEqualTensorsOnce) {
   compress(input_, archive_, recipe_, false);
-  decompress(archive_, dir_ / "d.h5", "", false);
+  decode_archive(archive_, dir_ / "d.h5", "", false);
   const std::uintmax_t once = 2 * 128 * 64 * 4 + 64 * 4 + 320;
   EXPECT_LT(std::filesystem::file_size(dir_ / "d.h5"), once + 128 * 64 * 4);
 }
@@ -299,22 +299,21 @@ TEST_F(AliasFiles, TheBytesDoNotDependOnThreadsOrInterruptions) {
 
 TEST_F(AliasFiles, LayersLoadThroughAliases) {
   compress(input_, archive_, recipe_, false);
-  const ArchiveReader archive(archive_);
-  const Linear target = load_linear(archive, "embed.weight"),
-               alias = load_linear(archive, "head.weight", "");
+  const Model model(archive_);
+  const Linear target = model.linear("embed.weight"), alias = model.linear("head.weight", "");
   const std::vector<float> x = test::normal_values(64, 5);
   std::vector<float> y(128), z(128);
   target.forward({x.data(), 1, 64}, {y.data(), 1, 128});
   alias.forward({x.data(), 1, 64}, {z.data(), 1, 128});
   EXPECT_EQ(y, z);
-  EXPECT_EQ(load_floats(archive, "norm/bias"), load_floats(archive, "fc.bias"));
-  EXPECT_EQ(load_floats(archive, "head.weight"), load_floats(archive, "embed.weight"));
+  EXPECT_EQ(model.decode("norm/bias"), model.decode("fc.bias"));
+  EXPECT_EQ(model.decode("head.weight"), model.decode("embed.weight"));
 }
 
 TEST_F(AliasFiles, EveryNameSurvivesJointLayersAndAdoption) {
   compress(input_, archive_,
            {.rules = {{"embed|head", parse_settings("codec=tensorized,rank=0.3,joint=x")}}}, false);
-  decompress(archive_, dir_ / "joint.npz", "", false);
+  decode_archive(archive_, dir_ / "joint.npz", "", false);
   EXPECT_EQ(read_all(dir_ / "joint.npz").size(), tensors_.size());
 
   std::vector<Tensor> int8;
@@ -324,7 +323,7 @@ TEST_F(AliasFiles, EveryNameSurvivesJointLayersAndAdoption) {
   }
   write_all(dir_ / "int8.npz", int8);
   compress(dir_ / "int8.npz", archive_, {.defaults = {{"codec", "int8"}}}, true);
-  decompress(archive_, dir_ / "floats.npz", "", false);
+  decode_archive(archive_, dir_ / "floats.npz", "", false);
   EXPECT_EQ(bytes_of(dir_ / "floats.npz", "a"), bytes_of(dir_ / "floats.npz", "b"));
 }
 
@@ -345,11 +344,11 @@ class AliasArchives : public testing::Test {
     writer_.commit();
     const auto reader = open_decoded(path_);
     const std::string name = reader->tensors()[index].name;
-    const ArchiveReader archive(path_);
+    const Model model(path_);
     for (const std::function<void()>& read :
          {std::function<void()>([&] { (void)reader->read(index); }),
           {[&] { verify(path_); }},
-          {[&] { (void)load_weight(archive, name); }},
+          {[&] { (void)model.weight(name); }},
           {[&] { (void)inspect(path_); }}}) {
       const Error error = test::error_of(read);
       EXPECT_EQ(error.code(), ErrorCode::kCorrupt);

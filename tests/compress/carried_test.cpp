@@ -2,14 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/decoded_archive.h"
 #include "pqw/archive/archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/model/model.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/layers.h"
-#include "pqw/pipeline/source.h"
 #include "tests/formats/file_testing.h"
 #include "tests/formats/zip_building.h"
 #include "tests/support/errors.h"
@@ -56,7 +56,7 @@ class CarriedFiles : public testing::Test {
 TEST_F(CarriedFiles, ComeBackBitByBitInTheirTypes) {
   const Report report = compress(input_, archive_, recipe_, false);
   EXPECT_EQ(plan_compression(input_, recipe_).file_bytes, report.file_bytes);
-  EXPECT_EQ(decompress(archive_, dir_ / "d.safetensors", "", false), tensors_.size());
+  EXPECT_EQ(decode_archive(archive_, dir_ / "d.safetensors", "", false), tensors_.size());
   const std::vector<Tensor> decoded = read_all(dir_ / "d.safetensors");
   ASSERT_EQ(decoded.size(), tensors_.size());
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
@@ -90,12 +90,12 @@ TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
 TEST_F(CarriedFiles, OfAnotherFormatAreAnErrorThatNamesThem) {
   compress(input_, archive_, recipe_, false);
   for (const char* name : {"d.npz", "d.h5"}) {
-    const Error error = test::error_of([&] { decompress(archive_, dir_ / name, "", false); });
+    const Error error = test::error_of([&] { decode_archive(archive_, dir_ / name, "", false); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
     EXPECT_THAT(error.what(), HasSubstr("tensor 'c64': "));
     EXPECT_FALSE(std::filesystem::exists(dir_ / name));
   }
-  EXPECT_EQ(decompress(archive_, dir_ / "w.npz", "^w$", false), 1u);
+  EXPECT_EQ(decode_archive(archive_, dir_ / "w.npz", "^w$", false), 1u);
 }
 
 TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
@@ -110,7 +110,7 @@ TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
     std::filesystem::remove(input_ + "2.safetensors");
     EXPECT_EQ(report.tensors[1].codec, "alias");
     EXPECT_FALSE(report.tensors[1].compressed());
-    decompress(archive_, dir_ / "d.safetensors", "", true);
+    decode_archive(archive_, dir_ / "d.safetensors", "", true);
     EXPECT_EQ(read_all(dir_ / "d.safetensors"), (std::vector{a, b}));
     EXPECT_EQ(inspect(archive_).tensors[1].info, b.info);
   }
@@ -118,11 +118,11 @@ TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
 
 TEST_F(CarriedFiles, CannotBeComputedWith) {
   compress(input_, archive_, recipe_, false);
-  const ArchiveReader archive(archive_);
-  const Error weight = test::error_of([&] { load_linear(archive, "F4"); });
+  const Model model(archive_);
+  const Error weight = test::error_of([&] { model.linear("F4"); });
   EXPECT_EQ(weight.code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(weight.what(), HasSubstr("tensor 'F4': type F4 is not supported in computations"));
-  const Error bias = test::error_of([&] { load_linear(archive, "w", "new"); });
+  const Error bias = test::error_of([&] { model.linear("w", "new"); });
   EXPECT_THAT(bias.what(), HasSubstr("tensor 'new': type I4 is not a float type"));
 }
 
@@ -209,7 +209,7 @@ TEST(FilesWithoutTensors, AreErrors) {
          ": 'arr_0' holds complex numbers (dtype '<c8')");
   ArchiveWriter(dir / "empty.h5", {}).commit();
   const Error decoded =
-      test::error_of([&] { decompress(dir / "empty.h5", dir / "d.safetensors", "", false); });
+      test::error_of([&] { decode_archive(dir / "empty.h5", dir / "d.safetensors", "", false); });
   EXPECT_EQ(decoded.code(), ErrorCode::kNotFound);
   EXPECT_EQ(std::string(decoded.what()), dir / "empty.h5" + ": holds no tensor");
   EXPECT_FALSE(std::filesystem::exists(dir / "d.safetensors"));

@@ -12,12 +12,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "model/decoded_archive.h"
+#include "pqw/archive/archive.h"
 #include "pqw/compress/plan.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/model/model.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
 #include "tests/support/file_content.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
@@ -87,7 +89,7 @@ const TensorReport& find(const Report& report, const std::string& name) {
 TEST_F(CompressTest, DecodedFileHasTheOriginalNamesShapesTypesAndMetadata) {
   compress(input_, archive_, kRecipe, false);
   for (const char* name : {"back.safetensors", "back.npz", "back.h5"}) {
-    EXPECT_EQ(decompress(archive_, dir_ / name, "", false), network().size());
+    EXPECT_EQ(decode_archive(archive_, dir_ / name, "", false), network().size());
     const auto original = open_weights(input_);
     const auto decoded = open_weights(dir_ / name);
     for (const TensorInfo& info : original->tensors()) {
@@ -162,7 +164,7 @@ TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
 
 TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {
   const Report report = compress(input_, archive_, kRecipe, false);
-  decompress(archive_, dir_ / "back.safetensors", "", false);
+  decode_archive(archive_, dir_ / "back.safetensors", "", false);
   const Report archive = evaluate(input_, archive_);
   const Report decoded = evaluate(input_, dir_ / "back.safetensors");
   EXPECT_EQ(report.distortion()->relative_error(), archive.distortion()->relative_error());
@@ -253,16 +255,16 @@ TEST_F(CompressTest, VerifyNoticesAnyChange) {
 
 TEST_F(CompressTest, OneTensorCanBeDecodedAndLoaded) {
   compress(input_, archive_, kRecipe, false);
-  EXPECT_EQ(decompress(archive_, dir_ / "one.npy", "^half", false), 1u);
-  EXPECT_THROW(decompress(archive_, dir_ / "none.npz", "decoder", false), Error);
-  EXPECT_THROW(decompress(input_, dir_ / "x.npz", "", false), Error) << "no archive";
-  const ArchiveReader reader(archive_);
-  EXPECT_TRUE(std::holds_alternative<PqWeight>(load_weight(reader, "conv.weight")));
-  EXPECT_TRUE(std::holds_alternative<PlainWeight>(load_weight(reader, "conv.bias")));
-  EXPECT_EQ(load_floats(reader, "conv.bias").size(), 64u);
-  EXPECT_EQ(load_floats(reader, "zero"), std::vector<float>(300 * 40));
-  EXPECT_THROW(load_floats(reader, "steps"), Error);
-  EXPECT_THROW(load_weight(reader, "none"), Error);
+  EXPECT_EQ(decode_archive(archive_, dir_ / "one.npy", "^half", false), 1u);
+  EXPECT_THROW(decode_archive(archive_, dir_ / "none.npz", "decoder", false), Error);
+  EXPECT_THROW(decode_archive(input_, dir_ / "x.npz", "", false), Error) << "no archive";
+  const Model model(archive_);
+  EXPECT_TRUE(std::holds_alternative<PqWeight>(model.weight("conv.weight")));
+  EXPECT_TRUE(std::holds_alternative<PlainWeight>(model.weight("conv.bias")));
+  EXPECT_EQ(model.decode("conv.bias").size(), 64u);
+  EXPECT_EQ(model.decode("zero"), std::vector<float>(300 * 40));
+  EXPECT_THROW(model.decode("steps"), Error);
+  EXPECT_THROW(model.weight("none"), Error);
 }
 
 TEST_F(CompressTest, EvalRefusesFilesOfOtherTensors) {
@@ -280,7 +282,7 @@ TEST_F(CompressTest, EvalRefusesFilesOfOtherTensors) {
 
 TEST_F(CompressTest, EvalReportsSizesOnDiskAndPlainTensorsThatDiffer) {
   compress(input_, archive_, kRecipe, false);
-  decompress(archive_, dir_ / "back.npz", "", false);
+  decode_archive(archive_, dir_ / "back.npz", "", false);
   EXPECT_EQ(evaluate(input_, dir_ / "back.npz").file_bytes,
             std::filesystem::file_size(dir_ / "back.npz"));
   auto tensors = network();

@@ -11,12 +11,12 @@
 #include <limits>
 
 #include "compress/candidate.h"
+#include "model/decoded_archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
 

@@ -6,12 +6,13 @@
 
 #include <cstring>
 
+#include "pqw/archive/archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/model/model.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
 #include "tests/support/random_int8_weight.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
@@ -119,12 +120,12 @@ TEST_F(AdoptTest, ValuesScalesAndZeroPointsBitForBit) {
   EXPECT_EQ(report.tensors[3].info, (TensorInfo{"steps", kI8, {5}}));
   EXPECT_EQ(report.tensors[3].codec, "plain");
 
-  const ArchiveReader reader(archive_);
-  const auto fc = std::get<Int8Weight>(load_weight(reader, "fc.weight"));
+  const Model model(archive_);
+  const auto fc = std::get<Int8Weight>(model.weight("fc.weight"));
   EXPECT_EQ(fc.values, fc_);
   EXPECT_THAT(fc.scales, ElementsAre(0.5f, 0.25f, 1.0f, 2.0f));
   EXPECT_THAT(fc.zero_points, ElementsAre(0, -3, 127, -128));
-  const auto half = std::get<Int8Weight>(load_weight(reader, "half"));
+  const auto half = std::get<Int8Weight>(model.weight("half"));
   EXPECT_EQ(half.values, half_);
   EXPECT_THAT(half.scales, ElementsAre(0.125f));
   EXPECT_TRUE(half.zero_points.empty());
@@ -133,7 +134,7 @@ TEST_F(AdoptTest, ValuesScalesAndZeroPointsBitForBit) {
 TEST_F(AdoptTest, DecodesToFloatsAndIsMeasuredAgainstThem) {
   write({0, 1, 2, 3});
   compress(input_, archive_, recipe_, false);
-  decompress(archive_, dir_ / "out.safetensors", "", false);
+  decode_archive(archive_, dir_ / "out.safetensors", "", false);
   const auto decoded = open_weights(dir_ / "out.safetensors");
   ASSERT_EQ(decoded->tensors().size(), 4u);
   for (std::size_t i = 0; i < decoded->tensors().size(); ++i) {
@@ -189,7 +190,7 @@ TEST_F(AdoptTest, AScaleOrZeroPointThatCannotBeNamesFileAndTensors) {
 TEST_F(AdoptTest, TheRuleSaysWhatRangeInputsHave) {
   write({0, 1, 2, 3});
   compress(input_, archive_, {.defaults = {{"codec", "int8"}, {"activations", "batch"}}}, false);
-  const auto fc = std::get<Int8Weight>(load_weight(ArchiveReader(archive_), "fc.weight"));
+  const auto fc = std::get<Int8Weight>(Model(archive_).weight("fc.weight"));
   EXPECT_EQ(fc.activations, ActivationRange::kBatch);
 }
 

@@ -8,15 +8,15 @@
 #include <limits>
 
 #include "compress/tensor_settings.h"
+#include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/compress.h"
 #include "pqw/compress/plan.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
+#include "pqw/model/model.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/layers.h"
-#include "pqw/pipeline/source.h"
 #include "tests/compress/interruption.h"
 #include "tests/support/file_content.h"
 #include "tests/support/random_matrix.h"
@@ -122,7 +122,7 @@ TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
       const std::string more = std::string(",form=") + form + factors;
       const Report report = compress(input_, archive_, recipe(more), true);
       EXPECT_EQ(verify(archive_), infos_.size());
-      const ArchiveReader reader(archive_);
+      const Model model(archive_);
       for (const char* prefix : {"a.", "b."}) {
         const auto layers = layers_of(prefix);
         const CodecOptions options =
@@ -132,7 +132,7 @@ TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
           const MatrixShape matrix = matrix_shape(layers[l].info.shape);
           std::vector<float> values(matrix.rows * matrix.cols);
           decode(expected[l], {values.data(), matrix.rows, matrix.cols});
-          EXPECT_EQ(load_floats(reader, layers[l].info.name), values) << more;
+          EXPECT_EQ(model.decode(layers[l].info.name), values) << more;
         }
       }
       EXPECT_EQ(evaluate(input_, archive_).distortion()->relative_error(),
@@ -143,13 +143,13 @@ TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
 
 TEST_F(JointFiles, ServedProductsAreThoseOfTheDecodedLayers) {
   compress(input_, archive_, recipe(), false);
-  const ArchiveReader reader(archive_);
+  const Model model(archive_);
   for (const TensorInfo& info : infos_) {
     const std::size_t rows = info.shape[0], cols = info.shape[1];
-    const std::vector<float> w = load_floats(reader, info.name);
+    const std::vector<float> w = model.decode(info.name);
     const auto x = test::normal_values(3 * cols, 9);
     std::vector<float> y(3 * rows);
-    load_linear(reader, info.name).forward({x.data(), 3, cols}, {y.data(), 3, rows});
+    model.linear(info.name).forward({x.data(), 3, cols}, {y.data(), 3, rows});
     for (std::size_t i = 0; i < y.size(); ++i) {
       double expected = 0;
       for (std::size_t c = 0; c < cols; ++c) {

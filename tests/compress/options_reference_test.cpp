@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "pqw/compress/recipe.h"
-#include "tests/file_content.h"
+#include "tests/support/file_content.h"
 
 namespace pqw {
 namespace {

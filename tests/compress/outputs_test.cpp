@@ -6,7 +6,7 @@
 
 #include "pqw/compress/compress.h"
 #include "pqw/core/error.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/pipeline/decode.h"
 #include "tests/support/file_content.h"
 #include "tests/support/normal_weights.h"
 #include "tests/support/temp_dir.h"
@@ -83,7 +83,7 @@ TEST_F(Outputs, DecompressDoesNotReplaceItsArchive) {
   const std::string before = content(archive_);
   std::filesystem::create_hard_link(archive_, dir_ / "other.npz");
   for (const std::string& output : {archive_, dir_ / "other.npz"}) {
-    EXPECT_EQ(message_of([&] { decompress(archive_, output, "", true); }),
+    EXPECT_EQ(message_of([&] { decode_archive(archive_, output, "", true); }),
               archive_ + ": input and output are the same file: " + output);
   }
   EXPECT_TRUE(content(archive_) == before);
@@ -115,7 +115,7 @@ TEST_F(Outputs, DecodedFilesNeedAKnownExtension) {
         {"x.npx", "did you mean '.npy'?"}}) {
     const std::string output = dir_ / name;
     const std::string archive = "none.h5";  // is not looked at
-    const std::string message = message_of([&] { decompress(archive, output, "", false); });
+    const std::string message = message_of([&] { decode_archive(archive, output, "", false); });
     EXPECT_THAT(message, testing::StartsWith(output + ": unknown extension "));
     EXPECT_THAT(message, HasSubstr(rest));
   }

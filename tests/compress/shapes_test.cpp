@@ -8,7 +8,7 @@
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
 #include "pqw/formats/weight_file.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
@@ -111,7 +111,7 @@ double round_trip(const Settings& settings, DType dtype, Values kind) {
   const std::vector<TensorInfo> tensors = tensors_of(dtype);
   write(input, tensors, kind);
   compress(input, archive, {.defaults = settings}, false);
-  decompress(archive, back, "", false);
+  decode_archive(archive, back, "", false);
   EXPECT_THAT(open_weights(back)->tensors(), testing::ElementsAreArray(tensors));
   const Report of_archive = evaluate(input, archive), of_decoded = evaluate(input, back);
   double largest = 0;

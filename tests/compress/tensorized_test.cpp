@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "model/decoded_archive.h"
+#include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/product.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/error.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/model/model.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
 #include "tests/support/file_content.h"
 #include "tests/support/normal_weights.h"
 #include "tests/support/random_tensorized_weight.h"
@@ -54,7 +56,7 @@ TEST_F(TensorizedFiles, EveryFormMakesTheRoundTrip) {
     EXPECT_EQ(measured.distortion()->relative_error(), report.distortion()->relative_error());
     EXPECT_EQ(measured.tensors[0].settings, report.tensors[0].settings);
     EXPECT_EQ(verify(archive_), 2u);
-    EXPECT_EQ(decompress(archive_, dir_ / "back.npz", "", true), 2u);
+    EXPECT_EQ(decode_archive(archive_, dir_ / "back.npz", "", true), 2u);
     omp_set_num_threads(3);
     compress(input_, dir_ / "other.h5", recipe, true);
     EXPECT_TRUE(content(dir_ / "other.h5") == content(archive_)) << form;
@@ -78,16 +80,17 @@ TEST_F(TensorizedFiles, LayersOfAnArchiveShareFactors) {
   writer.commit();
   EXPECT_EQ(verify(archive_), 3u);
   const ArchiveReader reader(archive_);
+  const Model model(archive_);
   EXPECT_LT(reader.entries()[1].data_bytes, 200u);
   const auto decoded = open_decoded(archive_);
   for (std::size_t l = 0; l < 3; ++l) {
     const std::string name = "block." + std::to_string(l);
     std::vector<float> expected(20 * 12);
     decode(layers[l], {expected.data(), 20, 12});
-    EXPECT_EQ(load_floats(reader, name), expected);
+    EXPECT_EQ(model.decode(name), expected);
     const auto x = test::normal_values(12, 3);
     std::vector<float> y(20), y_expected(20);
-    make_product(load_weight(reader, name))->multiply_rows(0, {x.data(), 1, 12}, {y.data(), 1, 20});
+    make_product(model.weight(name))->multiply_rows(0, {x.data(), 1, 12}, {y.data(), 1, 20});
     make_product(layers[l])->multiply_rows(0, {x.data(), 1, 12}, {y_expected.data(), 1, 20});
     EXPECT_EQ(y, y_expected);
     EXPECT_THAT(inspect(archive_).tensors[l].settings,
@@ -112,9 +115,9 @@ TEST_F(TensorizedFiles, LayersWithoutTheirFactorsAreRefused) {
     writer.add(record);
     writer.add_plain({"bias", DType::kF32, {1}}, std::vector<std::byte>(4));
     writer.commit();
-    EXPECT_THROW(load_weight(ArchiveReader(archive_), "b"), Error) << what;
+    EXPECT_THROW(Model(archive_).weight("b"), Error) << what;
     EXPECT_THROW(verify(archive_), Error) << what;
-    EXPECT_NO_THROW(load_weight(ArchiveReader(archive_), "a")) << what;
+    EXPECT_NO_THROW(Model(archive_).weight("a")) << what;
   }
 }
 

@@ -8,12 +8,13 @@
 #include <map>
 #include <set>
 
+#include "model/decoded_archive.h"
+#include "pqw/archive/archive.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
+#include "pqw/model/model.h"
 #include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/layers.h"
-#include "pqw/pipeline/source.h"
 #include "tests/support/errors.h"
 #include "tests/support/reference.h"
 
@@ -110,31 +111,30 @@ std::vector<Layer> layers_of(const ArchiveReader& archive) {
 
 // y for the first rows of inputs(), as the kind of layer that the shape tells computes it: a kernel
 // sees images of its own size.
-std::vector<float> product(const ArchiveReader& archive, const Layer& layer, std::size_t batch,
+std::vector<float> product(const Model& model, const Layer& layer, std::size_t batch,
                            const ServeOptions& options) {
   const auto& [name, bias, shape] = layer;
   const MatrixShape matrix = matrix_shape(shape);
   const std::vector<float> x = inputs(batch, matrix.cols);
   std::vector<float> y(batch * matrix.rows);
   if (shape.size() == 4) {
-    load_conv2d(archive, name, bias, {}, options)
-        .forward(x, {batch, shape[1], shape[2], shape[3]}, y);
+    model.conv2d(name, bias, {}, options).forward(x, {batch, shape[1], shape[2], shape[3]}, y);
   } else if (shape.size() == 3) {
-    load_conv1d(archive, name, bias, {}, options).forward(x, {batch, shape[1], shape[2]}, y);
+    model.conv1d(name, bias, {}, options).forward(x, {batch, shape[1], shape[2]}, y);
   } else {
-    load_linear(archive, name, bias, options)
+    model.linear(name, bias, options)
         .forward({x.data(), batch, matrix.cols}, {y.data(), batch, matrix.rows});
   }
   return y;
 }
 
 // The same from the decoded weight, in double.
-std::vector<double> reference_product(const ArchiveReader& archive, const Layer& layer,
+std::vector<double> reference_product(const Model& model, const Layer& layer,
                                       const std::vector<float>& w, std::size_t batch) {
   const MatrixShape matrix = matrix_shape(layer.shape);
   const std::vector<float> x = inputs(batch, matrix.cols);
   std::vector<float> bias(matrix.rows);
-  if (!layer.bias.empty()) bias = load_floats(archive, layer.bias);
+  if (!layer.bias.empty()) bias = model.decode(layer.bias);
   std::vector<double> y(batch * matrix.rows);
   for (std::size_t i = 0; i < y.size(); ++i) {
     const std::size_t b = i / matrix.rows, r = i % matrix.rows;
@@ -190,10 +190,11 @@ TEST(Golden, TensorsDecodeAsTheyDid) {
 TEST(Golden, RowsOfEmbeddingsAreThoseOfTheMatrix) {
   for (const Golden& golden : kArchives) {
     const ArchiveReader archive(archive_of(golden));
+    const Model model(archive_of(golden));
     const auto tensors = tensors_of(*open_decoded(archive_of(golden)));
     for (const Layer& layer : layers_of(archive)) {
       if (layer.shape.size() != 2) continue;
-      const Embedding embedding = load_embedding(archive, layer.name);
+      const Embedding embedding = model.embedding(layer.name);
       const Tensor& matrix = tensors.at(layer.name);
       std::vector<float> row(embedding.dim());
       std::vector<std::byte> bytes;
@@ -211,16 +212,17 @@ TEST(Golden, RowsOfEmbeddingsAreThoseOfTheMatrix) {
 TEST(Golden, ProductsAreThoseOfTheDecodedWeights) {
   for (const Golden& golden : kArchives) {
     const ArchiveReader archive(archive_of(golden));
+    const Model model(archive_of(golden));
     const auto decoded = tensors_of(*open_decoded(archive_of(golden)));
     for (const Layer& layer : layers_of(archive)) {
       SCOPED_TRACE(golden.name + ": " + layer.name);
-      const std::vector<float> w = load_floats(archive, layer.name);
+      const std::vector<float> w = model.decode(layer.name);
       std::vector<std::byte> bytes(decoded.at(layer.name).bytes.size());
       from_float(w, decoded.at(layer.name).info.dtype, bytes);
       EXPECT_TRUE(bytes == decoded.at(layer.name).bytes);
       for (const std::size_t batch : {1u, 3u}) {
-        const auto y = product(archive, layer, batch, {.precision = Precision::kExact});
-        EXPECT_LE(test::relative_error(y, reference_product(archive, layer, w, batch)),
+        const auto y = product(model, layer, batch, {.precision = Precision::kExact});
+        EXPECT_LE(test::relative_error(y, reference_product(model, layer, w, batch)),
                   golden.products == Sums::kExact ? 0 : kRounding);
       }
     }
@@ -246,13 +248,14 @@ TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
   for (const Golden& golden : kArchives) {
     if (!golden.served) continue;
     const ArchiveReader archive(archive_of(golden));
+    const Model model(archive_of(golden));
     std::map<std::string, Layer> layers;
     for (const Layer& layer : layers_of(archive)) layers[layer.name] = layer;
     for (const auto& [how, expected] : tensors_of(*open_weights(served_of(golden)))) {
       SCOPED_TRACE(golden.name + ": " + how);
       const Layer& layer = layers.at(how.substr(how.rfind(' ') + 1));
-      const auto one = product(archive, layer, 1, options_of(how));
-      const auto three = product(archive, layer, 3, options_of(how));
+      const auto one = product(model, layer, 1, options_of(how));
+      const auto three = product(model, layer, 3, options_of(how));
       std::vector<float> y = one;
       y.insert(y.end(), three.begin(), three.end());
       if (y == expected.floats()) {
@@ -260,10 +263,10 @@ TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
         continue;
       }
       ++n_by_floats;
-      const std::vector<float> w = load_floats(archive, layer.name);
+      const std::vector<float> w = model.decode(layer.name);
       const double most = documented_error(Precision::kExact);
-      EXPECT_LE(test::relative_error(one, reference_product(archive, layer, w, 1)), most);
-      EXPECT_LE(test::relative_error(three, reference_product(archive, layer, w, 3)), most);
+      EXPECT_LE(test::relative_error(one, reference_product(model, layer, w, 1)), most);
+      EXPECT_LE(test::relative_error(three, reference_product(model, layer, w, 3)), most);
     }
   }
   EXPECT_EQ(n_equal, 32u);
@@ -273,12 +276,13 @@ TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
 TEST(Golden, UnknownFeaturesAndCodecsAreRefusedByTensor) {
   const std::string path = file("unknown.h5");
   const ArchiveReader archive(path);
+  const Model model(path);
   ASSERT_EQ(archive.entries().size(), 3u);
   EXPECT_THAT(archive.entries()[0].features, ElementsAre("made_up_for_a_test"));
   EXPECT_EQ(archive.entries()[1].codec, "no_codec");
   for (const auto& [name, what] :
        {std::pair("later.weight", "made_up_for_a_test"), std::pair("other.weight", "no_codec")}) {
-    const Error error = test::error_of([&, &name = name] { load_weight(archive, name); });
+    const Error error = test::error_of([&, &name = name] { model.weight(name); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
     EXPECT_THAT(error.what(), HasSubstr(name));
     EXPECT_THAT(error.what(), HasSubstr(what));

@@ -11,7 +11,7 @@
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
-#include "pqw/pipeline/layers.h"
+#include "pqw/model/model.h"
 
 namespace pqw {
 namespace {
@@ -28,8 +28,8 @@ void run(const Arguments& arguments) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("precision {}: expected exact, high or fast", arguments.precision));
   }
-  const Linear layer = load_linear(ArchiveReader(arguments.archive), arguments.weight,
-                                   arguments.bias, {.precision = *precision});
+  const Linear layer =
+      Model(arguments.archive).linear(arguments.weight, arguments.bias, {.precision = *precision});
   const auto file = open_weights(arguments.inputs);
   const TensorInfo& info = file->tensors().at(0);
   const MatrixShape shape = matrix_shape(info.shape);

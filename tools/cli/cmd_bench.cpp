@@ -17,8 +17,9 @@
 #include "cli/usage.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
+#include "pqw/model/model.h"
+#include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/select.h"
-#include "pqw/pipeline/source.h"
 #include "timing/dense.h"
 
 namespace pqw::tool {
@@ -49,15 +50,15 @@ struct Arguments {
 };
 
 // The compressed tensors whose name, or an alias of them, matches the pattern.
-std::vector<std::size_t> select(const ArchiveReader& archive, const std::string& pattern) {
-  std::vector<TensorInfo> infos;
-  for (const ArchiveEntry& entry : archive.entries()) infos.push_back(entry.info);
-  std::vector<std::size_t> indices = select_tensors(archive.path(), infos, pattern);
-  std::erase_if(indices,
-                [&](std::size_t i) { return is_exact(archive, stored_index(archive, i)); });
+std::vector<std::size_t> select(const std::string& path, const Model& model,
+                                const std::string& pattern) {
+  std::vector<std::size_t> indices = select_tensors(path, model.tensors(), pattern);
+  std::erase_if(indices, [&](std::size_t i) {
+    return model.codec(model.tensors()[i].name) == PlainWeight::kCodec;
+  });
   if (!indices.empty()) return indices;
   throw Error(ErrorCode::kNotFound,
-              fmt::format("{}: no compressed tensor{}", archive.path(),
+              fmt::format("{}: no compressed tensor{}", path,
                           pattern.empty() ? "" : fmt::format(" matches '{}'", pattern)));
 }
 
@@ -71,32 +72,32 @@ bool has_methods(const Weight& weight) {
 
 BenchReport run(const Arguments& arguments) {
   require_archive(arguments.archive);
-  const ArchiveReader archive(arguments.archive, arguments.reading);
+  const Model model(arguments.archive, arguments.reading);
   BenchReport report{
       arguments.archive, omp_get_max_threads(), arguments.options, timing::blas_core(), {}, {}};
   timing::set_blas_threads(static_cast<std::size_t>(report.n_threads));
-  const std::vector<std::size_t> indices = select(archive, arguments.pattern);
+  const std::vector<std::size_t> indices = select(arguments.archive, model, arguments.pattern);
   std::size_t n_seen = 0;
   for (const std::size_t i : indices) {
-    const ArchiveEntry& entry = archive.entries()[i];
-    const std::string& name = entry.info.name;
+    const TensorInfo& info = model.tensors()[i];
+    const std::string& name = info.name;
     if (!arguments.quiet) {
-      print_note(fmt::format("[{}/{}] {} {}", ++n_seen, indices.size(), name,
-                             to_string(entry.info.shape)));
+      print_note(
+          fmt::format("[{}/{}] {} {}", ++n_seen, indices.size(), name, to_string(info.shape)));
     }
-    const Weight weight = load_weight(archive, name);
+    const Weight weight = model.weight(name);
     if (arguments.options.method != ServeMethod::kAuto && !has_methods(weight)) {
       report.left_out.push_back(name);
       continue;
     }
-    report.tensors.push_back({entry.info, entry.codec, summary(weight), code_bytes(weight),
+    report.tensors.push_back({info, model.codec(name), summary(weight), code_bytes(weight),
                               time_weight(name, weight, arguments.batches, arguments.options)});
   }
   if (report.tensors.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{}: no pq tensor among those to time: --method chooses how pq weights "
                             "are multiplied, other codecs have one way; leave --method out",
-                            archive.path()));
+                            arguments.archive));
   }
   return report;
 }

@@ -13,7 +13,7 @@
 #include "cli/usage.h"
 #include "pqw/core/nearest.h"
 #include "pqw/formats/weight_file.h"
-#include "pqw/pipeline/decompress.h"
+#include "pqw/pipeline/decode.h"
 
 namespace pqw::tool {
 namespace {
@@ -64,8 +64,8 @@ void add_decode(CLI::App& app) {
   verb.callback([arguments] {
     std::size_t n = 0;
     const auto write = [&] {
-      n = decompress(arguments->archive, arguments->output, arguments->pattern, arguments->force,
-                     arguments->reading);
+      n = decode_archive(arguments->archive, arguments->output, arguments->pattern,
+                         arguments->force, arguments->reading);
     };
     write_output(arguments->output, write, [&] { print(n, *arguments); });
   });

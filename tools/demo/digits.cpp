@@ -7,56 +7,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "pqw/core/convert.h"
-#include "pqw/core/error.h"
-#include "pqw/pipeline/evaluate.h"
-#include "pqw/pipeline/source.h"
-#include "pqw/serve/conv2d.h"
-#include "pqw/serve/linear.h"
+#include "pqw/pqw.h"
 
 namespace {
 
 using pqw::ImageShape;
-
-std::vector<std::byte> read_tensor(const pqw::WeightReader& reader, const std::string& name,
-                                   pqw::TensorInfo& info) {
-  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
-    if (reader.tensors()[i].name != name) continue;
-    info = reader.tensors()[i];
-    return reader.read(i);
-  }
-  throw pqw::Error(pqw::ErrorCode::kNotFound, "no tensor is named '" + name + "'");
-}
-
-// Where the layers get their weights: decoded ones, or archives that keep their codes.
-struct Weights {
-  std::function<pqw::Weight(const std::string&)> weight;
-  std::function<std::vector<float>(const std::string&)> floats;
-};
-
-Weights decoded_weights(const pqw::WeightReader& reader) {
-  return {[&reader](const std::string& name) -> pqw::Weight {
-            pqw::TensorInfo info;
-            const std::vector<std::byte> bytes = read_tensor(reader, name, info);
-            return pqw::PlainWeight{info.shape, info.dtype, {bytes.begin(), bytes.end()}};
-          },
-          [&reader](const std::string& name) {
-            pqw::TensorInfo info;
-            const std::vector<std::byte> bytes = read_tensor(reader, name, info);
-            std::vector<float> values(pqw::element_count(info.shape));
-            pqw::to_float(bytes, info.dtype, values);
-            return values;
-          }};
-}
-
-Weights coded_weights(const pqw::ArchiveReader& archive) {
-  return {[&archive](const std::string& name) { return pqw::load_weight(archive, name); },
-          [&archive](const std::string& name) { return pqw::load_floats(archive, name); }};
-}
 
 void relu(std::vector<float>& values) {
   for (float& value : values) value = std::max(value, 0.0f);
@@ -82,11 +40,11 @@ std::vector<float> max_pool(const std::vector<float>& x, ImageShape& shape) {
 
 class DigitNet {
  public:
-  explicit DigitNet(const Weights& from, const pqw::ServeOptions& serve = {})
-      : conv1_(from.weight("conv1.weight"), from.floats("conv1.bias"), {.padding = {1, 1}}, serve),
-        conv2_(from.weight("conv2.weight"), from.floats("conv2.bias"), {.padding = {1, 1}}, serve),
-        fc1_(from.weight("fc1.weight"), from.floats("fc1.bias"), serve),
-        fc2_(from.weight("fc2.weight"), from.floats("fc2.bias"), serve) {}
+  explicit DigitNet(const pqw::Model& model, const pqw::ServeOptions& serve = {})
+      : conv1_(model.conv2d("conv1.weight", "conv1.bias", {.padding = {1, 1}}, serve)),
+        conv2_(model.conv2d("conv2.weight", "conv2.bias", {.padding = {1, 1}}, serve)),
+        fc1_(model.linear("fc1.weight", "fc1.bias", serve)),
+        fc2_(model.linear("fc2.weight", "fc2.bias", serve)) {}
 
   // images: float[batch][28][28] in 0..1. Returns the most likely digit of each.
   std::vector<int> classify(const std::vector<float>& images) const {
@@ -130,17 +88,12 @@ struct TestSet {
 };
 
 TestSet read_test_set(const std::string& path) {
-  const auto reader = pqw::open_weights(path);
-  pqw::TensorInfo info;
+  const pqw::Model file(path);
   TestSet set;
-  const std::vector<std::byte> images = read_tensor(*reader, "images", info);
-  for (const std::byte pixel : images) {
+  for (const std::byte pixel : file.read("images")) {
     set.images.push_back(static_cast<float>(pixel) / 255.0f);
   }
-  const std::vector<std::byte> labels = read_tensor(*reader, "labels", info);
-  for (const std::byte label : labels) {
-    set.labels.push_back(static_cast<int>(label));
-  }
+  for (const std::byte label : file.read("labels")) set.labels.push_back(static_cast<int>(label));
   return set;
 }
 
@@ -159,20 +112,18 @@ constexpr const char* kLine = "{:<18} {:>7} {:>6} {:>10} {:>9} {:>8} {:>8} {:>8}
 
 void run(const std::vector<std::string>& paths) {
   const TestSet set = read_test_set(paths[0]);
-  const auto original = pqw::open_weights(paths[1]);
-  const auto expected = DigitNet(decoded_weights(*original)).classify(set.images);
+  const auto expected = DigitNet(pqw::Model(paths[1])).classify(set.images);
   fmt::print(kLine, "", "", "", "", "", "", "", "served", "", "", "served otherwise");
   fmt::print(kLine, "archive", "bytes", "ratio", "rel. error", "amplitude", "original", "decoded",
              "exact", "high", "fast", "than decoded");
   for (std::size_t i = 2; i + 1 < paths.size(); i += 2) {
     const pqw::Report report = pqw::evaluate(paths[1], paths[i]);
-    const pqw::ArchiveReader archive(paths[i]);
-    const auto reader = pqw::open_weights(paths[i + 1]);
-    const auto decoded = DigitNet(decoded_weights(*reader)).classify(set.images);
+    const pqw::Model archive(paths[i]);
+    const auto decoded = DigitNet(pqw::Model(paths[i + 1])).classify(set.images);
     std::vector<std::string> accuracies, differences;
     for (const auto precision :
          {pqw::Precision::kExact, pqw::Precision::kHigh, pqw::Precision::kFast}) {
-      const DigitNet net(coded_weights(archive), {.precision = precision});
+      const DigitNet net(archive, {.precision = precision});
       const auto served = net.classify(set.images);
       accuracies.push_back(percent_equal(served, set.labels));
       differences.push_back(fmt::format("{}", served.size() - n_equal(served, decoded)));

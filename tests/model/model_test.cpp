@@ -1,9 +1,11 @@
-#include "pqw/pipeline/layers.h"
+#include "pqw/model/model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
+#include "pqw/formats/weight_file.h"
 #include "tests/support/random_pq_weight.h"
 #include "tests/support/temp_dir.h"
 
@@ -13,7 +15,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-class Layers : public testing::Test {
+class ModelTest : public testing::Test {
  protected:
   void SetUp() override {
     ArchiveWriter writer(path_, {});
@@ -30,7 +32,7 @@ class Layers : public testing::Test {
     writer.add_plain({"steps", DType::kI64, {1}}, steps);
     writer.add_plain({"indices", DType::kI64, {1, 1}}, steps);
     writer.commit();
-    archive_.emplace(path_);
+    model_.emplace(path_);
   }
 
   static PqWeight weight_of(Shape shape) {
@@ -58,23 +60,23 @@ class Layers : public testing::Test {
   const test::TempDir dir_;
   const std::string path_ = dir_ / "m.h5";
   const std::vector<float> bias_ = test::normal_values(20, 9);
-  std::optional<ArchiveReader> archive_;
+  std::optional<Model> model_;
 };
 
-TEST_F(Layers, AreThoseOfTheStoredTensors) {
+TEST_F(ModelTest, LayersAreThoseOfTheStoredTensors) {
   const auto x = test::normal_values(2 * 4 * 5 * 5, 1);
   {
     std::vector<float> y(2 * 20), expected(2 * 20);
-    load_linear(*archive_, "fc.weight", "fc.bias").forward({x.data(), 2, 12}, {y.data(), 2, 20});
+    model_->linear("fc.weight", "fc.bias").forward({x.data(), 2, 12}, {y.data(), 2, 20});
     Linear(weight_of({20, 12}), bias(20)).forward({x.data(), 2, 12}, {expected.data(), 2, 20});
     EXPECT_EQ(y, expected);
-    load_linear(*archive_, "fc.weight").forward({x.data(), 2, 12}, {y.data(), 2, 20});
+    model_->linear("fc.weight").forward({x.data(), 2, 12}, {y.data(), 2, 20});
     for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i] - bias_[i % 20], 1e-5);
   }
   {
     const Conv1dOptions options{.padding = 2};
     std::vector<float> y(2 * 6 * 7), expected(2 * 6 * 7);
-    load_conv1d(*archive_, "conv1d.weight", "conv.bias", options)
+    model_->conv1d("conv1d.weight", "conv.bias", options)
         .forward(std::span(x).first(40), {2, 4, 5}, y);
     Conv1d(weight_of({6, 4, 3}), bias(6), options)
         .forward(std::span(x).first(40), {2, 4, 5}, expected);
@@ -83,20 +85,19 @@ TEST_F(Layers, AreThoseOfTheStoredTensors) {
   {
     const Conv2dOptions options{.stride = {2, 1}};
     std::vector<float> y(2 * 6 * 2 * 3), expected(2 * 6 * 2 * 3);
-    load_conv2d(*archive_, "conv2d.weight", "conv.bias", options).forward(x, {2, 4, 5, 5}, y);
+    model_->conv2d("conv2d.weight", "conv.bias", options).forward(x, {2, 4, 5, 5}, y);
     Conv2d(weight_of({6, 4, 3, 3}), bias(6), options).forward(x, {2, 4, 5, 5}, expected);
     EXPECT_EQ(y, expected);
   }
   std::vector<float> y(12), expected(12);
-  load_embedding(*archive_, "embed").forward(std::vector<std::int64_t>{7}, {y.data(), 1, 12});
+  model_->embedding("embed").forward(std::vector<std::int64_t>{7}, {y.data(), 1, 12});
   decode_rows(weight_of({20, 12}), 7, {expected.data(), 1, 12});
   EXPECT_EQ(y, expected);
 }
 
-TEST_F(Layers, ThePrecisionIsTheCallers) {
+TEST_F(ModelTest, ThePrecisionIsTheCallers) {
   const auto describe = [&](Precision precision) {
-    return load_linear(*archive_, "fc.weight", "",
-                       {.precision = precision, .method = ServeMethod::kLookup})
+    return model_->linear("fc.weight", "", {.precision = precision, .method = ServeMethod::kLookup})
         .describe(1);
   };
   EXPECT_EQ(describe(Precision::kExact),
@@ -109,23 +110,51 @@ TEST_F(Layers, ThePrecisionIsTheCallers) {
                 .describe(1));
 }
 
-TEST_F(Layers, ErrorsNameTheArchiveTheTensorAndTheReason) {
-  const auto& a = *archive_;
+TEST_F(ModelTest, ErrorsNameTheArchiveTheTensorAndTheReason) {
   const ErrorCode kBad = ErrorCode::kInvalidArgument;
-  expect_error([&] { load_linear(a, "fc1.weight"); }, ErrorCode::kNotFound, "fc1.weight", "named");
-  expect_error([&] { load_linear(a, "fc.weight", "no"); }, ErrorCode::kNotFound, "no", "named");
-  expect_error([&] { load_linear(a, "conv2d.weight"); }, kBad, "conv2d.weight",
+  expect_error([&] { model_->linear("fc1.weight"); }, ErrorCode::kNotFound, "fc1.weight", "named");
+  expect_error([&] { model_->linear("fc.weight", "no"); }, ErrorCode::kNotFound, "no", "named");
+  expect_error([&] { model_->linear("conv2d.weight"); }, kBad, "conv2d.weight",
                "Linear: weight of shape [6, 4, 3, 3], expected rank 2");
-  expect_error([&] { load_linear(a, "fc.weight", "conv.bias"); }, kBad, "conv.bias",
+  expect_error([&] { model_->linear("fc.weight", "conv.bias"); }, kBad, "conv.bias",
                "Linear: bias of 6 elements, expected 20 or none");
-  expect_error([&] { load_linear(a, "fc.weight", "steps"); }, kBad, "steps", "not a float type");
-  expect_error([&] { load_linear(a, "fc.bias"); }, kBad, "fc.bias", "expected rank 2");
-  expect_error([&] { load_linear(a, "indices"); }, kBad, "indices", "type I64");
-  expect_error([&] { load_conv1d(a, "fc.weight"); }, kBad, "fc.weight", "expected rank 3");
-  expect_error([&] { load_conv2d(a, "conv2d.weight", "", {.groups = 4}); }, kBad, "conv2d.weight",
+  expect_error([&] { model_->linear("fc.weight", "steps"); }, kBad, "steps", "not a float type");
+  expect_error([&] { model_->linear("fc.bias"); }, kBad, "fc.bias", "expected rank 2");
+  expect_error([&] { model_->linear("indices"); }, kBad, "indices", "type I64");
+  expect_error([&] { model_->conv1d("fc.weight"); }, kBad, "fc.weight", "expected rank 3");
+  expect_error([&] { model_->conv2d("conv2d.weight", "", {.groups = 4}); }, kBad, "conv2d.weight",
                "groups (4)");
-  expect_error([&] { load_embedding(a, "conv1d.weight"); }, kBad, "conv1d.weight",
+  expect_error([&] { model_->embedding("conv1d.weight"); }, kBad, "conv1d.weight",
                "expected rank 2");
+}
+
+TEST_F(ModelTest, TellsWhatTheArchiveHolds) {
+  ASSERT_EQ(model_->tensors().size(), 8u);
+  const auto index = model_->find("conv1d.weight");
+  ASSERT_TRUE(index);
+  EXPECT_EQ(model_->tensors()[*index], (TensorInfo{"conv1d.weight", DType::kF32, {6, 4, 3}}));
+  EXPECT_FALSE(model_->find("conv1d"));
+  EXPECT_EQ(model_->codec("conv1d.weight"), "pq");
+  EXPECT_EQ(model_->codec("steps"), "plain");
+  EXPECT_EQ(model_->decode("fc.bias"), bias_);
+  EXPECT_EQ(model_->read("steps"), std::vector<std::byte>(8));
+  std::vector<float> w(20 * 12);
+  decode_rows(weight_of({20, 12}), 0, {w.data(), 20, 12});
+  EXPECT_EQ(model_->decode("fc.weight"), w);
+}
+
+TEST_F(ModelTest, AWeightFileIsServedAsItIs) {
+  const std::string path = dir_ / "m.npz";
+  const auto writer = create_weights(path, {{"w", DType::kF32, {2, 2}}}, {}, {});
+  const std::vector<float> w{1, 2, 3, 4}, x{1, 10};
+  writer->add(std::as_bytes(std::span(w)));
+  writer->commit();
+  const Model model(path);
+  EXPECT_EQ(model.codec("w"), "plain");
+  EXPECT_EQ(model.decode("w"), w);
+  std::vector<float> y(2);
+  model.linear("w").forward({x.data(), 1, 2}, {y.data(), 1, 2});
+  EXPECT_EQ(y, (std::vector<float>{21, 43}));
 }
 
 }  // namespace

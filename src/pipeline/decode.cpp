@@ -1,19 +1,33 @@
 // Whole files: archive in, weights out.
-#include "pqw/pipeline/decompress.h"
+#include "pqw/pipeline/decode.h"
 
 #include <map>
 #include <span>
 
+#include "core/subject.h"
+#include "formats/foreign.h"
 #include "formats/formats.h"
 #include "io/different_files.h"
+#include "model/decoded_archive.h"
 #include "pqw/core/error.h"
 #include "pqw/pipeline/select.h"
-#include "pqw/pipeline/source.h"
 
 namespace pqw {
 
-std::size_t decompress(const std::string& archive, const std::string& output,
-                       const std::string& pattern, bool overwrite, const ReadOptions& options) {
+void require_archive(const std::string& path) {
+  if (is_archive(path)) return;
+  const InputFile file(path);
+  if (const Format* const format = find_format(file)) {
+    throw Subject{path}.error("not a pqw archive, but {}, which can be compressed into one",
+                              format->file);
+  }
+  const Foreign foreign = describe_foreign(file);
+  throw Subject{path}.error("not a pqw archive, but {}{}{}", foreign.what,
+                            foreign.next.empty() ? "" : "; ", foreign.next);
+}
+
+std::size_t decode_archive(const std::string& archive, const std::string& output,
+                           const std::string& pattern, bool overwrite, const ReadOptions& options) {
   require_different_files(std::span(&archive, 1), output);
   (void)format_of_output(output);
   require_archive(archive);

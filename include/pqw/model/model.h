@@ -1,0 +1,68 @@
+// A network's weights in one file, to be served or decoded by name.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pqw/codecs/weight.h"
+#include "pqw/core/tensor.h"
+#include "pqw/io/read_options.h"
+#include "pqw/serve/conv1d.h"
+#include "pqw/serve/conv2d.h"
+#include "pqw/serve/embedding.h"
+#include "pqw/serve/linear.h"
+
+namespace pqw {
+
+// An archive, or a weight file (formats/weight_file.h) whose tensors are served as they are.
+// Functions that take a name read the tensor from the file; what they return does not need the
+// Model afterwards. Move-only. Safe to use from several threads at once.
+// Errors of all of them name the file and the tensor: kNotFound for an unknown name,
+// kInvalidArgument for a type or shape that does not fit, and those of ArchiveReader and
+// WeightReader.
+class Model {
+ public:
+  // Errors: those of ArchiveReader and open_weights.
+  explicit Model(const std::string& path, const ReadOptions& options = {});
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  // The original names, types and shapes, in the order of the file.
+  const std::vector<TensorInfo>& tensors() const;
+
+  // The index in tensors(); empty if no tensor has that name.
+  std::optional<std::size_t> find(std::string_view name) const;
+
+  // The codec of a tensor; "plain" for one that is stored byte for byte. An alias has the codec of
+  // the tensor that it equals.
+  std::string codec(const std::string& name) const;
+
+  // A tensor of a float type as floats, row-major.
+  std::vector<float> decode(const std::string& name) const;
+
+  // A tensor in its original type, row-major and little-endian.
+  std::vector<std::byte> read(const std::string& name) const;
+
+  // A tensor for computations: compressed if the file has it so.
+  Weight weight(const std::string& name) const;
+
+  // Layers that compute with the weight as it is stored. An empty name of the bias means none.
+  Linear linear(const std::string& weight, const std::string& bias = "",
+                const ServeOptions& serve = {}) const;
+  Conv1d conv1d(const std::string& weight, const std::string& bias = "",
+                const Conv1dOptions& options = {}, const ServeOptions& serve = {}) const;
+  Conv2d conv2d(const std::string& weight, const std::string& bias = "",
+                const Conv2dOptions& options = {}, const ServeOptions& serve = {}) const;
+  Embedding embedding(const std::string& weight) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pqw

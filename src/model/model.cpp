@@ -1,0 +1,139 @@
+// A network's weights in one file, to be served or decoded by name.
+#include "pqw/model/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/subject.h"
+#include "model/archive_tensors.h"
+#include "model/decoded_archive.h"
+#include "pqw/core/convert.h"
+
+namespace pqw {
+
+struct Model::Impl {
+  std::string path;
+  std::unique_ptr<WeightReader> reader;
+  const ArchiveReader* archive = nullptr;  // of the reader; null for a weight file
+
+  Subject subject(const std::string& name) const {
+    return Subject{path, ErrorCode::kInvalidArgument}.in("tensor", name);
+  }
+
+  std::size_t index_of(const Model& model, const std::string& name) const {
+    if (const auto index = model.find(name)) return *index;
+    throw Subject{path}.error(ErrorCode::kNotFound, "no tensor is named '{}'", shown(name));
+  }
+
+  // The compressed tensor; empty for one that is stored byte for byte.
+  std::optional<Weight> compressed(std::size_t index) const {
+    if (archive == nullptr) return std::nullopt;
+    const std::size_t stored = stored_index(*archive, index);
+    if (is_exact(*archive, stored)) return std::nullopt;
+    return read_compressed(*archive, stored);
+  }
+};
+
+namespace {
+
+// make(weight, bias), whose errors get the names of the file and the tensors.
+template <class Make>
+auto make_layer(const Model& model, const Subject& subject, const std::string& weight,
+                const std::string& bias, const Make& make) {
+  Weight loaded = model.weight(weight);
+  std::vector<float> bias_values;
+  if (!bias.empty()) bias_values = model.decode(bias);
+  try {
+    return make(std::move(loaded), std::move(bias_values));
+  } catch (const Error& error) {
+    const Subject layer = bias.empty() ? subject : subject.in("bias", bias);
+    throw layer.error(error.code(), "{}", error.what());
+  }
+}
+
+}  // namespace
+
+Model::Model(const std::string& path, const ReadOptions& options)
+    : impl_(std::make_unique<Impl>(Impl{path, open_decoded(path, options)})) {
+  if (const auto* decoded = dynamic_cast<const DecodedArchive*>(impl_->reader.get())) {
+    impl_->archive = &decoded->archive();
+  }
+}
+
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+const std::vector<TensorInfo>& Model::tensors() const { return impl_->reader->tensors(); }
+
+std::optional<std::size_t> Model::find(std::string_view name) const {
+  const auto found = std::ranges::find(tensors(), name, &TensorInfo::name);
+  if (found == tensors().end()) return std::nullopt;
+  return static_cast<std::size_t>(found - tensors().begin());
+}
+
+std::string Model::codec(const std::string& name) const {
+  const std::size_t index = impl_->index_of(*this, name);
+  if (impl_->archive == nullptr) return PlainWeight::kCodec;
+  const std::size_t stored = stored_index(*impl_->archive, index);
+  return is_exact(*impl_->archive, stored) ? PlainWeight::kCodec
+                                           : impl_->archive->entries()[stored].codec;
+}
+
+std::vector<float> Model::decode(const std::string& name) const {
+  const std::size_t index = impl_->index_of(*this, name);
+  const TensorInfo& info = tensors()[index];
+  if (!is_compressible(info.dtype)) {
+    throw impl_->subject(name).error("type {} is not a float type", dtype_name(info));
+  }
+  std::vector<float> values(element_count(info.shape));
+  if (const auto weight = impl_->compressed(index)) {
+    const MatrixShape matrix = matrix_shape(info.shape);
+    decode_rows(*weight, 0, {values.data(), matrix.rows, matrix.cols});
+  } else {
+    to_float(impl_->reader->read(index), info.dtype, values);
+  }
+  return values;
+}
+
+std::vector<std::byte> Model::read(const std::string& name) const {
+  return impl_->reader->read(impl_->index_of(*this, name));
+}
+
+Weight Model::weight(const std::string& name) const {
+  const std::size_t index = impl_->index_of(*this, name);
+  if (auto weight = impl_->compressed(index)) return *std::move(weight);
+  const TensorInfo& info = tensors()[index];
+  if (!is_basic(info.dtype)) {
+    throw impl_->subject(name).error("type {} is not supported in computations", dtype_name(info));
+  }
+  return PlainWeight{info.shape, info.dtype, impl_->reader->read(index)};
+}
+
+Linear Model::linear(const std::string& weight, const std::string& bias,
+                     const ServeOptions& serve) const {
+  return make_layer(*this, impl_->subject(weight), weight, bias, [&](Weight&& w, auto&& b) {
+    return Linear(std::move(w), std::move(b), serve);
+  });
+}
+
+Conv1d Model::conv1d(const std::string& weight, const std::string& bias,
+                     const Conv1dOptions& options, const ServeOptions& serve) const {
+  return make_layer(*this, impl_->subject(weight), weight, bias, [&](Weight&& w, auto&& b) {
+    return Conv1d(std::move(w), std::move(b), options, serve);
+  });
+}
+
+Conv2d Model::conv2d(const std::string& weight, const std::string& bias,
+                     const Conv2dOptions& options, const ServeOptions& serve) const {
+  return make_layer(*this, impl_->subject(weight), weight, bias, [&](Weight&& w, auto&& b) {
+    return Conv2d(std::move(w), std::move(b), options, serve);
+  });
+}
+
+Embedding Model::embedding(const std::string& weight) const {
+  return make_layer(*this, impl_->subject(weight), weight, "",
+                    [](Weight&& w, auto&&) { return Embedding(std::move(w)); });
+}
+
+}  // namespace pqw
