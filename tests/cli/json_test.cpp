@@ -19,11 +19,13 @@ using valijson::adapters::NlohmannJsonAdapter;
 
 class JsonDocuments : public test::CliTest {
  protected:
-  // Of the definition of that name.
+  // Of the definition of that name, or of the whole schema.
   std::string problems(const json& document, const std::string& definition) const {
     json root = json::parse(test::content(PQW_JSON_SCHEMA));
-    root.erase("oneOf");  // else a problem would be that no alternative fits
-    root["allOf"] = json::array({{{"$ref", "#/definitions/" + definition}}});
+    if (!definition.empty()) {  // the whole would only say that no alternative fits
+      root.erase("oneOf");
+      root["allOf"] = json::array({{{"$ref", "#/definitions/" + definition}}});
+    }
     valijson::Schema schema;
     valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
     parser.populateSchema(NlohmannJsonAdapter(root), schema);
@@ -45,6 +47,7 @@ class JsonDocuments : public test::CliTest {
     EXPECT_EQ(outcome.status, status) << outcome.err;
     json document = json::parse(outcome.out, nullptr, false);
     EXPECT_EQ(problems(document, verb), "") << outcome.out;
+    EXPECT_EQ(problems(document, ""), "");
     return document;
   }
 };
