@@ -1,11 +1,9 @@
-// Tensors of a plan that are to be the layers of one.
+// Tensors that are to be the layers of one.
 #include "compress/joint_layers.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
-#include <vector>
 
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
@@ -14,32 +12,18 @@ namespace pqw {
 namespace {
 
 // Whether two tensors can be layers of one.
-bool alike(const PlanEntry& a, const PlanEntry& b) {
-  return a.info.shape == b.info.shape && a.info.dtype == b.info.dtype &&
-         a.plain_if_not_finite == b.plain_if_not_finite && a.options == b.options &&
-         a.fallback == b.fallback;
-}
-
-// Scales and zero points of adopted tensors, which will be no tensors of their own.
-std::set<std::size_t> hidden_in(std::span<const PlanEntry> plan) {
-  std::set<std::size_t> hidden;
-  for (const PlanEntry& entry : plan) {
-    if (!entry.reference) continue;
-    hidden.insert(entry.reference->scale);
-    if (entry.reference->zero_point) hidden.insert(*entry.reference->zero_point);
-  }
-  return hidden;
+bool alike(const TensorInfo& a, const Encode& of_a, const TensorInfo& b, const Encode& of_b) {
+  return a.shape == b.shape && a.dtype == b.dtype && of_a.candidates == of_b.candidates &&
+         of_a.keep_if_not_finite == of_b.keep_if_not_finite;
 }
 
 // Their modes were checked one by one; how many ranks there are to be depends on the layers.
-void check_ranks(const PlanEntry& entry, std::size_t n_layers) {
-  const auto& options = std::get<TensorizedOptions>(entry.options);
+void check_ranks(const TensorInfo& info, const CodecOptions& options, std::size_t n_layers) {
   try {
-    make_layout(matrix_shape(entry.info.shape), n_layers, options);
+    make_layout(matrix_shape(info.shape), n_layers, std::get<TensorizedOptions>(options));
   } catch (const Error& error) {
-    throw Error(error.code(),
-                fmt::format("{} and what is joint with it ({} layers): {}",
-                            quoted("tensor", entry.info.name), n_layers, error.what()));
+    throw Error(error.code(), fmt::format("{} and what is joint with it ({} layers): {}",
+                                          quoted("tensor", info.name), n_layers, error.what()));
   }
 }
 
@@ -50,24 +34,33 @@ std::string_view joint_label(const CodecOptions& options) {
   return tensorized == nullptr ? std::string_view() : tensorized->joint;
 }
 
-void join_layers(std::span<PlanEntry> plan) {
-  const std::set<std::size_t> hidden = hidden_in(plan);
-  std::vector<std::vector<std::size_t>> groups;
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    if (!plan[i].compress || hidden.contains(i) || joint_label(plan[i].options).empty()) continue;
-    const auto group = std::ranges::find_if(
-        groups, [&](const auto& layers) { return alike(plan[layers.front()], plan[i]); });
+std::vector<WorkItem> join_layers(std::span<const TensorInfo> tensors, std::vector<WorkItem> plan) {
+  std::vector<WorkItem> joined;
+  std::vector<std::size_t> groups;  // items of `joined`
+  for (WorkItem& item : plan) {
+    const auto* encode = std::get_if<Encode>(&item.action);
+    if (encode == nullptr || joint_label(encode->candidates.front()).empty()) {
+      joined.push_back(std::move(item));
+      continue;
+    }
+    const std::size_t tensor = item.tensors.front();
+    const auto group = std::ranges::find_if(groups, [&](std::size_t i) {
+      return alike(tensors[joined[i].tensors.front()], std::get<Encode>(joined[i].action),
+                   tensors[tensor], *encode);
+    });
     if (group == groups.end()) {
-      groups.push_back({i});
+      groups.push_back(joined.size());
+      joined.push_back(std::move(item));
     } else {
-      group->push_back(i);
+      joined[*group].tensors.push_back(tensor);
     }
   }
-  for (const auto& layers : groups) {
-    check_ranks(plan[layers.front()], layers.size());
-    if (layers.size() == 1) continue;
-    for (const std::size_t layer : layers) plan[layer].layers = layers;
+  for (const std::size_t i : groups) {
+    const WorkItem& item = joined[i];
+    check_ranks(tensors[item.tensors.front()], std::get<Encode>(item.action).candidates.front(),
+                item.tensors.size());
   }
+  return joined;
 }
 
 }  // namespace pqw

@@ -1,10 +1,9 @@
 // What a recipe means for the tensors of a file.
-#include "pqw/compress/plan.h"
+#include "compress/plan.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "compress/joint_layers.h"
@@ -12,6 +11,7 @@
 #include "pipeline/name_pattern.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
+#include "pqw/pipeline/int8_reference.h"
 
 namespace pqw {
 namespace {
@@ -79,24 +79,6 @@ bool is_thin(const TensorInfo& info) {
   return depthwise || element_count(info.shape) < kThinWeights;
 }
 
-// A thin tensor gets int8 or stays plain. If its codec is int8 already, its options stay.
-void protect(PlanEntry& entry) {
-  if (!is_thin(entry.info) || std::holds_alternative<Int8Options>(entry.options)) return;
-  entry.options = Int8Options();
-  entry.fallback.reset();
-  entry.note = "thin: int8";
-}
-
-// Where the codec has nothing to gain, its fallback takes its place, or none.
-void settle(PlanEntry& entry) {
-  entry.reason = obstacle_to(entry.options, entry.info.shape);
-  if (!entry.reason.empty() && entry.fallback) {
-    entry.options = *std::exchange(entry.fallback, std::nullopt);
-    entry.reason = obstacle_to(entry.options, entry.info.shape);
-  }
-  entry.compress = entry.reason.empty();
-}
-
 // Resolves options for the shape of the tensor. Errors name the tensor.
 CodecOptions resolved_for(const TensorInfo& info, CodecOptions options) try {
   return resolved(std::move(options), info.shape);
@@ -161,65 +143,106 @@ void check_recipe(const Recipe& recipe) {
   for (const Rule& rule : recipe.rules) (void)choice_of_rule(recipe, rule);
 }
 
-std::vector<PlanEntry> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
-  const auto include = compile(recipe.include);
-  const auto exclude = compile(recipe.exclude);
-  const std::vector<Pattern> rule_patterns = patterns_of(recipe.rules);
-  const auto rules = compile(rule_patterns);
-  require_matches(recipe.include, include, tensors);
-  require_matches(recipe.exclude, exclude, tensors);
-  require_matches(rule_patterns, rules, tensors);
-  const TensorSettings defaults = choice_of_defaults(recipe);
-  std::vector<TensorSettings> choices;  // one per rule, so that every rule is checked
-  for (const Rule& rule : recipe.rules) choices.push_back(choice_of_rule(recipe, rule));
+namespace {
 
-  std::map<std::size_t, Int8Reference> references;
-  for (const Int8Reference& reference : find_int8_references(tensors)) {
-    references.emplace(reference.values, reference);
+// By what the recipe selects tensors, and what it says of them.
+class Selection {
+ public:
+  Selection(std::span<const TensorInfo> tensors, const Recipe& recipe)
+      : include_(compile(recipe.include)), exclude_(compile(recipe.exclude)) {
+    const std::vector<Pattern> rule_patterns = patterns_of(recipe.rules);
+    rules_ = compile(rule_patterns);
+    require_matches(recipe.include, include_, tensors);
+    require_matches(recipe.exclude, exclude_, tensors);
+    require_matches(rule_patterns, rules_, tensors);
+    defaults_ = choice_of_defaults(recipe);
+    for (const Rule& rule : recipe.rules) choices_.push_back(choice_of_rule(recipe, rule));
   }
 
-  std::vector<PlanEntry> plan;
+  // The choice of the first rule that matches.
+  const TensorSettings& choice(const std::string& name) const {
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      if (rules_[i].matches(name)) return choices_[i];
+    }
+    return defaults_;
+  }
+
+  // Why the recipe leaves the tensor as it is; empty if it does not.
+  std::string reason_to_keep(const std::string& name) const {
+    if (is_plain(choice(name).options)) return "codec plain";
+    if (!include_.empty() && !matches_any(include_, name)) return "not included";
+    return matches_any(exclude_, name) ? "excluded" : "";
+  }
+
+ private:
+  std::vector<NamePattern> include_, exclude_, rules_;
+  TensorSettings defaults_;
+  std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
+};
+
+// The candidates for a tensor, without those that cannot make a tensor of its shape smaller. A thin
+// tensor gets int8 or stays plain; if its codec is int8 already, its options stay.
+decltype(WorkItem::action) encode_or_keep(const TensorInfo& info, const TensorSettings& choice) {
+  Encode encode{{choice.options}, {}, choice.plain_if_not_finite};
+  if (choice.thin_is_int8 && is_thin(info) &&
+      !std::holds_alternative<Int8Options>(choice.options)) {
+    encode.candidates = {Int8Options()};
+    encode.note = "thin: int8";
+  } else if (choice.fallback && !is_plain(*choice.fallback)) {
+    encode.candidates.push_back(*choice.fallback);
+  }
+  std::string reason;
+  for (CodecOptions& options : encode.candidates) options = resolved_for(info, std::move(options));
+  std::erase_if(encode.candidates, [&](const CodecOptions& options) {
+    const std::string obstacle = obstacle_to(options, info.shape);
+    if (!obstacle.empty()) reason = obstacle;
+    return !obstacle.empty();
+  });
+  if (encode.candidates.empty()) return Keep{reason};
+  return encode;
+}
+
+// Gives adopted values the tensors that belong to them, which are no items of their own then.
+void take_parts(std::span<const Int8Reference> references, std::vector<WorkItem>& plan) {
+  std::vector<bool> is_part(plan.size());
+  for (const Int8Reference& reference : references) {
+    WorkItem& item = plan[reference.values];
+    if (!std::holds_alternative<AdoptInt8>(item.action)) continue;
+    item.tensors.push_back(reference.scale);
+    if (reference.zero_point) item.tensors.push_back(*reference.zero_point);
+    for (std::size_t i = 1; i < item.tensors.size(); ++i) is_part[item.tensors[i]] = true;
+  }
+  std::erase_if(plan, [&](const WorkItem& item) { return is_part[item.tensors.front()]; });
+}
+
+}  // namespace
+
+std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
+  const Selection selection(tensors, recipe);
+  const std::vector<Int8Reference> references = find_int8_references(tensors);
+  std::vector<WorkItem> plan;
   for (const TensorInfo& info : tensors) {
-    const auto rule = std::find_if(rules.begin(), rules.end(), [&](const NamePattern& pattern) {
-      return pattern.matches(info.name);
-    });
-    const TensorSettings& choice =
-        rule == rules.end() ? defaults : choices[static_cast<std::size_t>(rule - rules.begin())];
-    PlanEntry entry{info,
-                    false,
-                    obstacle(info),
-                    choice.options,
-                    choice.fallback,
-                    choice.text,
-                    choice.plain_if_not_finite,
-                    std::nullopt};
-    const auto reference = references.find(plan.size());
-    const bool adoptable =
-        reference != references.end() && std::holds_alternative<Int8Options>(choice.options);
-    if (adoptable) entry.reason.clear();
-    if (entry.reason.empty()) {
-      if (is_plain(choice.options)) {
-        entry.reason = "codec plain";
-      } else if (!include.empty() && !matches_any(include, info.name)) {
-        entry.reason = "not included";
-      } else if (matches_any(exclude, info.name)) {
-        entry.reason = "excluded";
-      } else if (adoptable) {
-        entry.reference = reference->second;
+    const TensorSettings& choice = selection.choice(info.name);
+    const auto* int8 = std::get_if<Int8Options>(&choice.options);
+    const bool adopted =
+        int8 != nullptr &&
+        std::ranges::find(references, plan.size(), &Int8Reference::values) != references.end();
+    WorkItem item{{plan.size()}, Keep{adopted ? "" : obstacle(info)}, choice.text};
+    std::string& reason = std::get<Keep>(item.action).reason;
+    if (reason.empty()) reason = selection.reason_to_keep(info.name);
+    if (reason.empty()) {
+      if (adopted) {
+        item.action = AdoptInt8{*int8};
+      } else {
+        item.action = encode_or_keep(info, choice);
+        const auto* encode = std::get_if<Encode>(&item.action);
+        if (encode != nullptr) item.settings += encode->note;
       }
     }
-    entry.compress = entry.reason.empty() && !entry.reference;
-    if (entry.compress) {
-      if (choice.thin_is_int8) protect(entry);
-      entry.options = resolved_for(info, std::move(entry.options));
-      if (entry.fallback && is_plain(*entry.fallback)) entry.fallback.reset();
-      if (entry.fallback) entry.fallback = resolved_for(info, std::move(*entry.fallback));
-      settle(entry);
-    }
-    plan.push_back(std::move(entry));
+    plan.push_back(std::move(item));
   }
-  join_layers(plan);
-  return plan;
+  take_parts(references, plan);
+  return join_layers(tensors, std::move(plan));
 }
 
 }  // namespace pqw

@@ -10,7 +10,6 @@
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "io/input_file.h"
-#include "pqw/compress/plan.h"
 #include "pqw/core/nearest.h"
 
 namespace pqw {

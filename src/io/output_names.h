@@ -7,7 +7,7 @@ namespace pqw {
 inline constexpr char kTemporarySuffix[] = ".pqw.tmp";
 
 // The folder of finished parts, which is removed when the output is complete
-// (pipeline/kept_tensors.h).
+// (compress/checkpoint.h).
 inline constexpr char kPartsSuffix[] = ".pqw.parts";
 
 }  // namespace pqw

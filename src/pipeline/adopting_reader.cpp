@@ -12,10 +12,6 @@
 namespace pqw {
 namespace {
 
-DType decoded_dtype(DType scale) {
-  return scale == DType::kF16 || scale == DType::kBF16 ? scale : DType::kF32;
-}
-
 template <class T>
 std::vector<std::int64_t> widened(std::span<const std::byte> bytes) {
   std::vector<T> values(bytes.size() / sizeof(T));
@@ -52,6 +48,32 @@ std::vector<std::int8_t> zero_points(DType dtype, std::span<const std::byte> byt
 
 }  // namespace
 
+Int8Weight adopted_weight(const std::string& path, std::span<const StoredPart> parts) {
+  const TensorInfo& info = parts[0].info;
+  const TensorInfo& scale = parts[1].info;
+  try {
+    std::vector<std::int8_t> values(parts[0].bytes.size());
+    std::memcpy(values.data(), parts[0].bytes.data(), values.size());
+    std::vector<float> scales(element_count(scale.shape));
+    to_float(parts[1].bytes, scale.dtype, scales);
+    std::vector<std::int8_t> zeros;
+    if (parts.size() > 2) zeros = zero_points(parts[2].info.dtype, parts[2].bytes);
+    return int8_from_reference(info.shape, std::move(values), std::move(scales), std::move(zeros),
+                               adopted_info(info, scale).dtype);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    throw Subject{path}
+        .in("tensor", info.name)
+        .in("scales", scale.name)
+        .error(error.code(), "{}", error.what());
+  }
+}
+
+TensorInfo adopted_info(const TensorInfo& values, const TensorInfo& scale) {
+  const bool half = scale.dtype == DType::kF16 || scale.dtype == DType::kBF16;
+  return {values.name, half ? scale.dtype : DType::kF32, values.shape};
+}
+
 AdoptingReader::AdoptingReader(const std::string& path, std::unique_ptr<WeightReader> file,
                                std::vector<Int8Reference> references)
     : path_(path), file_(std::move(file)), references_(std::move(references)) {
@@ -64,9 +86,9 @@ AdoptingReader::AdoptingReader(const std::string& path, std::unique_ptr<WeightRe
   for (std::size_t i = 0; i < infos.size(); ++i) {
     if (hidden[i]) continue;
     origins_.push_back(i);
-    tensors_.push_back(infos[i]);
-    const Int8Reference* reference = reference_at(tensors_.size() - 1);
-    if (reference != nullptr) tensors_.back().dtype = decoded_dtype(infos[reference->scale].dtype);
+    const Int8Reference* reference = reference_at(origins_.size() - 1);
+    tensors_.push_back(reference == nullptr ? infos[i]
+                                            : adopted_info(infos[i], infos[reference->scale]));
   }
 }
 
@@ -85,37 +107,20 @@ std::size_t AdoptingReader::stored_as(std::size_t index) const {
 }
 
 std::vector<std::byte> AdoptingReader::read(std::size_t index) const {
-  const auto weight = adopted(index);
-  if (!weight) return file_->read(origins_[index]);
+  const Int8Reference* reference = reference_at(index);
+  if (reference == nullptr) return file_->read(origins_[index]);
+  std::vector<std::size_t> sources{reference->values, reference->scale};
+  if (reference->zero_point) sources.push_back(*reference->zero_point);
+  std::vector<std::vector<std::byte>> read;
+  std::vector<StoredPart> parts;
+  for (const std::size_t source : sources) read.push_back(file_->read(source));
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    parts.push_back({file_->tensors()[sources[i]], read[i]});
+  }
   const TensorInfo& info = tensors_[index];
   std::vector<std::byte> bytes(byte_count(info));
-  decode_rows_to(*weight, info.dtype, 0, info.shape[0], bytes);
+  decode_rows_to(adopted_weight(path_, parts), info.dtype, 0, info.shape[0], bytes);
   return bytes;
-}
-
-std::optional<Int8Weight> AdoptingReader::adopted(std::size_t index) const {
-  const Int8Reference* reference = reference_at(index);
-  if (reference == nullptr) return std::nullopt;
-  const TensorInfo& info = tensors_[index];
-  const std::vector<TensorInfo>& infos = file_->tensors();
-  try {
-    std::vector<std::int8_t> values(element_count(info.shape));
-    std::memcpy(values.data(), file_->read(reference->values).data(), values.size());
-    std::vector<float> scales(element_count(infos[reference->scale].shape));
-    to_float(file_->read(reference->scale), infos[reference->scale].dtype, scales);
-    std::vector<std::int8_t> zeros;
-    if (reference->zero_point) {
-      zeros = zero_points(infos[*reference->zero_point].dtype, file_->read(*reference->zero_point));
-    }
-    return int8_from_reference(info.shape, std::move(values), std::move(scales), std::move(zeros),
-                               info.dtype);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInvalidArgument) throw;
-    throw Subject{path_}
-        .in("tensor", info.name)
-        .in("scales", infos[reference->scale].name)
-        .error(error.code(), "{}", error.what());
-  }
 }
 
 }  // namespace pqw

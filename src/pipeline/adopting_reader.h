@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,9 +13,22 @@
 
 namespace pqw {
 
-// Presents each reference as one float tensor with the name of its values. The type is the type of
-// its scale if that is F16 or BF16, else F32. Its scale and zero point are not listed as tensors.
-// Scales of type F64 are rounded to float.
+// A tensor as a file has it.
+struct StoredPart {
+  const TensorInfo& info;
+  std::span<const std::byte> bytes;
+};
+
+// The weight of values, scales and, if there is a third part, zero points. Scales of type F64 are
+// rounded to float. Errors: kInvalidArgument, naming the file `path` and the tensor, for scales and
+// zero points that int8.h does not allow.
+Int8Weight adopted_weight(const std::string& path, std::span<const StoredPart> parts);
+
+// The tensor that the weight decodes to. It has the name of its values; its type is the type of its
+// scale if that is F16 or BF16, else F32.
+TensorInfo adopted_info(const TensorInfo& values, const TensorInfo& scale);
+
+// Presents each reference as one float tensor. Its scale and zero point are not listed as tensors.
 class AdoptingReader : public WeightReader {
  public:
   // Messages call the file `path`.
@@ -27,14 +40,6 @@ class AdoptingReader : public WeightReader {
   const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
   std::size_t stored_as(std::size_t index) const override;
   std::vector<std::byte> read(std::size_t index) const override;
-
-  // The index in the file.
-  std::size_t origin(std::size_t index) const { return origins_[index]; }
-
-  // The weight of a reference, or nothing for other tensors. Errors: those of the file;
-  // kInvalidArgument, naming file and tensor, for scales and zero points that int8.h does not
-  // allow.
-  std::optional<Int8Weight> adopted(std::size_t index) const;
 
  private:
   const Int8Reference* reference_at(std::size_t index) const;

@@ -29,7 +29,7 @@ using test::write_all;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-using Aliases = std::vector<std::optional<std::size_t>>;
+using Found = std::vector<std::optional<std::size_t>>;
 constexpr std::nullopt_t kNone = std::nullopt;
 
 // Normal values of a float type.
@@ -52,11 +52,22 @@ Tensor bytes(const std::string& name, std::size_t n) {
 }
 
 // The error that `action` ends in, which must not be missing.
-Aliases aliases_in(const std::vector<Tensor>& tensors, const Recipe& recipe = {}) {
+// For each item: what it is an alias of.
+Found find_all(const WeightReader& reader, const std::vector<WorkItem>& plan) {
+  Aliases aliases(reader, plan);
+  Found found;
+  for (const WorkItem& item : plan) {
+    Source source(reader, item.tensors.front());
+    found.push_back(aliases.find(item, source));
+  }
+  return found;
+}
+
+Found aliases_in(const std::vector<Tensor>& tensors, const Recipe& recipe = {}) {
   const test::TempDir dir;
   write_all(dir / "f.npz", tensors);
   const auto reader = open_weights(dir / "f.npz");
-  return find_aliases(*reader, make_plan(reader->tensors(), recipe));
+  return find_all(*reader, make_plan(reader->tensors(), recipe));
 }
 
 const Tensor kW = normal("w", {64, 32}, 1);
@@ -65,7 +76,7 @@ TEST(FindAliases, AreThoseOfTheFirstEqualTensor) {
   const Tensor bias = normal("bias", {64}, 2);
   EXPECT_EQ(aliases_in({kW, bias, renamed(kW, "w2"), normal("v", {64, 32}, 3), renamed(kW, "w3"),
                         renamed(bias, "bias2")}),
-            (Aliases{kNone, kNone, 0, kNone, 0, 1}));
+            (Found{kNone, kNone, 0, kNone, 0, 1}));
 }
 
 TEST(FindAliases, EveryByteTheTypeAndTheShapeCount) {
@@ -73,7 +84,7 @@ TEST(FindAliases, EveryByteTheTypeAndTheShapeCount) {
   last.bytes.back() = static_cast<char>(last.bytes.back() ^ 1);
   type.info.dtype = DType::kI32;
   shape.info.shape = {32, 64};
-  EXPECT_EQ(aliases_in({kW, last, type, shape}), Aliases(4));
+  EXPECT_EQ(aliases_in({kW, last, type, shape}), Found(4));
 }
 
 // A tensor under several names, of which it counts how often it is read.
@@ -105,26 +116,26 @@ TEST(FindAliases, NamesOfStoredValuesAreFoundWithoutReadingThemForEach) {
   const test::TempDir dir;
   write_all(dir / "f.npz", {kW});
   const ManyNames reader(open_weights(dir / "f.npz"), 50);
-  Aliases expected(50, 0);
+  Found expected(50, 0);
   expected[0] = kNone;
-  EXPECT_EQ(find_aliases(reader, make_plan(reader.tensors(), {})), expected);
-  EXPECT_LE(reader.n_read, 2u);  // for the hash and for the digest
+  EXPECT_EQ(find_all(reader, make_plan(reader.tensors(), {})), expected);
+  EXPECT_EQ(reader.n_read, 1u);
 }
 
 TEST(FindAliases, OnlyWhereTheRecipeTreatsThemAlike) {
   const std::vector<Tensor> tied{kW, renamed(kW, "head")};
-  EXPECT_EQ(aliases_in(tied, {.defaults = {{"seed", "1"}}}), (Aliases{kNone, 0}));
-  EXPECT_EQ(aliases_in(tied, {.rules = {{"head", {{"block_size", "4"}}}}}), Aliases(2));
-  EXPECT_EQ(aliases_in(tied, {.rules = {{"head", {{"codec", "plain"}}}}}), Aliases(2));
-  EXPECT_EQ(aliases_in(tied, {.exclude = {"head"}}), Aliases(2));
+  EXPECT_EQ(aliases_in(tied, {.defaults = {{"seed", "1"}}}), (Found{kNone, 0}));
+  EXPECT_EQ(aliases_in(tied, {.rules = {{"head", {{"block_size", "4"}}}}}), Found(2));
+  EXPECT_EQ(aliases_in(tied, {.rules = {{"head", {{"codec", "plain"}}}}}), Found(2));
+  EXPECT_EQ(aliases_in(tied, {.exclude = {"head"}}), Found(2));
   // Both plain, each for another reason.
   EXPECT_EQ(aliases_in(tied, {.rules = {{"head", {{"codec", "plain"}}}}, .exclude = {"w"}}),
-            (Aliases{kNone, 0}));
+            (Found{kNone, 0}));
 }
 
 TEST(FindAliases, LayersOfJointTensorsAreNone) {
   const Recipe recipe{.defaults = {{"codec", "tensorized"}, {"joint", "x"}, {"rank", "0.3"}}};
-  EXPECT_EQ(aliases_in({kW, renamed(kW, "head")}, recipe), Aliases(2));
+  EXPECT_EQ(aliases_in({kW, renamed(kW, "head")}, recipe), Found(1)) << "one item";
 }
 
 TEST(FindAliases, AdoptedTensorsAreNone) {
@@ -133,18 +144,18 @@ TEST(FindAliases, AdoptedTensorsAreNone) {
     tensors.push_back({{name, DType::kI8, {64, 32}}, std::string(64 * 32, '\5')});
     tensors.push_back({{name + "_scale", DType::kF32, {1}}, std::string("\0\0\x80\x3f", 4)});
   }
-  EXPECT_EQ(aliases_in(tensors, {.defaults = {{"codec", "int8"}}}), Aliases(4));
-  EXPECT_EQ(aliases_in(tensors), (Aliases{kNone, kNone, 0, kNone}));
+  EXPECT_EQ(aliases_in(tensors, {.defaults = {{"codec", "int8"}}}), Found(2));
+  EXPECT_EQ(aliases_in(tensors), (Found{kNone, kNone, 0, kNone}));
 }
 
 // An alias takes at most 224 bytes more than a plain dataset, and the name.
 TEST(FindAliases, OnlyWhereTheyAreNotLarger) {
   const std::string name(10, 'n');
-  EXPECT_EQ(aliases_in({bytes(name, 233), bytes("b", 233)}), Aliases(2));
-  EXPECT_EQ(aliases_in({bytes(name, 234), bytes("b", 234)}), (Aliases{kNone, 0}));
+  EXPECT_EQ(aliases_in({bytes(name, 233), bytes("b", 233)}), Found(2));
+  EXPECT_EQ(aliases_in({bytes(name, 234), bytes("b", 234)}), (Found{kNone, 0}));
   const std::string longest(256, 'n'), longer(257, 'n');
-  EXPECT_EQ(aliases_in({renamed(kW, longest), kW}), (Aliases{kNone, 0}));
-  EXPECT_EQ(aliases_in({renamed(kW, longer), kW, renamed(kW, "x")}), (Aliases{kNone, kNone, 1}));
+  EXPECT_EQ(aliases_in({renamed(kW, longest), kW}), (Found{kNone, 0}));
+  EXPECT_EQ(aliases_in({renamed(kW, longer), kW, renamed(kW, "x")}), (Found{kNone, kNone, 1}));
 }
 
 class AliasFiles : public testing::Test {
@@ -174,7 +185,7 @@ class AliasFiles : public testing::Test {
 };
 
 TEST_F(AliasFiles, EveryNameDecodesToTheSameValuesInEveryFormat) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   for (const char* name : {"d.safetensors", "d.npz", "d.h5"}) {
     const std::string path = dir_ / name;
     EXPECT_EQ(decode_archive(archive_, path, "", false), tensors_.size());
@@ -191,21 +202,21 @@ TEST_F(AliasFiles, EveryNameDecodesToTheSameValuesInEveryFormat) {
 }
 
 TEST_F(AliasFiles, ADecodedAliasAloneHasItsValues) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   decode_archive(archive_, dir_ / "one.npy", "^head", false);
   decode_archive(archive_, dir_ / "all.npz", "", false);
   EXPECT_EQ(read_all(dir_ / "one.npy")[0].bytes, bytes_of(dir_ / "all.npz", "embed.weight"));
 }
 
 TEST_F(AliasFiles, Hdf5FilesHoldEqualTensorsOnce) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   decode_archive(archive_, dir_ / "d.h5", "", false);
   const std::uintmax_t once = 2 * 128 * 64 * 4 + 64 * 4 + 320;
   EXPECT_LT(std::filesystem::file_size(dir_ / "d.h5"), once + 128 * 64 * 4);
 }
 
 TEST_F(AliasFiles, TheReportCountsWhatAnAliasStores) {
-  const Report report = compress(input_, archive_, recipe_, false);
+  const Report report = compress(input_, archive_, recipe_);
   const TensorReport &target = report.tensors[0], &alias = report.tensors[2];
   EXPECT_EQ(target.codec, "pq");
   EXPECT_EQ(alias.codec, "alias");
@@ -273,11 +284,11 @@ TEST_F(AliasFiles, AreNeverLargerThanWithoutAliases) {
 }
 
 TEST_F(AliasFiles, TheBytesDoNotDependOnThreadsOrInterruptions) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   const std::string whole = content(archive_);
   for (const int threads : {1, 2, 4}) {
     omp_set_num_threads(threads);
-    compress(input_, archive_, recipe_, true);
+    compress(input_, archive_, recipe_, {.overwrite = true});
     EXPECT_TRUE(content(archive_) == whole) << threads;
   }
   // Large ones are batches by themselves.
@@ -287,18 +298,19 @@ TEST_F(AliasFiles, TheBytesDoNotDependOnThreadsOrInterruptions) {
   const Recipe quick{
       .defaults = {{"centroids", "8"}, {"iterations", "1"}, {"restarts", "1"}, {"init", "random"}}};
   write_all(dir_ / "large.safetensors", large);
-  compress(dir_ / "large.safetensors", dir_ / "whole.h5", quick, false);
+  compress(dir_ / "large.safetensors", dir_ / "whole.h5", quick);
   for (const std::size_t most_done : {1, 2, 3}) {
     test::CountingObserver interrupted(most_done);
-    EXPECT_THROW(compress(dir_ / "large.safetensors", dir_ / "r.h5", quick, true, &interrupted),
+    EXPECT_THROW(compress(dir_ / "large.safetensors", dir_ / "r.h5", quick,
+                          {.overwrite = true, .observer = &interrupted}),
                  test::Interruption);
-    compress(dir_ / "large.safetensors", dir_ / "r.h5", quick, true, nullptr, Resume::kYes);
+    compress(dir_ / "large.safetensors", dir_ / "r.h5", quick, {.overwrite = true, .resume = true});
     EXPECT_TRUE(content(dir_ / "r.h5") == content(dir_ / "whole.h5")) << most_done;
   }
 }
 
 TEST_F(AliasFiles, LayersLoadThroughAliases) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   const Model model(archive_);
   const Linear target = model.linear("embed.weight"), alias = model.linear("head.weight", "");
   const std::vector<float> x = test::normal_values(64, 5);
@@ -312,7 +324,7 @@ TEST_F(AliasFiles, LayersLoadThroughAliases) {
 
 TEST_F(AliasFiles, EveryNameSurvivesJointLayersAndAdoption) {
   compress(input_, archive_,
-           {.rules = {{"embed|head", parse_settings("codec=tensorized,rank=0.3,joint=x")}}}, false);
+           {.rules = {{"embed|head", parse_settings("codec=tensorized,rank=0.3,joint=x")}}});
   decode_archive(archive_, dir_ / "joint.npz", "", false);
   EXPECT_EQ(read_all(dir_ / "joint.npz").size(), tensors_.size());
 
@@ -322,7 +334,7 @@ TEST_F(AliasFiles, EveryNameSurvivesJointLayersAndAdoption) {
     int8.push_back({{name + "_scale", DType::kF32, {1}}, std::string("\0\0\0\x3f", 4)});
   }
   write_all(dir_ / "int8.npz", int8);
-  compress(dir_ / "int8.npz", archive_, {.defaults = {{"codec", "int8"}}}, true);
+  compress(dir_ / "int8.npz", archive_, {.defaults = {{"codec", "int8"}}}, {.overwrite = true});
   decode_archive(archive_, dir_ / "floats.npz", "", false);
   EXPECT_EQ(bytes_of(dir_ / "floats.npz", "a"), bytes_of(dir_ / "floats.npz", "b"));
 }

@@ -54,7 +54,7 @@ class CarriedFiles : public testing::Test {
 };
 
 TEST_F(CarriedFiles, ComeBackBitByBitInTheirTypes) {
-  const Report report = compress(input_, archive_, recipe_, false);
+  const Report report = compress(input_, archive_, recipe_);
   EXPECT_EQ(plan_compression(input_, recipe_).file_bytes, report.file_bytes);
   EXPECT_EQ(decode_archive(archive_, dir_ / "d.safetensors", "", false), tensors_.size());
   const std::vector<Tensor> decoded = read_all(dir_ / "d.safetensors");
@@ -69,7 +69,7 @@ TEST_F(CarriedFiles, ComeBackBitByBitInTheirTypes) {
 }
 
 TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
-  const Report report = compress(input_, archive_, recipe_, false);
+  const Report report = compress(input_, archive_, recipe_);
   const Report inspected = inspect(archive_), evaluated = evaluate(input_, archive_);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     for (const Report* other : {&report, &inspected, &evaluated}) {
@@ -88,7 +88,7 @@ TEST_F(CarriedFiles, AreReportedAsWhatTheyAre) {
 }
 
 TEST_F(CarriedFiles, OfAnotherFormatAreAnErrorThatNamesThem) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   for (const char* name : {"d.npz", "d.h5"}) {
     const Error error = test::error_of([&] { decode_archive(archive_, dir_ / name, "", false); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
@@ -106,7 +106,7 @@ TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
     a.info.name = "a";
     b.info.name = "b";
     write_all(input_ + "2.safetensors", {a, b});
-    const Report report = compress(input_ + "2.safetensors", archive_, {}, true);
+    const Report report = compress(input_ + "2.safetensors", archive_, {}, {.overwrite = true});
     std::filesystem::remove(input_ + "2.safetensors");
     EXPECT_EQ(report.tensors[1].codec, "alias");
     EXPECT_FALSE(report.tensors[1].compressed());
@@ -117,7 +117,7 @@ TEST_F(CarriedFiles, EqualOnesAreStoredOnce) {
 }
 
 TEST_F(CarriedFiles, CannotBeComputedWith) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   const Model model(archive_);
   const Error weight = test::error_of([&] { model.linear("F4"); });
   EXPECT_EQ(weight.code(), ErrorCode::kInvalidArgument);
@@ -128,7 +128,7 @@ TEST_F(CarriedFiles, CannotBeComputedWith) {
 
 // What readers of before see: a tensor of U8 in a codec that they do not know.
 TEST_F(CarriedFiles, ClaimToBeBytesInTheArchive) {
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   const ArchiveReader archive(archive_);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     if (tensors_[i].info.name == "w") continue;
@@ -171,7 +171,7 @@ class LostNumbers : public testing::Test {
 };
 
 TEST_F(LostNumbers, AreAnErrorThatNamesTheFirst) {
-  for (const Error& error : {test::error_of([&] { compress(input_, archive_, {}, false); }),
+  for (const Error& error : {test::error_of([&] { compress(input_, archive_, {}); }),
                              test::error_of([&] { plan_compression(input_, {}); })}) {
     EXPECT_EQ(error.code(), ErrorCode::kNotCarried);
     EXPECT_EQ(std::string(error.what()),
@@ -183,7 +183,7 @@ TEST_F(LostNumbers, AreAnErrorThatNamesTheFirst) {
 }
 
 TEST_F(LostNumbers, AreLeftOutAndReportedWhenAskedFor) {
-  const Report report = compress(input_, archive_, {.skip_unsupported = true}, false);
+  const Report report = compress(input_, archive_, {.skip_unsupported = true});
   ASSERT_EQ(report.tensors.size(), 1u);
   ASSERT_EQ(report.skipped.size(), 3u);
   EXPECT_EQ(report.skipped[0].name, "text");
@@ -195,7 +195,7 @@ TEST_F(LostNumbers, AreLeftOutAndReportedWhenAskedFor) {
 TEST(FilesWithoutTensors, AreErrors) {
   const test::TempDir dir;
   const auto expect = [&](const std::string& name, const Recipe& recipe, const std::string& what) {
-    const Error error = test::error_of([&] { compress(dir / name, dir / "a.h5", recipe, false); });
+    const Error error = test::error_of([&] { compress(dir / name, dir / "a.h5", recipe); });
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_EQ(std::string(error.what()), dir / name + ": holds no tensor" + what);
     EXPECT_FALSE(std::filesystem::exists(dir / "a.h5"));

@@ -14,7 +14,7 @@
 
 #include "model/decoded_archive.h"
 #include "pqw/archive/archive.h"
-#include "pqw/compress/plan.h"
+#include "pqw/compress/recipe.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/model/model.h"
@@ -87,7 +87,7 @@ const TensorReport& find(const Report& report, const std::string& name) {
 }
 
 TEST_F(CompressTest, DecodedFileHasTheOriginalNamesShapesTypesAndMetadata) {
-  compress(input_, archive_, kRecipe, false);
+  compress(input_, archive_, kRecipe);
   for (const char* name : {"back.safetensors", "back.npz", "back.h5"}) {
     EXPECT_EQ(decode_archive(archive_, dir_ / name, "", false), network().size());
     const auto original = open_weights(input_);
@@ -101,7 +101,7 @@ TEST_F(CompressTest, DecodedFileHasTheOriginalNamesShapesTypesAndMetadata) {
 }
 
 TEST_F(CompressTest, PlainTensorsAreBitIdentical) {
-  const Report report = compress(input_, archive_, kRecipe, false);
+  const Report report = compress(input_, archive_, kRecipe);
   const auto decoded = open_decoded(archive_);
   std::size_t n_plain = 0;
   for (const TestTensor& tensor : network()) {
@@ -118,7 +118,7 @@ TEST_F(CompressTest, PlainTensorsAreBitIdentical) {
 }
 
 TEST_F(CompressTest, TableSaysWhyTensorsArePlainOrSmaller) {
-  const Report report = compress(input_, archive_, kRecipe, false);
+  const Report report = compress(input_, archive_, kRecipe);
   EXPECT_EQ(find(report, "conv.bias").note, "rank below 2");
   EXPECT_EQ(find(report, "tiny.weight").note, "would not shrink");
   EXPECT_EQ(find(report, "empty").note, "no elements");
@@ -131,7 +131,7 @@ TEST_F(CompressTest, TableSaysWhyTensorsArePlainOrSmaller) {
 TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
   const Report plan = plan_compression(input_, kRecipe);
   EXPECT_FALSE(std::filesystem::exists(archive_));
-  const Report report = compress(input_, archive_, kRecipe, false);
+  const Report report = compress(input_, archive_, kRecipe);
   EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
   EXPECT_EQ(plan.file_bytes, report.file_bytes);
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
@@ -154,7 +154,7 @@ TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
                                    {"codebook", "f32"},
                                    {"fallback.block_size", "9"},
                                    {"fallback.centroids", "16"}}};
-  const Report report = compress(input, archive_, recipe, false);
+  const Report report = compress(input, archive_, recipe);
   EXPECT_EQ(find(report, "gains").settings, "block_size=1,centroids=512");
   EXPECT_EQ(find(report, "zero").settings, "block_size=1,centroids=1");
   EXPECT_EQ(find(report, "depthwise.weight").settings, "block_size=9,centroids=16");
@@ -163,7 +163,7 @@ TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
 }
 
 TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {
-  const Report report = compress(input_, archive_, kRecipe, false);
+  const Report report = compress(input_, archive_, kRecipe);
   decode_archive(archive_, dir_ / "back.safetensors", "", false);
   const Report archive = evaluate(input_, archive_);
   const Report decoded = evaluate(input_, dir_ / "back.safetensors");
@@ -177,10 +177,10 @@ TEST_F(CompressTest, EvalOfTheArchiveAndOfTheDecodedFileAgreeWithTheReport) {
 
 TEST_F(CompressTest, BytesAreTheSameOnAnyNumberOfThreads) {
   omp_set_num_threads(1);
-  compress(input_, archive_, kRecipe, false);
+  compress(input_, archive_, kRecipe);
   for (const int threads : {2, 3, 4, 8}) {
     omp_set_num_threads(threads);
-    compress(input_, dir_ / "other.h5", kRecipe, true);
+    compress(input_, dir_ / "other.h5", kRecipe, {.overwrite = true});
     EXPECT_TRUE(content(dir_ / "other.h5") == content(archive_)) << threads << " threads";
   }
 }
@@ -191,7 +191,7 @@ TEST_F(CompressTest, NaNStopsItAndLeavesNothing) {
   std::memcpy(tensors[2].bytes.data() + 20, &nan, 2);
   write(dir_ / "nan.safetensors", tensors);
   try {
-    compress(dir_ / "nan.safetensors", archive_, kRecipe, false);
+    compress(dir_ / "nan.safetensors", archive_, kRecipe);
     FAIL() << "NaN was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNonFinite);
@@ -201,8 +201,7 @@ TEST_F(CompressTest, NaNStopsItAndLeavesNothing) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()),
                           std::filesystem::directory_iterator()),
             2);
-  compress(dir_ / "nan.safetensors", archive_, {.defaults = kRecipe.defaults, .exclude = {"half"}},
-           false);
+  compress(dir_ / "nan.safetensors", archive_, {.defaults = kRecipe.defaults, .exclude = {"half"}});
   EXPECT_EQ(verify(archive_), tensors.size());
 }
 
@@ -213,7 +212,7 @@ TEST_F(CompressTest, TensorsThatAreNotFiniteStayAsTheyAreWhereThePolicySaysSo) {
   write(dir_ / "nan.safetensors", tensors);
   const Recipe recipe{.defaults = kRecipe.defaults,
                       .rules = {{"half", {{"centroids", "16"}, {"non_finite", "plain"}}}}};
-  const Report report = compress(dir_ / "nan.safetensors", archive_, recipe, false);
+  const Report report = compress(dir_ / "nan.safetensors", archive_, recipe);
   EXPECT_EQ(find(report, "half.weight").codec, "plain");
   EXPECT_EQ(find(report, "half.weight").note, "holds NaN or infinity");
   const ArchiveReader reader(archive_);
@@ -223,25 +222,25 @@ TEST_F(CompressTest, TensorsThatAreNotFiniteStayAsTheyAreWhereThePolicySaysSo) {
   }
   EXPECT_EQ(plan_compression(dir_ / "nan.safetensors", recipe).file_bytes, report.file_bytes);
   const Recipe strict{.defaults = kRecipe.defaults, .rules = {{"half", {{"non_finite", "error"}}}}};
-  EXPECT_THROW(compress(dir_ / "nan.safetensors", archive_, strict, true), Error);
+  EXPECT_THROW(compress(dir_ / "nan.safetensors", archive_, strict, {.overwrite = true}), Error);
   EXPECT_THROW(check_settings({{"non_finite", "maybe"}}), Error);
 }
 
 TEST_F(CompressTest, ArchivesAreNotCompressedAgain) {
-  compress(input_, archive_, kRecipe, false);
-  EXPECT_THROW(compress(archive_, dir_ / "twice.h5", kRecipe, false), Error);
+  compress(input_, archive_, kRecipe);
+  EXPECT_THROW(compress(archive_, dir_ / "twice.h5", kRecipe), Error);
 }
 
 TEST_F(CompressTest, ExistingOutputIsKeptUnlessForced) {
   std::ofstream(archive_) << "precious";
-  EXPECT_THROW(compress(input_, archive_, kRecipe, false), Error);
+  EXPECT_THROW(compress(input_, archive_, kRecipe), Error);
   EXPECT_EQ(content(archive_), "precious");
-  compress(input_, archive_, kRecipe, true);
+  compress(input_, archive_, kRecipe, {.overwrite = true});
   EXPECT_EQ(verify(archive_), network().size());
 }
 
 TEST_F(CompressTest, VerifyNoticesAnyChange) {
-  compress(input_, archive_, kRecipe, false);
+  compress(input_, archive_, kRecipe);
   const std::string whole = content(archive_);
   for (std::size_t at = 0; at < whole.size(); at += whole.size() / 97) {
     std::string spoilt = whole;
@@ -254,7 +253,7 @@ TEST_F(CompressTest, VerifyNoticesAnyChange) {
 }
 
 TEST_F(CompressTest, OneTensorCanBeDecodedAndLoaded) {
-  compress(input_, archive_, kRecipe, false);
+  compress(input_, archive_, kRecipe);
   EXPECT_EQ(decode_archive(archive_, dir_ / "one.npy", "^half", false), 1u);
   EXPECT_THROW(decode_archive(archive_, dir_ / "none.npz", "decoder", false), Error);
   EXPECT_THROW(decode_archive(input_, dir_ / "x.npz", "", false), Error) << "no archive";
@@ -268,7 +267,7 @@ TEST_F(CompressTest, OneTensorCanBeDecodedAndLoaded) {
 }
 
 TEST_F(CompressTest, EvalRefusesFilesOfOtherTensors) {
-  compress(input_, archive_, kRecipe, false);
+  compress(input_, archive_, kRecipe);
   auto tensors = network();
   tensors.pop_back();
   write(dir_ / "fewer.safetensors", tensors);
@@ -281,7 +280,7 @@ TEST_F(CompressTest, EvalRefusesFilesOfOtherTensors) {
 }
 
 TEST_F(CompressTest, EvalReportsSizesOnDiskAndPlainTensorsThatDiffer) {
-  compress(input_, archive_, kRecipe, false);
+  compress(input_, archive_, kRecipe);
   decode_archive(archive_, dir_ / "back.npz", "", false);
   EXPECT_EQ(evaluate(input_, dir_ / "back.npz").file_bytes,
             std::filesystem::file_size(dir_ / "back.npz"));
@@ -330,7 +329,7 @@ TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
                                   normal_tensor("fc2.bias", DType::kF32, {128}, 4)};
   write(dir_ / "mlp.safetensors", tensors);
   const Recipe recipe{.defaults = {{"codec", "low_rank"}, {"rank", "64"}}};
-  const Report report = compress(dir_ / "mlp.safetensors", archive_, recipe, false);
+  const Report report = compress(dir_ / "mlp.safetensors", archive_, recipe);
   // 768*256 + 256 + 256*128 + 128, and 64*(768+256) + 64 + 256 + 64*(256+128) + 64 + 128.
   EXPECT_EQ(report.original_parameters(), 229760u);
   EXPECT_EQ(report.parameters(), 90624u);
@@ -342,7 +341,7 @@ TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
 
   tensors.push_back(normal_tensor("head.weight", DType::kF32, {100, 128}, 5));
   write(dir_ / "head.safetensors", tensors);
-  const Report plain = compress(dir_ / "head.safetensors", archive_, recipe, true);
+  const Report plain = compress(dir_ / "head.safetensors", archive_, recipe, {.overwrite = true});
   EXPECT_EQ(find(plain, "head.weight").codec, "plain");
   EXPECT_EQ(find(plain, "head.weight").note, "factors of rank 64 are as large as 100 x 128");
   const Recipe fallback{.defaults = {{"codec", "low_rank"},
@@ -350,7 +349,8 @@ TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
                                      {"factors.codec", "pq"},
                                      {"factors.centroids", "32"},
                                      {"fallback.centroids", "16"}}};
-  const Report quantized = compress(dir_ / "head.safetensors", archive_, fallback, true);
+  const Report quantized =
+      compress(dir_ / "head.safetensors", archive_, fallback, {.overwrite = true});
   EXPECT_EQ(find(quantized, "head.weight").settings, "block_size=4,centroids=16");
   EXPECT_EQ(find(quantized, "fc1.weight").codec, "low_rank");
   EXPECT_EQ(plan_compression(dir_ / "head.safetensors", fallback).file_bytes, quantized.file_bytes);
@@ -365,7 +365,7 @@ TEST_F(CompressTest, ObserverSeesEveryTensor) {
     void on_tensor_done(const TensorReport&) override { ++done; }
     std::size_t announced = 0, started = 0, iterations = 0, done = 0;
   } observer;
-  compress(input_, archive_, kRecipe, false, &observer);
+  compress(input_, archive_, kRecipe, {.observer = &observer});
   EXPECT_EQ(observer.announced, network().size());
   EXPECT_GE(observer.started, 1u);
   EXPECT_EQ(observer.done, network().size());

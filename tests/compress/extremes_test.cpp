@@ -10,7 +10,7 @@
 #include <functional>
 #include <limits>
 
-#include "compress/candidate.h"
+#include "compress/worth.h"
 #include "model/decoded_archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
@@ -116,7 +116,7 @@ TEST_P(Extremes, AreFiniteAndNotLostAndADryRunTellsTheSize) {
   const std::vector<TensorInfo> tensors = tensors_of(dtype());
   write(input, tensors);
   const Recipe recipe{.defaults = settings()};
-  const Report report = compress(input, archive, recipe, false);
+  const Report report = compress(input, archive, recipe);
   const auto decoded = open_decoded(archive);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorReport& tensor = report.tensors[i];
@@ -146,7 +146,7 @@ class OneTensor : public testing::Test {
     writer->add(std::as_bytes(std::span(values)));
     writer->commit();
     const Recipe recipe{.defaults = parse_settings(settings)};
-    const Report report = compress(input_, archive_, recipe, true);
+    const Report report = compress(input_, archive_, recipe, {.overwrite = true});
     const Report plan = plan_compression(input_, recipe);
     EXPECT_EQ(plan.file_bytes, report.file_bytes) << settings;
     EXPECT_EQ(plan.tensors[0].note, report.tensors[0].note) << settings;

@@ -109,7 +109,7 @@ class AdoptTest : public testing::Test {
 
 TEST_F(AdoptTest, ValuesScalesAndZeroPointsBitForBit) {
   write({0, -3, 127, -128});
-  const Report report = compress(input_, archive_, recipe_, false);
+  const Report report = compress(input_, archive_, recipe_);
   EXPECT_EQ(plan_compression(input_, recipe_).file_bytes, report.file_bytes);
   ASSERT_EQ(report.tensors.size(), 4u);
   EXPECT_EQ(report.tensors[0].info, (TensorInfo{"fc.weight", kF32, {4, 64}}));
@@ -133,7 +133,7 @@ TEST_F(AdoptTest, ValuesScalesAndZeroPointsBitForBit) {
 
 TEST_F(AdoptTest, DecodesToFloatsAndIsMeasuredAgainstThem) {
   write({0, 1, 2, 3});
-  compress(input_, archive_, recipe_, false);
+  compress(input_, archive_, recipe_);
   decode_archive(archive_, dir_ / "out.safetensors", "", false);
   const auto decoded = open_weights(dir_ / "out.safetensors");
   ASSERT_EQ(decoded->tensors().size(), 4u);
@@ -159,7 +159,7 @@ TEST_F(AdoptTest, OtherCodecsAndExclusionsCarryThemAsTheyAre) {
   write({0, 1, 2, 3});
   for (const Recipe& recipe :
        {Recipe{}, Recipe{.defaults = {{"codec", "int8"}}, .exclude = {"fc", "half"}}}) {
-    const Report report = compress(input_, archive_, recipe, true);
+    const Report report = compress(input_, archive_, recipe, {.overwrite = true});
     ASSERT_EQ(report.tensors.size(), 7u);
     EXPECT_EQ(report.tensors[0].info, (TensorInfo{"fc.weight", kI8, {4, 64}}));
     EXPECT_EQ(report.tensors[0].codec, "plain");
@@ -171,7 +171,7 @@ TEST_F(AdoptTest, OtherCodecsAndExclusionsCarryThemAsTheyAre) {
 TEST_F(AdoptTest, AScaleOrZeroPointThatCannotBeNamesFileAndTensors) {
   const auto message = [&] {
     try {
-      compress(input_, archive_, recipe_, false);
+      compress(input_, archive_, recipe_);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
       return std::string(error.what());
@@ -189,7 +189,7 @@ TEST_F(AdoptTest, AScaleOrZeroPointThatCannotBeNamesFileAndTensors) {
 
 TEST_F(AdoptTest, TheRuleSaysWhatRangeInputsHave) {
   write({0, 1, 2, 3});
-  compress(input_, archive_, {.defaults = {{"codec", "int8"}, {"activations", "batch"}}}, false);
+  compress(input_, archive_, {.defaults = {{"codec", "int8"}, {"activations", "batch"}}});
   const auto fc = std::get<Int8Weight>(Model(archive_).weight("fc.weight"));
   EXPECT_EQ(fc.activations, ActivationRange::kBatch);
 }
@@ -197,7 +197,7 @@ TEST_F(AdoptTest, TheRuleSaysWhatRangeInputsHave) {
 TEST_F(AdoptTest, ZeroPointsBeyondInt8AreRefused) {
   write({0, 1, 200, 3});
   try {
-    compress(input_, archive_, recipe_, false);
+    compress(input_, archive_, recipe_);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);

@@ -7,11 +7,11 @@
 #include <fstream>
 #include <limits>
 
+#include "compress/plan.h"
 #include "compress/tensor_settings.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/compress.h"
-#include "pqw/compress/plan.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
@@ -26,9 +26,7 @@ namespace pqw {
 namespace {
 
 using test::content;
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 std::string message_of(const auto& action) {
   try {
@@ -90,29 +88,27 @@ class JointFiles : public testing::Test {
 };
 
 TEST_F(JointFiles, PlanGroupsWhatIsAlike) {
-  auto plan = make_plan(infos_, recipe());
-  EXPECT_THAT(plan[0].layers, ElementsAre(0, 2, 4));
-  EXPECT_THAT(plan[4].layers, ElementsAre(0, 2, 4));
-  EXPECT_THAT(plan[1].layers, IsEmpty());
-  EXPECT_THAT(plan[5].layers, ElementsAre(3, 5));
+  using Groups = std::vector<std::vector<std::size_t>>;
+  const auto groups = [](const std::vector<TensorInfo>& infos, const Recipe& of) {
+    Groups tensors;
+    for (const WorkItem& item : make_plan(infos, of)) tensors.push_back(item.tensors);
+    return tensors;
+  };
+  EXPECT_EQ(groups(infos_, recipe()), (Groups{{0, 2, 4}, {1}, {3, 5}}));
   auto infos = infos_;
   infos[2].dtype = DType::kF16;
   infos[3].shape = {54, 40};
-  plan = make_plan(infos, recipe());
-  EXPECT_THAT(plan[0].layers, ElementsAre(0, 4));
-  for (const std::size_t alone : {2, 3, 5}) EXPECT_THAT(plan[alone].layers, IsEmpty()) << alone;
+  EXPECT_EQ(groups(infos, recipe()), (Groups{{0, 4}, {1}, {2}, {3}, {5}}));
   for (const char* other :
        {"joint=y", "rank=0.2", "factors.codec=pq", "fallback.codec=pq", "non_finite=plain"}) {
     Recipe mixed = recipe();
     mixed.rules.insert(mixed.rules.begin(),
                        {"a.1", layered(mixed.rules[0].settings, parse_settings(other))});
-    plan = make_plan(infos_, mixed);
-    EXPECT_THAT(plan[0].layers, ElementsAre(0, 4)) << other;
-    EXPECT_THAT(plan[2].layers, IsEmpty()) << other;
+    EXPECT_EQ(groups(infos_, mixed), (Groups{{0, 4}, {1}, {2}, {3, 5}})) << other;
   }
   Recipe excluding = recipe();
   excluding.exclude = {"a.0"};
-  EXPECT_THAT(make_plan(infos_, excluding)[2].layers, ElementsAre(2, 4));
+  EXPECT_EQ(groups(infos_, excluding), (Groups{{0}, {1}, {2, 4}, {3, 5}}));
 }
 
 TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
@@ -120,7 +116,7 @@ TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
     for (const char* factors :
          {"", ",factors.codec=pq,factors.block_size=1,factors.centroids=16"}) {
       const std::string more = std::string(",form=") + form + factors;
-      const Report report = compress(input_, archive_, recipe(more), true);
+      const Report report = compress(input_, archive_, recipe(more), {.overwrite = true});
       EXPECT_EQ(verify(archive_), infos_.size());
       const Model model(archive_);
       for (const char* prefix : {"a.", "b."}) {
@@ -142,7 +138,7 @@ TEST_F(JointFiles, LayersDecodeToWhatEncodingThemTogetherGives) {
 }
 
 TEST_F(JointFiles, ServedProductsAreThoseOfTheDecodedLayers) {
-  compress(input_, archive_, recipe(), false);
+  compress(input_, archive_, recipe());
   const Model model(archive_);
   for (const TensorInfo& info : infos_) {
     const std::size_t rows = info.shape[0], cols = info.shape[1];
@@ -165,7 +161,7 @@ TEST_F(JointFiles, ReportTellsWhatEachLayerStoresAndADryRunTellsTheSame) {
   for (const char* more :
        {"", ",rank=3,form=cp", ",factors.codec=pq,factors.block_size=1,factors.centroids=16",
         ",fallback.codec=pq", ",rank=same,fallback.codec=pq"}) {
-    const Report report = compress(input_, archive_, recipe(more), true);
+    const Report report = compress(input_, archive_, recipe(more), {.overwrite = true});
     const Report plan = plan_compression(input_, recipe(more));
     EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
     EXPECT_EQ(plan.file_bytes, report.file_bytes) << more;
@@ -181,7 +177,7 @@ TEST_F(JointFiles, ReportTellsWhatEachLayerStoresAndADryRunTellsTheSame) {
     EXPECT_LT(bytes, 3 * report.tensors[0].original_bytes());
     EXPECT_GE(report.tensors[0].bytes, report.tensors[4].bytes);
   }
-  const Report report = compress(input_, archive_, recipe(), true);
+  const Report report = compress(input_, archive_, recipe(), {.overwrite = true});
   EXPECT_EQ(report.tensors[0].note, "joint: has the factors of 3 layers");
   EXPECT_EQ(report.tensors[4].note, "joint: factors of tensor 'a.0'");
   EXPECT_THAT(report.tensors[4].settings, HasSubstr("layer=2/3"));
@@ -191,22 +187,22 @@ TEST_F(JointFiles, BytesAreTheSameOnAnyNumberOfThreads) {
   const std::string more =
       ",form=cp,iterations=3,factors.codec=pq,factors.block_size=1,factors.centroids=16";
   omp_set_num_threads(1);
-  compress(input_, archive_, recipe(more), false);
+  compress(input_, archive_, recipe(more));
   omp_set_num_threads(3);
-  compress(input_, dir_ / "other.h5", recipe(more), false);
+  compress(input_, dir_ / "other.h5", recipe(more));
   EXPECT_TRUE(content(dir_ / "other.h5") == content(archive_));
 }
 
 TEST_F(JointFiles, AGroupThatWouldNotShrinkGoesItsOwnWays) {
   // A full rank has more parameters than the matrices.
-  Report report = compress(input_, archive_, recipe(",rank=4000"), true);
+  Report report = compress(input_, archive_, recipe(",rank=4000"), {.overwrite = true});
   for (const std::size_t i : {0, 2, 3, 4, 5}) {
     EXPECT_EQ(report.tensors[i].codec, "plain");
     EXPECT_EQ(report.tensors[i].note, "would not shrink");
   }
   EXPECT_EQ(plan_compression(input_, recipe(",rank=4000")).file_bytes, report.file_bytes);
   const Recipe falling = recipe(",rank=4000,fallback.codec=pq,fallback.centroids=16");
-  report = compress(input_, archive_, falling, true);
+  report = compress(input_, archive_, falling, {.overwrite = true});
   for (const TensorReport& tensor : report.tensors) EXPECT_EQ(tensor.codec, "pq");
   EXPECT_EQ(plan_compression(input_, falling).file_bytes, report.file_bytes);
   EXPECT_EQ(verify(archive_), infos_.size());
@@ -215,20 +211,20 @@ TEST_F(JointFiles, AGroupThatWouldNotShrinkGoesItsOwnWays) {
 TEST_F(JointFiles, ALayerThatIsNotFiniteIsAnErrorOrDissolvesItsGroup) {
   write_input(infos_, 1, "a.1");
   try {
-    compress(input_, archive_, recipe(), true);
+    compress(input_, archive_, recipe(), {.overwrite = true});
     FAIL() << "NaN was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNonFinite);
     EXPECT_THAT(error.what(), HasSubstr("'a.1'"));
   }
   EXPECT_THROW(plan_compression(input_, recipe()), Error);
-  Report report = compress(input_, archive_, recipe(",non_finite=plain"), true);
+  Report report = compress(input_, archive_, recipe(",non_finite=plain"), {.overwrite = true});
   EXPECT_EQ(report.tensors[0].note, "a joint layer holds NaN or infinity");
   EXPECT_EQ(report.tensors[2].note, "holds NaN or infinity");
   EXPECT_THAT(report.tensors[3].note, HasSubstr("joint: has the factors of 2 layers"));
   EXPECT_EQ(plan_compression(input_, recipe(",non_finite=plain")).file_bytes, report.file_bytes);
   const Recipe falling = recipe(",non_finite=plain,fallback.codec=pq,fallback.centroids=16");
-  report = compress(input_, archive_, falling, true);
+  report = compress(input_, archive_, falling, {.overwrite = true});
   EXPECT_EQ(report.tensors[0].codec, "pq");
   EXPECT_EQ(report.tensors[2].codec, "plain");
   EXPECT_EQ(report.tensors[4].codec, "pq");
@@ -250,7 +246,7 @@ TEST_F(JointFiles, ADryRunForeseesThatAFaintLayerDissolvesItsGroup) {
   writer->add(std::as_bytes(std::span(values)));
   writer->commit();
   const Recipe joint{.defaults = parse_settings("codec=tensorized,joint=x")};
-  const Report report = compress(input_, archive_, joint, true);
+  const Report report = compress(input_, archive_, joint, {.overwrite = true});
   const Report plan = plan_compression(input_, joint);
   EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
   EXPECT_EQ(plan.file_bytes, report.file_bytes);
@@ -261,7 +257,7 @@ TEST_F(JointFiles, ADryRunForeseesThatAFaintLayerDissolvesItsGroup) {
 TEST_F(JointFiles, ATensorLikeNoOtherIsEncodedByItself) {
   Recipe alone{.rules = {{"other", parse_settings("codec=tensorized,rank=0.3,joint=x")},
                          {".", {{"codec", "plain"}}}}};
-  const Report report = compress(input_, archive_, alone, true);
+  const Report report = compress(input_, archive_, alone, {.overwrite = true});
   EXPECT_EQ(report.tensors[1].codec, "tensorized");
   EXPECT_THAT(report.tensors[1].settings, Not(HasSubstr("layer")));
   EXPECT_EQ(plan_compression(input_, alone).file_bytes, report.file_bytes);
@@ -272,7 +268,7 @@ TEST_F(JointFiles, RanksOneByOneCountThoseOfTheLayersToo) {
   const std::string more = ",out=6x8,in=5x8,rank=3x8x10x8";
   Recipe of_a = recipe(more);
   of_a.rules[0].pattern = "^a";
-  const Report report = compress(input_, archive_, of_a, true);
+  const Report report = compress(input_, archive_, of_a, {.overwrite = true});
   EXPECT_THAT(report.tensors[0].settings, HasSubstr("rank=3x8x10x8"));
   of_a.rules[0].pattern = "^a.0";
   EXPECT_THAT(message_of([&] { make_plan(infos_, of_a); }), HasSubstr("tensor 'a.0'"));
@@ -325,7 +321,7 @@ TEST_F(JointFiles, LayersBehindAdoptedTensorsAreFound) {
   writer->commit();
   Recipe adopting = recipe();
   adopting.rules.insert(adopting.rules.begin(), {"^q$", {{"codec", "int8"}}});
-  const Report report = compress(input_, archive_, adopting, true);
+  const Report report = compress(input_, archive_, adopting, {.overwrite = true});
   EXPECT_EQ(report.tensors[0].codec, "int8");
   EXPECT_EQ(report.tensors[3].note, "joint: factors of tensor 'a.0'");
   EXPECT_EQ(plan_compression(input_, adopting).file_bytes, report.file_bytes);
@@ -344,7 +340,7 @@ class JointResume : public JointFiles {
   }
 
   std::string uninterrupted(const Recipe& of) const {
-    compress(input_, dir_ / "whole.h5", of, true);
+    compress(input_, dir_ / "whole.h5", of, {.overwrite = true});
     return content(dir_ / "whole.h5");
   }
 
@@ -352,13 +348,15 @@ class JointResume : public JointFiles {
   void interrupt(const Recipe& of, std::size_t most_done) const {
     std::filesystem::remove_all(archive_ + ".pqw.parts");
     Observer first(most_done);
-    EXPECT_THROW(compress(input_, archive_, of, true, &first), Interruption);
+    EXPECT_THROW(
+        compress(input_, archive_, of, {.overwrite = true, .observer = &first, .resume = true}),
+        Interruption);
   }
 
   // Returns how many iterations it took.
   std::size_t resume(const Recipe& of) const {
     Observer second;
-    compress(input_, archive_, of, true, &second, Resume::kYes);
+    compress(input_, archive_, of, {.overwrite = true, .observer = &second, .resume = true});
     return second.iterations;
   }
 
@@ -374,7 +372,7 @@ TEST_F(JointResume, GivesTheSameBytesAndTakesTheFactorsThatWereKept) {
                            ",rank=4000,fallback.codec=pq,fallback.centroids=4,"
                            "fallback.iterations=1,fallback.restarts=1"}) {
     Observer observer;
-    compress(input_, dir_ / "whole.h5", recipe(more), true, &observer);
+    compress(input_, dir_ / "whole.h5", recipe(more), {.overwrite = true, .observer = &observer});
     std::size_t before = observer.iterations;
     // Nothing but the owner is done, then another tensor, then a layer that follows it.
     for (const std::size_t most_done : {0, 1, 3}) {
@@ -405,11 +403,11 @@ TEST_F(JointResume, AGroupThatWasNotTakenIsNotTakenAgain) {
       EXPECT_TRUE(content(archive_) == expected) << most_done;
     }
   }
-  const Report report = compress(input_, archive_, falling, true);
+  const Report report = compress(input_, archive_, falling, {.overwrite = true});
   const Report plan = plan_compression(input_, falling);
   EXPECT_EQ(plan.file_bytes, report.file_bytes);
   EXPECT_EQ(report.tensors[0].codec, "pq");
-  const Report plain = compress(input_, archive_, recipe(kBad), true);
+  const Report plain = compress(input_, archive_, recipe(kBad), {.overwrite = true});
   EXPECT_EQ(plain.tensors[0].codec, "plain");
   EXPECT_THAT(plain.tensors[0].note, HasSubstr("a joint layer: tensorized: relative error "));
   EXPECT_EQ(plan_compression(input_, recipe(kBad)).file_bytes, plain.file_bytes);

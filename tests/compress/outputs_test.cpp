@@ -21,7 +21,7 @@ class Outputs : public testing::Test {
  protected:
   Outputs() {
     test::write_normal_weights(input_, {{"w", DType::kF32, {64, 64}}});
-    compress(input_, archive_, recipe_, false);
+    compress(input_, archive_, recipe_);
   }
 
   template <class Action>
@@ -52,7 +52,7 @@ TEST_F(Outputs, CompressDoesNotReplaceItsInput) {
   std::filesystem::create_symlink(input_, dir_ / "link.h5");
   for (const std::string& output : {input_, dir_ / "./m.safetensors", dir_ / "link.h5"}) {
     const std::string message = input_ + ": input and output are the same file: " + output;
-    EXPECT_EQ(message_of([&] { compress(input_, output, recipe_, true); }), message);
+    EXPECT_EQ(message_of([&] { compress(input_, output, recipe_, {.overwrite = true}); }), message);
     EXPECT_EQ(message_of([&] { plan_compression(input_, recipe_, output); }), message);
   }
   EXPECT_TRUE(content(input_) == before);
@@ -62,7 +62,7 @@ TEST_F(Outputs, CompressDoesNotReplaceTheRecipe) {
   Recipe recipe = recipe_;
   recipe.file = dir_ / "r.h5";
   std::ofstream(recipe.file) << "defaults: {}";
-  EXPECT_THAT(message_of([&] { compress(input_, recipe.file, recipe, true); }),
+  EXPECT_THAT(message_of([&] { compress(input_, recipe.file, recipe, {.overwrite = true}); }),
               HasSubstr("input and output are the same file"));
   EXPECT_EQ(content(recipe.file), "defaults: {}");
 }
@@ -73,7 +73,7 @@ TEST_F(Outputs, CompressDoesNotRemoveAnInputThatHasTheNameOfItsTemporary) {
   std::filesystem::copy_file(input_, temporary);
   std::filesystem::copy_file(input_, part);
   for (const std::string& input : {temporary, part}) {
-    EXPECT_THAT(message_of([&] { compress(input, dir_ / "new.h5", recipe_, true); }),
+    EXPECT_THAT(message_of([&] { compress(input, dir_ / "new.h5", recipe_, {.overwrite = true}); }),
                 HasSubstr("input and output are the same file"));
     EXPECT_TRUE(content(input) == content(input_));
   }
@@ -94,13 +94,15 @@ TEST_F(Outputs, ArchivesDoNotTakeTheExtensionsOfOtherFormats) {
     const std::string output = dir_ / name;
     const std::string message =
         output + ": an archive is an HDF5 file: expected the extension .h5, .hdf5 or .pqw, found ";
-    EXPECT_THAT(message_of([&] { compress(input_, output, recipe_, true); }), HasSubstr(message));
+    EXPECT_THAT(message_of([&] { compress(input_, output, recipe_, {.overwrite = true}); }),
+                HasSubstr(message));
     EXPECT_THAT(message_of([&] { plan_compression(input_, recipe_, output); }), HasSubstr(message));
     // Before the input is looked at.
-    EXPECT_THAT(message_of([&] { compress("none", output, recipe_, true); }), HasSubstr(message));
+    EXPECT_THAT(message_of([&] { compress("none", output, recipe_, {.overwrite = true}); }),
+                HasSubstr(message));
   }
   for (const char* name : {"o.h5", "o.hdf5", "o.pqw", "o.PQW", "o", "o.v1.2", ".o"}) {
-    compress(input_, dir_ / name, recipe_, false);
+    compress(input_, dir_ / name, recipe_);
     EXPECT_TRUE(content(dir_ / name) == content(archive_)) << name;
   }
 }

@@ -1,4 +1,4 @@
-#include "pqw/compress/plan.h"
+#include "compress/plan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,25 +16,28 @@ const std::vector<TensorInfo> kTensors{
     {"none", DType::kF32, {0, 8}},
 };
 
-const PqOptions& pq_of(const PlanEntry& entry) { return std::get<PqOptions>(entry.options); }
+const std::string& reason(const WorkItem& item) { return std::get<Keep>(item.action).reason; }
+
+const std::vector<CodecOptions>& candidates(const WorkItem& item) {
+  return std::get<Encode>(item.action).candidates;
+}
+
+const PqOptions& pq_of(const WorkItem& item) { return std::get<PqOptions>(candidates(item)[0]); }
 
 TEST(MakePlan, SaysWhyATensorStaysPlain) {
   const auto plan = make_plan(kTensors, {.defaults = {{"codec", "pq"}}});
   ASSERT_EQ(plan.size(), kTensors.size());
-  EXPECT_TRUE(plan[0].compress);
   EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
-  EXPECT_EQ(plan[1].reason, "rank below 2");
-  EXPECT_TRUE(plan[2].compress);
+  EXPECT_EQ(reason(plan[1]), "rank below 2");
   EXPECT_EQ(pq_of(plan[2]).block_size, 4u);
-  EXPECT_EQ(plan[3].reason, "not a float tensor");
-  EXPECT_EQ(plan[4].reason, "no elements");
+  EXPECT_EQ(reason(plan[3]), "not a float tensor");
+  EXPECT_EQ(reason(plan[4]), "no elements");
 }
 
 TEST(MakePlan, IncludeAndExcludeSelect) {
   const auto plan = make_plan(kTensors, {.include = {"weight"}, .exclude = {"^fc"}});
-  EXPECT_TRUE(plan[0].compress);
-  EXPECT_EQ(plan[2].reason, "excluded");
-  EXPECT_EQ(make_plan(kTensors, {.include = {"fc"}})[0].reason, "not included");
+  EXPECT_EQ(reason(plan[2]), "excluded");
+  EXPECT_EQ(reason(make_plan(kTensors, {.include = {"fc"}})[0]), "not included");
 }
 
 TEST(MakePlan, FirstMatchingRuleCountsOnTopOfTheDefaults) {
@@ -46,7 +49,7 @@ TEST(MakePlan, FirstMatchingRuleCountsOnTopOfTheDefaults) {
   EXPECT_EQ(pq_of(plan[0]).block_size, 9u);
   EXPECT_EQ(pq_of(plan[0]).n_centroids, 64u);
   EXPECT_EQ(pq_of(plan[0]).seed, 7u);
-  EXPECT_EQ(plan[2].reason, "codec plain");
+  EXPECT_EQ(reason(plan[2]), "codec plain");
 }
 
 TEST(MakePlan, BlocksAreNoLongerThanARow) {
@@ -64,7 +67,7 @@ TEST(MakePlan, ARuleThatChangesTheCodecLeavesItsOptionsBehind) {
   const Recipe recipe{.defaults = {{"centroids", "64"}, {"fallback.codec", "pq"}},
                       .rules = {{"fc", {{"codec", "plain"}}}, {"conv", {{"codec", "pq"}}}}};
   const auto plan = make_plan(kTensors, recipe);
-  EXPECT_EQ(plan[2].reason, "codec plain");
+  EXPECT_EQ(reason(plan[2]), "codec plain");
   EXPECT_EQ(pq_of(plan[0]).n_centroids, 64u) << "the same codec keeps them";
 }
 
@@ -72,9 +75,9 @@ TEST(MakePlan, FallbacksAreOptionsOfTheirOwn) {
   const Recipe recipe{.defaults = {{"fallback.block_size", "2"}},
                       .rules = {{"fc", {{"fallback.codec", "plain"}}}}};
   const auto plan = make_plan(kTensors, recipe);
-  EXPECT_EQ(std::get<PqOptions>(plan[0].fallback.value()).block_size, 2u);
+  EXPECT_EQ(std::get<PqOptions>(candidates(plan[0])[1]).block_size, 2u);
   EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
-  EXPECT_FALSE(plan[2].fallback.has_value()) << "plain is what remains anyway";
+  EXPECT_EQ(candidates(plan[2]).size(), 1u) << "plain is what remains anyway";
 }
 
 TEST(CheckRecipe, NeedsNoTensors) {
@@ -92,8 +95,8 @@ TEST(CheckRecipe, NeedsNoTensors) {
 std::string planned(const Shape& shape, const Recipe& recipe = {}) {
   const std::vector<TensorInfo> tensors{{"w", DType::kF32, shape}};
   const auto plan = make_plan(tensors, recipe);
-  EXPECT_TRUE(plan[0].compress);
-  return codec_name(plan[0].options) + (plan[0].note.empty() ? "" : " " + plan[0].note);
+  const std::string& note = std::get<Encode>(plan[0].action).note;
+  return codec_name(candidates(plan[0])[0]) + (note.empty() ? "" : " " + note);
 }
 
 TEST(MakePlan, ThinTensorsAreInt8) {
@@ -119,8 +122,8 @@ TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
             "int8 thin: int8");
   const std::vector<TensorInfo> two{{"a", DType::kF32, thin}, {"b", DType::kF32, thin}};
   const auto plan = make_plan(two, {.rules = {{"a", {{"codec", "pq"}}}}});
-  EXPECT_EQ(codec_name(plan[0].options), "pq");
-  EXPECT_EQ(codec_name(plan[1].options), "int8") << "the rule is not for this one";
+  EXPECT_EQ(codec_name(candidates(plan[0])[0]), "pq");
+  EXPECT_EQ(codec_name(candidates(plan[1])[0]), "int8") << "the rule is not for this one";
 }
 
 TEST(MakePlan, ThinCanBeSaidOfAnyCodec) {
@@ -142,14 +145,14 @@ TEST(MakePlan, ThinTensorsStayPlainWhereOthersWould) {
                                         {"b.bias", DType::kF32, {8}},
                                         {"b.table", DType::kI8, {8, 8}}};
   auto plan = make_plan(tensors, {.include = {"^b"}});
-  EXPECT_EQ(plan[0].reason, "not included");
-  EXPECT_EQ(codec_name(plan[1].options), "int8");
-  EXPECT_EQ(plan[2].reason, "rank below 2");
-  EXPECT_EQ(plan[3].reason, "not a float tensor");
+  EXPECT_EQ(reason(plan[0]), "not included");
+  EXPECT_EQ(codec_name(candidates(plan[1])[0]), "int8");
+  EXPECT_EQ(reason(plan[2]), "rank below 2");
+  EXPECT_EQ(reason(plan[3]), "not a float tensor");
   plan = make_plan(tensors, {.rules = {{"a", {{"codec", "plain"}}}}, .exclude = {"^b"}});
-  EXPECT_EQ(plan[0].reason, "codec plain");
-  EXPECT_EQ(plan[1].reason, "excluded");
-  EXPECT_FALSE(make_plan(tensors, {.defaults = {{"fallback.codec", "pq"}}})[0].fallback)
+  EXPECT_EQ(reason(plan[0]), "codec plain");
+  EXPECT_EQ(reason(plan[1]), "excluded");
+  EXPECT_EQ(candidates(make_plan(tensors, {.defaults = {{"fallback.codec", "pq"}}})[0]).size(), 1u)
       << "int8 or plain";
 }
 
@@ -194,8 +197,32 @@ TEST(MakePlan, SettingsThatOnlySomeRulesUseReachThese) {
   const Recipe recipe{.defaults = {{"codec", "tensorized"}, {"seed", "7"}, {"rank", "3"}},
                       .rules = {{"conv", {{"form", "cp"}}}}};
   const auto plan = make_plan(kTensors, recipe);
-  EXPECT_EQ(std::get<TensorizedOptions>(plan[0].options).seed, 7u);
-  EXPECT_EQ(std::get<TensorizedOptions>(plan[2].options).seed, 0u);
+  EXPECT_EQ(std::get<TensorizedOptions>(candidates(plan[0])[0]).seed, 7u);
+  EXPECT_EQ(std::get<TensorizedOptions>(candidates(plan[2])[0]).seed, 0u);
+}
+
+TEST(MakePlan, AdoptedValuesTakeTheirScaleAndZeroPoint) {
+  const std::vector<TensorInfo> tensors{{"a_scale", DType::kF32, {16}},
+                                        {"a", DType::kI8, {16, 8}},
+                                        {"bias", DType::kF32, {16}},
+                                        {"a_zero_point", DType::kI8, {16}}};
+  const auto plan = make_plan(tensors, {.defaults = {{"codec", "int8"}}});
+  ASSERT_EQ(plan.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<AdoptInt8>(plan[0].action));
+  EXPECT_THAT(plan[0].tensors, testing::ElementsAre(1, 0, 3));
+  EXPECT_EQ(reason(plan[1]), "rank below 2");
+  EXPECT_EQ(make_plan(tensors, {.defaults = {{"codec", "pq"}}}).size(), 4u);
+}
+
+TEST(MakePlan, CandidatesThatHaveNothingToGainAreLeftOut) {
+  // 9 * (10 + 64) parameters are more than 10 * 64.
+  const Recipe recipe{.defaults = {{"codec", "low_rank"}, {"rank", "9"}, {"fallback.codec", "pq"}}};
+  const std::vector<TensorInfo> tensors{{"w", DType::kF32, {10, 64}}};
+  const auto plan = make_plan(tensors, recipe);
+  ASSERT_EQ(candidates(plan[0]).size(), 1u);
+  EXPECT_EQ(codec_name(candidates(plan[0])[0]), "pq");
+  const auto none = make_plan(tensors, {.defaults = {{"codec", "low_rank"}, {"rank", "9"}}});
+  EXPECT_THAT(reason(none[0]), testing::Not(testing::IsEmpty()));
 }
 
 TEST(MakePlan, PatternsThatMatchNothingOrMeanNothingAreErrors) {
@@ -240,10 +267,10 @@ TEST(MakePlan, OptionalPatternsMayMatchNothing) {
   const Pattern decoder = standing_at("r.yaml: line 1", "decoder", true);
   const auto plan =
       make_plan(kTensors, {.rules = {{decoder, {{"codec", "int8"}}}}, .exclude = {decoder, "^fc"}});
-  EXPECT_EQ(plan[2].reason, "excluded");
+  EXPECT_EQ(reason(plan[2]), "excluded");
   EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
   // Nothing is included where nothing matches.
-  EXPECT_EQ(make_plan(kTensors, {.include = {decoder}})[0].reason, "not included");
+  EXPECT_EQ(reason(make_plan(kTensors, {.include = {decoder}})[0]), "not included");
 }
 
 }  // namespace

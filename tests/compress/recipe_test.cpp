@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "pqw/compress/plan.h"
+#include "pqw/compress/recipe.h"
 #include "pqw/core/error.h"
 #include "tests/support/temp_dir.h"
 

@@ -49,7 +49,7 @@ TEST_P(ShippedRecipe, RunsOnSmallModels) {
   const std::string input = dir / "m.safetensors", archive = dir / "m.h5";
   for (const auto& tensors : {kTransformer, kGeneric}) {
     test::write_normal_weights(input, tensors);
-    const Report report = compress(input, archive, recipe(), true);
+    const Report report = compress(input, archive, recipe(), {.overwrite = true});
     EXPECT_TRUE(compresses(report) || GetParam() == "low_rank") << "whose rank is 64";
     EXPECT_EQ(verify(archive), tensors.size());
   }

@@ -31,7 +31,7 @@ TEST_P(ReportedBytes, AreThoseThatTheTensorStores) {
   test::write_normal_weights(input, kTensors);
   const Recipe recipe{.defaults = parse_settings(GetParam())};
   const Report plan = plan_compression(input, recipe);
-  const Report made = compress(input, archive, recipe, false);
+  const Report made = compress(input, archive, recipe);
   const Report stored = inspect(archive);
   const Report measured = evaluate(input, archive);
   const ArchiveReader reader(archive);

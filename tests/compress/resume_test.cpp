@@ -54,13 +54,15 @@ class ResumeTest : public testing::Test {
 
   std::size_t n_iterations(const Recipe& recipe) const {
     Observer observer;
-    compress(input_, dir_ / "whole.h5", recipe, true, &observer);
+    compress(input_, dir_ / "whole.h5", recipe, {.overwrite = true, .observer = &observer});
     return observer.iterations;
   }
 
   void interrupt(const Recipe& recipe, std::size_t most_done) const {
     Observer observer(most_done);
-    EXPECT_THROW(compress(input_, output_, recipe, true, &observer), Interruption);
+    EXPECT_THROW(compress(input_, output_, recipe,
+                          {.overwrite = true, .observer = &observer, .resume = true}),
+                 Interruption);
     EXPECT_FALSE(std::filesystem::exists(output_));
   }
 
@@ -72,7 +74,7 @@ class ResumeTest : public testing::Test {
   // Returns how many iterations it took.
   std::size_t resume(const Recipe& recipe) const {
     Observer observer;
-    compress(input_, output_, recipe, true, &observer, Resume::kYes);
+    compress(input_, output_, recipe, {.overwrite = true, .observer = &observer, .resume = true});
     EXPECT_FALSE(std::filesystem::exists(parts_));
     return observer.iterations;
   }
@@ -103,7 +105,8 @@ TEST_F(ResumeTest, PartsThatNobodyAskedForAreNotNeeded) {
   const std::string whole = uninterrupted(kRecipe);
   test::set_content(parts_, "a file");
   Observer observer;
-  compress(input_, output_, kRecipe, true, &observer);
+  compress(input_, output_, kRecipe,
+           {.overwrite = true, .observer = &observer, .keep_after_seconds = 0});
   EXPECT_TRUE(content(output_) == whole);
   EXPECT_EQ(observer.kept, "");
   EXPECT_THAT(observer.not_kept, ElementsAre(parts_ + ": is not a folder; finished tensors are "
@@ -111,7 +114,9 @@ TEST_F(ResumeTest, PartsThatNobodyAskedForAreNotNeeded) {
   EXPECT_EQ(content(parts_), "a file");
   std::filesystem::remove(output_);
   Observer resuming;
-  EXPECT_THROW(compress(input_, output_, kRecipe, true, &resuming, Resume::kYes), Error);
+  EXPECT_THROW(compress(input_, output_, kRecipe,
+                        {.overwrite = true, .observer = &resuming, .resume = true}),
+               Error);
   EXPECT_EQ(resuming.iterations, 0u);
   EXPECT_FALSE(std::filesystem::exists(output_));
 }
@@ -139,7 +144,8 @@ TEST_F(ResumeTest, AFullDiskEndsTheKeepingAndNotTheRun) {
   FullDisk observer;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &observer.before), 0);
   const auto previous = ::signal(SIGXFSZ, SIG_IGN);
-  compress(input_, output_, kRecipe, true, &observer);
+  compress(input_, output_, kRecipe,
+           {.overwrite = true, .observer = &observer, .keep_after_seconds = 0});
   ::signal(SIGXFSZ, previous);
   EXPECT_TRUE(content(output_) == whole);
   EXPECT_EQ(observer.not_kept.size(), 1u);
@@ -156,6 +162,7 @@ TEST_F(ResumeTest, TensorsThatWereNotTakenAreNotTakenAgain) {
   const std::string whole = uninterrupted(recipe);
   for (const std::size_t most_done : {0, 4, 7}) {
     interrupt(recipe, most_done);
+    EXPECT_GE(n_parts(), 1u);
     resume(recipe);
     EXPECT_TRUE(content(output_) == whole) << most_done;
     std::filesystem::remove(output_);
@@ -174,6 +181,25 @@ TEST_F(ResumeTest, OnAnotherNumberOfThreadsGivesTheSameBytes) {
     std::filesystem::remove(output_);
   }
   omp_set_num_threads(omp_get_num_procs());
+}
+
+TEST_F(ResumeTest, ReportsTheSame) {
+  const Report whole = compress(input_, dir_ / "whole.h5", kRecipe);
+  interrupt(kRecipe, 8);
+  const Report resumed = compress(input_, output_, kRecipe, {.resume = true});
+  ASSERT_EQ(resumed.tensors.size(), whole.tensors.size());
+  for (std::size_t i = 0; i < whole.tensors.size(); ++i) {
+    const TensorReport &a = whole.tensors[i], &b = resumed.tensors[i];
+    EXPECT_EQ(a.info, b.info);
+    EXPECT_EQ(a.codec, b.codec);
+    EXPECT_EQ(a.settings, b.settings);
+    EXPECT_EQ(a.note, b.note);
+    EXPECT_EQ(a.bytes, b.bytes);
+    EXPECT_EQ(a.n_parameters, b.n_parameters);
+    EXPECT_EQ(a.distortion->squared_error(), b.distortion->squared_error());
+    EXPECT_EQ(a.distortion->count(), b.distortion->count());
+    EXPECT_EQ(a.distortion->max_abs_error(), b.distortion->max_abs_error());
+  }
 }
 
 TEST_F(ResumeTest, WithNothingKeptIsAWholeRun) {
@@ -215,13 +241,30 @@ TEST_F(ResumeTest, OfOtherSettingsOrInputTakesNothing) {
 
 TEST_F(ResumeTest, WithoutAskingForItAllIsMadeAnewAndThePartsGo) {
   interrupt(kRecipe, 8);
+  EXPECT_GE(n_parts(), 1u);
   Observer observer;
-  compress(input_, output_, kRecipe, true, &observer);
-  Observer whole;
-  compress(input_, dir_ / "whole.h5", kRecipe, true, &whole);
-  EXPECT_EQ(observer.iterations, whole.iterations);
-  EXPECT_EQ(observer.kept, parts_);
+  compress(input_, output_, kRecipe, {.overwrite = true, .observer = &observer});
+  EXPECT_EQ(observer.iterations, n_iterations(kRecipe));
   EXPECT_EQ(n_parts(), 0u);
+}
+
+TEST_F(ResumeTest, AShortRunKeepsNothingUnlessItIsAskedTo) {
+  Observer observer(7);
+  EXPECT_THROW(
+      compress(input_, output_, kRecipe, {.observer = &observer, .keep_after_seconds = 1e9}),
+      Interruption);
+  EXPECT_EQ(observer.kept, "");
+  EXPECT_EQ(n_parts(), 0u);
+}
+
+TEST_F(ResumeTest, ALongRunKeepsWhatItFinishes) {
+  Observer observer(7);
+  EXPECT_THROW(compress(input_, output_, kRecipe, {.observer = &observer, .keep_after_seconds = 0}),
+               Interruption);
+  EXPECT_EQ(observer.kept, parts_);
+  EXPECT_GE(n_parts(), 3u);
+  EXPECT_LT(resume(kRecipe), n_iterations(kRecipe));
+  EXPECT_TRUE(content(output_) == uninterrupted(kRecipe));
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ double round_trip(const Settings& settings, DType dtype, Values kind) {
   const std::string back = dir / "back.safetensors";
   const std::vector<TensorInfo> tensors = tensors_of(dtype);
   write(input, tensors, kind);
-  compress(input, archive, {.defaults = settings}, false);
+  compress(input, archive, {.defaults = settings});
   decode_archive(archive, back, "", false);
   EXPECT_THAT(open_weights(back)->tensors(), testing::ElementsAreArray(tensors));
   const Report of_archive = evaluate(input, archive), of_decoded = evaluate(input, back);

@@ -43,7 +43,7 @@ TEST_F(TensorizedFiles, EveryFormMakesTheRoundTrip) {
     if (form[0] == 'c') recipe.defaults.emplace_back("iterations", "5");
     recipe.rules = {{"conv", parse_settings("factors.codec=pq,factors.centroids=16")}};
     omp_set_num_threads(1);
-    const Report report = compress(input_, archive_, recipe, true);
+    const Report report = compress(input_, archive_, recipe, {.overwrite = true});
     const Report plan = plan_compression(input_, recipe);
     EXPECT_EQ(plan.file_bytes, report.file_bytes) << form;
     for (const TensorReport& tensor : report.tensors) {
@@ -58,7 +58,7 @@ TEST_F(TensorizedFiles, EveryFormMakesTheRoundTrip) {
     EXPECT_EQ(verify(archive_), 2u);
     EXPECT_EQ(decode_archive(archive_, dir_ / "back.npz", "", true), 2u);
     omp_set_num_threads(3);
-    compress(input_, dir_ / "other.h5", recipe, true);
+    compress(input_, dir_ / "other.h5", recipe, {.overwrite = true});
     EXPECT_TRUE(content(dir_ / "other.h5") == content(archive_)) << form;
   }
 }

@@ -20,7 +20,7 @@
 #include "cli/setting_flags.h"
 #include "cli/usage.h"
 #include "pqw/compress/compress.h"
-#include "pqw/compress/plan.h"
+#include "pqw/compress/recipe.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 #include "pqw/formats/weight_file.h"
@@ -95,9 +95,11 @@ Report make_report(const Arguments& arguments, const Recipe& recipe) try {
   }
   std::optional<Progress> progress;
   if (!arguments.quiet) progress.emplace();
-  return compress(arguments.input, arguments.output, recipe, arguments.force,
-                  progress ? &*progress : nullptr, arguments.resume ? Resume::kYes : Resume::kNo,
-                  arguments.reading);
+  return compress(arguments.input, arguments.output, recipe,
+                  {.overwrite = arguments.force,
+                   .observer = progress ? &*progress : nullptr,
+                   .resume = arguments.resume,
+                   .reading = arguments.reading});
 } catch (const Error& error) {
   switch (error.code()) {
     case ErrorCode::kNonFinite:
@@ -225,8 +227,9 @@ void add_quantize(CLI::App& app) {
       "print the plan and the exact size, write nothing (fast, unless factors are quantized)");
   verb.add_flag("--force", arguments->force, "replace an existing output");
   verb.add_flag("--resume", arguments->resume,
-                "continue an interrupted run with the same output (finished tensors are kept in "
-                "OUT.h5.pqw.parts until the output is complete)");
+                "continue an interrupted run with the same output, and keep finished tensors in "
+                "OUT.h5.pqw.parts until the output is complete (without --resume, those that are "
+                "finished after the first minute are kept)");
   verb.add_flag("--skip-unsupported", arguments->skip_unsupported,
                 "leave out numbers of types that cannot be carried (complex, long double, "
                 "structures, ...) instead of stopping");

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "pqw/compress/plan.h"
+#include "pqw/compress/recipe.h"
 
 namespace pqw::tool {
 namespace {

@@ -56,6 +56,7 @@ struct WeightSize {
   Record record;                 // sections have types and shapes, but no bytes
   std::string summary;           // as summary(weight) will be
   std::size_t n_parameters = 0;  // as parameter_count(weight) will be
+  std::size_t inner_width = 0;   // of low_rank: its rank
   std::string remarks;           // as remarks_on(weight, options), without those on what is learned
 };
 

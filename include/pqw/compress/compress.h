@@ -24,23 +24,33 @@ class CompressObserver : public EmObserver {
   virtual void on_not_kept(const std::string& why) { (void)why; }
 };
 
-enum class Resume { kNo, kYes };
+struct CompressOptions {
+  bool overwrite = false;                // an existing output
+  CompressObserver* observer = nullptr;  // may be null
+  bool resume = false;                   // from what an interrupted run with the same output kept
+  double keep_after_seconds = 60;        // not resume: from when on finished tensors are kept
+  ReadOptions reading = {};
+};
 
 // Compresses the tensors that the recipe selects and stores all others as they are. Equal tensors
 // are stored once. A tensor that would not shrink, or would be lost (its relative error is 1 or
 // more, so zeros would be as close), gets its fallback or stays plain; the report says why. Decoded
 // weights are finite in their own type. Large tensors are in memory one at a time; small ones are
-// encoded side by side. Equal input, recipe and seeds give equal bytes. Finished tensors are kept
-// in `<output>.pqw.parts` until the output is complete, if they can be. With Resume::kYes, a run
-// takes the tensors that an interrupted run kept, if input, settings and program are the same; the
-// output has the same bytes as without the interruption. Errors: those of open_weights, make_plan,
-// read_floats, encode and ArchiveWriter. kInvalidArgument: the input is an archive; or, before any
+// encoded side by side; each is read once. Equal input, recipe and seeds give equal bytes.
+//
+// With `resume`, a run keeps finished tensors in `<output>.pqw.parts` until the output is complete,
+// and takes those that an interrupted run kept if input, settings and program are the same; the
+// output has the same bytes as without the interruption. Without, it keeps those that it finishes
+// after its first minute (keep_after_seconds), if they can be kept.
+//
+// Errors: those of open_weights, read_floats, encode and ArchiveWriter. kInvalidArgument: a
+// malformed pattern or setting; a pattern that matches no tensor and is not optional (the message
+// says where it stands); ranks that do not fit a tensor; the input is an archive; or, before any
 // work: the output is the input or the recipe's file under any name, or has the extension of
 // another format. kNotCarried: the input holds numbers that cannot become a tensor, and the recipe
 // does not say to skip them. kNotFound: the input holds no tensor.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
-                bool overwrite, CompressObserver* observer = nullptr, Resume resume = Resume::kNo,
-                const ReadOptions& options = {});
+                const CompressOptions& options = {});
 
 // A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
 // the input. Learns only if the report depends on it: joint layers, quantized factors, weights near

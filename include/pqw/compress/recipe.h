@@ -65,4 +65,18 @@ Rule parse_rule(const std::string& text);
 // Errors: kNotFound, kIo; kInvalidArgument for anything else, naming the line.
 Recipe read_recipe(const std::string& path);
 
+// Checks all of a recipe that can be checked without tensors. Errors: kInvalidArgument for a
+// malformed pattern or setting, for an own setting of a rule without effect (codecs/settings.h),
+// and for a default without effect that no rule uses.
+void check_recipe(const Recipe& recipe);
+void check_settings(const Settings& settings);
+void check_pattern(const Pattern& pattern);
+
+// The defaults that have no effect, neither on their own nor with any rule on top.
+std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
+
+// `recipe` with `settings` on top of its defaults. Defaults that they make useless are left out,
+// such as the seed of form cp if they say form tt.
+Recipe with_settings(Recipe recipe, const Settings& settings);
+
 }  // namespace pqw

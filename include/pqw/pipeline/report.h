@@ -17,9 +17,9 @@ namespace pqw {
 struct TensorReport {
   TensorInfo info;
   std::string codec = "plain";   // "plain", or the codec of its record
-  std::string settings;          // of the codec, as stored: summary() of codecs/weight.h
-  std::string options;           // of the codec, all of them, as its record has them
-  std::string note;              // why it is plain, or how it differs from the request
+  std::string settings = {};     // of the codec, as stored: summary() of codecs/weight.h
+  std::string options = {};      // of the codec, all of them, as its record has them
+  std::string note = {};         // why it is plain, or how it differs from the request
   std::uint64_t bytes = 0;       // stored by the codec, or as plain data
   std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
   std::size_t inner_width = 0;   // the rank of low_rank: outputs of the first of its two layers
@@ -27,7 +27,7 @@ struct TensorReport {
   bool exact = false;  // not plain, but decodes to the bytes of the original
 
   // Against the original, measured on the stored values; empty when not measured.
-  std::optional<Distortion> distortion;
+  std::optional<Distortion> distortion = {};
 
   bool compressed() const { return codec != "plain" && !exact; }
   std::uint64_t original_bytes() const { return byte_count(info); }

@@ -171,7 +171,8 @@ struct Encoding::Stage {
 namespace {
 
 WeightSize size_of(const Weight& plan, const TensorInfo& info, const CodecOptions& options) {
-  WeightSize size{{}, summary(plan), parameter_count(plan), remarks_on(plan, options)};
+  WeightSize size{{}, summary(plan), parameter_count(plan), 0, remarks_on(plan, options)};
+  if (const auto* low_rank = std::get_if<LowRankWeight>(&plan)) size.inner_width = low_rank->rank();
   if (const auto* plain = std::get_if<PlainWeight>(&plan)) {
     size.record = {info, PlainWeight::kCodec, {}, "", {{"values", plain->dtype, plain->shape, {}}}};
   } else {

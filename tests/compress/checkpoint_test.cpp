@@ -1,5 +1,5 @@
 // What makes the finished tensors of an interrupted run worthless to another one.
-#include "compress/kept_tensors.h"
+#include "compress/checkpoint.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,6 @@
 #include <fstream>
 #include <set>
 
-#include "pqw/compress/plan.h"
 #include "pqw/core/error.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
@@ -37,7 +36,13 @@ std::string key_of(const Interrupted& run) {
   writer->commit();
   const auto reader = open_weights(dir / "in.safetensors");
   const auto plan = make_plan(reader->tensors(), {.defaults = run.settings});
-  return key_of_part(*reader, plan, 0, plan.size(), run.encoder);
+  PartKey key(run.encoder);
+  for (const WorkItem& item : plan) {
+    std::vector<Source> sources;
+    for (const std::size_t i : item.tensors) sources.emplace_back(*reader, i);
+    key.add(item, sources);
+  }
+  return key.finish();
 }
 
 std::string key_with(const Setting& setting) {
@@ -46,9 +51,9 @@ std::string key_with(const Setting& setting) {
   return key_of(run);
 }
 
-TEST(KeyOfPart, IsThatOfAnEqualRun) { EXPECT_EQ(key_of({}), key_of({})); }
+TEST(PartKeyTest, IsThatOfAnEqualRun) { EXPECT_EQ(key_of({}), key_of({})); }
 
-TEST(KeyOfPart, DependsOnEveryByteOfTheSource) {
+TEST(PartKeyTest, DependsOnEveryByteOfTheSource) {
   const std::string key = key_of({});
   for (const std::size_t i : {0, 1000, 2047, 2048, 4095}) {
     Interrupted run;
@@ -57,7 +62,7 @@ TEST(KeyOfPart, DependsOnEveryByteOfTheSource) {
   }
 }
 
-TEST(KeyOfPart, DependsOnNamesTypesAndShapes) {
+TEST(PartKeyTest, DependsOnNamesTypesAndShapes) {
   std::set<std::string> keys{key_of({})};
   Interrupted run;
   run.infos[0].name = "c";
@@ -75,7 +80,7 @@ TEST(KeyOfPart, DependsOnNamesTypesAndShapes) {
   EXPECT_EQ(keys.size(), 5u);
 }
 
-TEST(KeyOfPart, DependsOnEveryOption) {
+TEST(PartKeyTest, DependsOnEveryOption) {
   const Setting options[] = {{"block_size", "4"},    {"centroids", "17"},
                              {"groups", "2"},        {"iterations", "3"},
                              {"seed", "1"},          {"seed", "2"},
@@ -90,7 +95,7 @@ TEST(KeyOfPart, DependsOnEveryOption) {
   }
 }
 
-TEST(KeyOfPart, DependsOnVersionAndKernels) {
+TEST(PartKeyTest, DependsOnVersionAndKernels) {
   const std::string key = key_of({});
   Interrupted run;
   run.encoder.version += ".1";
@@ -105,9 +110,9 @@ TEST(KeyOfPart, DependsOnVersionAndKernels) {
 }
 
 // Other programs and people may have files there.
-TEST(KeptTensors, OnlyFilesOfThisProgramAreRemoved) {
+TEST(Checkpoint, OnlyFilesOfThisProgramAreRemoved) {
   const test::TempDir dir;
-  const KeptTensors folder(dir / "out.h5");
+  const Checkpoint folder(dir / "out.h5");
   std::filesystem::create_directory(folder.folder());
   const std::string key(64, 'a');
   const std::set<std::string> others{"one.part",
@@ -129,9 +134,9 @@ TEST(KeptTensors, OnlyFilesOfThisProgramAreRemoved) {
   EXPECT_EQ(left, others);
 }
 
-TEST(KeptTensors, ALinkIsNotFollowed) {
+TEST(Checkpoint, ALinkIsNotFollowed) {
   const test::TempDir dir;
-  const KeptTensors folder(dir / "out.h5");
+  const Checkpoint folder(dir / "out.h5");
   const std::string part = dir / ("other/" + std::string(64, 'a') + ".part");
   std::filesystem::create_directory(dir / "other");
   std::ofstream(part) << "x";
@@ -142,18 +147,51 @@ TEST(KeptTensors, ALinkIsNotFollowed) {
   EXPECT_THROW(folder.save(std::string(64, 'b'), {}), Error);
 }
 
-TEST(KeptTensors, AreNoneOfAnotherKey) {
+TEST(Checkpoint, HoldsRecordsAndPlainTensorsWithTheirReports) {
   const test::TempDir dir;
-  const KeptTensors folder(dir / "out.h5");
-  const Record record{{"a", DType::kF32, {0, 4}}, "pq", {}, "", {}};
-  folder.save("one", {{{.index = 3, .by_fallback = true, .record = record}}});
-  ASSERT_EQ(folder.load("one").size(), 1u);
-  EXPECT_EQ(folder.load("one")[0].index, 3u);
-  EXPECT_TRUE(folder.load("one")[0].by_fallback);
-  EXPECT_TRUE(folder.load("two").empty());
+  const Checkpoint folder(dir / "out.h5");
+  const TensorInfo a{"a", DType::kF32, {0, 4}}, b{"b", DType::kF16, {1, 2}};
+  Distortion distortion;
+  distortion.add(std::vector<float>{3, 4}, std::vector<float>{3, 5});
+  const auto bytes = std::make_shared<const std::vector<std::byte>>(4, std::byte{7});
+  const std::vector<StoredTensor> tensors{
+      {a,
+       Record{a, "low_rank", {}, "", {}},
+       {.info = a,
+        .codec = "low_rank",
+        .settings = "rank=3",
+        .note = "kept 9 %",
+        .n_parameters = 12,
+        .inner_width = 3,
+        .distortion = distortion}},
+      {b, PlainBytes{bytes}, {.info = b, .note = "would not shrink", .distortion = Distortion()}}};
+  folder.save("one", tensors);
+  const auto loaded = folder.load("one");
+  ASSERT_TRUE(loaded && loaded->size() == 2);
+  const TensorReport& first = (*loaded)[0].report;
+  EXPECT_EQ(std::get<Record>((*loaded)[0].content).codec, "low_rank");
+  EXPECT_EQ(first.settings, "rank=3");
+  EXPECT_EQ(first.note, "kept 9 %");
+  EXPECT_EQ(first.n_parameters, 12u);
+  EXPECT_EQ(first.inner_width, 3u);
+  EXPECT_EQ(first.distortion->relative_error(), 0.04);
+  const StoredTensor& second = (*loaded)[1];
+  EXPECT_EQ(second.info, b);
+  EXPECT_EQ(second.report.codec, "plain");
+  EXPECT_EQ(second.report.note, "would not shrink");
+  EXPECT_EQ(second.report.bytes, 4u);
+  EXPECT_EQ(std::get<PlainBytes>(second.content).bytes->at(3), std::byte{7});
+}
+
+TEST(Checkpoint, APartOfAnotherKeyIsIgnored) {
+  const test::TempDir dir;
+  const Checkpoint folder(dir / "out.h5");
+  folder.save("one", {});
+  EXPECT_TRUE(folder.load("one"));
+  EXPECT_FALSE(folder.load("two"));
   // A part under the name of another is refused by what it says itself.
   std::filesystem::copy_file(folder.folder() + "/one.part", folder.folder() + "/two.part");
-  EXPECT_TRUE(folder.load("two").empty());
+  EXPECT_FALSE(folder.load("two"));
 }
 
 }  // namespace

@@ -1,0 +1,60 @@
+// The work that a recipe makes of the tensors of a file: what happens to each tensor is decided
+// here, once, as far as names, types and shapes tell.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pqw/codecs/encode.h"
+#include "pqw/compress/recipe.h"
+#include "pqw/core/tensor.h"
+
+namespace pqw {
+
+// The tensor is stored as it is.
+struct Keep {
+  std::string reason;
+};
+
+// The tensor equals another one, whose name is stored. make_plan sees no bytes and makes none.
+struct Alias {
+  std::size_t target;
+};
+
+// The tensors are int8 values, their scale and, if there is a third one, their zero point
+// (pipeline/int8_reference.h). One int8 weight is stored.
+struct AdoptInt8 {
+  Int8Options options;
+};
+
+// The tensor is encoded by the first candidate that makes it smaller without losing it (worth.h);
+// if there is none, it is stored as it is. Several tensors are the layers of one joint tensor by
+// the first candidate; the other candidates are for each layer on its own.
+struct Encode {
+  std::vector<CodecOptions> candidates;  // resolved; in the order of preference
+  std::string note = {};                 // why the first one differs from the settings
+  bool keep_if_not_finite = false;       // else NaN or infinity is an error
+};
+
+// What is decided together. Each tensor of the file is in exactly one item.
+struct WorkItem {
+  std::vector<std::size_t> tensors;  // indices; those of joint layers rise
+  std::variant<Keep, Alias, AdoptInt8, Encode> action;
+  std::string settings;  // that the action follows from, as given; equal for equal actions
+};
+
+// The work in the order of the first tensors of the items.
+// - A tensor with codec int8 that find_int8_references knows is adopted, whatever the settings of
+//   its scale and zero point say.
+// - Encoded tensors with the same label (TensorizedOptions::joint) and equal shape, type, options,
+//   fallback and policy are layers of one joint tensor.
+// - Thin tensors get codec int8 if the recipe names no codec for them (recipe.h).
+// Errors: kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor
+// and is not optional (the message says where it stands), and for ranks that do not fit the number
+// of layers.
+std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
+
+}  // namespace pqw

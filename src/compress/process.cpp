@@ -1,0 +1,248 @@
+// Does what was decided for an item of a plan.
+#include "compress/process.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+#include <utility>
+
+#include "compress/worth.h"
+#include "model/archive_tensors.h"
+#include "pipeline/adopting_reader.h"
+#include "pqw/codecs/alias.h"
+#include "pqw/codecs/carried.h"
+#include "pqw/core/error.h"
+#include "pqw/core/text.h"
+
+namespace pqw {
+namespace {
+
+using Notes = std::vector<std::string>;
+
+constexpr char kWouldNotShrink[] = "would not shrink";
+
+// The notes that are not empty, in one text.
+std::string joined(Notes notes) {
+  std::erase(notes, "");
+  return fmt::format("{}", fmt::join(notes, "; "));
+}
+
+StoredTensor keep(Source& source, std::string reason, Mode mode) {
+  const TensorInfo& info = source.info();
+  StoredTensor stored{info, PlainBytes{}, {}};
+  TensorReport& report = stored.report;
+  report.info = info;
+  report.note = std::move(reason);
+  report.bytes = byte_count(info);
+  report.n_parameters = element_count(info.shape);
+  report.exact = !is_basic(info.dtype);
+  if (mode == Mode::kEncode) report.distortion.emplace();
+  if (report.exact) {
+    report.codec = kCarriedCodec;
+    stored.content =
+        carried_record(info, mode == Mode::kEncode ? source.bytes() : std::span<const std::byte>());
+  } else if (mode == Mode::kEncode) {
+    stored.content = PlainBytes{source.share()};
+  }
+  return stored;
+}
+
+// `notes` come before the remarks of the codec.
+StoredTensor encoded(const TensorInfo& info, const CodecOptions& options, WeightSize made,
+                     Notes notes) {
+  notes.push_back(std::move(made.remarks));
+  StoredTensor stored{info, {}, {}};
+  stored.report = {.info = info,
+                   .codec = codec_name(options),
+                   .settings = std::move(made.summary),
+                   .options = made.record.options,
+                   .note = joined(std::move(notes)),
+                   .bytes = data_bytes(made.record),
+                   .n_parameters = made.n_parameters,
+                   .inner_width = made.inner_width};
+  stored.content = std::move(made.record);
+  return stored;
+}
+
+StoredTensor encoded(const TensorInfo& info, const CodecOptions& options, const Weight& weight,
+                     Record record, Notes notes) {
+  const auto* low_rank = std::get_if<LowRankWeight>(&weight);
+  return encoded(info, options,
+                 {std::move(record), summary(weight), parameter_count(weight),
+                  low_rank == nullptr ? 0 : low_rank->rank(), remarks_on(weight, options)},
+                 std::move(notes));
+}
+
+StoredTensor adopt(std::span<Source> sources, const Int8Options& options, Mode mode,
+                   const std::string& path) {
+  std::vector<StoredPart> parts;
+  for (Source& source : sources) parts.push_back({source.info(), source.bytes()});
+  Int8Weight weight = adopted_weight(path, parts);
+  weight.activations = options.activations;
+  const TensorInfo info = adopted_info(sources[0].info(), sources[1].info());
+  StoredTensor stored =
+      encoded(info, options, weight, to_record(weight, info.name), {"adopted: int8 in the input"});
+  if (mode == Mode::kEncode) {
+    std::vector<std::byte> floats(byte_count(info));
+    decode_rows_to(weight, info.dtype, 0, info.shape[0], floats);
+    stored.report.distortion = measure_stored(floats, info, weight);
+  }
+  return stored;
+}
+
+// The floats of a tensor, or why it stays plain.
+struct Floats {
+  std::optional<FloatTensor> tensor;
+  std::string obstacle = {};
+};
+
+Floats floats_of(Source& source, const Encode& encode) {
+  try {
+    return {read_floats(source.info(), source.bytes())};
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kUnsupported) {
+      return {std::nullopt, "has only weights below the range of float"};
+    }
+    if (error.code() != ErrorCode::kNonFinite || !encode.keep_if_not_finite) throw;
+    return {std::nullopt, "holds NaN or infinity"};
+  }
+}
+
+// The tensor by one candidate; empty if it would not shrink, or would be lost: then `faults` get
+// the reason.
+std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const CodecOptions& options,
+                                    const std::string& note, Mode mode, EmObserver* observer,
+                                    Notes& faults) {
+  const TensorInfo& info = source.info();
+  const bool learns = mode == Mode::kEncode || !outcome_is_sure(options, tensor);
+  const Encoding encoding(std::move(tensor), options);
+  auto size = encoding.size();
+  if (size && !shrinks(data_bytes(size->record), info)) return std::nullopt;
+  Notes notes = faults;
+  notes.push_back(note);
+  if (!learns) return encoded(info, options, std::move(*size), std::move(notes));
+  const Weight weight = encoding.encode({.observer = observer});
+  Record record = to_record(weight, info.name);
+  if (!shrinks(data_bytes(record), info)) return std::nullopt;
+  const Distortion distortion = measure_stored(source.bytes(), info, weight);
+  const std::string fault = fault_of(distortion, options);
+  if (!fault.empty()) {
+    faults.push_back(fault);
+    return std::nullopt;
+  }
+  StoredTensor stored = encoded(info, options, weight, std::move(record), std::move(notes));
+  if (mode == Mode::kEncode) stored.report.distortion = distortion;
+  return stored;
+}
+
+// A tensor by itself, by one of these candidates. `refusal` says why it is no layer of a joint
+// tensor, if it was to be one.
+StoredTensor encode_alone(Source& source, const Encode& encode,
+                          std::span<const CodecOptions> candidates, const std::string& refusal,
+                          Mode mode, EmObserver* observer) {
+  Floats floats = floats_of(source, encode);
+  if (!floats.tensor) return keep(source, floats.obstacle, mode);
+  Notes faults;
+  for (const CodecOptions& options : candidates) {
+    if (!floats.tensor) floats = floats_of(source, encode);
+    const bool is_first = &options == &encode.candidates.front();
+    auto stored = attempt(source, *std::exchange(floats.tensor, {}), options,
+                          is_first ? encode.note : "", mode, observer, faults);
+    if (stored) return std::move(*stored);
+  }
+  faults.insert(faults.begin(), refusal);
+  const std::string reason = joined(std::move(faults));
+  return keep(source, reason.empty() ? kWouldNotShrink : reason, mode);
+}
+
+// Adds the layers of a joint tensor to `stored`, or returns why they are not joint: the joint
+// tensor would not be smaller than its layers, a layer must stay plain, or a layer would be lost.
+// Learns in mode kSize, too: joint factors may lose a layer that is faint or unlike the others.
+std::string encode_layers(std::span<Source> sources, const Encode& encode, Mode mode,
+                          EmObserver* observer, std::vector<StoredTensor>& stored) {
+  const CodecOptions& options = encode.candidates.front();
+  const auto& tensorized = std::get<TensorizedOptions>(options);
+  const TensorInfo& owner = sources.front().info();
+  const std::size_t n_layers = sources.size();
+  const auto size = joint_size(owner, n_layers, tensorized);
+  if (size && !shrinks(data_bytes(size->record), owner, n_layers)) return kWouldNotShrink;
+  std::vector<FloatTensor> layers;
+  for (Source& source : sources) {
+    Floats floats = floats_of(source, encode);
+    if (!floats.tensor) return fmt::format("a joint layer {}", floats.obstacle);
+    layers.push_back(std::move(*floats.tensor));
+  }
+  const std::vector<TensorizedWeight> weights = encode_joint(layers, tensorized, observer);
+  for (std::size_t l = 0; l < n_layers; ++l) {
+    const TensorInfo& info = sources[l].info();
+    const bool owns = l == 0;
+    Record record = owns ? to_record(weights[l], info.name)
+                         : to_record_sharing(weights[l], info.name, owner.name);
+    if (owns && !shrinks(data_bytes(record), owner, n_layers)) return kWouldNotShrink;
+    const Distortion distortion = measure_stored(sources[l].bytes(), info, weights[l]);
+    const std::string fault = fault_of(distortion, options);
+    if (!fault.empty()) return fmt::format("a joint layer: {}", fault);
+    stored.push_back(
+        encoded(info, options, weights[l], std::move(record),
+                {owns ? fmt::format("joint: has the factors of {} layers", n_layers)
+                      : fmt::format("joint: factors of {}", quoted("tensor", owner.name))}));
+    if (mode == Mode::kEncode) stored.back().report.distortion = distortion;
+  }
+  return "";
+}
+
+// If the layers are not joint, each is encoded by the other candidates.
+std::vector<StoredTensor> encode_joint_item(std::span<Source> sources, const Encode& encode,
+                                            Mode mode, EmObserver* observer) {
+  std::vector<StoredTensor> stored;
+  const std::string refusal = encode_layers(sources, encode, mode, observer, stored);
+  if (refusal.empty()) return stored;
+  stored.clear();
+  const auto others = std::span(encode.candidates).subspan(1);
+  for (Source& source : sources) {
+    stored.push_back(encode_alone(source, encode, others, refusal, mode, observer));
+  }
+  return stored;
+}
+
+}  // namespace
+
+void add(const StoredTensor& tensor, ArchiveWriter& writer) {
+  if (const auto* record = std::get_if<Record>(&tensor.content)) return writer.add(*record);
+  writer.add_plain(tensor.info, *std::get<PlainBytes>(tensor.content).bytes);
+}
+
+void add(const StoredTensor& tensor, ArchiveSizer& sizer) {
+  if (const auto* record = std::get_if<Record>(&tensor.content)) return sizer.add(*record);
+  sizer.add_plain(tensor.info);
+}
+
+std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> sources, Mode mode,
+                                  const std::string& path, EmObserver* observer) {
+  std::vector<StoredTensor> stored;
+  if (const auto* plain = std::get_if<Keep>(&item.action)) {
+    stored.push_back(keep(sources.front(), plain->reason, mode));
+  } else if (const auto* int8 = std::get_if<AdoptInt8>(&item.action)) {
+    stored.push_back(adopt(sources, int8->options, mode, path));
+  } else {
+    const auto& encode = std::get<Encode>(item.action);
+    if (sources.size() > 1) return encode_joint_item(sources, encode, mode, observer);
+    stored.push_back(encode_alone(sources.front(), encode, encode.candidates, "", mode, observer));
+  }
+  return stored;
+}
+
+StoredTensor alias_of(const TensorReport& target, const TensorInfo& info) {
+  StoredTensor stored{info, alias_record(info, target.info.name), {}};
+  TensorReport& report = stored.report;
+  report.info = info;
+  report.codec = kAliasCodec;
+  report.exact = !target.compressed();
+  report.note = same_as(target.info.name);
+  report.bytes = target.info.name.size();
+  report.distortion = target.distortion;
+  return stored;
+}
+
+}  // namespace pqw

@@ -1,0 +1,47 @@
+// Does what was decided for an item of a plan: from the tensors of the input to what is stored.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "compress/plan.h"
+#include "compress/source.h"
+#include "pqw/archive/archive.h"
+#include "pqw/core/record.h"
+#include "pqw/pipeline/report.h"
+
+namespace pqw {
+
+// kSize does no more than sizes and reports depend on: it reads and learns less, and the content
+// that it gives has the final size and may lack the bytes.
+enum class Mode { kSize, kEncode };
+
+// The bytes of a tensor as they are; null if only the size counts.
+struct PlainBytes {
+  std::shared_ptr<const std::vector<std::byte>> bytes;
+};
+
+// What an archive stores of one tensor.
+struct StoredTensor {
+  TensorInfo info;
+  std::variant<Record, PlainBytes> content;
+  TensorReport report;  // with the distortion in mode kEncode
+};
+
+// Adds a tensor to an archive or to its size.
+void add(const StoredTensor& tensor, ArchiveWriter& writer);
+void add(const StoredTensor& tensor, ArchiveSizer& sizer);
+
+// One per tensor of the item, in that order; of int8 values that are adopted, one for all. Measures
+// what is stored. Messages call the input `path`. Errors: those of the reader, of read_floats and
+// of encode. REQUIRES: the action is not Alias; sources are those of the item.
+std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> sources, Mode mode,
+                                  const std::string& path, EmObserver* observer);
+
+// An alias of a tensor with that report.
+StoredTensor alias_of(const TensorReport& target, const TensorInfo& info);
+
+}  // namespace pqw

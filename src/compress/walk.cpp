@@ -1,0 +1,202 @@
+// Goes through the items of a plan in the order of the file.
+#include "compress/walk.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "compress/aliases.h"
+#include "core/parallel.h"
+#include "pqw/core/error.h"
+
+namespace pqw {
+namespace {
+
+// Together, small tensors hold no more than this many floats or as many bytes.
+constexpr std::size_t kSmallTensor = std::size_t{1} << 19;
+constexpr std::size_t kBatch = std::size_t{1} << 22;
+
+// Passes iterations of several threads on, one at a time.
+class SharedObserver : public EmObserver {
+ public:
+  explicit SharedObserver(EmObserver* observer) : observer_(observer) {}
+  void on_iteration(const EmIteration& iteration) override {
+    if (observer_ == nullptr) return;
+    const std::lock_guard lock(mutex_);
+    observer_->on_iteration(iteration);
+  }
+
+ private:
+  EmObserver* observer_;
+  std::mutex mutex_;
+};
+
+// An item on its way from the input to the archive.
+struct Task {
+  WorkItem item;
+  std::vector<Source> sources = {};
+  std::vector<StoredTensor> stored = {};
+};
+
+bool has_work(const Task& task) { return std::holds_alternative<Encode>(task.item.action); }
+
+class Walk {
+ public:
+  Walk(const WeightReader& reader, std::span<const WorkItem> plan, const WalkOptions& options,
+       const std::function<void(const StoredTensor&)>& store)
+      : reader_(reader), options_(options), store_(store), aliases_(reader, plan) {}
+
+  std::vector<TensorReport> run(std::vector<WorkItem> plan) {
+    for (std::size_t next = 0; next < plan.size();) {
+      std::vector<Task> batch = next_batch(plan, next);
+      is_last_ = next == plan.size();
+      if (options_.observer != nullptr) options_.observer->on_tensor(batch[0].sources[0].info());
+      finish(batch);
+      for (Task& task : batch) collect(task);
+      store_before(is_last_ ? reader_.tensors().size() : plan[next].tensors.front());
+    }
+    std::vector<TensorReport> reports;
+    for (auto& [index, report] : reports_) reports.push_back(std::move(report));
+    return reports;
+  }
+
+ private:
+  // What the tensors of an item take in memory, in floats.
+  std::size_t size_of(const WorkItem& item) const {
+    std::size_t n = 0;
+    for (const std::size_t i : item.tensors) {
+      const TensorInfo& info = reader_.tensors()[i];
+      n += std::max(element_count(info.shape), byte_count(info) / sizeof(float));
+    }
+    return n;
+  }
+
+  // A large item, or small ones.
+  std::vector<Task> next_batch(std::vector<WorkItem>& plan, std::size_t& next) {
+    std::vector<Task> batch;
+    for (std::size_t n_floats = 0; next < plan.size(); ++next) {
+      const std::size_t n = size_of(plan[next]);
+      const bool fits = n <= kSmallTensor && n_floats + n <= kBatch;
+      if (!batch.empty() && !fits) break;
+      batch.push_back({std::move(plan[next])});
+      for (const std::size_t i : batch.back().item.tensors) {
+        batch.back().sources.emplace_back(reader_, i);
+      }
+      n_floats += fits ? n : kBatch;
+    }
+    return batch;
+  }
+
+  void finish(std::vector<Task>& batch) {
+    for (Task& task : batch) {
+      const auto target = aliases_.find(task.item, task.sources.front());
+      if (target) task.item.action = Alias{*target};
+    }
+    std::vector<Task*> work;
+    for (Task& task : batch) {
+      if (has_work(task)) work.push_back(&task);
+    }
+    const bool resumes = options_.resume && !work.empty();
+    const bool taken = resumes && take(work);
+    SharedObserver observer(options_.observer);
+    Workers(batch.size() > 1)
+        .for_ranges(Division::by_length(batch.size(), 1), [&](const IndexRange& range,
+                                                              std::size_t) {
+          Task& task = batch[range.index];
+          if (std::holds_alternative<Alias>(task.item.action) || !task.stored.empty()) return;
+          task.stored = process(task.item, task.sources, options_.mode, options_.path, &observer);
+        });
+    if (!taken && !work.empty()) keep(work);
+  }
+
+  static std::string key_of(const std::vector<Task*>& work) {
+    PartKey key;
+    for (Task* task : work) key.add(task->item, task->sources);
+    return key.finish();
+  }
+
+  // Takes what an interrupted run stored of these items, if it kept all of it.
+  bool take(const std::vector<Task*>& work) const {
+    auto kept = options_.checkpoint->load(key_of(work));
+    if (!kept) return false;
+    auto next = kept->begin();
+    std::vector<std::vector<StoredTensor>> stored;
+    for (const Task* task : work) {
+      for (const Source& source : task->sources) {
+        if (next == kept->end() || next->info != source.info()) return false;
+        ++next;
+      }
+    }
+    next = kept->begin();
+    for (Task* task : work) {
+      const auto n = static_cast<std::ptrdiff_t>(task->sources.size());
+      task->stored.assign(std::move_iterator(next), std::move_iterator(next + n));
+      next += n;
+    }
+    return true;
+  }
+
+  // The last ones are not kept: the output follows at once.
+  void keep(const std::vector<Task*>& work) {
+    if (options_.checkpoint == nullptr || is_last_ || has_given_up_) return;
+    if (!options_.resume && !options_.is_long()) return;
+    std::vector<StoredTensor> stored;
+    for (const Task* task : work) {
+      stored.insert(stored.end(), task->stored.begin(), task->stored.end());
+    }
+    try {
+      options_.checkpoint->save(key_of(work), stored);
+    } catch (const Error& error) {
+      if (options_.resume) throw;
+      has_given_up_ = true;
+      options_.checkpoint->remove();
+      if (options_.observer != nullptr) options_.observer->on_not_kept(error.what());
+      return;
+    }
+    if (options_.observer != nullptr) options_.observer->on_kept(options_.checkpoint->folder());
+  }
+
+  // Leaves what was made of a task to store_before.
+  void collect(Task& task) {
+    if (const auto* alias = std::get_if<Alias>(&task.item.action)) {
+      task.stored.push_back(alias_of(reports_.at(alias->target), task.sources.front().info()));
+    }
+    for (std::size_t i = 0; i < task.stored.size(); ++i) {
+      reports_.emplace(task.item.tensors[i], std::move(task.stored[i].report));
+      waiting_.emplace(task.item.tensors[i], std::move(task.stored[i]));
+    }
+  }
+
+  // Stores the tensors that come before that one in the file.
+  void store_before(std::size_t end) {
+    while (!waiting_.empty() && waiting_.begin()->first < end) {
+      store_(waiting_.begin()->second);
+      if (options_.observer != nullptr) {
+        options_.observer->on_tensor_done(reports_.at(waiting_.begin()->first));
+      }
+      waiting_.erase(waiting_.begin());
+    }
+  }
+
+  const WeightReader& reader_;
+  const WalkOptions& options_;
+  const std::function<void(const StoredTensor&)>& store_;
+  Aliases aliases_;
+  std::map<std::size_t, StoredTensor> waiting_;  // by tensor
+  std::map<std::size_t, TensorReport> reports_;
+  bool is_last_ = false;
+  bool has_given_up_ = false;
+};
+
+}  // namespace
+
+std::vector<TensorReport> walk(const WeightReader& reader, std::vector<WorkItem> plan,
+                               const WalkOptions& options,
+                               const std::function<void(const StoredTensor&)>& store) {
+  Walk walk(reader, plan, options, store);
+  return walk.run(std::move(plan));
+}
+
+}  // namespace pqw

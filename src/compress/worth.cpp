@@ -1,0 +1,37 @@
+// Whether an encoding is worth storing.
+#include "compress/worth.h"
+
+#include <fmt/format.h>
+
+#include "model/archive_tensors.h"
+#include "pqw/codecs/foresight.h"
+#include "pqw/pipeline/evaluate.h"
+
+namespace pqw {
+namespace {
+
+// What the tables of an archive take for one compressed tensor, about.
+constexpr std::size_t kRecordOverheadBytes = 512;
+
+}  // namespace
+
+bool shrinks(std::uint64_t bytes, const TensorInfo& info, std::size_t n_tensors) {
+  return bytes + n_tensors * kRecordOverheadBytes < n_tensors * byte_count(info);
+}
+
+Distortion measure_stored(std::span<const std::byte> original, const TensorInfo& info,
+                          const Weight& weight) {
+  std::vector<std::byte> decoded(byte_count(info));
+  decode_rows_to(weight, info.dtype, 0, info.shape[0], decoded);
+  return measure(info.dtype, original, info.dtype, decoded);
+}
+
+std::string fault_of(const Distortion& distortion, const CodecOptions& options) {
+  // Rounding may leave a weight that is lost just below 1.
+  constexpr double kLost = 0.9999;
+  const double error = distortion.relative_error();
+  if (error < kLost || is_placeholder(options)) return "";
+  return fmt::format("{}: relative error {:.3g}", codec_name(options), error);
+}
+
+}  // namespace pqw
