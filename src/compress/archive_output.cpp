@@ -1,15 +1,13 @@
 // Checks the output of compress before any work.
 #include "compress/archive_output.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
 
+#include "core/subject.h"
 #include "formats/formats.h"
 #include "io/different_files.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -29,10 +27,10 @@ void check_archive_output(const std::string& input, const Recipe& recipe,
   require_different_files(inputs, output);
   const std::string extension = extension_of(output);
   if (std::ranges::find(kForeignExtensions, extension) == kForeignExtensions.end()) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{}: an archive is an HDF5 file: expected the extension .h5, .hdf5 or "
-                          ".pqw, found '{}'",
-                          output, extension));
+  throw Subject{output}.error(
+      ErrorCode::kInvalidArgument,
+      "an archive is an HDF5 file: expected the extension .h5, .hdf5 or .pqw, found '{}'",
+      extension);
 }
 
 }  // namespace pqw

@@ -15,9 +15,9 @@
 #include <type_traits>
 
 #include "archive/digest.h"
+#include "core/subject.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/kernels.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -93,14 +93,14 @@ std::string Checkpoint::path_of(const std::string& key) const {
 
 void Checkpoint::require_folder() const {
   if (is_folder_or_absent(folder_)) return;
-  throw Error(ErrorCode::kIo, folder_ + ": is not a folder; finished tensors are kept in one");
+  throw Subject{folder_}.error(ErrorCode::kIo, "is not a folder; finished tensors are kept in one");
 }
 
 void Checkpoint::save(const std::string& key, std::span<const StoredTensor> tensors) const {
   require_folder();
   std::error_code error;
   std::filesystem::create_directory(folder_, error);
-  if (error) throw Error(ErrorCode::kIo, folder_ + ": cannot create: " + error.message());
+  if (error) throw Subject{folder_}.error(ErrorCode::kIo, "cannot create: {}", error.message());
   ArchiveWriterOptions options{.overwrite = true, .metadata = {{"key", key}}};
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     describe(tensors[i].report, i, options.metadata);

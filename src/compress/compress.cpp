@@ -10,8 +10,8 @@
 #include "compress/archive_output.h"
 #include "compress/plan.h"
 #include "compress/walk.h"
+#include "core/subject.h"
 #include "pqw/archive/archive.h"
-#include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 
 namespace pqw {
@@ -29,22 +29,21 @@ void require_all(const std::string& path, const WeightReader& file, bool skip_un
   std::vector<Skipped> lost = file.skipped();
   std::erase_if(lost, [](const Skipped& skipped) { return !skipped.has_numbers; });
   if (!lost.empty() && !skip_unsupported) {
-    throw Error(ErrorCode::kNotCarried,
-                fmt::format("{}: {}, which cannot be carried{}", path, to_string(lost.front()),
-                            lost.size() == 1 ? "" : fmt::format("; {} more", lost.size() - 1)));
+    throw Subject{path}.error(ErrorCode::kNotCarried, "{}, which cannot be carried{}",
+                              to_string(lost.front()),
+                              lost.size() == 1 ? "" : fmt::format("; {} more", lost.size() - 1));
   }
   if (file.tensors().empty()) {
-    throw Error(
-        ErrorCode::kNotFound,
-        fmt::format("{}: holds no tensor{}", path,
-                    file.skipped().empty() ? "" : ": " + to_string(file.skipped().front())));
+    throw Subject{path}.error(
+        ErrorCode::kNotFound, "holds no tensor{}",
+        file.skipped().empty() ? "" : ": " + to_string(file.skipped().front()));
   }
 }
 
 Input open_input(const std::string& path, const Recipe& recipe, const ReadOptions& options) {
   if (is_archive(path)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: is a pqw archive already; decode it first", path));
+    throw Subject{path}.error(ErrorCode::kInvalidArgument,
+                              "is a pqw archive already; decode it first");
   }
   Input input;
   input.reader = open_weights(path, options);

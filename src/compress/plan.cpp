@@ -8,9 +8,8 @@
 
 #include "compress/joint_layers.h"
 #include "compress/tensor_settings.h"
+#include "core/subject.h"
 #include "pipeline/name_pattern.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 #include "pqw/pipeline/int8_reference.h"
 
 namespace pqw {
@@ -22,7 +21,7 @@ auto located(const Pattern& pattern, const Action& action) try {
   return action();
 } catch (const Error& error) {
   if (pattern.where.empty()) throw;
-  throw Error(error.code(), pattern.where + ": " + error.what());
+  throw Subject{pattern.where}.error(error.code(), "{}", error.what());
 }
 
 NamePattern compile(const Pattern& pattern) {
@@ -48,8 +47,8 @@ void require_match(const Pattern& pattern, const NamePattern& compiled,
   });
   if (found) return;
   located(pattern, [&] {
-    throw Error(ErrorCode::kInvalidArgument,
-                quoted("pattern", pattern.text) + " matches no tensor");
+    throw Subject{}.error(ErrorCode::kInvalidArgument, "pattern '{}' matches no tensor",
+                          shown(pattern.text));
   });
 }
 
@@ -83,7 +82,7 @@ bool is_thin(const TensorInfo& info) {
 CodecOptions resolved_for(const TensorInfo& info, CodecOptions options) try {
   return resolved(std::move(options), info.shape);
 } catch (const Error& error) {
-  throw Error(error.code(), quoted("tensor", info.name) + ": " + error.what());
+  throw Subject{}.in("tensor", info.name).error(error.code(), "{}", error.what());
 }
 
 std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {

@@ -7,8 +7,8 @@
 
 #include "codecs/train/fields.h"
 #include "compress/joint_layers.h"
+#include "core/subject.h"
 #include "pqw/compress/recipe.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -78,9 +78,9 @@ Parts parts_of(const Settings& settings) {
 CodecOptions fallback_from(const Settings& settings) {
   CodecOptions options = options_from(settings);
   if (joint_label(options).empty()) return options;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("fallback.joint={}: a fallback is for each tensor by itself",
-                          joint_label(options)));
+  throw Subject{}.error(ErrorCode::kInvalidArgument,
+                        "fallback.joint={}: a fallback is for each tensor by itself",
+                        shown(joint_label(options)));
 }
 
 }  // namespace
