@@ -109,6 +109,14 @@ Floats floats_of(Source& source, const Encode& encode) {
   }
 }
 
+// Whether the tensor is large, and its floats are larger: with its bytes beside them, preparing it
+// would take more than three times the memory of the tensor (docs/architecture.md, "Memory"). Such
+// a tensor is read again when its encoding is measured.
+bool is_small_beside_floats(const TensorInfo& info) {
+  constexpr std::size_t kLargeBytes = std::size_t{1} << 20;
+  return size_in_bytes(info.dtype) < sizeof(float) && byte_count(info) > kLargeBytes;
+}
+
 // The tensor by one candidate; empty if it would not shrink, or would be lost: then `faults` get
 // the reason.
 std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const CodecOptions& options,
@@ -116,13 +124,16 @@ std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const Co
                                     Notes& faults) {
   const TensorInfo& info = source.info();
   const bool learns = mode == Mode::kEncode || !outcome_is_sure(options, tensor);
-  const Encoding encoding(std::move(tensor), options);
-  auto size = encoding.size();
+  if (is_small_beside_floats(info)) source.release();
+  std::optional<Encoding> encoding(std::in_place, std::move(tensor), options);
+  auto size = encoding->size();
   if (size && !shrinks(data_bytes(size->record), info)) return std::nullopt;
   Notes notes = faults;
   notes.push_back(note);
   if (!learns) return encoded(info, options, std::move(*size), std::move(notes));
-  const Weight weight = encoding.encode({.observer = observer});
+  size.reset();
+  const Weight weight = encoding->encode({.observer = observer});
+  encoding.reset();  // frees the blocks before the measuring
   Record record = to_record(weight, info.name);
   if (!shrinks(data_bytes(record), info)) return std::nullopt;
   const Distortion distortion = measure_stored(source.bytes(), info, weight);
@@ -174,6 +185,7 @@ std::string encode_layers(std::span<Source> sources, const Encode& encode, Mode 
     layers.push_back(std::move(*floats.tensor));
   }
   const std::vector<TensorizedWeight> weights = encode_joint(layers, tensorized, observer);
+  layers.clear();
   for (std::size_t l = 0; l < n_layers; ++l) {
     const TensorInfo& info = sources[l].info();
     const bool owns = l == 0;

@@ -1,4 +1,4 @@
-// A tensor of the input, read at most once.
+// A tensor of the input, read once.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +20,14 @@ class Source {
 
   const TensorInfo& info() const { return reader_->tensors()[index_]; }
 
-  // Errors of all three: those of the reader.
+  // Errors: those of the reader.
   const std::shared_ptr<const std::vector<std::byte>>& share() {
     if (!bytes_) bytes_ = std::make_shared<const std::vector<std::byte>>(reader_->read(index_));
     return bytes_;
   }
   std::span<const std::byte> bytes() { return *share(); }
+  // Frees the bytes; who asks for them again reads them again.
+  void release() { bytes_.reset(); }
   const archive::Digest& digest() {
     if (!digest_) digest_ = archive::sha256(bytes());
     return *digest_;

@@ -9,6 +9,7 @@
 
 #include "tests/compress/interruption.h"
 #include "tests/formats/file_testing.h"
+#include "tests/support/normal_weights.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
 
@@ -110,6 +111,19 @@ TEST_F(WalkTest, ReadsEachTensorOnce) {
   const CountingReader reader(open_weights(input_));
   EXPECT_EQ(codecs(Mode::kEncode, reader), expected_);
   EXPECT_THAT(reader.counts(), testing::Each(1));
+}
+
+// Their floats take twice their bytes; see "Memory" in docs/architecture.md.
+TEST_F(WalkTest, ReadsLarge16BitTensorsASecondTimeToMeasureThem) {
+  const std::vector<TensorInfo> infos{{"large", DType::kF16, {1025, 512}},
+                                      {"small", DType::kF16, {1024, 512}}};
+  test::write_normal_weights(dir_ / "half.npz", infos, 1);
+  const CountingReader reader(open_weights(dir_ / "half.npz"));
+  const Recipe pq{.defaults = recipe().defaults};
+  const auto reports =
+      walk(reader, make_plan(reader.tensors(), pq), {}, [](const StoredTensor&) {});
+  EXPECT_THAT(reader.counts(), testing::ElementsAre(2, 1));
+  EXPECT_LT(reports[0].distortion->relative_error(), 1);
 }
 
 TEST_F(WalkTest, ADryRunDecidesTheSameAndReadsNoMore) {
