@@ -8,7 +8,7 @@
 
 #include "compress/process.h"
 #include "io/output_names.h"
-#include "pqw/io/read_options.h"
+#include "pqw/io/options.h"
 
 namespace pqw {
 

@@ -1,6 +1,5 @@
 // One-dimensional convolution: images of height 1.
-#include "pqw/serve/conv1d.h"
-
+#include "pqw/serve/convolution.h"
 #include "serve/convolution.h"
 #include "serve/layer_checks.h"
 

@@ -1,6 +1,5 @@
 // Two-dimensional convolution.
-#include "pqw/serve/conv2d.h"
-
+#include "pqw/serve/convolution.h"
 #include "serve/convolution.h"
 #include "serve/layer_checks.h"
 

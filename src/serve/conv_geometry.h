@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "pqw/serve/convolution_shapes.h"
+#include "pqw/serve/convolution.h"
 
 namespace pqw {
 

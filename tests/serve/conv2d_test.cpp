@@ -1,8 +1,7 @@
-#include "pqw/serve/conv2d.h"
-
 #include <gtest/gtest.h>
 
 #include "pqw/core/error.h"
+#include "pqw/serve/convolution.h"
 #include "tests/serve/convolution_testing.h"
 #include "tests/support/weights_of_every_codec.h"
 

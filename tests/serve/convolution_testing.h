@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "pqw/serve/convolution_shapes.h"
+#include "pqw/serve/convolution.h"
 
 namespace pqw::test {
 

@@ -13,7 +13,7 @@
 
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
-#include "pqw/io/read_options.h"
+#include "pqw/io/options.h"
 #include "timing/threads.h"
 
 namespace pqw::tool {

@@ -13,7 +13,7 @@
 
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
-#include "pqw/io/read_options.h"
+#include "pqw/io/options.h"
 
 namespace pqw {
 

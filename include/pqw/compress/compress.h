@@ -5,7 +5,7 @@
 
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/recipe.h"
-#include "pqw/io/read_options.h"
+#include "pqw/io/options.h"
 #include "pqw/pipeline/report.h"
 
 namespace pqw {

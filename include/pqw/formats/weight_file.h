@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "pqw/core/tensor.h"
-#include "pqw/io/read_options.h"
-#include "pqw/io/write_options.h"
+#include "pqw/io/options.h"
 
 namespace pqw {
 

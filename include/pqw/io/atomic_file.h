@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "pqw/io/write_options.h"
+#include "pqw/io/options.h"
 
 namespace pqw {
 

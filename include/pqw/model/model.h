@@ -10,9 +10,8 @@
 
 #include "pqw/codecs/weight.h"
 #include "pqw/core/tensor.h"
-#include "pqw/io/read_options.h"
-#include "pqw/serve/conv1d.h"
-#include "pqw/serve/conv2d.h"
+#include "pqw/io/options.h"
+#include "pqw/serve/convolution.h"
 #include "pqw/serve/embedding.h"
 #include "pqw/serve/linear.h"
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "pqw/io/read_options.h"
+#include "pqw/io/options.h"
 
 namespace pqw {
 

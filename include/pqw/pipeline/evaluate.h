@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "pqw/io/read_options.h"
+#include "pqw/io/options.h"
 #include "pqw/pipeline/report.h"
 
 namespace pqw {

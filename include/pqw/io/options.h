@@ -1,4 +1,4 @@
-// How files of unknown origin are read.
+// How files are read and written.
 #pragma once
 
 namespace pqw {
@@ -8,6 +8,10 @@ struct ReadOptions {
   // not safe against crafted ones (docs/security.md): about 1.5 ms per file and one more copy of
   // each tensor. For files of known origin true saves that.
   bool trusted = false;
+};
+
+struct WriteOptions {
+  bool overwrite = false;  // replace an output that exists; else that is an error
 };
 
 }  // namespace pqw
