@@ -2,7 +2,6 @@
 // needs.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -30,9 +29,6 @@ inline constexpr char kOptionsAttribute[] = "options";
 
 // The codec of tensors that are datasets; no group may claim it.
 inline constexpr char kPlainCodec[] = "plain";
-
-// Features that this version reads. Anything else in a tensor's list is refused.
-inline constexpr std::array<std::string_view, 0> kKnownFeatures{};
 
 // Limits, kept by writer and reader alike.
 inline constexpr std::size_t kMaxNameBytes = 65536;     // of a tensor, before escaping

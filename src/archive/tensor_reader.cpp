@@ -168,14 +168,6 @@ std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const Sub
   return bytes;
 }
 
-void require_known_features(const ArchiveEntry& entry, const Subject& subject) {
-  for (const std::string& feature : entry.features) {
-    if (std::ranges::find(kKnownFeatures, feature) != kKnownFeatures.end()) continue;
-    throw subject.error(ErrorCode::kUnsupported, "feature '{}', which this program does not know",
-                        shown(feature));
-  }
-}
-
 std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
                               const Subject& subject) {
   const h5::Object object = open_only_name(file, link, subject);

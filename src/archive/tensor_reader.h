@@ -41,9 +41,6 @@ ArrayInfo read_array_head(h5::Id file, const h5::Link& link, std::uint64_t file_
 // The bytes, not compared with their digest.
 std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const Subject& subject);
 
-// Throws kUnsupported, naming it, for a feature that this version does not know.
-void require_known_features(const ArchiveEntry& entry, const Subject& subject);
-
 // The one text that a text dataset holds. Errors: kCorrupt.
 std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
                               const Subject& subject);

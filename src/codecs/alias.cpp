@@ -24,7 +24,7 @@ Record alias_record(const TensorInfo& info, const std::string& tensor) {
 }
 
 std::string alias_target(const Record& record) {
-  require_no_features(record);
+  require_features(record);
   const Section& section = required_section(record, kSection);
   if (section.dtype != DType::kU8 || section.shape.size() != 1) {
     corrupt_record(record, "section 'tensor' of type " + std::string(to_string(section.dtype)) +

@@ -84,7 +84,7 @@ Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes) 
 }
 
 std::span<const std::byte> carried_bytes(const Record& record) {
-  require_no_features(record);
+  require_features(record);
   const TensorInfo info = info_from({record.info, record.options});
   const Section& section = required_section(record, kSection);
   const bool is_array = section.dtype == DType::kU8 && section.shape.size() == 1;

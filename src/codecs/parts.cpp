@@ -2,30 +2,19 @@
 #include "codecs/parts.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "codecs/record_checks.h"
-#include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
 
-Weight read_plain_part(const Record& record, const Section& section) {
-  std::vector<float> values(element_count(section.shape));
-  to_float(section.bytes, section.dtype, values);
-  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-    corrupt_record(record, "section '" + section.name + "' holds NaN or infinity");
-  }
-  return PlainWeight{section.shape, section.dtype, section.bytes};
-}
-
 // "codec=pq,block_size=4,centroids=256" with a text before every key; empty for a plain weight.
-std::string described(const Weight& weight, const std::string& before) {
-  if (std::holds_alternative<PlainWeight>(weight)) return "";
-  std::string text = "," + before + "codec=" + codec_name(weight);
-  std::string rest = summary(weight);
+std::string described(const PartSummary& part, const std::string& before) {
+  if (part.codec == PlainCodec::kName) return "";
+  std::string text = "," + before + "codec=" + part.codec;
+  std::string rest = part.summary;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(','), rest.size());
     text += "," + before + rest.substr(0, end);
@@ -36,11 +25,13 @@ std::string described(const Weight& weight, const std::string& before) {
 
 }  // namespace
 
-void add_part(Record& record, const std::string& name, const Weight& part) {
-  if (const auto* plain = std::get_if<PlainWeight>(&part)) {
-    record.sections.push_back({name, plain->dtype, plain->shape, plain->bytes});
+void add_part(Record& record, const std::string& name, Record part) {
+  if (part.codec == PlainCodec::kName) {
+    part.sections.front().name = name;
+    record.sections.push_back(std::move(part.sections.front()));
   } else {
-    record.parts.push_back(to_record(part, name));
+    part.info.name = name;
+    record.parts.push_back(std::move(part));
   }
 }
 
@@ -59,21 +50,23 @@ Weight read_part(const Record& record, const std::string& name, MatrixShape shap
                                std::string(to_string(dtype)) + ", expected " + to_string(expected) +
                                " of a float type");
   }
-  if (part == nullptr) return read_plain_part(record, required_section(record, name));
   try {
-    return weight_from_record(*part);
+    if (part != nullptr) return weight_from_record(*part);
+    const Section& section = required_section(record, name);
+    return PlainCodec::from_record(
+        PlainCodec::to_record({{section.shape, section.dtype}, section.bytes}, name));
   } catch (const Error& error) {
     throw Error(error.code(), quoted("tensor", record.info.name) + ": " + error.what());
   }
 }
 
-std::string summary_of_parts(const std::vector<std::pair<std::string, const Weight*>>& parts) {
-  const std::string first = described(*parts.front().second, "factors.");
+std::string summary_of_parts(const std::vector<PartSummary>& parts) {
+  const std::string first = described(parts.front(), "factors.");
   const bool alike = std::ranges::all_of(
-      parts, [&](const auto& part) { return described(*part.second, "factors.") == first; });
+      parts, [&](const PartSummary& part) { return described(part, "factors.") == first; });
   if (alike) return first;
   std::string text;
-  for (const auto& [name, weight] : parts) text += described(*weight, name + ".");
+  for (const PartSummary& part : parts) text += described(part, part.name + ".");
   return text;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "pqw/codecs/weight.h"
@@ -10,8 +9,9 @@
 
 namespace pqw {
 
-// Adds a weight under a name: a plain one as the section of that name, another one as a part.
-void add_part(Record& record, const std::string& name, const Weight& part);
+// Adds the record of a weight under a name: a plain one as the section of that name, another one as
+// a part.
+void add_part(Record& record, const std::string& name, Record part);
 
 // The shape of the weight of that name. Errors: kCorrupt when there is none.
 const Shape& part_shape(const Record& record, const std::string& name);
@@ -22,6 +22,11 @@ Weight read_part(const Record& record, const std::string& name, MatrixShape shap
 
 // What parts are, for summaries: ",factors.codec=int8,..." where all are alike, else
 // ",NAME.codec=..." of each; empty where all are plain.
-std::string summary_of_parts(const std::vector<std::pair<std::string, const Weight*>>& parts);
+struct PartSummary {
+  std::string name;
+  std::string codec;
+  std::string summary;
+};
+std::string summary_of_parts(const std::vector<PartSummary>& parts);
 
 }  // namespace pqw

@@ -1,8 +1,11 @@
-// What reading a record of any codec checks first.
+// What the records of all codecs have in common, and what reading one checks first.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 
+#include "pqw/codecs/weight_head.h"
 #include "pqw/core/record.h"
 
 namespace pqw {
@@ -10,12 +13,14 @@ namespace pqw {
 // Throws Error(kCorrupt): "tensor 'NAME': what".
 [[noreturn]] void corrupt_record(const Record& record, const std::string& what);
 
-// Errors: kUnsupported.
-void require_no_features(const Record& record);
+// A record needs no features but those. This is the only gate: archives carry any. Errors:
+// kUnsupported.
+void require_features(const Record& record, std::span<const std::string_view> known = {});
 
-// The shape is a matrix, its type a float type, and the record needs no feature.
-// Errors: kCorrupt, and kUnsupported for features.
-void require_matrix_record(const Record& record);
+// A record without sections, and its inverse, which checks that the shape is a matrix, its type a
+// float type, and the features known. Errors: kCorrupt, and kUnsupported for features.
+Record record_of(const char* codec, const WeightHead& head, const std::string& name);
+WeightHead read_head(const Record& record, std::span<const std::string_view> known_features = {});
 
 // The section of that name, as many bytes long as its shape says. Errors: kCorrupt.
 const Section& required_section(const Record& record, const std::string& name);

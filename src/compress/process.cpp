@@ -184,7 +184,8 @@ std::string encode_layers(std::span<Source> sources, const Encode& encode, Mode 
     if (!floats.tensor) return fmt::format("a joint layer {}", floats.obstacle);
     layers.push_back(std::move(*floats.tensor));
   }
-  const std::vector<TensorizedWeight> weights = encode_joint(layers, tensorized, observer);
+  const std::vector<TensorizedWeight> weights =
+      encode_joint(layers, tensorized, {.observer = observer});
   layers.clear();
   for (std::size_t l = 0; l < n_layers; ++l) {
     const TensorInfo& info = sources[l].info();

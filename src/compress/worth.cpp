@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "model/archive_tensors.h"
-#include "pqw/codecs/foresight.h"
 #include "pqw/pipeline/evaluate.h"
 
 namespace pqw {

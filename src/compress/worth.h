@@ -20,7 +20,7 @@ Distortion measure_stored(std::span<const std::byte> original, const TensorInfo&
                           const Weight& weight);
 
 // Why a weight must not replace its tensor: "low_rank: relative error 1.3" if zeros are about as
-// close (a relative error of 0.9999 or more); empty if it may. Placeholders (codecs/foresight.h)
+// close (a relative error of 0.9999 or more); empty if it may. Placeholders (codecs/encode.h)
 // always may.
 std::string fault_of(const Distortion& distortion, const CodecOptions& options);
 

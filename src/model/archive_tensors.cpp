@@ -21,14 +21,14 @@ Subject subject_of(const ArchiveReader& archive, const std::string& tensor) {
 TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& tensor,
                             const std::string& owner) {
   const auto index = archive.find(owner);
-  if (!index || archive.entries()[*index].codec != TensorizedWeight::kCodec) {
+  if (!index || archive.entries()[*index].codec != TensorizedCodec::kName) {
     throw subject_of(archive, tensor)
         .error(
             "it is said to share the factors of '{}', which is not a tensorized weight of this "
             "archive",
             shown(owner));
   }
-  return tensorized_from_record(archive.read(*index));
+  return TensorizedCodec::from_record(archive.read(*index));
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
 void decode_rows_to(const Weight& weight, DType dtype, std::size_t first, std::size_t n_rows,
                     std::span<std::byte> bytes) {
   constexpr std::size_t kFloatsAtOnce = 1 << 20;
-  const std::size_t cols = matrix_shape(shape_of(weight)).cols;
+  const std::size_t cols = head_of(weight).cols();
   if (cols == 0) return;
   const std::size_t rows_at_once = std::clamp<std::size_t>(kFloatsAtOnce / cols, 1, n_rows + 1);
   std::vector<float> values(std::min(rows_at_once, n_rows) * cols);

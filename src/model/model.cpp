@@ -74,9 +74,9 @@ std::optional<std::size_t> Model::find(std::string_view name) const {
 
 std::string Model::codec(const std::string& name) const {
   const std::size_t index = impl_->index_of(*this, name);
-  if (impl_->archive == nullptr) return PlainWeight::kCodec;
+  if (impl_->archive == nullptr) return PlainCodec::kName;
   const std::size_t stored = stored_index(*impl_->archive, index);
-  return is_exact(*impl_->archive, stored) ? PlainWeight::kCodec
+  return is_exact(*impl_->archive, stored) ? PlainCodec::kName
                                            : impl_->archive->entries()[stored].codec;
 }
 
@@ -107,7 +107,7 @@ Weight Model::weight(const std::string& name) const {
   if (!is_basic(info.dtype)) {
     throw impl_->subject(name).error("type {} is not supported in computations", dtype_name(info));
   }
-  return PlainWeight{info.shape, info.dtype, impl_->reader->read(index)};
+  return PlainWeight{{info.shape, info.dtype}, impl_->reader->read(index)};
 }
 
 Linear Model::linear(const std::string& weight, const std::string& bias,

@@ -77,7 +77,7 @@ double Report::bits_per_weight() const {
 std::optional<double> Report::bits_per_coarse_weight() const {
   double bytes = 0, n_weights = 0;
   for (const TensorReport& tensor : tensors) {
-    if (!tensor.compressed() || tensor.codec == Int8Weight::kCodec) continue;
+    if (!tensor.compressed() || tensor.codec == Int8Codec::kName) continue;
     if (tensor.codec == kAliasCodec) continue;  // its weights are those of its target
     bytes += static_cast<double>(tensor.bytes);
     n_weights += static_cast<double>(element_count(tensor.info.shape));

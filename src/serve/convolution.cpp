@@ -45,7 +45,7 @@ void require_options(const char* layer, const Shape& shape, const Conv2dOptions&
 
 Convolution::Convolution(const char* layer, Weight weight, std::vector<float> bias,
                          const Conv2dOptions& options, const ServeOptions& serve)
-    : layer_(layer), shape_(shape_of(weight)), bias_(std::move(bias)), options_(options) {
+    : layer_(layer), shape_(head_of(weight).shape), bias_(std::move(bias)), options_(options) {
   require_options(layer, shape_, options);
   const bool direct = options.groups > 1 && shape_[0] / options.groups < kFewOutputs &&
                       serve.method == ServeMethod::kAuto;

@@ -7,7 +7,7 @@ namespace pqw {
 
 void require_layer(const char* layer, const Weight& weight, std::size_t rank,
                    std::span<const float> bias) {
-  const Shape& shape = shape_of(weight);
+  const Shape& shape = head_of(weight).shape;
   if (shape.size() != rank) {
     throw Subject{}.error(ErrorCode::kInvalidArgument, "{}: weight of shape {}, expected rank {}",
                           layer, to_string(shape), rank);

@@ -225,17 +225,6 @@ TEST_F(ArchiveHostile, AttributesOfTheWrongContentAreRefused) {
               HasSubstr("attribute 'options'"));
 }
 
-TEST_F(ArchiveHostile, UnknownFeatureIsUnsupported) {
-  Record record = test::pq_record("w");
-  record.features = {"entropy_coded"};
-  ArchiveWriter writer(path_, {.overwrite = true});
-  writer.add(record);
-  writer.commit();
-  const Error error = error_of([&] { read_all(path_); });
-  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(error.what(), HasSubstr("tensor 'w': feature 'entropy_coded'"));
-}
-
 TEST_F(ArchiveHostile, ShapesThatOverflowAreRefused) {
   const Error error = error_after([](hid_t file) {
     const hid_t group = H5Gopen2(file, "tensors/w", H5P_DEFAULT);
@@ -317,15 +306,6 @@ TEST_F(HostileParts, AttributesOfPartsAreCheckedAsThoseOfTensors) {
       [](hid_t file) { H5Adelete_by_name(file, "tensors/w/inner", "shape", H5P_DEFAULT); });
   EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
   EXPECT_THAT(error.what(), HasSubstr("tensor 'w': section 'inner': cannot open an attribute"));
-}
-
-TEST_F(HostileParts, UnknownFeaturesOfPartsAreUnsupported) {
-  Record part = test::pq_record("inner");
-  part.features = {"entropy_coded"};
-  write({part});
-  const Error error = error_of([&] { read_all(path_); });
-  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(error.what(), HasSubstr("section 'inner': feature 'entropy_coded'"));
 }
 
 TEST_F(HostileParts, ManySectionsInManyPartsAreNoMoreThanTheFile) {

@@ -86,5 +86,49 @@ TEST(Encoding, HandsImportancesToPqOnly) {
   EXPECT_THROW(int8.encode({.importance = &importance}), Error);
 }
 
+TEST(Encoding, IsSureOfWhatLearningCannotLose) {
+  const auto is_sure = [](const char* settings) {
+    return outcome_is_sure(options_from(parse_settings(settings)), some_tensor());
+  };
+  for (const char* sure :
+       {"codec=pq", "iterations=12", "iterations=1,init=random", "iterations=1,engine=faiss",
+        "codec=int8", "codec=plain", "codec=low_rank", "codec=low_rank,energy=0.5",
+        "codec=low_rank,init=zeros,factors.codec=pq", "codec=tensorized",
+        "codec=tensorized,form=cp,iterations=1"}) {
+    EXPECT_TRUE(is_sure(sure)) << sure;
+  }
+  for (const char* unsure :
+       {"iterations=11", "iterations=0,init=random", "codec=low_rank,factors.codec=int8",
+        "codec=low_rank,factors.codec=low_rank,factors.rank=2", "codec=low_rank,factors.codec=pq",
+        "codec=tensorized,factors.codec=int8", "codec=tensorized,form=cp,iterations=0",
+        "codec=tensorized,factors.codec=pq"}) {
+    EXPECT_FALSE(is_sure(unsure)) << unsure;
+  }
+}
+
+TEST(Encoding, EndsNearTheLimitsOfTheType) {
+  const auto near = [](DType dtype, float largest, float other) {
+    return near_limits({{"w", dtype, {2, 2}}, {largest, other, other, other}});
+  };
+  EXPECT_FALSE(near(DType::kF16, 1, 0.01f));
+  EXPECT_TRUE(near(DType::kF16, 40000, 0));
+  EXPECT_TRUE(near(DType::kF16, 1e-6f, 1e-6f));
+  EXPECT_FALSE(near(DType::kF32, 40000, 0));
+  EXPECT_FALSE(near(DType::kF32, 1e-30f, 1e-30f));
+  EXPECT_TRUE(near(DType::kBF16, 3e38f, 0));
+  EXPECT_TRUE(near(DType::kF64, 1e-38f, 1e-40f));
+  EXPECT_FALSE(near(DType::kF32, 0, 0)) << "zeros are exact";
+}
+
+TEST(Encoding, KnowsPlaceholdersWithinFactors) {
+  const auto is = [](const char* settings) {
+    return is_placeholder(options_from(parse_settings(settings)));
+  };
+  EXPECT_TRUE(is("codec=low_rank,init=zeros"));
+  EXPECT_TRUE(is("codec=tensorized,factors.codec=low_rank,factors.init=zeros"));
+  EXPECT_FALSE(is("codec=low_rank"));
+  EXPECT_FALSE(is("codec=pq,init=random"));
+}
+
 }  // namespace
 }  // namespace pqw

@@ -284,7 +284,7 @@ TEST(Product, LaidOutByRowsMultipliesExactly) {
 
 TEST(Product, WhatIsNoFloatMatrixIsRefused) {
   EXPECT_THROW(make_product(test::plain_weight({4}, {1, 2, 3, 4})), Error) << "no matrix";
-  EXPECT_THROW(make_product(PlainWeight{{1, 2}, DType::kI32, std::vector<std::byte>(8)}), Error);
+  EXPECT_THROW(make_product(PlainWeight{{{1, 2}, DType::kI32}, std::vector<std::byte>(8)}), Error);
 }
 
 TEST(Precision, NamesGoBothWays) {

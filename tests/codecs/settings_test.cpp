@@ -41,7 +41,7 @@ TEST(OptionsFrom, TheCodecIsPqUnlessSaidOtherwise) {
 }
 
 TEST(OptionsFrom, MistakesNameCodecAndKeyAndWhatIsKnown) {
-  EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected pq, int8, "));
+  EXPECT_THAT(error_of({{"codec", "zip"}}), HasSubstr("codec=zip: expected plain, pq, int8, "));
   EXPECT_THAT(error_of({{"bs", "4"}}),
               HasSubstr("codec pq: unknown option 'bs': expected block_size"));
   EXPECT_THAT(error_of({{"codec", "plain"}, {"seed", "4"}}),

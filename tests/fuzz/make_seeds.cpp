@@ -59,7 +59,7 @@ std::vector<Record> records() {
   for (const pqw::Settings& item : settings) {
     pqw::FloatTensor tensor{{"w", DType::kF32, {6, 9}}, std::vector<float>(54)};
     for (std::size_t i = 0; i < 54; ++i) tensor.values[i] = static_cast<float>(i * i % 17) - 8;
-    const pqw::Weight weight = pqw::encode(std::move(tensor), pqw::options_from(item));
+    const pqw::Weight weight = pqw::Encoding(std::move(tensor), pqw::options_from(item)).encode();
     result.push_back(pqw::to_record(weight, "w"));
   }
   const TensorInfo packed{"w", DType::kF4, {6, 9}};

@@ -13,7 +13,7 @@ constexpr std::size_t kMaxFloats = std::size_t{1} << 20;
 
 // What was accepted can be used. Large ones only take time.
 void decode_all(const pqw::Weight& weight) {
-  const pqw::MatrixShape matrix = pqw::matrix_shape(pqw::shape_of(weight));
+  const pqw::MatrixShape matrix = pqw::head_of(weight).matrix();
   if (matrix.rows > kMaxFloats || matrix.cols > kMaxFloats) return;
   if (matrix.rows * matrix.cols > kMaxFloats) return;
   std::vector<float> values(matrix.rows * matrix.cols);

@@ -9,7 +9,7 @@
 
 #include "archive/digest.h"
 #include "pqw/archive/archive.h"
-#include "pqw/codecs/pq.h"
+#include "pqw/codecs/weight.h"
 #include "tests/archive/stored_bytes.h"
 #include "tests/support/file_content.h"
 #include "tests/support/temp_dir.h"
@@ -113,7 +113,7 @@ TEST_F(ArchiveFormatExample, DumpIsOfThisArchive) {
   EXPECT_EQ(numbers(said("SIMPLE { ", " /", "DATASET \"codebooks\"")),
             std::vector<float>(record.sections[0].shape.begin(), record.sections[0].shape.end()));
   EXPECT_EQ(numbers(said("DATA { ", " }", "DATASET \"codebooks\"")),
-            pq_from_record(record).codebooks);
+            PqCodec::from_record(record).codebooks);
   const auto stream = stored_bytes(path_, "tensors/fc%2Fweight/codes");
   std::vector<float> codes;
   for (const std::byte byte : stream) codes.push_back(std::to_integer<std::uint8_t>(byte));
@@ -142,11 +142,11 @@ TEST_F(ArchiveFormatExample, ManifestIsOfTheListShown) {
 }
 
 TEST_F(ArchiveFormatExample, DecodesToTheMatrixShown) {
-  const PqWeight read = pq_from_record(reader_->read(1));
+  const PqWeight read = PqCodec::from_record(reader_->read(1));
   std::vector<float> codes(read.codes.begin(), read.codes.end());
   EXPECT_EQ(codes, numbers(said("which are the codes ", " and padding")));
   std::vector<float> w(10);
-  decode(read, {w.data(), 2, 5});
+  PqCodec::decode_rows(read, 0, {w.data(), 2, 5});
   EXPECT_EQ(w, numbers(said("W = ", "```", "1. rows = 2")));
 }
 

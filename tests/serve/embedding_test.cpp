@@ -62,7 +62,7 @@ TEST(Embedding, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
   std::vector<float> out(7);
   EXPECT_THROW(layer.forward(std::vector{std::int64_t{3}}, {out.data(), 1, 6}), Error);
   EXPECT_THROW(Embedding(test::random_pq_weight({10, 7, 2}, 4, 6)), Error);
-  EXPECT_THROW(Embedding(PlainWeight{{1, 2}, DType::kI32, std::vector<std::byte>(8)}), Error);
+  EXPECT_THROW(Embedding(PlainWeight{{{1, 2}, DType::kI32}, std::vector<std::byte>(8)}), Error);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace pqw::test {
 
 inline PlainWeight plain_matrix(MatrixShape shape, const std::vector<float>& values) {
-  PlainWeight plain{{shape.rows, shape.cols}, DType::kF32, {}};
+  PlainWeight plain{{{shape.rows, shape.cols}, DType::kF32}, {}};
   plain.bytes.resize(values.size() * sizeof(float));
   from_float(values, DType::kF32, plain.bytes);
   return plain;

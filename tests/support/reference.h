@@ -11,7 +11,7 @@ namespace pqw::test {
 
 // The matrix of a weight, decoded.
 inline std::vector<float> decoded(const Weight& weight) {
-  const MatrixShape matrix = matrix_shape(shape_of(weight));
+  const MatrixShape matrix = head_of(weight).matrix();
   std::vector<float> values(matrix.rows * matrix.cols);
   decode_rows(weight, 0, {values.data(), matrix.rows, matrix.cols});
   return values;

@@ -22,7 +22,7 @@ struct NamedWeight {
 };
 
 inline PlainWeight plain_weight(Shape shape, std::vector<float> values) {
-  PlainWeight weight{std::move(shape), DType::kF32, {}};
+  PlainWeight weight{{std::move(shape), DType::kF32}, {}};
   weight.bytes.resize(values.size() * sizeof(float));
   if (!values.empty()) std::memcpy(weight.bytes.data(), values.data(), weight.bytes.size());
   return weight;

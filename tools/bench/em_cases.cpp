@@ -6,7 +6,7 @@
 #include <random>
 #include <utility>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
 
 namespace pqw::bench {

@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 
 namespace pqw::bench {
 namespace {
@@ -47,7 +47,7 @@ Answer train_pqw(const Job& job, const Blocks& blocks) {
   options.tolerance = 0;
   options.gain = Gain::kLeastSquares;
   if (job.contender == "pqw-all") options.explore = 0;
-  PqWeight weight = encode(blocks, options);
+  PqWeight weight = PqCodec::encode(prepare_blocks(blocks, options), options, {});
   return {std::move(weight.codebooks), std::move(weight.codes)};
 }
 

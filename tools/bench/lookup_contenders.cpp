@@ -22,7 +22,7 @@ Problem random_problem(std::size_t rows, std::size_t cols, std::size_t block_siz
   weight.codes.resize(weight.positions() * rows);
   for (auto& code : weight.codes) code = static_cast<std::uint16_t>(random() % n_centroids);
   problem.dense.resize(rows * cols);
-  decode(weight, {problem.dense.data(), rows, cols});
+  PqCodec::decode_rows(weight, 0, {problem.dense.data(), rows, cols});
   return problem;
 }
 

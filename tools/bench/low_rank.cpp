@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "pqw/codecs/low_rank_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
 #include "timing/clock.h"
 #include "timing/environment.h"
@@ -61,8 +61,9 @@ Run run(const FloatTensor& tensor, std::size_t rank, SvdMethod method, int repea
   Run result{1e300, 0};
   for (int i = 0; i < repeats; ++i) {
     const double seconds = timing::seconds_of([&] {
-      const LowRankFactors factors = prepare(tensor, LowRankOptions{.rank = rank, .svd = method});
-      result.error = std::sqrt(std::max(0.0, 1 - factors.share_of_squares));
+      const LowRankFactors factors =
+          LowRankCodec::prepare(tensor, LowRankOptions{.rank = rank, .svd = method});
+      result.error = std::sqrt(std::max(0.0, 1 - factors.kept.squares));
     });
     result.seconds = std::min(result.seconds, seconds);
   }

@@ -78,7 +78,7 @@ BatchTimes time_batch(const std::string& name, ConstMatrix w, const Product& ser
 std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weight,
                                     const std::vector<std::size_t>& batches,
                                     const ServeOptions& options) {
-  const MatrixShape matrix = matrix_shape(shape_of(weight));
+  const MatrixShape matrix = head_of(weight).matrix();
   std::vector<float> decoded(matrix.rows * matrix.cols);
   decode_rows(weight, 0, {decoded.data(), matrix.rows, matrix.cols});
   const ConstMatrix w(decoded.data(), matrix.rows, matrix.cols);
@@ -94,7 +94,9 @@ std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weigh
 
 std::size_t code_bytes(const Weight& weight) {
   const auto* pq = std::get_if<PqWeight>(&weight);
-  return (pq ? pq->codes.size() * bits_for(pq->n_centroids) : size_in_bits(weight)) / 8;
+  return (pq ? pq->codes.size() * bits_for(pq->n_centroids)
+             : 8 * data_bytes(to_record(weight, ""))) /
+         8;
 }
 
 }  // namespace pqw::tool

@@ -54,7 +54,7 @@ std::vector<std::size_t> select(const std::string& path, const Model& model,
                                 const std::string& pattern) {
   std::vector<std::size_t> indices = select_tensors(path, model.tensors(), pattern);
   std::erase_if(indices, [&](std::size_t i) {
-    return model.codec(model.tensors()[i].name) == PlainWeight::kCodec;
+    return model.codec(model.tensors()[i].name) == PlainCodec::kName;
   });
   if (!indices.empty()) return indices;
   throw Error(ErrorCode::kNotFound,

@@ -99,8 +99,8 @@ class ArchiveReader {
   // The index of the tensor with that name; empty when there is none.
   std::optional<std::size_t> find(std::string_view name) const;
 
-  // The record of a compressed tensor, sections and parts in the order of their names. Errors: as
-  // above, and kUnsupported for a feature that this reader does not know. REQUIRES:
+  // The record of a compressed tensor, sections and parts in the order of their names. Its codec
+  // and features may be unknown: codecs decide (codecs/weight.h). REQUIRES:
   // entries()[index].codec != "plain".
   Record read(std::size_t index) const;
 

@@ -1,5 +1,5 @@
 // Weights in 8-bit integers, multiplied with inputs that are quantized as they come (dynamic
-// quantization): the value type and decoding. Multiplication: product.h.
+// quantization): the value type, options and codec.
 //
 // B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-
 // Only Inference" (CVPR 2018), eq. 1 to 7.
@@ -7,17 +7,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "pqw/core/dtype.h"
-#include "pqw/core/matrix_shape.h"
+#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/weight_head.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {
+
+struct Int8Codec;
 
 // What shares the range that inputs are quantized by.
 enum class ActivationRange {
@@ -26,20 +30,15 @@ enum class ActivationRange {
 };
 
 // W[r][c] = scale(r) * (values[r][c] - zero_point(r)), rounded once to float.
-struct Int8Weight {
-  static constexpr const char* kCodec = "int8";
+struct Int8Weight : WeightHead {
+  using Codec = Int8Codec;
 
-  Shape shape;                // of the original tensor
-  DType dtype = DType::kF32;  // of the original tensor
   ActivationRange activations = ActivationRange::kRow;
-  std::string options;  // how it was made, "key=value,key=value"
 
-  std::vector<std::int8_t> values;       // [rows][cols], row-major
-  std::vector<float> scales;             // [rows], or one for all; > 0
-  std::vector<std::int8_t> zero_points;  // as many as scales, or none: all 0 (symmetric)
+  std::vector<std::int8_t> values = {};       // [rows][cols], row-major
+  std::vector<float> scales = {};             // [rows], or one for all; > 0
+  std::vector<std::int8_t> zero_points = {};  // as many as scales, or none: all 0 (symmetric)
 
-  std::size_t rows() const { return matrix_shape(shape).rows; }
-  std::size_t cols() const { return matrix_shape(shape).cols; }
   float scale(std::size_t row) const { return scales[scales.size() == 1 ? 0 : row]; }
   int zero_point(std::size_t row) const {
     if (zero_points.empty()) return 0;
@@ -55,25 +54,63 @@ Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
                                std::vector<float> scales, std::vector<std::int8_t> zero_points = {},
                                DType dtype = DType::kF32);
 
-// Values, scales and zero points as they are stored, without names and tables.
-std::size_t size_in_bits(const Int8Weight& weight);
+enum class Granularity {
+  kRow,     // a scale per output (row): each is as fine as its own weights allow
+  kTensor,  // one scale for all
+};
 
-// The elements of the matrix.
-std::size_t parameter_count(const Int8Weight& weight);
+enum class Int8Scheme {
+  kSymmetric,  // -max|w| .. max|w| become -127 .. 127, the zero point is 0
+  kAffine,     // min(0, smallest) .. max(0, largest) become -128 .. 127
+};
 
-// "per=row,scheme=symmetric,activations=row"
-std::string summary(const Int8Weight& weight);
+struct Int8Options {
+  using Codec = Int8Codec;
+  static constexpr const char* kCodec = "int8";
+  static const Fields<Int8Options>& fields();  // a row for each option below
 
-// Writes the matrix of floats. REQUIRES: out is rows() x cols().
-void decode(const Int8Weight& weight, MutableMatrix out);
+  Granularity per = Granularity::kRow;
+  Int8Scheme scheme = Int8Scheme::kSymmetric;
+  ActivationRange activations = ActivationRange::kRow;  // when multiplying
 
-// Rows first .. first+out.rows()-1 only. REQUIRES: they exist, out.cols() == cols().
-void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out);
+  bool operator==(const Int8Options&) const = default;
+};
 
-// To and from what an archive stores. Sections: `values` I8 [rows][cols], `scales` F32 [rows] or
-// [1], `zero_points` I8 of that shape unless all are 0, `activations` U8 [1] = 1 for kBatch.
-// from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.
-Record to_record(const Int8Weight& weight, const std::string& name);
-Int8Weight int8_from_record(const Record& record);
+// Sections: `values` I8 [rows][cols], `scales` F32 [rows] or [1], `zero_points` I8 of that shape
+// unless all are 0, `activations` U8 [1] = 1 for kBatch. Members: codec.h.
+struct Int8Codec {
+  static constexpr const char* kName = Int8Options::kCodec;
+  using Weight = Int8Weight;
+  using Options = Int8Options;
+  using Prepared = FloatTensor;
+
+  static void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out);
+  static std::size_t parameter_count(const Int8Weight& weight);
+  static std::string summary(const Int8Weight& weight);
+  static Record to_record(const Int8Weight& weight, const std::string& name);
+  static Int8Weight from_record(const Record& record);
+  static std::unique_ptr<const Product> make_product(Int8Weight weight,
+                                                     const ServeOptions& options);
+
+  static void check(const Int8Options&) {}
+  static void resolve(Int8Options&, std::span<const std::size_t>) {}
+  static std::string obstacle(const Int8Options&, std::span<const std::size_t>) { return ""; }
+  static bool is_sure(const Int8Options&) { return true; }
+  static bool is_placeholder(const Int8Options&) { return false; }
+  static std::optional<WeightSize> size(const TensorInfo& tensor, const Int8Options& options);
+  static FloatTensor prepare(FloatTensor tensor, const Int8Options& options);
+  static std::optional<WeightSize> size(const FloatTensor& prepared, const Int8Options& options);
+  static Int8Weight encode(const FloatTensor& prepared, const Int8Options& options,
+                           const EncodeContext& context);
+  static std::string remarks(const Int8Weight&, const Int8Options&) { return ""; }
+};
+
+// Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Every weight
+// goes to the nearest of the values of its scale, ties to even, so that it is off by half a scale
+// at most (and float rounding). Rows of zeros stay zeros. A row near or
+// below the smallest normal float gets a subnormal scale, rounded up; if the scale is the smallest
+// float, the weights are exact.
+// Errors: kNonFinite; kInvalidArgument for a matrix of no rows.
+Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {});
 
 }  // namespace pqw

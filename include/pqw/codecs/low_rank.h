@@ -1,56 +1,128 @@
-// Weights of low rank: the value type and decoding. Multiplication: product.h.
+// Weights of low rank: the value type, options and codec.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
-#include "pqw/codecs/weight_fwd.h"
-#include "pqw/core/dtype.h"
-#include "pqw/core/matrix_shape.h"
+#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/codec_options.h"
+#include "pqw/codecs/weight_head.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {
 
+struct LowRankCodec;
+
+// Which shares of the singular values the factors keep; negative if they are not known.
+struct KeptShares {
+  double squares = -1;
+  double values = -1;  // kRandomized does not know the others
+};
+
 // W ≈ U V: a layer of `rank` outputs (inner, V) followed by one that takes them (outer, U), as in
 // E. Denton et al., "Exploiting Linear Structure Within Convolutional Networks for Efficient
 // Evaluation" (NIPS 2014). [out, in, k...] is seen as [out, in*k*...]. The bias of the layer
 // belongs to the outer one.
-struct LowRankWeight {
-  static constexpr const char* kCodec = "low_rank";
-
-  Shape shape;                // of the original tensor
-  DType dtype = DType::kF32;  // of the original tensor
-  std::string options;        // how it was made, "key=value,key=value"
+struct LowRankWeight : WeightHead {
+  using Codec = LowRankCodec;
 
   // In any representation, never null; copies of a weight share them.
-  std::shared_ptr<const Weight> outer;  // [rows, rank]
-  std::shared_ptr<const Weight> inner;  // [rank, cols]
+  std::shared_ptr<const Weight> outer = {};  // [rows, rank]
+  std::shared_ptr<const Weight> inner = {};  // [rank, cols]
 
-  std::size_t rows() const { return matrix_shape(shape).rows; }
-  std::size_t cols() const { return matrix_shape(shape).cols; }
+  KeptShares kept = {};  // of the encoder; not read from archives
+
   std::size_t rank() const;
 };
 
-// Both factors as they are stored.
-std::size_t size_in_bits(const LowRankWeight& weight);
+enum class LowRankInit {
+  kSpectral,  // from the singular value decomposition
+  kZeros,     // factors of zeros in the right shape, to be trained elsewhere
+};
 
-// The parameters of both factors: rank * (rows + cols) if these are matrices.
-std::size_t parameter_count(const LowRankWeight& weight);
+// What `energy` is a share of.
+enum class LowRankEnergy {
+  kSquares,  // Σ s² of the values kept, of all: 1 - the relative error of the weight
+  kValues,   // Σ s
+};
 
-// "rank=64", then what the factors are unless they are plain.
-std::string summary(const LowRankWeight& weight);
+enum class SvdMethod {
+  kAuto,        // kRandomized for ranks up to an eighth of the smaller side, else kFull
+  kFull,        // LAPACK
+  kRandomized,  // an orthonormal basis found with random vectors (low_rank/train/truncated_svd.h)
+};
 
-// The functions below see [out, in, k...] as a matrix (matrix_shape.h). Decoding forms the inner
-// factor once per call. Elements beyond the range of float become the largest float.
-void decode(const LowRankWeight& weight, MutableMatrix out);
-void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out);
+struct LowRankOptions {
+  using Codec = LowRankCodec;
+  static constexpr const char* kCodec = "low_rank";
+  static const Fields<LowRankOptions>& fields();  // a row for each option below
 
-// To and from what an archive stores: `outer` and `inner`, each a section where it is plain, else
-// a part. from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.
-Record to_record(const LowRankWeight& weight, const std::string& name);
-LowRankWeight low_rank_from_record(const Record& record);
+  // One of the three says the rank; of those that are set_option the last one counts.
+  std::size_t rank = 0;     // 1 or more; at most the smaller side
+  double dim_ratio = 0.25;  // in (0, 1]: of the smaller side, rounded to the nearest, at least 1
+  double energy = 0;        // in (0, 1]: the smallest rank whose share of ...
+  LowRankEnergy energy_of = LowRankEnergy::kSquares;  // ... this reaches it
+
+  LowRankInit init = LowRankInit::kSpectral;
+  SvdMethod svd = SvdMethod::kAuto;
+  std::uint64_t seed = 0;      // of the random vectors
+  FactorOptions factors = {};  // how the factors are kept; plain unless they say otherwise
+
+  bool operator==(const LowRankOptions&) const = default;
+};
+
+// A weight and its factors, not encoded yet.
+struct LowRankFactors {
+  TensorInfo info;
+  std::vector<float>
+      weight;                // [rows][cols]; empty where the factors are plain: nothing is refitted
+  std::vector<float> outer;  // [rows][rank]
+  std::vector<float> inner;  // [rank][cols]
+  std::size_t rank = 0;
+  KeptShares kept;
+};
+
+// The singular value decomposition W = U diag(s) Vᵀ, cut off after its largest values, is the best
+// approximation of that rank in the Frobenius norm (C. Eckart and G. Young, "The approximation of
+// one matrix by another of lower rank", 1936). Both factors are scaled by the square roots of the
+// singular values. The inner factor is encoded first. If that changes it to V̂, the outer factor is
+// fitted to V̂ by least squares of ‖W - U V̂‖ (low_rank/train/encode.cpp).
+// Decoding forms the inner factor once per call. Elements beyond the range of float become the
+// largest float. Members of the record: `outer` and `inner`, each a section if it is plain, else a
+// part. Members: codec.h.
+struct LowRankCodec {
+  static constexpr const char* kName = LowRankOptions::kCodec;
+  using Weight = LowRankWeight;
+  using Options = LowRankOptions;
+  using Prepared = LowRankFactors;
+
+  static void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out);
+  static std::size_t parameter_count(const LowRankWeight& weight);
+  static std::string summary(const LowRankWeight& weight);
+  static Record to_record(const LowRankWeight& weight, const std::string& name);
+  static LowRankWeight from_record(const Record& record);
+  static std::unique_ptr<const Product> make_product(LowRankWeight weight,
+                                                     const ServeOptions& options);
+
+  static void check(const LowRankOptions& options);
+  static void resolve(LowRankOptions& options, std::span<const std::size_t> shape);
+  static std::string obstacle(const LowRankOptions& options, std::span<const std::size_t> shape);
+  static bool is_sure(const LowRankOptions& options);
+  static bool is_placeholder(const LowRankOptions& options);
+  static std::optional<WeightSize> size(const TensorInfo& tensor, const LowRankOptions& options);
+  static LowRankFactors prepare(FloatTensor tensor, const LowRankOptions& options);
+  static std::optional<WeightSize> size(const LowRankFactors& prepared,
+                                        const LowRankOptions& options);
+  static LowRankWeight encode(const LowRankFactors& prepared, const LowRankOptions& options,
+                              const EncodeContext& context);
+  static std::string remarks(const LowRankWeight& weight, const LowRankOptions& options);
+};
 
 }  // namespace pqw

@@ -1,44 +1,63 @@
-// Product-quantized weights: the value type and decoding. Multiplication from the codes: product.h.
+// Product-quantized weights: the value type, options and codec.
+//
+// Blocks are clustered by k-means EM as in P. Stock et al., "And the Bit Goes Down: Revisiting the
+// Quantization of Neural Networks" (ICLR 2020), without activation weights: E-step = nearest
+// centroid, M-step = mean, empty clusters reassigned by splitting a populated one.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "pqw/core/dtype.h"
-#include "pqw/core/matrix_shape.h"
+#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/weight_head.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {
 
+struct PqCodec;
+
+// Why a gain is smaller than the option asks for.
+enum class GainLimit {
+  kNone,   // it is not smaller
+  kLoss,   // else the relative error would be 1 or more
+  kRange,  // else values would be beyond the range of their type
+};
+
+// The factor that an encoder multiplied codebooks with.
+struct AppliedGain {
+  double factor = 1;  // above 0
+  GainLimit limit = GainLimit::kNone;
+};
+
 // Every run of block_size consecutive columns of a row (a block; the last one of a row is padded
 // with zeros) is replaced by a centroid of a codebook. Position p of a row covers the columns
 // p*d .. p*d+d-1; the positions are split into n_groups runs of nearly equal length, each with a
 // codebook of its own.
-struct PqWeight {
-  static constexpr const char* kCodec = "pq";
+struct PqWeight : WeightHead {
+  using Codec = PqCodec;
 
-  Shape shape;                // of the original tensor
-  DType dtype = DType::kF32;  // of the original tensor
   std::size_t block_size = 0;
   std::size_t n_groups = 1;
   std::size_t n_centroids = 0;         // per group
   DType codebook_dtype = DType::kF16;  // every codebook value is exact in this type: F16 or F32
-  std::string options;                 // how it was made, "key=value,key=value"
+  AppliedGain gain = {};               // of the encoder; not read from archives
 
   // Layout: [n_groups][n_centroids][block_size]: centroid k of group g starts at
   // (g * n_centroids + k) * block_size.
-  std::vector<float> codebooks;
+  std::vector<float> codebooks = {};
 
   // Layout: [positions][rows], position-major: the code of row r at position p is p * rows + r.
   // Every code is < n_centroids.
-  std::vector<std::uint16_t> codes;
+  std::vector<std::uint16_t> codes = {};
 
-  std::size_t rows() const { return matrix_shape(shape).rows; }
-  std::size_t cols() const { return matrix_shape(shape).cols; }
   std::size_t positions() const { return (cols() + block_size - 1) / block_size; }
 
   // The codes of all rows at a position: [rows].
@@ -52,25 +71,134 @@ std::size_t first_position(std::size_t group, std::size_t n_groups, std::size_t 
 // the last group.
 std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_t n_padded = 0);
 
-// Codes and codebooks as they are stored, without names and tables.
-std::size_t size_in_bits(const PqWeight& weight);
+enum class Engine {
+  kNative,  // our own EM
+  kFaiss,   // the k-means of FAISS on all blocks, from random centroids, then our final E-step;
+            // the best of several runs by our objective
+};
 
-// The elements of the matrix.
-std::size_t parameter_count(const PqWeight& weight);
+enum class Init {
+  // Greedy k-means++ on a subsample, then EM that explores before it settles: in the first three
+  // fifths of the iterations M-steps go beyond the means (over-relaxation), and centroids that help
+  // little move to where they help more. Above 4096 centroids, where k-means++ is too slow, uniform
+  // draws and over-relaxation.
+  kPlusPlus,
+  kRandom,  // distinct blocks, drawn uniformly, then plain EM
+};
 
-// "block_size=8,centroids=256", and "groups=2" where there are several.
-std::string summary(const PqWeight& weight);
+enum class Reassign {
+  kSplit,     // an empty cluster gets half of the most populated one that can be divided
+  kFarthest,  // it gets the block that is farthest from its centroid
+};
 
-// Writes the reconstructed matrix. REQUIRES: out is rows() x cols().
-void decode(const PqWeight& weight, MutableMatrix out);
+// One factor on all codebooks of a tensor. Centroids are means, and a mean has a smaller norm than
+// the blocks it stands for. So the outputs of a layer with the decoded weights ŵ shrink by the
+// factor <w,ŵ> / ‖w‖² (the amplitude), and the factors of all layers of a deep network multiply.
+// kUnbiased restores the amplitude, kEnergy the norm, and kLeastSquares gives the smallest error.
+// On any tensor, kUnbiased >= kEnergy >= kLeastSquares.
+enum class Gain {
+  kUnbiased,  // ‖w‖² / <w,ŵ>: <w,ŵ> becomes ‖w‖²
+  kEnergy,    // ‖w‖ / ‖ŵ‖: ‖ŵ‖ becomes ‖w‖
+  kLeastSquares,  // <w,ŵ> / ‖ŵ‖²: the least ‖w - ŵ‖; for means this is 1, except for rounding
+};
 
-// Rows first .. first+out.rows()-1 only. REQUIRES: they exist, out.cols() == cols().
-void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out);
+// A block size that resolve() chooses by the shape.
+inline constexpr std::size_t kAutoBlockSize = 0;
 
-// To and from what an archive stores. Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the
-// bit stream of core/bit_packing.h with bits_for(K) bits a code.
-// from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.
-Record to_record(const PqWeight& weight, const std::string& name);
-PqWeight pq_from_record(const Record& record);
+struct PqOptions {
+  using Codec = PqCodec;
+  static constexpr const char* kCodec = "pq";
+  static const Fields<PqOptions>& fields();  // a row for each option below
+
+  std::size_t block_size = 4;  // columns per block, or kAutoBlockSize
+  std::size_t n_centroids =
+      256;                      // per codebook, 2..65536; fewer if there are fewer distinct blocks
+  std::size_t n_groups = 1;     // codebooks, each for a run of positions; at most one per position
+  std::size_t iterations = 20;  // EM iterations at most; 0 keeps the initial centroids
+  std::uint64_t seed = 0;       // of the initial centroids
+  Init init = Init::kPlusPlus;  // how they are chosen
+  std::size_t restarts = 0;     // number of runs, the best is kept; 0: 10, 3 or 1 by size
+  // Blocks per centroid in the sample on which init ++ explores. It takes a sample if there are at
+  // least twice as many blocks and no importances; the last two fifths of the iterations then use
+  // all blocks. 0: no sample.
+  std::size_t explore = 1024;
+  Reassign reassign = Reassign::kSplit;
+  double tolerance = 1e-4;             // stop when the objective falls by less than this share
+  DType codebook_dtype = DType::kF16;  // F16 or F32; F32 replaces F16 if its range is too small
+  Engine engine = Engine::kNative;
+  Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more
+
+  bool operator==(const PqOptions&) const = default;
+};
+
+// The block size that kAutoBlockSize stands for: 9 for 3x3 kernels, 4 for 1x1 kernels, for other
+// kernels the divisor of in*k... nearest to 8 (the smaller of two), 8 for matrices.
+std::size_t auto_block_size(std::span<const std::size_t> shape);
+
+// The blocks of a weight. Layout: float[positions][rows][block_size], zero-padded tails.
+struct Blocks {
+  Shape shape;
+  DType dtype = DType::kF32;
+  std::size_t block_size = 0;
+  std::vector<float> values;
+
+  std::size_t count() const { return values.size() / block_size; }
+};
+
+// Cuts a tensor into blocks. Errors: kInvalidArgument for a block size of 0.
+Blocks cut_blocks(const FloatTensor& tensor, std::size_t block_size);
+
+// The same for a float matrix. Errors: as above; kNonFinite.
+Blocks cut_blocks(ConstMatrix w, std::size_t block_size);
+
+// The blocks of a weight, and the weight without its codebooks and codes, which are not learned
+// yet.
+struct PqPrepared {
+  Blocks blocks;
+  PqWeight unlearned;
+};
+
+// REQUIRES: blocks.block_size == options.block_size. Errors: kInvalidArgument.
+PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
+
+// Learns the codebooks and assigns the codes: exact k-means EM, weighted if there are importances.
+// Then the gain multiplies the codebooks; the codes stay. The sums of the gain are weighted by the
+// importances, too. The options of the weight end with the gain:
+// ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run.
+// n_centroids is options.n_centroids, or less if no group has that many distinct blocks; the
+// codebook type is F32 in place of F16 if the weights, with room for the gain, are too large for
+// F16, or if they are too small for it. Errors: kInvalidArgument for importances of other sizes,
+// negative or not finite, and with the faiss engine; kUnsupported when that engine fails.
+// Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the bit stream of core/bit_packing.h with
+// bits_for(K) bits a code. Members: codec.h.
+struct PqCodec {
+  static constexpr const char* kName = PqOptions::kCodec;
+  using Weight = PqWeight;
+  using Options = PqOptions;
+  using Prepared = PqPrepared;
+
+  static void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out);
+  static std::size_t parameter_count(const PqWeight& weight);
+  static std::string summary(const PqWeight& weight);
+  static Record to_record(const PqWeight& weight, const std::string& name);
+  static PqWeight from_record(const Record& record);
+  static std::unique_ptr<const Product> make_product(PqWeight weight, const ServeOptions& options);
+
+  static void check(const PqOptions& options);
+  static void resolve(PqOptions& options, std::span<const std::size_t> shape);
+  static std::string obstacle(const PqOptions&, std::span<const std::size_t>) { return ""; }
+  static bool is_sure(const PqOptions& options);
+  static bool is_placeholder(const PqOptions&) { return false; }
+  static std::optional<WeightSize> size(const TensorInfo& tensor, const PqOptions& options);
+  static PqPrepared prepare(FloatTensor tensor, const PqOptions& options);
+  static std::optional<WeightSize> size(const PqPrepared& prepared, const PqOptions& options);
+  static PqWeight encode(const PqPrepared& prepared, const PqOptions& options,
+                         const EncodeContext& context);
+  static std::string remarks(const PqWeight& weight, const PqOptions& options);
+};
+
+// Resolves the options, cuts and encodes a float matrix; the result has the shape [rows, cols] and
+// the type F32.
+PqWeight pq_from_float(ConstMatrix w, PqOptions options = {}, const EncodeContext& context = {});
 
 }  // namespace pqw

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "pqw/codecs/weight_fwd.h"
+#include "pqw/codecs/codec_fwd.h"
 #include "pqw/core/matrix_shape.h"
 #include "pqw/core/matrix_view.h"
 

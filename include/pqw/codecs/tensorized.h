@@ -1,22 +1,27 @@
 // Tensorized weights: a matrix seen as a tensor of many modes and kept as its factors; the value
-// type and decoding. Multiplication: product.h.
+// type, options and codec.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "pqw/codecs/weight_fwd.h"
-#include "pqw/core/dtype.h"
-#include "pqw/core/matrix_shape.h"
+#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/codec_options.h"
+#include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/weight_head.h"
 #include "pqw/core/matrix_view.h"
 #include "pqw/core/record.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {
+
+struct TensorizedCodec;
 
 // Row r of the matrix has the digits (i_1, ..., i_n) in the mixed radix (out_1, ..., out_n), the
 // last one running fastest; column c has the digits (j_1, ..., j_m) in (in_1, ..., in_m). So the
@@ -73,41 +78,112 @@ enum class TensorForward {
   kReconstructed,  // forms W, then multiplies
 };
 
-struct TensorizedWeight {
-  static constexpr const char* kCodec = "tensorized";
+struct TensorizedWeight : WeightHead {
+  using Codec = TensorizedCodec;
 
-  Shape shape;                // of the original tensor
-  DType dtype = DType::kF32;  // of the original tensor
-  TensorLayout layout;
+  TensorLayout layout = {};
   std::size_t layer = 0;  // which of the layout's n_layers this weight is
 
   // Of factor_shapes(layout), each in any representation. Layers of one tensor share them.
-  std::shared_ptr<const std::vector<Weight>> factors;
+  std::shared_ptr<const std::vector<Weight>> factors = {};
 
   TensorForward forward = TensorForward::kCheaper;  // of its product; not stored
-  std::string options;                              // how it was made, "key=value,key=value"
 };
 
-// All factors as they are stored. Layers of one tensor each count all of them.
-std::size_t size_in_bits(const TensorizedWeight& weight);
+// How large the factors are. One of:
+// - sizes = {r}: the rank of kCp; for the other forms every rank is r, or as large as it can be
+//   useful where that is less;
+// - sizes = {...}: each rank, as in TensorLayout (kTt and kTtm: without the ranks 1 at the ends);
+// - no sizes: the largest ranks whose factors have at most `fraction` of the parameters of the
+// dense
+//   matrix, or 1 if even ranks of 1 have more. kCp: R = floor(fraction * dense / Σ d_k); kTucker:
+//   the ranks nearest to x d_k with one x for all, then one more of each in turn; kTt and kTtm: the
+//   same rank for all, then likewise, but none larger than useful. (TensorLy, Kossaifi et al. 2019,
+//   does the same for CP and Tucker; its trains scale with the modes.)
+struct TensorRank {
+  std::vector<std::size_t> sizes = {};
+  double fraction = 0.1;  // in (0, 1]
 
-// Those of the factors, divided by the layers that share them.
-std::size_t parameter_count(const TensorizedWeight& weight);
+  bool operator==(const TensorRank&) const = default;
+};
 
-// "form=tt,out=8x8x12,in=8x8x12,rank=8x17x17x17x12", then ",layer=1/3" of several, then
-// ",factors=pq" where they are not plain.
-std::string summary(const TensorizedWeight& weight);
+struct TensorizedOptions {
+  using Codec = TensorizedCodec;
+  static constexpr const char* kCodec = "tensorized";
+  static const Fields<TensorizedOptions>& fields();  // a row for each option below
 
-// The functions below see [out, in, k...] as a matrix [out, in*k*...] (matrix_shape.h). Decoded
-// elements beyond the range of float become the largest float.
-void decode(const TensorizedWeight& weight, MutableMatrix out);
-void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out);
+  TensorForm form = TensorForm::kTt;
+  std::size_t n_modes = 3;  // of each side, where its modes are not given
+  Shape out_modes = {};     // of the rows; their product is at least the rows and below twice that
+  Shape in_modes = {};      // of the columns, likewise
+  TensorRank rank = TensorRank();
+  std::size_t iterations = 50;  // sweeps of kCp and kTucker at most
+  std::size_t restarts = 0;  // of kCp: starts of which the best counts; 0: 3 for a rank below 512,
+                             // else 1
+  double tolerance = 1e-4;   // stop when the relative error falls by less in a sweep
+  std::uint64_t seed = 0;    // of the starts of kCp
+  FactorOptions factors = {};  // how the factors are kept; plain unless they say otherwise
+  // The tensors of a file that have the same label, and else are alike, become the layers of one
+  // tensor (pipeline/plan.h). One tensor by itself is encoded as without any.
+  std::string joint = {};
 
-// To and from the record of an archive: the section `layout` U64, and `factor0`, `factor1`, ... A
-// plain factor is a section of its type and shape, any other factor is a part.
-// from_record checks everything; errors: kCorrupt and kUnsupported, naming the tensor.
-Record to_record(const TensorizedWeight& weight, const std::string& name);
-TensorizedWeight tensorized_from_record(const Record& record);
+  bool operator==(const TensorizedOptions&) const = default;
+};
+
+// The modes of a side where none are given. The number of modes is n_modes, or less for a small
+// side, so that each is 2 or more (a side of 1 has one mode of 1). Of the sizes from `side` up, the
+// first one counts that is a product of that many modes of at most twice the root of the side; of
+// its factorisations the one with the smallest sum. Rising. 768 -> 8, 8, 12; 97 -> 2, 7, 7 (98).
+// So every side has modes, and at most as much padding again as it is long.
+Shape balanced_modes(std::size_t side, std::size_t n_modes);
+
+// The layout of a matrix under these options. kTtm: the side of fewer modes gets modes of 1 in
+// front. Errors: kInvalidArgument for modes or ranks that do not fit.
+TensorLayout make_layout(MatrixShape matrix, std::size_t n_layers,
+                         const TensorizedOptions& options);
+
+// Decoded elements beyond the range of float become the largest float. Members of the record: the
+// section `layout` U64, and `factor0`, `factor1`, ... A plain factor is a section of its type and
+// shape, any other factor is a part. Members: codec.h.
+struct TensorizedCodec {
+  static constexpr const char* kName = TensorizedOptions::kCodec;
+  using Weight = TensorizedWeight;
+  using Options = TensorizedOptions;
+  using Prepared = FloatTensor;
+
+  static void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out);
+  static std::size_t parameter_count(const TensorizedWeight& weight);
+  static std::string summary(const TensorizedWeight& weight);
+  static Record to_record(const TensorizedWeight& weight, const std::string& name);
+  static TensorizedWeight from_record(const Record& record);
+  static std::unique_ptr<const Product> make_product(TensorizedWeight weight,
+                                                     const ServeOptions& options);
+
+  static void check(const TensorizedOptions& options);
+  static void resolve(TensorizedOptions& options, std::span<const std::size_t> shape);
+  static std::string obstacle(const TensorizedOptions&, std::span<const std::size_t>) { return ""; }
+  static bool is_sure(const TensorizedOptions& options);
+  static bool is_placeholder(const TensorizedOptions& options);
+  static std::optional<WeightSize> size(const TensorInfo& tensor, const TensorizedOptions& options);
+  static FloatTensor prepare(FloatTensor tensor, const TensorizedOptions& options);
+  static std::optional<WeightSize> size(const FloatTensor& prepared,
+                                        const TensorizedOptions& options);
+  static TensorizedWeight encode(const FloatTensor& prepared, const TensorizedOptions& options,
+                                 const EncodeContext& context);
+  static std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& options);
+};
+
+// Layers of equal shape as one tensor; they share its factors. For one tensor, n_layers is 1.
+// Deterministic on any number of threads. Errors: kInvalidArgument for none, for unequal shapes, an
+// empty matrix, and those of make_layout; kUnsupported when LAPACK does not converge.
+std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
+                                           const TensorizedOptions& options,
+                                           const EncodeContext& context = {});
+
+// The size of the first of n_layers joint layers like this one, which stores the factors of all;
+// empty if only encode_joint tells it. Errors: those of make_layout.
+std::optional<WeightSize> joint_size(const TensorInfo& layer, std::size_t n_layers,
+                                     const TensorizedOptions& options);
 
 // A layer without factors of its own: the section `shared_with` U8 names the tensor that has them.
 Record to_record_sharing(const TensorizedWeight& weight, const std::string& name,

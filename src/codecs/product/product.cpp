@@ -1,39 +1,12 @@
-// Products: the names of their options, and which class a codec has.
+// Products: dispatch, and the names of their options.
 #include "pqw/codecs/product.h"
 
 #include <cassert>
 
-#include "codecs/int8/product/int8_product.h"
-#include "codecs/low_rank/product/low_rank_product.h"
-#include "codecs/plain/product/plain_product.h"
-#include "codecs/pq/product/pq_product.h"
 #include "codecs/product/overflow.h"
-#include "codecs/tensorized/product/tensorized_product.h"
+#include "pqw/codecs/weight.h"
 
 namespace pqw {
-namespace {
-
-using ProductPointer = std::unique_ptr<const Product>;
-
-// One line per codec.
-struct MakeProduct {
-  const ServeOptions& options;
-
-  ProductPointer operator()(PlainWeight w) const {
-    return std::make_unique<PlainProduct>(std::move(w));
-  }
-  ProductPointer operator()(PqWeight w) const { return make_pq_product(std::move(w), options); }
-  ProductPointer operator()(Int8Weight w) const { return make_int8_product(std::move(w), options); }
-  ProductPointer operator()(LowRankWeight w) const {
-    return std::make_unique<LowRankProduct>(w, options);
-  }
-  ProductPointer operator()(TensorizedWeight w) const {
-    return std::make_unique<TensorizedProduct>(std::move(w));
-  }
-};
-
-}  // namespace
-
 void Product::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const {
   assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   if (x.rows() == 0 || y.cols() == 0) return;
@@ -46,8 +19,12 @@ void Product::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) c
   }
 }
 
-ProductPointer make_product(Weight weight, const ServeOptions& options) {
-  return std::visit(MakeProduct{options}, std::move(weight));
+std::unique_ptr<const Product> make_product(Weight weight, const ServeOptions& options) {
+  return std::visit(
+      [&]<class W>(W&& w) {
+        return std::remove_cvref_t<W>::Codec::make_product(std::move(w), options);
+      },
+      std::move(weight));
 }
 
 std::string_view to_string(Precision precision) {

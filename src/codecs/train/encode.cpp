@@ -3,28 +3,26 @@
 
 #include <fmt/format.h>
 
+#include "codecs/float_range.h"
 #include "codecs/train/fields.h"
-#include "pqw/codecs/foresight.h"
+#include "codecs/train/size_by_shape.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
 
-// Every codec with its default options.
-std::vector<CodecOptions> all_defaults() {
-  return {PqOptions{}, Int8Options{}, LowRankOptions{}, PlainOptions{}, TensorizedOptions()};
-}
-
 Words codec_names() {
   Words names;
-  for (const CodecOptions& options : all_defaults()) names.push_back(codec_name(options));
+  Codecs::for_each([&]<class C>(C) { names.push_back(C::kName); });
   return names;
 }
 
 CodecOptions default_options(const std::string& codec) {
-  for (const CodecOptions& options : all_defaults()) {
-    if (codec_name(options) == codec) return options;
-  }
+  std::optional<CodecOptions> options;
+  Codecs::for_each([&]<class C>(C) {
+    if (codec == C::kName) options = typename C::Options();
+  });
+  if (options) return *std::move(options);
   bad_value("codec", codec, listed(codec_names()) + did_you_mean(codec, codec_names()));
 }
 
@@ -41,38 +39,19 @@ template <class Options>
 void set_factors(Options& options, const Settings& settings) {
   if (settings.empty()) return;
   if constexpr (requires { options.factors; }) {
-    *options.factors = options_from(settings, PlainOptions::kCodec);
+    *options.factors = options_from(settings, PlainCodec::kName);
     refuse_label(*options.factors);
   } else {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("codec {}: unknown option 'factors.{}': it has no factors",
-                            Options::kCodec, settings.front().first));
+                            Options::Codec::kName, settings.front().first));
   }
 }
 
-// Whether the codec has a function of its own. The functions for any codec would match too, by
-// conversion, and then call themselves.
-template <class W, class O>
-concept HasRemarks = requires {
-  static_cast<std::string (*)(const W&, const O&)>(&remarks);
-};
-
 }  // namespace
 
-FactorOptions::FactorOptions() : FactorOptions(PlainOptions{}) {}
-FactorOptions::FactorOptions(CodecOptions options)
-    : options_(std::make_unique<CodecOptions>(std::move(options))) {}
-FactorOptions::FactorOptions(const FactorOptions& other) : FactorOptions(*other) {}
-FactorOptions& FactorOptions::operator=(const FactorOptions& other) {
-  return *this = FactorOptions(*other);
-}
-bool FactorOptions::operator==(const FactorOptions& other) const { return **this == *other; }
-FactorOptions::FactorOptions(FactorOptions&&) noexcept = default;
-FactorOptions& FactorOptions::operator=(FactorOptions&&) noexcept = default;
-FactorOptions::~FactorOptions() = default;
-
 std::string codec_name(const CodecOptions& options) {
-  return std::visit([](const auto& o) -> std::string { return o.kCodec; }, options);
+  return std::visit([]<class O>(const O&) -> std::string { return O::Codec::kName; }, options);
 }
 
 CodecOptions parse_options(const Settings& settings, const std::string& default_codec,
@@ -98,9 +77,9 @@ CodecOptions options_from(const Settings& settings, const std::string& default_c
   const auto [factors, others] = split(settings, "factors");
   CodecOptions options = parse_options(others, default_codec, other_keys);
   std::visit(
-      [&factors = factors](auto& o) {
+      [&factors = factors]<class O>(O& o) {
         set_factors(o, factors);
-        if constexpr (requires { check(o); }) check(o);
+        O::Codec::check(o);
       },
       options);
   for (const UnusedSetting& unused : unused_options(others, default_codec)) {
@@ -120,7 +99,7 @@ std::vector<UnusedSetting> unused_options(const Settings& settings,
         std::visit([&]<class O>(const O& o) { return O::fields().unused(o, key); }, options);
     if (!why.empty()) unused.push_back({key, fmt::format("{}={}: {}", key, value, why)});
   }
-  for (const auto& [key, why] : unused_options(factors, PlainOptions::kCodec)) {
+  for (const auto& [key, why] : unused_options(factors, PlainCodec::kName)) {
     unused.push_back({"factors." + key, "factors." + why});
   }
   return unused;
@@ -134,32 +113,20 @@ std::string to_string(const CodecOptions& options) {
 
 std::vector<SettingHelp> settings_help() {
   std::vector<SettingHelp> all = {{"", "codec", fmt::format("{}", fmt::join(codec_names(), "|")),
-                                   PqOptions::kCodec, "how to represent the weights"},
-                                  {"", "factors.KEY", "KEY=VALUE,...", PlainOptions::kCodec,
+                                   PqCodec::kName, "how to represent the weights"},
+                                  {"", "factors.KEY", "KEY=VALUE,...", PlainCodec::kName,
                                    "codec and options of the factors of low_rank and tensorized"}};
-  for (const CodecOptions& options : all_defaults()) {
-    std::visit([&]<class O>(const O&) { O::fields().describe(all); }, options);
-  }
+  Codecs::for_each([&]<class C>(C) { C::Options::fields().describe(all); });
   return all;
 }
 
 CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape) {
-  std::visit([&](auto& o) { resolve(o, shape); }, options);
+  std::visit([&]<class O>(O& o) { O::Codec::resolve(o, shape); }, options);
   return options;
 }
 
-// The functions for all codecs have other names than those of a codec, which they ask for: a codec
-// without one would otherwise be converted to the variant and find the function for all.
 std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape) {
-  return std::visit(
-      [&](const auto& o) -> std::string {
-        if constexpr (requires { obstacle(o, shape); }) {
-          return obstacle(o, shape);
-        } else {
-          return "";
-        }
-      },
-      options);
+  return std::visit([&]<class O>(const O& o) { return O::Codec::obstacle(o, shape); }, options);
 }
 
 struct Encoding::Stage {
@@ -168,53 +135,32 @@ struct Encoding::Stage {
   virtual Weight encode(const EncodeContext& context) const = 0;
 };
 
-namespace {
-
-WeightSize size_of(const Weight& plan, const TensorInfo& info, const CodecOptions& options) {
-  WeightSize size{{}, summary(plan), parameter_count(plan), 0, remarks_on(plan, options)};
-  if (const auto* low_rank = std::get_if<LowRankWeight>(&plan)) size.inner_width = low_rank->rank();
-  if (const auto* plain = std::get_if<PlainWeight>(&plan)) {
-    size.record = {info, PlainWeight::kCodec, {}, "", {{"values", plain->dtype, plain->shape, {}}}};
-  } else {
-    size.record = to_record(plan, info.name);
-  }
-  return size;
-}
-
-}  // namespace
-
-template <class Options>
+template <class C>
 struct Encoding::StageOf : Encoding::Stage {
-  StageOf(FloatTensor tensor, const Options& o)
-      : info(tensor.info), options(o), prepared(prepare(std::move(tensor), o)) {}
+  static_assert(EncodingCodec<C>);
+
+  StageOf(FloatTensor tensor, const typename C::Options& o)
+      : name(tensor.info.name), options(o), prepared(C::prepare(std::move(tensor), o)) {}
 
   std::optional<WeightSize> size() const override {
-    if (foresight(options) == Foresight::kNothing) return std::nullopt;
-    return size_of(plan_weight(prepared, options), info, options);
+    std::optional<WeightSize> size = C::size(prepared, options);
+    if (size) size->record.info.name = name;
+    return size;
   }
 
   Weight encode(const EncodeContext& context) const override {
-    if constexpr (std::is_same_v<Options, PqOptions>) {
-      return pqw::encode(prepared, options, context.observer,
-                         context.importance ? *context.importance : PqImportance{});
-    } else {
-      if (context.importance != nullptr) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    fmt::format("codec {} does not support importances; use pq", Options::kCodec));
-      }
-      return pqw::encode(prepared, options, context.observer);
-    }
+    return C::encode(prepared, options, context);
   }
 
-  TensorInfo info;
-  Options options;
-  decltype(prepare(FloatTensor{}, std::declval<const Options&>())) prepared;
+  std::string name;
+  typename C::Options options;
+  typename C::Prepared prepared;
 };
 
 Encoding::Encoding(FloatTensor tensor, const CodecOptions& options)
     : stage_(std::visit(
           [&]<class O>(const O& o) -> std::unique_ptr<const Stage> {
-            return std::make_unique<StageOf<O>>(std::move(tensor), o);
+            return std::make_unique<StageOf<typename O::Codec>>(std::move(tensor), o);
           },
           resolved(options, tensor.info.shape))) {}
 Encoding::Encoding(Encoding&&) noexcept = default;
@@ -224,53 +170,39 @@ Encoding::~Encoding() = default;
 std::optional<WeightSize> Encoding::size() const { return stage_->size(); }
 Weight Encoding::encode(const EncodeContext& context) const { return stage_->encode(context); }
 
-std::optional<WeightSize> joint_size(const TensorInfo& layer, std::size_t n_layers,
-                                     const TensorizedOptions& options) {
-  if (foresight(options) == Foresight::kNothing) return std::nullopt;
-  return size_of(plan_joint(layer, n_layers, options), layer, options);
-}
-
-bool outcome_is_sure(const CodecOptions& options, const FloatTensor& tensor) {
-  return foresight(options) == Foresight::kOutcome && !near_limits(tensor);
-}
-
-Weight plan_weight(FloatTensor tensor, const CodecOptions& options) {
-  return std::visit(
-      [&](const auto& o) -> Weight { return plan_weight(prepare(std::move(tensor), o), o); },
-      resolved(options, tensor.info.shape));
-}
-
-Weight encode(FloatTensor tensor, const CodecOptions& options, EmObserver* observer) {
-  return std::visit(
-      [&](const auto& o) -> Weight { return encode(prepare(std::move(tensor), o), o, observer); },
-      resolved(options, tensor.info.shape));
-}
-
-std::optional<Weight> encode_if(const std::function<bool(const Weight&)>& accepts,
-                                FloatTensor tensor, const CodecOptions& options,
-                                EmObserver* observer) {
-  return std::visit(
-      [&](const auto& o) -> std::optional<Weight> {
-        const auto prepared = prepare(std::move(tensor), o);
-        const bool foreseen = foresight(o) != Foresight::kNothing;
-        if (foreseen && !accepts(plan_weight(prepared, o))) return std::nullopt;
-        std::optional<Weight> weight = encode(prepared, o, observer);
-        if (!foreseen && !accepts(*weight)) weight.reset();
-        return weight;
-      },
-      resolved(options, tensor.info.shape));
+std::optional<WeightSize> size_by_shape(const TensorInfo& tensor, const CodecOptions& options) {
+  return std::visit([&]<class O>(const O& o) { return O::Codec::size(tensor, o); },
+                    resolved(options, tensor.shape));
 }
 
 std::string remarks_on(const Weight& weight, const CodecOptions& options) {
   return std::visit(
-      []<class W, class O>(const W& w, const O& o) -> std::string {
-        if constexpr (HasRemarks<W, O>) {
-          return remarks(w, o);
-        } else {
-          return "";
-        }
+      [&]<class O>(const O& o) {
+        using C = typename O::Codec;
+        return C::remarks(std::get<typename C::Weight>(weight), o);
       },
-      weight, options);
+      options);
+}
+
+bool outcome_is_sure(const CodecOptions& options, const FloatTensor& tensor) {
+  const bool is_sure =
+      std::visit([]<class O>(const O& o) { return O::Codec::is_sure(o); }, options);
+  return is_sure && !near_limits(tensor);
+}
+
+bool near_limits(const FloatTensor& tensor) {
+  const bool half = tensor.info.dtype == DType::kF16;
+  const double least = half ? 0x1p-14 : 0x1p-122;
+  const double most = half ? 0x1p15 : 0x1p120;
+  const float largest = largest_magnitude(tensor.values);
+  if (largest == 0) return false;
+  double squares = 0;
+  for (const float value : tensor.values) squares += static_cast<double>(value) * value;
+  return largest > most || squares < least * least * static_cast<double>(tensor.values.size());
+}
+
+bool is_placeholder(const CodecOptions& options) {
+  return std::visit([]<class O>(const O& o) { return O::Codec::is_placeholder(o); }, options);
 }
 
 }  // namespace pqw

@@ -37,7 +37,7 @@ Weight with_gain(Weight factor, double gain) {
 std::string remark_on_gains(std::span<const Weight* const> factors) {
   for (const Weight* factor : factors) {
     const auto* pq = std::get_if<PqWeight>(factor);
-    const std::string remark = pq == nullptr ? "" : remark_on_gain(pq->options);
+    const std::string remark = pq == nullptr ? "" : remark_on_gain(pq->gain);
     if (!remark.empty()) return "factors: " + remark;
   }
   return "";

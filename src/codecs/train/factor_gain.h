@@ -1,4 +1,4 @@
-// Gains of product-quantized factors (Gain of pq_encode.h).
+// Gains of product-quantized factors (Gain of pq.h).
 //
 // Each product-quantized factor has a gain of its own. The errors of the factors are nearly
 // independent, so their amplitudes multiply: if all factors are unbiased, quantizing them does not

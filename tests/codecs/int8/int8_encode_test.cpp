@@ -1,6 +1,4 @@
 // Quantizing float weights to int8.
-#include "pqw/codecs/int8_encode.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -124,7 +122,7 @@ TEST(Int8Encode, TheLargestWeightsOfATypeStayFinite) {
        {Limit{DType::kF16, 65504}, Limit{DType::kBF16, 0x1.fep127f}, Limit{DType::kF32, kMax}}) {
     for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
       const FloatTensor tensor{{"w", dtype, {1, 3}}, {value, -value, value / 3}};
-      const auto back = test::decoded(encode(tensor, Int8Options{.scheme = scheme}, nullptr));
+      const auto back = test::decoded(Int8Codec::encode(tensor, Int8Options{.scheme = scheme}, {}));
       std::vector<std::byte> bytes(3 * size_in_bytes(dtype));
       from_float(back, dtype, bytes);
       std::vector<float> stored(3);
@@ -162,19 +160,17 @@ TEST(Int8Encode, SameBytesOnAnyNumberOfThreads) {
 }
 
 // Through the options of any codec: a convolution, flattened, of another type.
-TEST(Int8Encode, PlansItsSizeAndKeepsShapeAndType) {
+TEST(Int8Encode, KeepsShapeAndType) {
   const FloatTensor tensor{{"conv", DType::kF16, {4, 3, 2, 5}}, test::normal_values(120, 8)};
   for (const char* text : {"codec=int8", "codec=int8,per=tensor,scheme=affine,activations=batch"}) {
     const CodecOptions options = options_from(parse_settings(text));
     EXPECT_EQ(codec_name(options), "int8");
-    const auto weight = std::get<Int8Weight>(encode(tensor, options));
+    const auto weight = std::get<Int8Weight>(Encoding(tensor, options).encode());
     EXPECT_EQ(weight.shape, tensor.info.shape);
     EXPECT_EQ(weight.dtype, DType::kF16);
-    const auto plan = std::get<Int8Weight>(plan_weight(tensor, options));
-    EXPECT_EQ(size_in_bits(plan), size_in_bits(weight));
     EXPECT_EQ(remarks_on(Weight(weight), options), "");
     EXPECT_EQ(summary(weight), weight.options);
-    EXPECT_EQ(int8_from_record(to_record(weight, "conv")).values, weight.values);
+    EXPECT_EQ(Int8Codec::from_record(to_record(weight, "conv")).values, weight.values);
   }
 }
 

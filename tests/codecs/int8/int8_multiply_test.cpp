@@ -102,7 +102,7 @@ TEST(Int8Multiply, ErrorsAreAtMostHalfAStepOfTheInputs) {
       const bool affine = rows % 2 == 1;
       const Int8Weight w = test::random_int8_weight({rows, cols}, affine, cols != 16);
       std::vector<float> dense(rows * cols);
-      decode(w, {dense.data(), rows, cols});
+      Int8Codec::decode_rows(w, 0, {dense.data(), rows, cols});
       auto x = test::normal_values(16 * cols, 5);
       for (std::size_t i = cols; i < x.size();
            ++i) {  // from the second on, over nine powers of ten

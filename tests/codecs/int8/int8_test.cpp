@@ -33,7 +33,7 @@ Int8Weight sample() {
 
 TEST(Int8, DecodesByHand) {
   std::vector<float> w(6);
-  decode(sample(), {w.data(), 2, 3});
+  Int8Codec::decode_rows(sample(), 0, {w.data(), 2, 3});
   EXPECT_THAT(w, ElementsAre(-64, 0, 63.5f, 6, 8, 10));
   std::vector<float> row(3);
   decode_rows(sample(), 1, {row.data(), 1, 3});
@@ -43,13 +43,13 @@ TEST(Int8, DecodesByHand) {
 TEST(Int8, OneScaleServesAllRows) {
   const Int8Weight weight = int8_from_reference({2, 1, 2}, {1, 2, 3, 4}, {0.25f}, {1});
   std::vector<float> w(4);
-  decode(weight, {w.data(), 2, 2});
+  Int8Codec::decode_rows(weight, 0, {w.data(), 2, 2});
   EXPECT_THAT(w, ElementsAre(0, 0.25f, 0.5f, 0.75f));
 }
 
 TEST(Int8, SizeCountsWhatIsStored) {
-  EXPECT_EQ(size_in_bits(sample()), 8u * (6 + 2 * 4 + 2 + 1));
-  EXPECT_EQ(size_in_bits(int8_from_reference({2, 2}, {1, 2, 3, 4}, {1})), 8u * (4 + 4));
+  EXPECT_EQ(data_bytes(to_record(sample(), "w")), 6u + 2 * 4 + 2 + 1);
+  EXPECT_EQ(data_bytes(to_record(int8_from_reference({2, 2}, {1, 2, 3, 4}, {1}), "w")), 4u + 4);
   EXPECT_EQ(parameter_count(sample()), 6u);
 }
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <ostream>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/core/distortion.h"
 #include "tests/support/random_matrix.h"
 
@@ -88,11 +88,11 @@ TEST_P(Adversarial, EndsWithTheStatedResult) {
       options.tolerance = 0;
       Counter counter;
       const ConstMatrix w(c.values.data(), c.rows, c.values.size() / c.rows);
-      const PqWeight weight = encode(w, options, &counter);
+      const PqWeight weight = pq_from_float(w, options, {.observer = &counter});
       EXPECT_LE(counter.n_iterations, options.iterations);
       EXPECT_EQ(weight.n_centroids, c.n_centroids);
       std::vector<float> decoded(c.values.size());
-      decode(weight, {decoded.data(), w.rows(), w.cols()});
+      PqCodec::decode_rows(weight, 0, {decoded.data(), w.rows(), w.cols()});
       Distortion distortion;
       distortion.add(c.values, decoded);
       EXPECT_LE(distortion.relative_error(), c.relative_error);

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -50,10 +50,10 @@ TEST(AutoBlockSize, FollowsTheKernel) {
 
 TEST(PqOptions, BlocksAreNoLongerThanARow) {
   PqOptions options{.block_size = kAutoBlockSize};
-  resolve(options, Shape{5000, 3});
+  PqCodec::resolve(options, Shape{5000, 3});
   EXPECT_EQ(options.block_size, 3u);
   options.block_size = 1048576;
-  resolve(options, Shape{500, 2, 1, 2});
+  PqCodec::resolve(options, Shape{500, 2, 1, 2});
   EXPECT_EQ(options.block_size, 4u);
 }
 

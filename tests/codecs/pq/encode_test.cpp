@@ -1,3 +1,5 @@
+#include "pqw/codecs/encode.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -5,7 +7,6 @@
 #include <cmath>
 #include <limits>
 
-#include "pqw/codecs/pq_encode.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/distortion.h"
 #include "pqw/core/error.h"
@@ -28,7 +29,8 @@ double relative_error(const std::vector<float>& w, const PqWeight& weight) {
 
 PqWeight encode_matrix(const std::vector<float>& w, std::size_t rows, const PqOptions& options,
                        EmObserver* observer = nullptr) {
-  return encode(ConstMatrix(w.data(), rows, rows == 0 ? 0 : w.size() / rows), options, observer);
+  return pq_from_float(ConstMatrix(w.data(), rows, rows == 0 ? 0 : w.size() / rows), options,
+                       {.observer = observer});
 }
 
 TEST(Encode, FourSeparateClustersAreFoundExactly) {
@@ -111,7 +113,8 @@ TEST(Encode, OneRowOneColumnAndOneBlock) {
 
 TEST(Encode, NoElementsGiveNoCodes) {
   for (const Shape& shape : {Shape{0, 4}, Shape{4, 0}, Shape{0, 0}}) {
-    const PqWeight weight = encode(ConstMatrix(nullptr, shape[0], shape[1]), {.block_size = 8});
+    const PqWeight weight =
+        pq_from_float(ConstMatrix(nullptr, shape[0], shape[1]), {.block_size = 8});
     EXPECT_TRUE(weight.codes.empty());
     EXPECT_EQ(weight.n_centroids, 1u);
     EXPECT_TRUE(test::decoded(weight).empty());
@@ -221,21 +224,6 @@ TEST(Encode, SameBitsOnAnyNumberOfThreadsAndPerSeed) {
   omp_set_num_threads(omp_get_num_procs());
   options.seed = 6;
   EXPECT_NE(encode_matrix(w, 300, options).codebooks, expected.codebooks);
-}
-
-TEST(Encode, LayoutIsPlannedAsItComesOut) {
-  auto w = test::normal_values(32 * 32, 19);
-  for (std::size_t i = 0; i < w.size(); ++i) w[i] = std::round(w[i]);
-  for (const std::size_t n_centroids : {2u, 100u, 5000u}) {
-    const PqOptions options{.block_size = 2, .n_centroids = n_centroids, .n_groups = 3};
-    const Blocks blocks = cut_blocks(ConstMatrix(w.data(), 32, 32), 2);
-    const PqWeight layout = plan_weight(blocks, options);
-    const PqWeight weight = encode(blocks, options);
-    EXPECT_EQ(weight.n_centroids, layout.n_centroids);
-    EXPECT_EQ(weight.n_groups, layout.n_groups);
-    EXPECT_EQ(weight.codebook_dtype, layout.codebook_dtype);
-    EXPECT_EQ(size_in_bits(weight), size_in_bits(layout));
-  }
 }
 
 TEST(Encode, ObserverCanEndIt) {

@@ -1,7 +1,7 @@
 // FAISS as the independent oracle of our own EM.
 #include <gtest/gtest.h>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/core/distortion.h"
 #include "tests/support/random_matrix.h"
 
@@ -11,9 +11,9 @@ namespace {
 double squared_error(const std::vector<float>& values, std::size_t rows, PqOptions options) {
   options.gain = Gain::kLeastSquares;
   const ConstMatrix w(values.data(), rows, values.size() / rows);
-  const PqWeight weight = encode(w, options);
+  const PqWeight weight = pq_from_float(w, options);
   std::vector<float> decoded(values.size());
-  decode(weight, {decoded.data(), w.rows(), w.cols()});
+  PqCodec::decode_rows(weight, 0, {decoded.data(), w.rows(), w.cols()});
   Distortion distortion;
   distortion.add(values, decoded);
   return distortion.squared_error();
@@ -58,13 +58,13 @@ TEST(FaissTrainer, ReportsItsIterations) {
     std::vector<double> objectives;
   } observer;
   const auto values = test::normal_values(64 * 64, 7);
-  encode(ConstMatrix(values.data(), 64, 64),
-         {.block_size = 4,
-          .n_centroids = 16,
-          .iterations = 5,
-          .restarts = 1,
-          .engine = Engine::kFaiss},
-         &observer);
+  pq_from_float(ConstMatrix(values.data(), 64, 64),
+                {.block_size = 4,
+                 .n_centroids = 16,
+                 .iterations = 5,
+                 .restarts = 1,
+                 .engine = Engine::kFaiss},
+                {.observer = &observer});
   ASSERT_EQ(observer.objectives.size(), 5u);
   EXPECT_LT(observer.objectives.back(), observer.objectives.front());
 }
@@ -91,7 +91,7 @@ TEST(FaissTrainer, TheBestOfSeveralRunsCounts) {
   for (options.seed = 0, options.restarts = 20; options.seed < 20; options.seed += 5) {
     EXPECT_LT(squared_error(values, 64, options), 4096 * 1.2);
   }
-  encode(ConstMatrix(values.data(), 64, 64), options, &observer);
+  pq_from_float(ConstMatrix(values.data(), 64, 64), options, {.observer = &observer});
   EXPECT_EQ(observer.last_run, 19u);
 }
 

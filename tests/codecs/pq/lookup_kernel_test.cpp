@@ -35,7 +35,7 @@ double relative_error(const PqWeight& weight, const std::vector<float>& x, std::
                       std::size_t batch, const std::vector<float>& y) {
   const std::size_t n = y.size() / batch, cols = weight.cols();
   std::vector<float> w(n * cols);
-  decode_rows(weight, first, {w.data(), n, cols});
+  PqCodec::decode_rows(weight, first, {w.data(), n, cols});
   double error = 0, norm = 0;
   for (std::size_t b = 0; b < batch; ++b) {
     for (std::size_t r = 0; r < n; ++r) {

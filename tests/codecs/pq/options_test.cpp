@@ -9,9 +9,9 @@ namespace {
 TEST(PqOptions, OutOfRangeAreRefusedWhenEncoding) {
   const std::vector<float> values(8);
   const ConstMatrix w(values.data(), 2, 4);
-  EXPECT_THROW(encode(w, {.n_centroids = 1}), Error);
-  EXPECT_THROW(encode(w, {.tolerance = 1}), Error);
-  EXPECT_THROW(encode(w, {.codebook_dtype = DType::kBF16}), Error);
+  EXPECT_THROW(pq_from_float(w, {.n_centroids = 1}), Error);
+  EXPECT_THROW(pq_from_float(w, {.tolerance = 1}), Error);
+  EXPECT_THROW(pq_from_float(w, {.codebook_dtype = DType::kBF16}), Error);
 }
 
 TEST(PqOptions, TextHoldsEveryField) {

@@ -104,7 +104,7 @@ TEST(PqMultiply, EmptySidesGiveZerosOrNothing) {
 TEST(PqDecode, ReadsTheLayoutByItsDefinition) {
   const PqWeight weight = random_pq_weight({6, 11}, 4, 5, 2);
   std::vector<float> w(6 * 11);
-  decode(weight, {w.data(), 6, 11});
+  PqCodec::decode_rows(weight, 0, {w.data(), 6, 11});
   std::vector<float> row(11);
   decode_rows(Weight(weight), 4, {row.data(), 1, 11});
   for (std::size_t r = 0; r < 6; ++r) {
@@ -139,7 +139,8 @@ TEST(PqWeight, PositionsKnowTheirGroupAndTheirCodes) {
 TEST(PqWeight, SizeCountsCodesAndCodebooks) {
   PqWeight weight = random_pq_weight({6, 11}, 4, 5, 2);
   weight.codebook_dtype = DType::kF16;
-  EXPECT_EQ(size_in_bits(weight), 6u * 3 * 3 + 2u * 5 * 4 * 16);  // 18 codes of 3 bits
+  // 18 codes of 3 bits, two codebooks of F16.
+  EXPECT_EQ(data_bytes(PqCodec::to_record(weight, "w")), (6u * 3 * 3 + 7) / 8 + 2u * 5 * 4 * 2);
 }
 
 }  // namespace

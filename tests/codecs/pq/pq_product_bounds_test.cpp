@@ -58,7 +58,7 @@ struct Reference {
 Reference multiply_in_double(const PqWeight& weight, const std::vector<float>& x) {
   const std::size_t rows = weight.rows(), cols = weight.cols(), n = x.size() / cols;
   std::vector<float> w(rows * cols);
-  decode(weight, {w.data(), rows, cols});
+  PqCodec::decode_rows(weight, 0, {w.data(), rows, cols});
   Reference result{std::vector<double>(n * rows), std::vector<double>(n)};
   for (std::size_t b = 0; b < n; ++b) {
     for (std::size_t r = 0; r < rows; ++r) {

@@ -38,7 +38,7 @@ std::vector<float> product(const PqProduct& lookup, const std::vector<float>& x)
 std::vector<double> reference(const PqWeight& weight, const std::vector<float>& x) {
   const std::size_t rows = weight.rows(), cols = weight.cols();
   std::vector<float> w(rows * cols);
-  decode(weight, {w.data(), rows, cols});
+  PqCodec::decode_rows(weight, 0, {w.data(), rows, cols});
   std::vector<double> y(x.size() / cols * rows);
   for (std::size_t i = 0; i < y.size(); ++i) {
     for (std::size_t c = 0; c < cols; ++c) {

@@ -61,7 +61,7 @@ TEST(PqRecord, OneCentroidNeedsNoCodes) {
   weight.codes.assign(4, 0);
   const Record record = to_record(weight, "w");
   EXPECT_TRUE(record.find("codes")->bytes.empty());
-  EXPECT_EQ(pq_from_record(record).codes, weight.codes);
+  EXPECT_EQ(PqCodec::from_record(record).codes, weight.codes);
 }
 
 TEST(PqRecord, CodesThatNoMemoryHoldsAreRefused) {
@@ -72,7 +72,7 @@ TEST(PqRecord, CodesThatNoMemoryHoldsAreRefused) {
   Record record = to_record(weight, "bomb");  // codes of no bits: none are stored
   record.info.shape = {std::size_t{1} << 30, std::size_t{1} << 30};
   try {
-    pq_from_record(record);
+    PqCodec::from_record(record);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);

@@ -16,7 +16,7 @@ struct Recorder : EmObserver {
 
 PqWeight encode_pairs(const std::vector<float>& w, const PqOptions& options,
                       EmObserver* observer = nullptr) {
-  return encode(ConstMatrix(w.data(), w.size() / 2, 2), options, observer);
+  return pq_from_float(ConstMatrix(w.data(), w.size() / 2, 2), options, {.observer = observer});
 }
 
 TEST(Sample, IsTakenWhereItIsLessThanHalfOfTheBlocks) {
@@ -72,7 +72,7 @@ TEST(Sample, ExploringItFindsNearlyTheSameObjective) {
 TEST(Sample, IsReported) {
   const auto w = test::normal_values(2 * 10'000, 4);
   const PqOptions options{.block_size = 2, .n_centroids = 16, .explore = 64};
-  EXPECT_EQ(remarks(encode_pairs(w, options), options), "explored 1024 of 10000 blocks");
+  EXPECT_EQ(PqCodec::remarks(encode_pairs(w, options), options), "explored 1024 of 10000 blocks");
 }
 
 TEST(Sample, NearlyEmptyTensorsEndWithoutError) {

@@ -4,12 +4,17 @@
 
 #include "codecs/pq/train/assign.h"
 #include "codecs/pq/train/update.h"
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 #include "tests/support/random_matrix.h"
 
 namespace pqw {
 namespace {
+
+PqWeight encode_weighted(ConstMatrix w, const PqOptions& options, const PqImportance& importance,
+                         EmObserver* observer = nullptr) {
+  return pq_from_float(w, options, {.observer = observer, .importance = &importance});
+}
 
 using testing::ElementsAre;
 
@@ -26,7 +31,7 @@ struct LastObjective : EmObserver {
 double weighted_error(const std::vector<float>& w, const PqWeight& weight,
                       const std::vector<float>& rows, const std::vector<float>& columns) {
   std::vector<float> v(w.size());
-  decode(weight, {v.data(), weight.rows(), weight.cols()});
+  PqCodec::decode_rows(weight, 0, {v.data(), weight.rows(), weight.cols()});
   double sum = 0;
   for (std::size_t i = 0; i < w.size(); ++i) {
     const double difference = static_cast<double>(w[i]) - v[i];
@@ -73,8 +78,8 @@ TEST(WeightedEncode, ImportancesOfOneChangeNothing) {
   const ConstMatrix matrix(w.data(), 128, 30);
   const PqOptions options{.block_size = 4, .n_centroids = 32};
   const std::vector<float> rows(128, 1.0f);
-  const PqWeight plain = encode(matrix, options);
-  const PqWeight weighted = encode(matrix, options, nullptr, {.rows = rows});
+  const PqWeight plain = pq_from_float(matrix, options);
+  const PqWeight weighted = encode_weighted(matrix, options, {.rows = rows});
   EXPECT_EQ(weighted.codes, plain.codes);
   EXPECT_EQ(weighted.codebooks, plain.codebooks);
 }
@@ -91,11 +96,11 @@ TEST(WeightedEncode, LowersTheWeightedErrorAndReportsIt) {
                           .tolerance = 0,
                           .codebook_dtype = DType::kF32,
                           .gain = Gain::kLeastSquares};
-  const double unaware = weighted_error(w, encode(matrix, options), rows, columns);
+  const double unaware = weighted_error(w, pq_from_float(matrix, options), rows, columns);
   LastObjective last;
   PqOptions once = options;
   once.restarts = 1;
-  const PqWeight aware = encode(matrix, once, &last, {.rows = rows, .columns = columns});
+  const PqWeight aware = encode_weighted(matrix, once, {.rows = rows, .columns = columns}, &last);
   const double error = weighted_error(w, aware, rows, columns);
   EXPECT_LT(error, 0.6 * unaware);
   EXPECT_LE(error, last.value * (1 + 1e-5)) << "one M-step and E-step after the last report";
@@ -110,13 +115,13 @@ TEST(WeightedEncode, ZeroWeightsEndAndDoNotCount) {
   std::fill_n(rows.begin(), 32, 0.0f);  // the large half does not matter
   const PqOptions options{.block_size = 4, .n_centroids = 16};
   const double error =
-      weighted_error(w, encode(matrix, options, nullptr, {.rows = rows}), rows, {});
+      weighted_error(w, encode_weighted(matrix, options, {.rows = rows}), rows, {});
   EXPECT_LT(error, 0.6 * 32 * 16);
   const std::vector<float> no_rows(64), no_columns(16);
   LastObjective last;
-  encode(matrix, options, &last, {.rows = no_rows});
+  encode_weighted(matrix, options, {.rows = no_rows}, &last);
   EXPECT_EQ(last.value, 0);
-  encode(matrix, options, &last, {.columns = no_columns});
+  encode_weighted(matrix, options, {.columns = no_columns}, &last);
   EXPECT_EQ(last.value, 0);
   EXPECT_LE(last.n_iterations, 2 * 10 * options.iterations);
 }
@@ -126,9 +131,9 @@ TEST(WeightedEncode, TailsHaveNoImportance) {
   const ConstMatrix matrix(w.data(), 100, 6);
   const std::vector<float> columns{1, 1, 1, 1, 100, 100};
   const PqOptions options{.block_size = 4, .n_centroids = 50, .codebook_dtype = DType::kF32};
-  const double unaware = weighted_error(w, encode(matrix, options), {}, columns);
+  const double unaware = weighted_error(w, pq_from_float(matrix, options), {}, columns);
   const double aware =
-      weighted_error(w, encode(matrix, options, nullptr, {.columns = columns}), {}, columns);
+      weighted_error(w, encode_weighted(matrix, options, {.columns = columns}), {}, columns);
   EXPECT_LT(aware, 0.7 * unaware);
 }
 
@@ -139,12 +144,12 @@ TEST(WeightedEncode, ImpossibleImportancesAreRefused) {
   const std::vector<float> short_one(7, 1.0f), negative(8, -1.0f), infinite(8, HUGE_VALF),
       ones(8, 1.0f);
   for (const auto& bad : {short_one, negative, infinite}) {
-    EXPECT_THROW(encode(matrix, options, nullptr, {.rows = bad}), Error);
-    EXPECT_THROW(encode(matrix, options, nullptr, {.columns = bad}), Error);
+    EXPECT_THROW(encode_weighted(matrix, options, {.rows = bad}), Error);
+    EXPECT_THROW(encode_weighted(matrix, options, {.columns = bad}), Error);
   }
   PqOptions faiss = options;
   faiss.engine = Engine::kFaiss;
-  EXPECT_THROW(encode(matrix, faiss, nullptr, {.rows = ones}), Error);
+  EXPECT_THROW(encode_weighted(matrix, faiss, {.rows = ones}), Error);
 }
 
 }  // namespace

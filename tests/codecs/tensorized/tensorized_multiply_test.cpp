@@ -71,7 +71,7 @@ float sum_of_products(TensorForm form, const std::vector<float>& row,
   }
   weight.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
   float value = NAN;
-  decode(weight, {&value, 1, 1});
+  TensorizedCodec::decode_rows(weight, 0, {&value, 1, 1});
   return value;
 }
 
@@ -94,7 +94,7 @@ TEST_P(TensorizedMultiply, DecodingReadsTheDefinition) {
   const TensorizedReference expected(weight);
   const MatrixShape matrix = matrix_shape(c.shape);
   std::vector<float> w(matrix.rows * matrix.cols, NAN);
-  decode(weight, {w.data(), matrix.rows, matrix.cols});
+  TensorizedCodec::decode_rows(weight, 0, {w.data(), matrix.rows, matrix.cols});
   double error = 0, norm = 0;
   for (std::size_t r = 0; r < matrix.rows; ++r) {
     for (std::size_t column = 0; column < matrix.cols; ++column) {
@@ -207,17 +207,17 @@ TEST(TensorizedDecode, ByHand) {
   weight.factors = std::make_shared<const std::vector<Weight>>(std::vector<Weight>{
       test::plain_matrix({2, 2}, {1, 2, 3, 4}), test::plain_matrix({2, 2}, {5, 6, 7, 8})});
   std::vector<float> w(4);
-  decode(weight, {w.data(), 2, 2});
+  TensorizedCodec::decode_rows(weight, 0, {w.data(), 2, 2});
   EXPECT_EQ(w, (std::vector<float>{17, 23, 39, 53}));
   // The same factors as a train of rank 2 with B as [rank][columns]: W = A B.
   weight.layout = {kTt, {2}, {2}, 1, {2}};
-  decode(weight, {w.data(), 2, 2});
+  TensorizedCodec::decode_rows(weight, 0, {w.data(), 2, 2});
   EXPECT_EQ(w, (std::vector<float>{19, 22, 43, 50}));
   // A TT-matrix of rank 1 is a Kronecker product: [[1, 2], [3, 4]] ⊗ [[5, 6], [7, 8]].
   weight.shape = {4, 4};
   weight.layout = {kTtm, {2, 2}, {2, 2}, 1, {1}};
   w.resize(16);
-  decode(weight, {w.data(), 4, 4});
+  TensorizedCodec::decode_rows(weight, 0, {w.data(), 4, 4});
   EXPECT_EQ(w, (std::vector<float>{5, 6, 10, 12, 7, 8, 14, 16, 15, 18, 20, 24, 21, 24, 28, 32}));
 }
 
@@ -259,9 +259,10 @@ TEST(TensorizedForward, TheCheaperOneIsChosen) {
   EXPECT_EQ(forward_for(full, 1000), TensorForward::kFactorized);
 }
 
-TEST(TensorizedWeight, SizeIsThatOfTheFactorsAsStored) {
-  TensorizedWeight weight = random_tensorized_weight({6, 4}, {kTt, {6}, {4}, 1, {3}});
-  EXPECT_EQ(size_in_bits(weight), 32u * (6 * 3 + 3 * 4));
+TEST(TensorizedWeight, SizeIsThatOfTheFactorsAndTheLayout) {
+  const TensorizedWeight weight = random_tensorized_weight({6, 4}, {kTt, {6}, {4}, 1, {3}});
+  const std::uint64_t layout = 8 * (5 + 3);  // two modes and a rank
+  EXPECT_EQ(data_bytes(to_record(weight, "w")), layout + 4 * (6 * 3 + 3 * 4));
 }
 
 TEST(TensorizedForm, HasNames) {

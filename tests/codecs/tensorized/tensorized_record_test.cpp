@@ -66,10 +66,10 @@ TEST(TensorizedRecord, QuantizedFactorsComeBack) {
         "factors.codec=tensorized,factors.factors.codec=pq,factors.rank=0.9"}) {
     const auto options =
         options_from(parse_settings(std::string("codec=tensorized,rank=0.9,modes=2,") + factors));
-    const Weight weight = encode(tensor, options);
+    const Weight weight = Encoding(tensor, options).encode();
     const Weight back = weight_from_record(to_record(weight, "w"));
     EXPECT_EQ(test::decoded(back), test::decoded(weight)) << factors;
-    EXPECT_EQ(size_in_bits(back), size_in_bits(weight));
+    EXPECT_EQ(data_bytes(to_record(back, "w")), data_bytes(to_record(weight, "w")));
     EXPECT_THAT(summary(weight), HasSubstr(",factors="));
   }
 }
@@ -82,7 +82,7 @@ TEST(TensorizedRecord, LayersShareFactors) {
   const Record record = to_record_sharing(layer, "c", "a/b");
   EXPECT_EQ(shared_with(record), "a/b");
   EXPECT_EQ(shared_with(to_record(owner, "a/b")), std::nullopt);
-  const auto read_owner = tensorized_from_record(to_record(owner, "a/b"));
+  const auto read_owner = TensorizedCodec::from_record(to_record(owner, "a/b"));
   const auto back = tensorized_from_record(record, read_owner);
   EXPECT_EQ(back.layer, 2u);
   EXPECT_EQ(back.factors, read_owner.factors);

@@ -38,10 +38,9 @@ std::size_t panels_of(std::size_t rows) {
 
 class Int8Rows : public RowProduct {
  public:
-  explicit Int8Rows(Int8Weight weight)
-      : RowProduct(matrix_shape(weight.shape)), weight_(std::move(weight)) {}
+  explicit Int8Rows(Int8Weight weight) : RowProduct(weight.matrix()), weight_(std::move(weight)) {}
   void decode_row(std::size_t row, std::span<float> out) const override {
-    decode_rows(weight_, row, {out.data(), 1, out.size()});
+    Int8Codec::decode_rows(weight_, row, {out.data(), 1, out.size()});
   }
 
  private:
@@ -50,22 +49,25 @@ class Int8Rows : public RowProduct {
 
 PlainWeight decoded(const Int8Weight& weight) {
   std::vector<float> values(weight.values.size());
-  decode(weight, {values.data(), weight.rows(), weight.cols()});
-  PlainWeight plain{weight.shape, DType::kF32, std::vector<std::byte>(values.size() * 4)};
+  Int8Codec::decode_rows(weight, 0, {values.data(), weight.rows(), weight.cols()});
+  PlainWeight plain{{weight.shape, DType::kF32}, std::vector<std::byte>(values.size() * 4)};
   from_float(values, plain.dtype, plain.bytes);
   return plain;
 }
 
 }  // namespace
 
-std::unique_ptr<const Product> make_int8_product(Int8Weight weight, const ServeOptions& options) {
+// By layout and precision: the values by rows, the decoded weight as a plain one, or an
+// Int8Product.
+std::unique_ptr<const Product> Int8Codec::make_product(Int8Weight weight,
+                                                       const ServeOptions& options) {
   if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));
-  if (options.precision == Precision::kExact) return make_product(decoded(weight), options);
+  if (options.precision == Precision::kExact) return pqw::make_product(decoded(weight), options);
   return std::make_unique<Int8Product>(weight, options.precision == Precision::kFast ? 8 : 16);
 }
 
 Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
-    : Product(matrix_shape(weight.shape)),
+    : Product(weight.matrix()),
       lines_((cols() + kernels::kPanelColumns - 1) / kernels::kPanelColumns),
       n_planes_(input_bits / 8),
       activations_(weight.activations),

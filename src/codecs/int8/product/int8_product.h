@@ -48,8 +48,4 @@ class Int8Product : public Product {
   std::vector<double> sums_;         // [rows]: Σ_c (value - zero point)
 };
 
-// By layout and precision: the values by rows, the decoded weight as a plain one, or an
-// Int8Product.
-std::unique_ptr<const Product> make_int8_product(Int8Weight weight, const ServeOptions& options);
-
 }  // namespace pqw

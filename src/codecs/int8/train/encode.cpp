@@ -4,9 +4,12 @@
 #include <limits>
 
 #include "codecs/int8/value/fault.h"
+#include "codecs/int8/value/record.h"
 #include "codecs/train/fields.h"
+#include "codecs/train/importance.h"
 #include "core/parallel.h"
-#include "pqw/codecs/int8_encode.h"
+#include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/float_tensor.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -74,23 +77,35 @@ std::vector<Range> ranges_of(ConstMatrix w, Granularity per) {
   return {all};
 }
 
-}  // namespace
-
-Int8Weight plan_weight(const FloatTensor& tensor, const Int8Options& options) {
-  Int8Weight weight;
-  weight.shape = tensor.info.shape;
-  weight.dtype = tensor.info.dtype;
+// The weight without its values; its scales are not set yet.
+Int8Weight unquantized(const TensorInfo& tensor, const Int8Options& options) {
+  Int8Weight weight{{tensor.shape, tensor.dtype, Int8Options::fields().text(options)}};
   weight.activations = options.activations;
-  weight.options = Int8Options::fields().text(options);
   const std::size_t n_scales = options.per == Granularity::kRow ? weight.rows() : 1;
-  weight.values.resize(weight.rows() * weight.cols());
-  weight.scales.assign(n_scales, 1.0f);
+  weight.scales.resize(n_scales);
   if (options.scheme == Int8Scheme::kAffine) weight.zero_points.resize(n_scales);
   return weight;
 }
 
-Int8Weight encode(const FloatTensor& tensor, const Int8Options& options, EmObserver*) {
-  Int8Weight weight = plan_weight(tensor, options);
+}  // namespace
+
+std::optional<WeightSize> Int8Codec::size(const TensorInfo& tensor, const Int8Options& options) {
+  const Int8Weight weight = unquantized(tensor, options);
+  return WeightSize{int8_outline(weight, tensor.name), summary(weight), parameter_count(weight), 0,
+                    ""};
+}
+
+FloatTensor Int8Codec::prepare(FloatTensor tensor, const Int8Options&) { return tensor; }
+
+std::optional<WeightSize> Int8Codec::size(const FloatTensor& prepared, const Int8Options& options) {
+  return size(prepared.info, options);
+}
+
+Int8Weight Int8Codec::encode(const FloatTensor& tensor, const Int8Options& options,
+                             const EncodeContext& context) {
+  refuse_importances(context, kName);
+  Int8Weight weight = unquantized(tensor.info, options);
+  weight.values.resize(weight.rows() * weight.cols());
   const ConstMatrix w = tensor.matrix();
   const std::vector<Range> ranges = ranges_of(w, options.per);
   for (std::size_t i = 0; i < ranges.size(); ++i) {
@@ -116,7 +131,7 @@ Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options) {
   for (std::size_t r = 0; r < w.rows(); ++r) {
     tensor.values.insert(tensor.values.end(), w.row(r).begin(), w.row(r).end());
   }
-  return encode(tensor, options, nullptr);
+  return Int8Codec::encode(tensor, options, {});
 }
 
 }  // namespace pqw

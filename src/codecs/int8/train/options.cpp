@@ -1,6 +1,6 @@
 // Options of int8: the table.
 #include "codecs/train/fields.h"
-#include "pqw/codecs/int8_encode.h"
+#include "pqw/codecs/int8.h"
 
 namespace pqw {
 

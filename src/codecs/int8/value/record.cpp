@@ -1,4 +1,6 @@
 // Int8 weights to and from the sections that an archive stores.
+#include "codecs/int8/value/record.h"
+
 #include <cstring>
 
 #include "codecs/int8/value/fault.h"
@@ -8,16 +10,14 @@
 namespace pqw {
 namespace {
 
-constexpr const char* kCodec = "int8";
 constexpr const char* kValues = "values";
 constexpr const char* kScales = "scales";
 constexpr const char* kZeroPoints = "zero_points";
 constexpr const char* kActivations = "activations";
 
-template <class T>
-Section make_section(const char* name, DType dtype, Shape shape, const std::vector<T>& values) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-  return {name, dtype, std::move(shape), {bytes, bytes + values.size()}};
+std::vector<std::byte> bytes_of(const std::vector<std::int8_t>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
 }
 
 std::vector<std::int8_t> read_bytes(const Record& record, const Section& section, Shape shape) {
@@ -54,20 +54,13 @@ ActivationRange read_activations(const Record& record) {
 
 }  // namespace
 
-Record to_record(const Int8Weight& weight, const std::string& name) {
-  Record record;
-  record.info = {name, weight.dtype, weight.shape};
-  record.codec = kCodec;
-  record.options = weight.options;
+Record int8_outline(const Int8Weight& weight, const std::string& name) {
+  Record record = record_of(Int8Codec::kName, weight, name);
   const Shape one_each = {weight.scales.size()};
-  record.sections.push_back(
-      make_section(kValues, DType::kI8, {weight.rows(), weight.cols()}, weight.values));
-  Section scales{kScales, DType::kF32, one_each, {}};
-  scales.bytes.resize(weight.scales.size() * sizeof(float));
-  from_float(weight.scales, DType::kF32, scales.bytes);
-  record.sections.push_back(std::move(scales));
+  record.sections.push_back({kValues, DType::kI8, {weight.rows(), weight.cols()}, {}});
+  record.sections.push_back({kScales, DType::kF32, one_each, {}});
   if (!weight.zero_points.empty()) {
-    record.sections.push_back(make_section(kZeroPoints, DType::kI8, one_each, weight.zero_points));
+    record.sections.push_back({kZeroPoints, DType::kI8, one_each, {}});
   }
   if (weight.activations == ActivationRange::kBatch) {
     record.sections.push_back({kActivations, DType::kU8, {1}, {std::byte{1}}});
@@ -75,12 +68,18 @@ Record to_record(const Int8Weight& weight, const std::string& name) {
   return record;
 }
 
-Int8Weight int8_from_record(const Record& record) {
-  require_matrix_record(record);
-  Int8Weight weight;
-  weight.shape = record.info.shape;
-  weight.dtype = record.info.dtype;
-  weight.options = record.options;
+Record Int8Codec::to_record(const Int8Weight& weight, const std::string& name) {
+  Record record = int8_outline(weight, name);
+  record.sections[0].bytes = bytes_of(weight.values);
+  std::vector<std::byte>& scales = record.sections[1].bytes;
+  scales.resize(weight.scales.size() * sizeof(float));
+  from_float(weight.scales, DType::kF32, scales);
+  if (!weight.zero_points.empty()) record.sections[2].bytes = bytes_of(weight.zero_points);
+  return record;
+}
+
+Int8Weight Int8Codec::from_record(const Record& record) {
+  Int8Weight weight{read_head(record)};
   weight.values =
       read_bytes(record, required_section(record, kValues), {weight.rows(), weight.cols()});
   weight.scales = read_scales(record);

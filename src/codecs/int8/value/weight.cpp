@@ -1,4 +1,4 @@
-// Weights in 8-bit integers: checks, sizes, decoding.
+// Weights in 8-bit integers: checks and decoding.
 #include <fmt/format.h>
 
 #include <cassert>
@@ -41,7 +41,7 @@ bool overflows(float value, DType dtype) {
 }
 
 std::string fault_of(const Int8Weight& weight) {
-  const auto [rows, cols] = matrix_shape(weight.shape);
+  const auto [rows, cols] = weight.matrix();
   const std::size_t n_scales = weight.scales.size();
   if (weight.values.size() != rows * cols) {
     return std::to_string(weight.values.size()) + " values for shape " + to_string(weight.shape);
@@ -77,24 +77,17 @@ Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
   return weight;
 }
 
-std::size_t size_in_bits(const Int8Weight& weight) {
-  const std::size_t bytes = weight.values.size() + weight.scales.size() * sizeof(float) +
-                            weight.zero_points.size() +
-                            (weight.activations == ActivationRange::kBatch ? 1 : 0);
-  return bytes * 8;
+std::size_t Int8Codec::parameter_count(const Int8Weight& weight) {
+  return element_count(weight.shape);
 }
 
-std::size_t parameter_count(const Int8Weight& weight) { return weight.values.size(); }
-
-std::string summary(const Int8Weight& weight) {
+std::string Int8Codec::summary(const Int8Weight& weight) {
   return std::string(weight.scales.size() == 1 ? "per=tensor" : "per=row") +
          (weight.zero_points.empty() ? ",scheme=symmetric" : ",scheme=affine") +
          (weight.activations == ActivationRange::kRow ? ",activations=row" : ",activations=batch");
 }
 
-void decode(const Int8Weight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
-
-void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out) {
+void Int8Codec::decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out) {
   const std::size_t cols = weight.cols();
   assert(first + out.rows() <= weight.rows() && out.cols() == cols);
   Workers(out.rows() * out.cols(), 4).for_each(out.rows(), [&](std::size_t r) {

@@ -8,8 +8,13 @@
 
 namespace pqw {
 
+std::unique_ptr<const Product> LowRankCodec::make_product(LowRankWeight weight,
+                                                          const ServeOptions& options) {
+  return std::make_unique<LowRankProduct>(weight, options);
+}
+
 LowRankProduct::LowRankProduct(const LowRankWeight& weight, const ServeOptions& options)
-    : Product(matrix_shape(weight.shape)),
+    : Product(weight.matrix()),
       outer_(make_product(*weight.outer, options)),
       inner_(make_product(*weight.inner, options)) {}
 

@@ -7,8 +7,12 @@
 #include <cmath>
 
 #include "codecs/low_rank/train/truncated_svd.h"
+#include "codecs/low_rank/value/factors.h"
+#include "codecs/record_checks.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
+#include "codecs/train/importance.h"
+#include "codecs/train/size_by_shape.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -18,7 +22,7 @@ using linear_algebra::Matrix;
 using linear_algebra::multiply;
 using linear_algebra::Op;
 
-constexpr const char* kShares = "kept_squares=";
+constexpr const char* kOfZeros = "init=zeros: factors of zeros, to be trained";
 
 Matrix to_double(ConstMatrix w) {
   Matrix matrix(w.rows(), w.cols());
@@ -45,13 +49,16 @@ std::size_t rank_of_energy(const std::vector<double>& s, const LowRankOptions& o
   return s.size();  // where rounding leaves the sum below all of it
 }
 
-TruncatedSvd decompose(const Matrix& w, const LowRankOptions& options) {
+bool is_randomized(std::size_t side, const LowRankOptions& options) {
   constexpr std::size_t kRandomizedShare = 8;  // of the smaller side, at most 1 / it
-  const std::size_t side = std::min(w.rows, w.cols);
   const bool small = options.rank * kRandomizedShare <= side;
-  const bool randomized =
-      options.svd == SvdMethod::kRandomized || (options.svd == SvdMethod::kAuto && small);
-  if (options.rank > 0 && randomized) return randomized_svd(w, options.rank, options.seed);
+  return options.svd == SvdMethod::kRandomized || (options.svd == SvdMethod::kAuto && small);
+}
+
+TruncatedSvd decompose(const Matrix& w, const LowRankOptions& options) {
+  if (options.rank > 0 && is_randomized(std::min(w.rows, w.cols), options)) {
+    return randomized_svd(w, options.rank, options.seed);
+  }
   TruncatedSvd svd = full_svd(w);
   keep(svd, options.rank > 0 ? options.rank : rank_of_energy(svd.s, options));
   return svd;
@@ -70,7 +77,7 @@ void take_factors(const TruncatedSvd& svd, LowRankFactors& factors) {
   }
 }
 
-void take_shares(const TruncatedSvd& svd, LowRankFactors& factors) {
+KeptShares shares_of(const TruncatedSvd& svd) {
   double kept_squares = 0, kept_values = 0;
   for (const double s : svd.s) {
     kept_squares += s * s;
@@ -79,45 +86,58 @@ void take_shares(const TruncatedSvd& svd, LowRankFactors& factors) {
   const auto share = [](double part, double all) {
     return all > 0 ? std::min(1.0, part / all) : 1;
   };
-  factors.share_of_squares = share(kept_squares, svd.all_squares);
-  factors.share_of_values = svd.all_values ? share(kept_values, *svd.all_values) : -1;
+  return {share(kept_squares, svd.all_squares),
+          svd.all_values ? share(kept_values, *svd.all_values) : -1};
 }
 
-std::string options_text(const LowRankFactors& factors, const LowRankOptions& options) {
-  std::string text = LowRankOptions::fields().text(options);
-  if (options.init == LowRankInit::kZeros) return text;
-  text += fmt::format(",{}{:.4f}", kShares, factors.share_of_squares);
-  if (factors.share_of_values >= 0)
-    text += fmt::format(",kept_values={:.4f}", factors.share_of_values);
+// "kept_squares=0.9876,kept_values=0.8765"; empty if nothing is known.
+std::string text_of(const KeptShares& kept) {
+  if (kept.squares < 0) return "";
+  std::string text = fmt::format("kept_squares={:.4f}", kept.squares);
+  if (kept.values >= 0) text += fmt::format(",kept_values={:.4f}", kept.values);
   return text;
 }
 
+WeightHead head_of(const TensorInfo& info, const KeptShares& kept, const LowRankOptions& options) {
+  const std::string shares = text_of(kept);
+  return {info.shape, info.dtype,
+          LowRankOptions::fields().text(options) + (shares.empty() ? "" : ",") + shares};
+}
+
 // Factors are of the type of the original, but no wider than float32.
-FloatTensor factor_tensor(const char* name, const LowRankFactors& factors, Shape shape,
-                          std::vector<float> values) {
-  const DType dtype = factors.info.dtype == DType::kF64 ? DType::kF32 : factors.info.dtype;
-  return {{name, dtype, std::move(shape)}, std::move(values)};
+TensorInfo factor_info(const char* name, const TensorInfo& info, MatrixShape shape) {
+  const DType dtype = info.dtype == DType::kF64 ? DType::kF32 : info.dtype;
+  return {name, dtype, {shape.rows, shape.cols}};
 }
 
-FloatTensor outer_tensor(const LowRankFactors& factors, std::vector<float> values) {
-  return factor_tensor("outer", factors, {matrix_shape(factors.info.shape).rows, factors.rank},
-                       std::move(values));
+TensorInfo outer_info(const TensorInfo& info, std::size_t rank) {
+  return factor_info(kOuter, info, {matrix_shape(info.shape).rows, rank});
 }
 
-FloatTensor inner_tensor(const LowRankFactors& factors) {
-  return factor_tensor("inner", factors, {factors.rank, matrix_shape(factors.info.shape).cols},
-                       factors.inner);
+TensorInfo inner_info(const TensorInfo& info, std::size_t rank) {
+  return factor_info(kInner, info, {rank, matrix_shape(info.shape).cols});
 }
 
-LowRankWeight make_weight(const LowRankFactors& factors, const LowRankOptions& options,
-                          Weight outer, Weight inner) {
-  LowRankWeight weight;
-  weight.shape = factors.info.shape;
-  weight.dtype = factors.info.dtype;
-  weight.options = options_text(factors, options);
-  weight.outer = std::make_shared<const Weight>(std::move(outer));
-  weight.inner = std::make_shared<const Weight>(std::move(inner));
-  return weight;
+Encoding encoding_of(TensorInfo info, std::vector<float> values, const LowRankOptions& options) {
+  return Encoding({std::move(info), std::move(values)}, *options.factors);
+}
+
+// The size of the whole from those of the factors, if they are known.
+std::optional<WeightSize> size_from(const TensorInfo& info, std::size_t rank,
+                                    const KeptShares& kept, const LowRankOptions& options,
+                                    std::optional<WeightSize> outer,
+                                    std::optional<WeightSize> inner) {
+  if (!outer || !inner) return std::nullopt;
+  WeightSize size;
+  size.record = record_of(LowRankCodec::kName, head_of(info, kept, options), info.name);
+  size.summary = low_rank_summary(rank, {{kOuter, outer->record.codec, outer->summary},
+                                         {kInner, inner->record.codec, inner->summary}});
+  add_part(size.record, kOuter, std::move(outer->record));
+  add_part(size.record, kInner, std::move(inner->record));
+  size.n_parameters = outer->n_parameters + inner->n_parameters;
+  size.inner_width = rank;
+  size.remarks = options.init == LowRankInit::kZeros ? kOfZeros : text_of(kept);
+  return size;
 }
 
 // The outer factor that best fits the encoded inner factor V̂: U = W V̂ᵀ (V̂ V̂ᵀ)⁻¹. If V̂ has lost
@@ -144,13 +164,16 @@ void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
   GainSums sums;
   add_product(
       {factors.weight.data(), weight.rows(), weight.cols()},
-      [&](std::size_t first, MutableMatrix rows) { decode_rows(weight, first, rows); }, sums);
+      [&](std::size_t first, MutableMatrix rows) {
+        LowRankCodec::decode_rows(weight, first, rows);
+      },
+      sums);
   weight.outer = std::make_shared<const Weight>(with_gain(*weight.outer, product_gain(sums)));
 }
 
 }  // namespace
 
-LowRankFactors prepare(FloatTensor tensor, const LowRankOptions& options) {
+LowRankFactors LowRankCodec::prepare(FloatTensor tensor, const LowRankOptions& options) {
   const MatrixShape matrix = matrix_shape(tensor.info.shape);
   if (matrix.rows == 0 || matrix.cols == 0) {
     throw Error(
@@ -167,35 +190,73 @@ LowRankFactors prepare(FloatTensor tensor, const LowRankOptions& options) {
   factors.inner.resize(factors.rank * matrix.cols);
   if (!spectral) return factors;
   take_factors(svd, factors);
-  take_shares(svd, factors);
+  factors.kept = shares_of(svd);
   if (!plain_factors(options)) factors.weight = std::move(tensor.values);
   return factors;
 }
 
-LowRankWeight plan_weight(const LowRankFactors& factors, const LowRankOptions& options) {
-  return make_weight(factors, options,
-                     plan_weight(outer_tensor(factors, factors.outer), *options.factors),
-                     plan_weight(inner_tensor(factors), *options.factors));
+// The texts of shares are all as long as these.
+std::optional<WeightSize> LowRankCodec::size(const TensorInfo& tensor,
+                                             const LowRankOptions& options) {
+  if (options.rank == 0) return std::nullopt;
+  const MatrixShape matrix = matrix_shape(tensor.shape);
+  KeptShares kept;
+  if (options.init == LowRankInit::kSpectral) {
+    kept = {0, is_randomized(std::min(matrix.rows, matrix.cols), options) ? -1.0 : 0.0};
+  }
+  return size_from(tensor, options.rank, kept, options,
+                   size_by_shape(outer_info(tensor, options.rank), *options.factors),
+                   size_by_shape(inner_info(tensor, options.rank), *options.factors));
 }
 
-LowRankWeight encode(const LowRankFactors& factors, const LowRankOptions& options,
-                     EmObserver* observer) {
-  Weight inner = encode(inner_tensor(factors), *options.factors, observer);
-  Weight outer = encode(
-      outer_tensor(factors, factors.weight.empty() ? factors.outer : refitted(factors, inner)),
-      *options.factors, observer);
-  LowRankWeight weight = make_weight(factors, options, std::move(outer), std::move(inner));
+// Learned factors have their final values after this only. Zeros stay zeros.
+std::optional<WeightSize> LowRankCodec::size(const LowRankFactors& factors,
+                                             const LowRankOptions& options) {
+  const TensorInfo outer = outer_info(factors.info, factors.rank);
+  const TensorInfo inner = inner_info(factors.info, factors.rank);
+  if (options.init == LowRankInit::kZeros) {
+    return size_from(factors.info, factors.rank, factors.kept, options,
+                     encoding_of(outer, factors.outer, options).size(),
+                     encoding_of(inner, factors.inner, options).size());
+  }
+  return size_from(factors.info, factors.rank, factors.kept, options,
+                   size_by_shape(outer, *options.factors), size_by_shape(inner, *options.factors));
+}
+
+LowRankWeight LowRankCodec::encode(const LowRankFactors& factors, const LowRankOptions& options,
+                                   const EncodeContext& context) {
+  refuse_importances(context, kName);
+  const std::size_t rank = factors.rank;
+  LowRankWeight weight{head_of(factors.info, factors.kept, options)};
+  weight.kept = factors.kept;
+  weight.inner = std::make_shared<const pqw::Weight>(
+      encoding_of(inner_info(factors.info, rank), factors.inner, options).encode(context));
+  weight.outer = std::make_shared<const pqw::Weight>(
+      encoding_of(outer_info(factors.info, rank),
+                  factors.weight.empty() ? factors.outer : refitted(factors, *weight.inner),
+                  options)
+          .encode(context));
   limit_gain(factors, weight);
   return weight;
 }
 
-std::string remarks(const LowRankWeight& weight, const LowRankOptions& options) {
-  if (options.init == LowRankInit::kZeros) return "init=zeros: factors of zeros, to be trained";
-  const std::size_t shares = weight.options.find(kShares);
-  std::string text = shares == std::string::npos ? "" : weight.options.substr(shares);
-  const Weight* factors[] = {weight.outer.get(), weight.inner.get()};
+// Plain factors are the best of their rank, and zeros are asked for.
+bool LowRankCodec::is_sure(const LowRankOptions& options) {
+  return options.init == LowRankInit::kZeros || plain_factors(options);
+}
+
+bool LowRankCodec::is_placeholder(const LowRankOptions& options) {
+  return options.init == LowRankInit::kZeros || pqw::is_placeholder(*options.factors);
+}
+
+// Which shares of the singular values are kept, or that the factors are zeros; then whether a gain
+// of the factors is limited.
+std::string LowRankCodec::remarks(const LowRankWeight& weight, const LowRankOptions& options) {
+  if (options.init == LowRankInit::kZeros) return kOfZeros;
+  const std::string shares = text_of(weight.kept);
+  const pqw::Weight* factors[] = {weight.outer.get(), weight.inner.get()};
   const std::string gains = remark_on_gains(factors);
-  return text + (text.empty() || gains.empty() ? "" : "; ") + gains;
+  return shares + (shares.empty() || gains.empty() ? "" : "; ") + gains;
 }
 
 }  // namespace pqw

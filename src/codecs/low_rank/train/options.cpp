@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "codecs/train/fields.h"
-#include "pqw/codecs/low_rank_encode.h"
+#include "pqw/codecs/low_rank.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -62,11 +62,15 @@ const Fields<LowRankOptions>& LowRankOptions::fields() {
   return kFields;
 }
 
-void resolve(LowRankOptions& options, std::span<const std::size_t> shape) {
+void LowRankCodec::check(const LowRankOptions& options) {
   LowRankOptions::fields().check(options);
   if (options.rank == 0 && options.dim_ratio == 0 && options.energy == 0) {
     throw Error(ErrorCode::kInvalidArgument, "low_rank needs one of rank, dim_ratio and energy");
   }
+}
+
+void LowRankCodec::resolve(LowRankOptions& options, std::span<const std::size_t> shape) {
+  check(options);
   const MatrixShape matrix = matrix_shape(shape);
   const std::size_t side = std::min(matrix.rows, matrix.cols);
   if (options.rank == 0 && options.energy == 0) {
@@ -79,7 +83,8 @@ void resolve(LowRankOptions& options, std::span<const std::size_t> shape) {
   options.dim_ratio = 0;  // not needed any more: equal ranks are equal options
 }
 
-std::string obstacle(const LowRankOptions& options, std::span<const std::size_t> shape) {
+std::string LowRankCodec::obstacle(const LowRankOptions& options,
+                                   std::span<const std::size_t> shape) {
   const MatrixShape matrix = matrix_shape(shape);
   const std::size_t sides = matrix.rows + matrix.cols;
   if (options.rank == 0 || options.rank * sides < matrix.rows * matrix.cols) return "";

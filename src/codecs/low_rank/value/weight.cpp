@@ -1,15 +1,13 @@
 // Weights of low rank: shape arithmetic and decoding.
-#include "pqw/codecs/weight.h"
-
 #include "codecs/low_rank/value/combine.h"
-#include "codecs/parts.h"
+#include "codecs/low_rank/value/factors.h"
 #include "core/parallel.h"
 
 namespace pqw {
 namespace {
 
 std::vector<float> decoded(const Weight& factor, std::size_t first, std::size_t n_rows) {
-  const std::size_t cols = matrix_shape(shape_of(factor)).cols;
+  const std::size_t cols = head_of(factor).matrix().cols;
   std::vector<float> values(n_rows * cols);
   decode_rows(factor, first, {values.data(), n_rows, cols});
   return values;
@@ -17,24 +15,25 @@ std::vector<float> decoded(const Weight& factor, std::size_t first, std::size_t 
 
 }  // namespace
 
-std::size_t LowRankWeight::rank() const { return shape_of(*inner)[0]; }
+std::size_t LowRankWeight::rank() const { return head_of(*inner).rows(); }
 
-std::size_t size_in_bits(const LowRankWeight& weight) {
-  return size_in_bits(*weight.outer) + size_in_bits(*weight.inner);
+std::size_t LowRankCodec::parameter_count(const LowRankWeight& weight) {
+  return pqw::parameter_count(*weight.outer) + pqw::parameter_count(*weight.inner);
 }
 
-std::size_t parameter_count(const LowRankWeight& weight) {
-  return parameter_count(*weight.outer) + parameter_count(*weight.inner);
+std::string LowRankCodec::summary(const LowRankWeight& weight) {
+  const auto part = [](const char* name, const pqw::Weight& factor) {
+    return PartSummary{name, codec_name(factor), pqw::summary(factor)};
+  };
+  return low_rank_summary(weight.rank(),
+                          {part(kOuter, *weight.outer), part(kInner, *weight.inner)});
 }
 
-std::string summary(const LowRankWeight& weight) {
-  return "rank=" + std::to_string(weight.rank()) +
-         summary_of_parts({{"outer", weight.outer.get()}, {"inner", weight.inner.get()}});
+std::string low_rank_summary(std::size_t rank, const std::vector<PartSummary>& factors) {
+  return "rank=" + std::to_string(rank) + summary_of_parts(factors);
 }
 
-void decode(const LowRankWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
-
-void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out) {
+void LowRankCodec::decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out) {
   const std::size_t rank = weight.rank();
   const std::vector<float> inner = decoded(*weight.inner, 0, rank);
   const std::vector<float> outer = decoded(*weight.outer, first, out.rows());

@@ -55,7 +55,7 @@ struct Panel {
 void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& weight,
                     std::size_t first, const Panel& panel, MutableMatrix y,
                     const Workers& workers) {
-  const std::size_t cols = matrix_shape(weight.shape).cols;
+  const std::size_t cols = weight.matrix().cols;
   const std::size_t n_lanes = panel.n_vectors * kernels.lanes;
   const std::size_t n_tiles = (y.cols() + kTileRows - 1) / kTileRows;
   const std::size_t tile_floats = kTileRows * kColumnsAtOnce;
@@ -101,9 +101,13 @@ void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight&
 
 }  // namespace
 
+std::unique_ptr<const Product> PlainCodec::make_product(PlainWeight weight, const ServeOptions&) {
+  return std::make_unique<PlainProduct>(std::move(weight));
+}
+
 PlainProduct::PlainProduct(PlainWeight weight)
-    : Product(matrix_shape(weight.shape)), weight_(std::move(weight)) {
-  decode_rows(weight_, 0, {nullptr, 0, cols()});  // checks the type
+    : Product(weight.matrix()), weight_(std::move(weight)) {
+  PlainCodec::decode_rows(weight_, 0, {nullptr, 0, cols()});  // checks the type
 }
 
 void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
@@ -124,7 +128,7 @@ void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix
 }
 
 void PlainProduct::decode_row(std::size_t row, std::span<float> out) const {
-  decode_rows(weight_, row, {out.data(), 1, out.size()});
+  PlainCodec::decode_rows(weight_, row, {out.data(), 1, out.size()});
 }
 
 }  // namespace pqw

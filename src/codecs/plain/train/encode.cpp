@@ -1,6 +1,10 @@
 // Weights kept as they were.
+#include "codecs/record_checks.h"
 #include "codecs/train/fields.h"
-#include "pqw/codecs/plain_encode.h"
+#include "codecs/train/importance.h"
+#include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/float_tensor.h"
+#include "pqw/codecs/plain.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
@@ -10,13 +14,26 @@ const Fields<PlainOptions>& PlainOptions::fields() {
   return kFields;
 }
 
-PlainWeight plan_weight(const FloatTensor& tensor, const PlainOptions&) {
-  return {tensor.info.shape, tensor.info.dtype, std::vector<std::byte>(byte_count(tensor.info))};
+std::optional<WeightSize> PlainCodec::size(const TensorInfo& tensor, const PlainOptions&) {
+  WeightSize size;
+  size.record = to_record({{tensor.shape, tensor.dtype}, {}}, tensor.name);
+  size.n_parameters = element_count(tensor.shape);
+  return size;
 }
 
-PlainWeight encode(const FloatTensor& tensor, const PlainOptions& options, EmObserver*) {
-  PlainWeight weight = plan_weight(tensor, options);
-  from_float(tensor.values, weight.dtype, weight.bytes);
+FloatTensor PlainCodec::prepare(FloatTensor tensor, const PlainOptions&) { return tensor; }
+
+std::optional<WeightSize> PlainCodec::size(const FloatTensor& prepared,
+                                           const PlainOptions& options) {
+  return size(prepared.info, options);
+}
+
+PlainWeight PlainCodec::encode(const FloatTensor& prepared, const PlainOptions&,
+                               const EncodeContext& context) {
+  refuse_importances(context, kName);
+  PlainWeight weight{{prepared.info.shape, prepared.info.dtype}, {}};
+  weight.bytes.resize(byte_count(prepared.info));
+  from_float(prepared.values, weight.dtype, weight.bytes);
   return weight;
 }
 

@@ -1,13 +1,16 @@
-// Weights kept as they were: sizes and decoding.
+// Weights kept as they were: records and decoding.
 #include <cassert>
 
+#include "codecs/float_range.h"
+#include "codecs/record_checks.h"
 #include "pqw/codecs/plain.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
-#include "pqw/core/matrix_shape.h"
 
 namespace pqw {
 namespace {
+
+constexpr const char* kValues = "values";
 
 void require_float(const PlainWeight& weight) {
   if (is_compressible(weight.dtype)) return;
@@ -18,17 +21,37 @@ void require_float(const PlainWeight& weight) {
 
 }  // namespace
 
-std::size_t size_in_bits(const PlainWeight& weight) { return weight.bytes.size() * 8; }
+std::size_t PlainCodec::parameter_count(const PlainWeight& weight) {
+  return element_count(weight.shape);
+}
 
-std::size_t parameter_count(const PlainWeight& weight) { return element_count(weight.shape); }
+std::string PlainCodec::summary(const PlainWeight&) { return ""; }
 
-std::string summary(const PlainWeight&) { return ""; }
+Record PlainCodec::to_record(const PlainWeight& weight, const std::string& name) {
+  Record record = record_of(kName, weight, name);
+  record.sections.push_back({kValues, weight.dtype, weight.shape, weight.bytes});
+  return record;
+}
 
-void decode(const PlainWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
+PlainWeight PlainCodec::from_record(const Record& record) {
+  PlainWeight weight{read_head(record), {}};
+  const Section& section = required_section(record, kValues);
+  if (section.shape != weight.shape || section.dtype != weight.dtype) {
+    corrupt_record(record, "values of shape " + to_string(section.shape) + " of " +
+                               std::string(to_string(section.dtype)) + ", expected " +
+                               to_string(weight.shape) + " of " +
+                               std::string(to_string(weight.dtype)));
+  }
+  weight.bytes = section.bytes;
+  std::vector<float> values(element_count(weight.shape));
+  to_float(weight.bytes, weight.dtype, values);
+  if (!all_finite(values)) corrupt_record(record, "values that are NaN or infinite");
+  return weight;
+}
 
-void decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out) {
+void PlainCodec::decode_rows(const PlainWeight& weight, std::size_t first, MutableMatrix out) {
   require_float(weight);
-  const MatrixShape matrix = matrix_shape(weight.shape);
+  const MatrixShape matrix = weight.matrix();
   assert(first + out.rows() <= matrix.rows && out.cols() == matrix.cols);
   const std::size_t row_bytes = matrix.cols * size_in_bytes(weight.dtype);
   const std::span<const std::byte> bytes(weight.bytes);

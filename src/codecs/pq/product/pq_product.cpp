@@ -33,13 +33,13 @@ bool has_integer_tables(const PqWeight& weight) {
 
 }  // namespace
 
-std::unique_ptr<const Product> make_pq_product(PqWeight weight, const ServeOptions& options) {
+std::unique_ptr<const Product> PqCodec::make_product(PqWeight weight, const ServeOptions& options) {
   if (options.layout == ServeLayout::kRows) return make_pq_rows(std::move(weight));
   return std::make_unique<PqProduct>(weight, options);
 }
 
 PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
-    : Product(matrix_shape(weight.shape)),
+    : Product(weight.matrix()),
       options_(options),
       kernels_(active_kernels()),
       block_size_(weight.block_size),

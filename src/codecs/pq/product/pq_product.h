@@ -61,7 +61,4 @@ class PqProduct : public Product {
   std::optional<DecodeProduct> decode_bf16_;  // when the precision and the processor allow it
 };
 
-// A PqProduct, or for ServeLayout::kRows a PqRows.
-std::unique_ptr<const Product> make_pq_product(PqWeight weight, const ServeOptions& options);
-
 }  // namespace pqw

@@ -15,7 +15,7 @@ template <class Code>
 class PqRows : public RowProduct {
  public:
   explicit PqRows(PqWeight weight)
-      : RowProduct(matrix_shape(weight.shape)),
+      : RowProduct(weight.matrix()),
         block_size_(weight.block_size),
         codebooks_(std::move(weight.codebooks)) {
     for (const std::size_t group : group_of_positions(weight)) {

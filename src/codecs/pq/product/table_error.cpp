@@ -21,7 +21,7 @@ constexpr double kDeviations = 4;
 }  // namespace
 
 TableErrorMeter::TableErrorMeter(const PqWeight& weight, const DecodeProduct& floats)
-    : matrix_(matrix_shape(weight.shape)) {
+    : matrix_(weight.matrix()) {
   weigh(weight);
   range_rows_ = std::min(kRangeRows, matrix_.rows);
   const std::size_t n_tiles = matrix_.rows / range_rows_;  // whole ones

@@ -1,7 +1,8 @@
 // Cutting weights into blocks.
 #include <algorithm>
 
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/float_tensor.h"
+#include "pqw/codecs/pq.h"
 #include "pqw/core/error.h"
 
 namespace pqw {

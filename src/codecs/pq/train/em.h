@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "codecs/pq/train/block_span.h"
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/pq.h"
 
 namespace pqw {
 

@@ -8,8 +8,10 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
+#include "codecs/pq/value/record.h"
 #include "codecs/train/fields.h"
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/float_tensor.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -55,12 +57,6 @@ Blocks scaled(const Blocks& blocks, int exponent) {
   return result;
 }
 
-// Scaled blocks need F32: their weights are beyond the range of binary16.
-PqOptions float32(PqOptions options) {
-  options.codebook_dtype = DType::kF32;
-  return options;
-}
-
 void validate(const PqImportance& importance, const Blocks& blocks, const PqOptions& options) {
   const MatrixShape matrix = matrix_shape(blocks.shape);
   const auto check = [&](std::span<const float> values, std::size_t expected, const char* name) {
@@ -90,23 +86,19 @@ std::vector<float> padded_columns(const PqImportance& importance, const Blocks& 
   return columns;
 }
 
-}  // namespace
-
-Blocks prepare(FloatTensor tensor, const PqOptions& options) {
-  return cut_blocks(tensor, options.block_size);
-}
-
-PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
-  PqOptions::fields().check(options);
-  const int exponent = safe_exponent(blocks.values);
-  if (exponent < 0) {  // values far below the largest may become zeros when encode scales them
-    PqWeight weight = plan_weight(scaled(blocks, exponent), float32(options));
-    weight.options = PqOptions::fields().text(options) + gain_text({});
+// Values far below the largest may become zeros when learning scales them: the number of distinct
+// blocks is then the one after scaling.
+PqWeight unlearned(const Blocks& blocks, const PqOptions& options) {
+  PqCodec::check(options);
+  if (const int exponent = safe_exponent(blocks.values); exponent < 0) {
+    PqOptions float32 = options;  // the weights are beyond the range of binary16
+    float32.codebook_dtype = DType::kF32;
+    PqWeight weight = unlearned(scaled(blocks, exponent), float32);
+    weight.options = PqOptions::fields().text(options) + gain_text(weight.gain);
     return weight;
   }
-  PqWeight weight;
-  weight.shape = blocks.shape;
-  weight.dtype = blocks.dtype;
+  PqWeight weight{{blocks.shape, blocks.dtype, ""}};
+  weight.options = PqOptions::fields().text(options) + gain_text(weight.gain);
   weight.block_size = blocks.block_size;
   weight.n_groups = groups_of(blocks, options);
   weight.n_centroids = 1;
@@ -117,25 +109,19 @@ PqWeight plan_weight(const Blocks& blocks, const PqOptions& options) {
   }
   const bool narrow = options.codebook_dtype == DType::kF16 && fits_f16(blocks.values);
   weight.codebook_dtype = narrow ? DType::kF16 : DType::kF32;
-  weight.options = PqOptions::fields().text(options) + gain_text({});
-  weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
-  weight.codes.resize(blocks.count());
   return weight;
 }
 
-namespace {
-
-// Codebooks before the gain, and their codes.
-PqWeight learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
-               const PqImportance& importance) {
-  PqWeight weight = plan_weight(blocks, options);
-  validate(importance, blocks, options);
+// Adds codebooks before the gain, and their codes.
+void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
+           const PqImportance& importance, PqWeight& weight) {
   if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
-    weight = learn(scaled(blocks, exponent), float32(options), observer, importance);
+    learn(scaled(blocks, exponent), options, observer, importance, weight);
     for (float& value : weight.codebooks) value = saturated(std::ldexp(double{value}, -exponent));
-    weight.options = PqOptions::fields().text(options) + gain_text({});
-    return weight;
+    return;
   }
+  weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
+  weight.codes.resize(blocks.count());
   const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
   const std::vector<float> columns = padded_columns(importance, blocks);
   std::size_t first_code = 0;
@@ -162,24 +148,53 @@ PqWeight learn(const Blocks& blocks, const PqOptions& options, EmObserver* obser
               weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
     first_code += span.count();
   }
-  return weight;
 }
 
 }  // namespace
 
-PqWeight encode(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
-                const PqImportance& importance) {
+PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options) {
   assert(blocks.block_size == options.block_size);
-  PqWeight weight = learn(blocks, options, observer, importance);
-  apply_gain(blocks, importance, options.gain, weight);
+  PqWeight weight = unlearned(blocks, options);
+  return {std::move(blocks), std::move(weight)};
+}
+
+// Its size depends on the number of distinct blocks.
+std::optional<WeightSize> PqCodec::size(const TensorInfo&, const PqOptions&) {
+  return std::nullopt;
+}
+
+PqPrepared PqCodec::prepare(FloatTensor tensor, const PqOptions& options) {
+  return prepare_blocks(cut_blocks(tensor, options.block_size), options);
+}
+
+std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOptions& options) {
+  const PqWeight& weight = prepared.unlearned;
+  return WeightSize{pq_outline(weight, ""), summary(weight), parameter_count(weight), 0,
+                    remarks(weight, options)};
+}
+
+PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
+                         const EncodeContext& context) {
+  const PqImportance importance = context.importance ? *context.importance : PqImportance();
+  validate(importance, prepared.blocks, options);
+  PqWeight weight = prepared.unlearned;
+  learn(prepared.blocks, options, context.observer, importance, weight);
+  apply_gain(prepared.blocks, importance, options.gain, weight);
   return weight;
 }
 
-PqWeight encode(ConstMatrix w, const PqOptions& options, EmObserver* observer,
-                const PqImportance& importance) {
-  PqOptions resolved = options;
-  resolve(resolved, Shape{w.rows(), w.cols()});
-  return encode(cut_blocks(w, resolved.block_size), resolved, observer, importance);
+// The last iterations set each centroid to the mean of its cluster, and no cluster is farther from
+// its mean than from zero. With fewer iterations the last M-step may overshoot, or there is none.
+bool PqCodec::is_sure(const PqOptions& options) {
+  constexpr std::size_t kSettled = 12;
+  const bool explores = options.init == Init::kPlusPlus && options.engine == Engine::kNative;
+  return options.iterations >= (explores ? kSettled : 1);
+}
+
+PqWeight pq_from_float(ConstMatrix w, PqOptions options, const EncodeContext& context) {
+  PqCodec::resolve(options, Shape{w.rows(), w.cols()});
+  return PqCodec::encode(prepare_blocks(cut_blocks(w, options.block_size), options), options,
+                         context);
 }
 
 }  // namespace pqw

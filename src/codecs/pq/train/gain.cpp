@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
 #include "core/parallel.h"
@@ -63,23 +62,13 @@ std::vector<const float*> codebooks_by_position(const PqWeight& weight) {
   return codebooks;
 }
 
-constexpr std::string_view kFactor = ",gain_factor=";
-constexpr std::string_view kLimit = ",gain_limit=";
-constexpr std::string_view kLimits[] = {"none", "loss", "type"};  // in the order of GainLimit
-
-// The text after the key of the factor; empty if the options have no gain.
-std::string_view text_of_gain(std::string_view options) {
-  const std::size_t at = options.rfind(kFactor);
-  return at == std::string_view::npos ? "" : options.substr(at + kFactor.size());
-}
-
-// Multiplies the codebooks and writes the choice into the options.
-void scale(const GainChoice& choice, double by, PqWeight& weight) {
+// Multiplies the codebooks and writes the gain into the weight and its options.
+void scale(const AppliedGain& gain, double by, PqWeight& weight) {
   for (float& value : weight.codebooks) value = static_cast<float>(by * value);
   round_to(weight.codebook_dtype, weight.codebooks);
-  weight.options.resize(weight.options.size() - text_of_gain(weight.options).size() -
-                        kFactor.size());
-  weight.options += gain_text(choice);
+  weight.options.resize(weight.options.size() - gain_text(weight.gain).size());
+  weight.gain = {std::round(gain.factor * 1e4) / 1e4, gain.limit};  // as the text has it
+  weight.options += gain_text(weight.gain);
 }
 
 }  // namespace
@@ -108,9 +97,9 @@ double error_of(const GainSums& sums, double factor) {
   return 1 + factor * (factor * sums.reconstruction - 2 * sums.product) / sums.original;
 }
 
-GainChoice choose_gain(const GainSums& sums, Gain asked, double most) {
+AppliedGain choose_gain(const GainSums& sums, Gain asked, double most) {
   most = std::min(most, kMostGain);
-  GainChoice choice;
+  AppliedGain choice;
   if (!(sums.product > 0)) return {1, sums.original > 0 ? GainLimit::kLoss : GainLimit::kNone};
   for (const Gain gain : {Gain::kUnbiased, Gain::kEnergy, Gain::kLeastSquares}) {
     if (gain < asked) continue;
@@ -127,27 +116,26 @@ void apply_gain(const Blocks& blocks, const PqImportance& importance, Gain asked
   double largest = 0;
   for (const float value : weight.codebooks) largest = std::max<double>(largest, std::abs(value));
   const double limit = std::min(largest_of(weight.codebook_dtype), largest_of(weight.dtype));
-  const GainChoice choice = choose_gain(gain_sums(blocks, weight, importance), asked,
-                                        largest > 0 ? limit / largest : kMostGain);
+  const AppliedGain choice = choose_gain(gain_sums(blocks, weight, importance), asked,
+                                         largest > 0 ? limit / largest : kMostGain);
   scale(choice, choice.factor, weight);
 }
 
 void lower_gain(double by, PqWeight& weight) {
-  const double factor = std::strtod(text_of_gain(weight.options).data(), nullptr) * by;
-  scale({factor, GainLimit::kLoss}, by, weight);
+  scale({weight.gain.factor * by, GainLimit::kLoss}, by, weight);
 }
 
-std::string gain_text(const GainChoice& choice) {
-  return fmt::format("{}{:.4f}{}{}", kFactor, choice.factor, kLimit,
-                     kLimits[static_cast<std::size_t>(choice.limit)]);
+std::string gain_text(const AppliedGain& gain) {
+  constexpr const char* kLimits[] = {"none", "loss", "type"};  // in the order of GainLimit
+  return fmt::format(",gain_factor={:.4f},gain_limit={}", gain.factor,
+                     kLimits[static_cast<std::size_t>(gain.limit)]);
 }
 
-std::string remark_on_gain(std::string_view options) {
-  const std::string_view text = text_of_gain(options);
-  if (text.empty() || text.ends_with(kLimits[0])) return "";
-  return fmt::format("gain limited to {}: a larger one would {}", text.substr(0, text.find(',')),
-                     text.ends_with(kLimits[1]) ? "give a relative error of 1 or more"
-                                                : "exceed the range of the type");
+std::string remark_on_gain(const AppliedGain& gain) {
+  if (gain.limit == GainLimit::kNone) return "";
+  return fmt::format("gain limited to {:.4f}: a larger one would {}", gain.factor,
+                     gain.limit == GainLimit::kLoss ? "give a relative error of 1 or more"
+                                                    : "exceed the range of the type");
 }
 
 void round_to(DType dtype, std::span<float> values) {

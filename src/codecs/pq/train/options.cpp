@@ -7,7 +7,7 @@
 #include "codecs/pq/train/initial_centroids.h"
 #include "codecs/pq/train/sample.h"
 #include "codecs/train/fields.h"
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/pq.h"
 
 namespace pqw {
 namespace {
@@ -38,8 +38,10 @@ std::size_t auto_block_size(std::span<const std::size_t> shape) {
   return 1;
 }
 
-void resolve(PqOptions& options, std::span<const std::size_t> shape) {
-  PqOptions::fields().check(options);
+void PqCodec::check(const PqOptions& options) { PqOptions::fields().check(options); }
+
+void PqCodec::resolve(PqOptions& options, std::span<const std::size_t> shape) {
+  check(options);
   if (options.block_size == kAutoBlockSize) options.block_size = auto_block_size(shape);
   const std::size_t cols = std::max<std::size_t>(1, matrix_shape(shape).cols);
   options.block_size = std::min(options.block_size, cols);  // more would be padding
@@ -100,9 +102,9 @@ const Fields<PqOptions>& PqOptions::fields() {
   return kFields;
 }
 
-std::string remarks(const PqWeight& weight, const PqOptions& options) {
+std::string PqCodec::remarks(const PqWeight& weight, const PqOptions& options) {
   std::vector<std::string> found;
-  const std::size_t n_blocks = weight.codes.size() / weight.n_groups;
+  const std::size_t n_blocks = weight.positions() * weight.rows() / weight.n_groups;
   const std::size_t n_explored = sample_size(n_blocks, options);
   if (weight.n_centroids < options.n_centroids) {
     found.push_back(fmt::format("only {} distinct blocks", weight.n_centroids));
@@ -119,7 +121,7 @@ std::string remarks(const PqWeight& weight, const PqOptions& options) {
       weight.n_centroids > kMostForPlusPlus) {
     found.push_back(fmt::format("init=random: above {} centroids", kMostForPlusPlus));
   }
-  if (const std::string limited = remark_on_gain(weight.options); !limited.empty()) {
+  if (const std::string limited = remark_on_gain(weight.gain); !limited.empty()) {
     found.push_back(limited);
   }
   return fmt::format("{}", fmt::join(found, "; "));

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "codecs/pq/train/block_span.h"
-#include "pqw/codecs/pq_encode.h"
+#include "pqw/codecs/pq.h"
 
 namespace pqw {
 

@@ -7,9 +7,7 @@
 
 namespace pqw {
 
-void decode(const PqWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
-
-void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
+void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
   assert(first + out.rows() <= weight.rows() && out.cols() == weight.cols());
   const std::size_t d = weight.block_size;
   const std::size_t n_rows = weight.rows();

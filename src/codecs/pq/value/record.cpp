@@ -1,9 +1,10 @@
 // Product-quantized weights to and from the sections that an archive stores.
+#include "codecs/pq/value/record.h"
+
 #include <cmath>
 #include <cstring>
 
 #include "codecs/record_checks.h"
-#include "pqw/codecs/pq.h"
 #include "pqw/core/bit_packing.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
@@ -73,30 +74,29 @@ void read_codes(const Record& record, PqWeight& weight) {
 
 }  // namespace
 
-Record to_record(const PqWeight& weight, const std::string& name) {
-  Section codebooks{kCodebooks,
-                    weight.codebook_dtype,
-                    {weight.n_groups, weight.n_centroids, weight.block_size},
-                    {}};
-  codebooks.bytes.resize(weight.codebooks.size() * size_in_bytes(weight.codebook_dtype));
-  from_float(weight.codebooks, weight.codebook_dtype, codebooks.bytes);
-  Section codes{kCodes, DType::kU8, {}, pack_bits(weight.codes, bits_for(weight.n_centroids))};
-  codes.shape = {codes.bytes.size()};
-  Record record;
-  record.info = {name, weight.dtype, weight.shape};
-  record.codec = "pq";
-  record.options = weight.options;
-  record.sections.push_back(std::move(codebooks));
-  record.sections.push_back(std::move(codes));
+Record pq_outline(const PqWeight& weight, const std::string& name) {
+  Record record = record_of(PqCodec::kName, weight, name);
+  const std::size_t n_codes = weight.positions() * weight.rows();
+  record.sections.push_back({kCodebooks,
+                             weight.codebook_dtype,
+                             {weight.n_groups, weight.n_centroids, weight.block_size},
+                             {}});
+  record.sections.push_back(
+      {kCodes, DType::kU8, {packed_size(n_codes, bits_for(weight.n_centroids))}, {}});
   return record;
 }
 
-PqWeight pq_from_record(const Record& record) {
-  require_matrix_record(record);
-  PqWeight weight;
-  weight.shape = record.info.shape;
-  weight.dtype = record.info.dtype;
-  weight.options = record.options;
+Record PqCodec::to_record(const PqWeight& weight, const std::string& name) {
+  Record record = pq_outline(weight, name);
+  std::vector<std::byte>& codebooks = record.sections[0].bytes;
+  codebooks.resize(weight.codebooks.size() * size_in_bytes(weight.codebook_dtype));
+  from_float(weight.codebooks, weight.codebook_dtype, codebooks);
+  record.sections[1].bytes = pack_bits(weight.codes, bits_for(weight.n_centroids));
+  return record;
+}
+
+PqWeight PqCodec::from_record(const Record& record) {
+  PqWeight weight{read_head(record)};
   read_codebooks(record, weight);
   read_codes(record, weight);
   return weight;

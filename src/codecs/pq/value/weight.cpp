@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "pqw/codecs/pq.h"
-#include "pqw/core/bit_packing.h"
 
 namespace pqw {
 
@@ -25,14 +24,9 @@ std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_
   return groups;
 }
 
-std::size_t size_in_bits(const PqWeight& weight) {
-  return weight.codes.size() * bits_for(weight.n_centroids) +
-         weight.codebooks.size() * size_in_bytes(weight.codebook_dtype) * 8;
-}
+std::size_t PqCodec::parameter_count(const PqWeight& weight) { return element_count(weight.shape); }
 
-std::size_t parameter_count(const PqWeight& weight) { return element_count(weight.shape); }
-
-std::string summary(const PqWeight& weight) {
+std::string PqCodec::summary(const PqWeight& weight) {
   const std::string groups = ",groups=" + std::to_string(weight.n_groups);
   return "block_size=" + std::to_string(weight.block_size) +
          ",centroids=" + std::to_string(weight.n_centroids) + (weight.n_groups > 1 ? groups : "");

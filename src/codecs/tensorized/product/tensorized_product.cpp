@@ -50,8 +50,13 @@ void multiply_reconstructed(const Factors& factors, std::size_t first, ConstMatr
 
 }  // namespace
 
+std::unique_ptr<const Product> TensorizedCodec::make_product(TensorizedWeight weight,
+                                                             const ServeOptions&) {
+  return std::make_unique<TensorizedProduct>(std::move(weight));
+}
+
 TensorizedProduct::TensorizedProduct(TensorizedWeight weight)
-    : Product(matrix_shape(weight.shape)),
+    : Product(weight.matrix()),
       weight_(std::move(weight)),
       factors_(tensorized::decode_factors(weight_)) {
   weight_.factors.reset();
@@ -89,7 +94,7 @@ TensorizedCost multiply_cost(const TensorizedWeight& weight, std::size_t batch) 
     layer.out_modes.insert(layer.out_modes.begin(), 1);
     layer.n_layers = 1;
   }
-  const MatrixShape matrix = matrix_shape(weight.shape);
+  const MatrixShape matrix = weight.matrix();
   const double n_weights = static_cast<double>(matrix.rows) * static_cast<double>(matrix.cols);
   const auto n = static_cast<double>(batch);
   return {.factorized = n * tensorized::contract_cost(layer),

@@ -3,14 +3,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 
 #include "codecs/float_range.h"
+#include "codecs/parts.h"
 #include "codecs/tensorized/train/decompose.h"
 #include "codecs/tensorized/value/layout.h"
+#include "codecs/tensorized/value/outline.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "pqw/codecs/tensorized_encode.h"
+#include "codecs/train/importance.h"
+#include "codecs/train/size_by_shape.h"
 #include "pqw/core/error.h"
 
 namespace pqw {
@@ -131,19 +135,15 @@ std::size_t restarts_of(const TensorizedOptions& options, const TensorLayout& la
   return layout.ranks.empty() || layout.ranks[0] < kSmallRank ? 3 : 1;
 }
 
-FloatTensor factor_tensor(const TensorInfo& info, std::size_t k, MatrixShape shape) {
-  return {{info.name + " factor " + std::to_string(k), info.dtype, {shape.rows, shape.cols}},
-          std::vector<float>(shape.rows * shape.cols)};
+TensorInfo factor_info(const TensorInfo& info, std::size_t k, MatrixShape shape) {
+  return {info.name + " factor " + std::to_string(k), info.dtype, {shape.rows, shape.cols}};
 }
 
+// Without factors.
 TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
-                           const TensorizedOptions& options, std::vector<Weight> factors) {
-  TensorizedWeight weight;
-  weight.shape = info.shape;
-  weight.dtype = info.dtype;
-  weight.layout = layout;
-  weight.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
-  weight.options = TensorizedOptions::fields().text(options);
+                           const TensorizedOptions& options) {
+  TensorizedWeight weight{{info.shape, info.dtype, TensorizedOptions::fields().text(options)},
+                          layout};
   return weight;
 }
 
@@ -157,17 +157,31 @@ void limit_gain(std::span<const FloatTensor> layers, std::vector<TensorizedWeigh
   for (std::size_t l = 0; l < layers.size(); ++l) {
     add_product(
         layers[l].matrix(),
-        [&](std::size_t first, MutableMatrix rows) { decode_rows(weights[l], first, rows); }, sums);
+        [&](std::size_t first, MutableMatrix rows) {
+          TensorizedCodec::decode_rows(weights[l], first, rows);
+        },
+        sums);
   }
   *quantized = with_gain(std::move(*quantized), product_gain(sums));
   const auto shared = std::make_shared<const std::vector<Weight>>(std::move(factors));
   for (TensorizedWeight& weight : weights) weight.factors = shared;
 }
 
+// A remark if even ranks of 1 have more parameters than asked for.
+std::string remark_on_rank(const TensorizedWeight& weight, const TensorizedOptions& options) {
+  const double dense = static_cast<double>(element_count(weight.shape)) *
+                       static_cast<double>(weight.layout.n_layers);
+  const auto n_parameters = static_cast<double>(TensorizedCodec::parameter_count(weight));
+  const bool fits = !options.rank.sizes.empty() || n_parameters <= options.rank.fraction * dense;
+  return fits ? "" : "even rank 1 has more parameters than asked for";
+}
+
 }  // namespace
 
 std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
-                                           const TensorizedOptions& options, EmObserver* observer) {
+                                           const TensorizedOptions& options,
+                                           const EncodeContext& context) {
+  refuse_importances(context, TensorizedCodec::kName);
   const TensorLayout layout = make_layout(matrix_of(layers), layers.size(), options);
   const int exponent = common_exponent(layers);
   FactorValues values = decompose(
@@ -177,34 +191,39 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
   const std::vector<MatrixShape> shapes = factor_shapes(layout);
   std::vector<Weight> factors;
   for (std::size_t k = 0; k < shapes.size(); ++k) {
-    FloatTensor factor = factor_tensor(layers[0].info, k, shapes[k]);
-    std::ranges::transform(values[k], factor.values.begin(), saturated);
-    factors.push_back(encode(std::move(factor), *options.factors, observer));
+    FloatTensor factor{factor_info(layers[0].info, k, shapes[k]), {}};
+    std::ranges::transform(values[k], std::back_inserter(factor.values), saturated);
+    factors.push_back(Encoding(std::move(factor), *options.factors).encode(context));
   }
-  std::vector<TensorizedWeight> weights(
-      layers.size(), weight_of(layers[0].info, layout, options, std::move(factors)));
+  TensorizedWeight first = weight_of(layers[0].info, layout, options);
+  first.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
+  std::vector<TensorizedWeight> weights(layers.size(), first);
   for (std::size_t l = 0; l < layers.size(); ++l) weights[l].layer = l;
   limit_gain(layers, weights);
   return weights;
 }
 
-TensorizedWeight plan_joint(const TensorInfo& layer, std::size_t n_layers,
-                            const TensorizedOptions& options) {
+std::optional<WeightSize> joint_size(const TensorInfo& layer, std::size_t n_layers,
+                                     const TensorizedOptions& options) {
   const TensorLayout layout = make_layout(matrix_shape(layer.shape), n_layers, options);
-  const std::vector<MatrixShape> shapes = factor_shapes(layout);
-  std::vector<Weight> factors;
-  for (std::size_t k = 0; k < shapes.size(); ++k) {
-    // All different, as the values of factors are: their number may count for the size.
-    FloatTensor factor = factor_tensor(layer, k, shapes[k]);
-    for (std::size_t i = 0; i < factor.values.size(); ++i) {
-      factor.values[i] = 1 + static_cast<float>(i) * 0x1p-23f;
-    }
-    factors.push_back(plan_weight(std::move(factor), *options.factors));
+  const TensorizedWeight weight = weight_of(layer, layout, options);
+  WeightSize size;
+  size.record = tensorized_outline(weight, layer.name);
+  std::vector<std::string> codecs;
+  for (const MatrixShape& shape : factor_shapes(layout)) {
+    const std::size_t k = codecs.size();
+    auto factor = size_by_shape(factor_info(layer, k, shape), *options.factors);
+    if (!factor) return std::nullopt;
+    codecs.push_back(factor->record.codec);
+    add_part(size.record, factor_name(k), std::move(factor->record));
   }
-  return weight_of(layer, layout, options, std::move(factors));
+  size.summary = tensorized_summary(weight, codecs);
+  size.n_parameters = TensorizedCodec::parameter_count(weight);
+  size.remarks = remark_on_rank(weight, options);
+  return size;
 }
 
-void resolve(TensorizedOptions& options, std::span<const std::size_t> shape) {
+void TensorizedCodec::resolve(TensorizedOptions& options, std::span<const std::size_t> shape) {
   TensorizedOptions modes_only = options;  // how many ranks joint layers need depends on the others
   if (!options.joint.empty()) modes_only.rank = TensorRank();
   const TensorLayout layout = make_layout(matrix_shape(shape), 1, modes_only);
@@ -212,26 +231,44 @@ void resolve(TensorizedOptions& options, std::span<const std::size_t> shape) {
   options.in_modes = layout.in_modes;
 }
 
-FloatTensor prepare(FloatTensor tensor, const TensorizedOptions&) { return tensor; }
-
-TensorizedWeight plan_weight(const FloatTensor& tensor, const TensorizedOptions& options) {
-  return plan_joint(tensor.info, 1, options);
+// The first sweep of alternating least squares is already closer than zeros are.
+bool TensorizedCodec::is_sure(const TensorizedOptions& options) {
+  const bool fitted = options.form != TensorForm::kCp || options.iterations > 0;
+  return fitted && std::holds_alternative<PlainOptions>(*options.factors);
 }
 
-TensorizedWeight encode(const FloatTensor& tensor, const TensorizedOptions& options,
-                        EmObserver* observer) {
-  return encode_joint({&tensor, 1}, options, observer).front();
+bool TensorizedCodec::is_placeholder(const TensorizedOptions& options) {
+  return pqw::is_placeholder(*options.factors);
 }
 
-std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& options) {
-  const double dense = static_cast<double>(element_count(weight.shape)) *
-                       static_cast<double>(weight.layout.n_layers);
-  const bool fits = static_cast<double>(parameter_count(weight)) <= options.rank.fraction * dense;
-  std::vector<const Weight*> factors;
-  for (const Weight& factor : *weight.factors) factors.push_back(&factor);
-  const std::string gains = remark_on_gains(factors);
-  if (!options.rank.sizes.empty() || fits) return gains;
-  return "even rank 1 has more parameters than asked for" + (gains.empty() ? "" : "; " + gains);
+std::optional<WeightSize> TensorizedCodec::size(const TensorInfo& tensor,
+                                                const TensorizedOptions& options) {
+  return joint_size(tensor, 1, options);
+}
+
+FloatTensor TensorizedCodec::prepare(FloatTensor tensor, const TensorizedOptions&) {
+  return tensor;
+}
+
+std::optional<WeightSize> TensorizedCodec::size(const FloatTensor& prepared,
+                                                const TensorizedOptions& options) {
+  return joint_size(prepared.info, 1, options);
+}
+
+TensorizedWeight TensorizedCodec::encode(const FloatTensor& prepared,
+                                         const TensorizedOptions& options,
+                                         const EncodeContext& context) {
+  return encode_joint({&prepared, 1}, options, context).front();
+}
+
+// Says if even ranks of 1 have more parameters than asked for, or if a gain of the factors is
+// limited.
+std::string TensorizedCodec::remarks(const TensorizedWeight& weight,
+                                     const TensorizedOptions& options) {
+  std::vector<const pqw::Weight*> factors;
+  for (const pqw::Weight& factor : *weight.factors) factors.push_back(&factor);
+  const std::string rank = remark_on_rank(weight, options), gains = remark_on_gains(factors);
+  return rank + (rank.empty() || gains.empty() ? "" : "; ") + gains;
 }
 
 }  // namespace pqw

@@ -8,7 +8,7 @@
 
 #include "codecs/tensorized/train/decompose.h"
 #include "codecs/tensorized/value/layout.h"
-#include "pqw/codecs/tensorized_encode.h"
+#include "pqw/codecs/tensorized.h"
 #include "pqw/core/error.h"
 
 namespace pqw {

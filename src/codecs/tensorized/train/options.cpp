@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "codecs/train/fields.h"
-#include "pqw/codecs/tensorized_encode.h"
+#include "pqw/codecs/tensorized.h"
 
 namespace pqw {
 namespace {
@@ -130,7 +130,7 @@ const Fields<TensorizedOptions>& TensorizedOptions::fields() {
   return kFields;
 }
 
-void check(const TensorizedOptions& options) {
+void TensorizedCodec::check(const TensorizedOptions& options) {
   if (options.joint.empty() || options.form != TensorForm::kTtm) return;
   bad_value("joint", options.joint, "form cp, tucker or tt: ttm has no place for layers");
 }

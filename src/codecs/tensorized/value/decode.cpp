@@ -6,11 +6,10 @@
 
 namespace pqw {
 
-void decode(const TensorizedWeight& weight, MutableMatrix out) { decode_rows(weight, 0, out); }
-
-void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out) {
-  assert(out.cols() == matrix_shape(weight.shape).cols);
-  assert(first + out.rows() <= matrix_shape(weight.shape).rows);
+void TensorizedCodec::decode_rows(const TensorizedWeight& weight, std::size_t first,
+                                  MutableMatrix out) {
+  assert(out.cols() == weight.matrix().cols);
+  assert(first + out.rows() <= weight.matrix().rows);
   const tensorized::Factors factors = tensorized::decode_factors(weight);
   tensorized::for_each_row(factors, first, out.rows(), out.cols(),
                            [&](std::size_t r, const auto& row) {

@@ -5,6 +5,7 @@
 #include "codecs/parts.h"
 #include "codecs/record_checks.h"
 #include "codecs/tensorized/value/layout.h"
+#include "codecs/tensorized/value/outline.h"
 #include "pqw/codecs/tensorized.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
@@ -16,8 +17,6 @@ namespace {
 constexpr const char* kLayout = "layout";
 constexpr const char* kShared = "shared_with";
 constexpr std::size_t kMostNameBytes = 65536;
-
-std::string factor_name(std::size_t k) { return "factor" + std::to_string(k); }
 
 // Layout: form, layers, layer, number of out modes, number of in modes, out modes, in modes, ranks.
 Section layout_section(const TensorizedWeight& weight) {
@@ -32,14 +31,6 @@ Section layout_section(const TensorizedWeight& weight) {
   section.bytes.resize(numbers.size() * sizeof(std::uint64_t));
   std::memcpy(section.bytes.data(), numbers.data(), section.bytes.size());
   return section;
-}
-
-Record head(const TensorizedWeight& weight, const std::string& name) {
-  return {.info = {name, weight.dtype, weight.shape},
-          .codec = TensorizedWeight::kCodec,
-          .features = {},
-          .options = weight.options,
-          .sections = {layout_section(weight)}};
 }
 
 std::vector<std::uint64_t> read_numbers(const Record& record) {
@@ -92,29 +83,33 @@ void read_layout(const Record& record, TensorizedWeight& weight) {
   }
 }
 
-TensorizedWeight read_head(const Record& record) {
-  require_matrix_record(record);
-  TensorizedWeight weight;
-  weight.shape = record.info.shape;
-  weight.dtype = record.info.dtype;
-  weight.options = record.options;
+TensorizedWeight read_outline(const Record& record) {
+  TensorizedWeight weight{read_head(record)};
   read_layout(record, weight);
   return weight;
 }
 
 }  // namespace
 
-Record to_record(const TensorizedWeight& weight, const std::string& name) {
-  Record record = head(weight, name);
+std::string factor_name(std::size_t k) { return "factor" + std::to_string(k); }
+
+Record tensorized_outline(const TensorizedWeight& weight, const std::string& name) {
+  Record record = record_of(TensorizedCodec::kName, weight, name);
+  record.sections.push_back(layout_section(weight));
+  return record;
+}
+
+Record TensorizedCodec::to_record(const TensorizedWeight& weight, const std::string& name) {
+  Record record = tensorized_outline(weight, name);
   for (std::size_t k = 0; k < weight.factors->size(); ++k) {
-    add_part(record, factor_name(k), (*weight.factors)[k]);
+    add_part(record, factor_name(k), pqw::to_record((*weight.factors)[k], factor_name(k)));
   }
   return record;
 }
 
 Record to_record_sharing(const TensorizedWeight& weight, const std::string& name,
                          const std::string& owner) {
-  Record record = head(weight, name);
+  Record record = tensorized_outline(weight, name);
   Section shared{kShared, DType::kU8, {owner.size()}, std::vector<std::byte>(owner.size())};
   std::ranges::transform(owner, shared.bytes.begin(), [](char c) { return std::byte(c); });
   record.sections.push_back(std::move(shared));
@@ -122,7 +117,7 @@ Record to_record_sharing(const TensorizedWeight& weight, const std::string& name
 }
 
 std::optional<std::string> shared_with(const Record& record) {
-  if (record.codec != TensorizedWeight::kCodec || record.find(kShared) == nullptr)
+  if (record.codec != TensorizedCodec::kName || record.find(kShared) == nullptr)
     return std::nullopt;
   const Section& section = required_section(record, kShared);
   if (section.dtype != DType::kU8 || section.bytes.size() > kMostNameBytes) {
@@ -133,23 +128,23 @@ std::optional<std::string> shared_with(const Record& record) {
   return name;
 }
 
-TensorizedWeight tensorized_from_record(const Record& record) {
+TensorizedWeight TensorizedCodec::from_record(const Record& record) {
   if (const auto owner = shared_with(record)) {
     throw Error(ErrorCode::kUnsupported,
                 quoted("tensor", record.info.name) + ": its factors are those of " +
                     quoted("tensor", *owner) + " and have to be read with it");
   }
-  TensorizedWeight weight = read_head(record);
-  std::vector<Weight> factors;
+  TensorizedWeight weight = read_outline(record);
+  std::vector<pqw::Weight> factors;
   for (const MatrixShape& shape : factor_shapes(weight.layout)) {
     factors.push_back(read_part(record, factor_name(factors.size()), shape));
   }
-  weight.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
+  weight.factors = std::make_shared<const std::vector<pqw::Weight>>(std::move(factors));
   return weight;
 }
 
 TensorizedWeight tensorized_from_record(const Record& record, const TensorizedWeight& owner) {
-  TensorizedWeight weight = read_head(record);
+  TensorizedWeight weight = read_outline(record);
   if (weight.shape != owner.shape || weight.layout != owner.layout) {
     corrupt_record(record, "its shape or layout is not that of the tensor that holds its factors");
   }

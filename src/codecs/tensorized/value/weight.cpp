@@ -1,7 +1,9 @@
-// Sizes of tensorized weights, and what they say of themselves.
+// What tensorized weights say of themselves.
 #include "pqw/codecs/weight.h"
 
 #include <algorithm>
+
+#include "codecs/tensorized/value/outline.h"
 
 namespace pqw {
 namespace {
@@ -17,18 +19,20 @@ std::string joined(const Shape& sizes) {
 
 }  // namespace
 
-std::size_t size_in_bits(const TensorizedWeight& weight) {
-  std::size_t bits = 0;
-  for (const Weight& factor : *weight.factors) bits += size_in_bits(factor);
-  return bits;
-}
-
-std::size_t parameter_count(const TensorizedWeight& weight) {
+std::size_t TensorizedCodec::parameter_count(const TensorizedWeight& weight) {
   const std::size_t n_layers = weight.layout.n_layers;
-  return (parameter_count(weight.layout) + n_layers - 1) / n_layers;
+  return (pqw::parameter_count(weight.layout) + n_layers - 1) / n_layers;
 }
 
-std::string summary(const TensorizedWeight& weight) {
+std::string TensorizedCodec::summary(const TensorizedWeight& weight) {
+  std::vector<std::string> codecs;
+  for (const pqw::Weight& factor : *weight.factors) codecs.push_back(codec_name(factor));
+  return tensorized_summary(weight, codecs);
+}
+
+// There may be many factors, and their sizes are those of the layout: their codec has to do.
+std::string tensorized_summary(const TensorizedWeight& weight,
+                               const std::vector<std::string>& codecs) {
   const TensorLayout& layout = weight.layout;
   std::string text = "form=" + std::string(to_string(layout.form)) +
                      ",out=" + joined(layout.out_modes) + ",in=" + joined(layout.in_modes) +
@@ -36,12 +40,9 @@ std::string summary(const TensorizedWeight& weight) {
   if (layout.n_layers > 1) {
     text += ",layer=" + std::to_string(weight.layer) + "/" + std::to_string(layout.n_layers);
   }
-  // There may be many, and their sizes are those of the layout: their codec has to do.
-  const std::string codec = codec_name(weight.factors->front());
-  const bool alike = std::ranges::all_of(
-      *weight.factors, [&](const Weight& factor) { return codec_name(factor) == codec; });
-  if (!alike) return text + ",factors=mixed";
-  return codec == PlainWeight::kCodec ? text : text + ",factors=" + codec;
+  const std::string& codec = codecs.front();
+  if (std::ranges::count(codecs, codec) != std::ssize(codecs)) return text + ",factors=mixed";
+  return codec == PlainCodec::kName ? text : text + ",factors=" + codec;
 }
 
 }  // namespace pqw

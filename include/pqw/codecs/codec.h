@@ -1,0 +1,93 @@
+// What a codec is. A codec is a type without data, with static members:
+//
+// kName, its name in archives, and Weight (a WeightHead and what the codec stores).
+// For reading archives (src/codecs/<codec>/value and product):
+// - decode_rows writes the rows first .. first+out.rows()-1 of the matrix. REQUIRES: they exist,
+// and
+//   out.cols() == weight.cols().
+// - parameter_count: how many numbers the weight would hold at full precision: those of the matrix,
+//   or of the factors that stand for it.
+// - summary says what was chosen, in a few words for tables: "block_size=8,centroids=256".
+// - to_record and from_record: to and from what an archive stores. from_record checks everything,
+//   also the features that the record needs; errors: kCorrupt and kUnsupported, naming the tensor.
+// - make_product: what y = x Wᵀ is computed with (product.h).
+//
+// For encoding (src/codecs/<codec>/train; the library pqw::encoders): Options, whose table
+// Options::fields() gives texts, ranges and help, and
+// - check throws kInvalidArgument if options are out of range or contradict each other.
+// - resolve fills in what depends on the shape. A second call changes nothing.
+// - obstacle: why the codec cannot make a tensor of that shape smaller; empty if it may. The
+// options
+//   are resolved from here on.
+// - is_sure: whether the decoded weight will be closer to the tensor than zeros are, unless the
+//   values are near the limits of their type. The size is known then.
+// - is_placeholder: whether the weight decodes to zeros because it will be trained elsewhere.
+// - size(TensorInfo): the size of the weight by its shape alone; empty if the values matter.
+// - prepare: what size and encode have in common, as a value of type Prepared.
+// - size(Prepared): the exact size; empty if only encode tells it.
+// - encode learns the weight. Deterministic: the result depends on the arguments, not on the number
+//   of threads. Errors: kInvalidArgument for importances that the codec does not support.
+// - remarks: how the weight differs from what the options ask for, as text for people; often empty.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/weight_head.h"
+#include "pqw/core/matrix_view.h"
+#include "pqw/core/record.h"
+
+namespace pqw {
+
+template <class C>
+concept ReadingCodec = std::derived_from<typename C::Weight, WeightHead> &&
+    std::same_as<typename C::Weight::Codec, C> &&
+    requires(typename C::Weight weight, const std::string& name, const Record& record,
+             std::size_t first, MutableMatrix out, const ServeOptions& options) {
+  { C::kName } -> std::convertible_to<std::string>;
+  { C::decode_rows(weight, first, out) } -> std::same_as<void>;
+  { C::parameter_count(weight) } -> std::same_as<std::size_t>;
+  { C::summary(weight) } -> std::same_as<std::string>;
+  { C::to_record(weight, name) } -> std::same_as<Record>;
+  { C::from_record(record) } -> std::same_as<typename C::Weight>;
+  { C::make_product(weight, options) } -> std::same_as<std::unique_ptr<const Product>>;
+};
+
+template <class C>
+concept EncodingCodec = std::same_as<typename C::Options::Codec, C> &&
+    requires(const FloatTensor& tensor, const TensorInfo& info, const typename C::Weight& weight,
+             const typename C::Options& options, typename C::Options& settled,
+             const typename C::Prepared& prepared, std::span<const std::size_t> shape,
+             const EncodeContext& context) {
+  { C::Options::fields() } -> std::same_as<const Fields<typename C::Options>&>;
+  { C::check(options) } -> std::same_as<void>;
+  { C::resolve(settled, shape) } -> std::same_as<void>;
+  { C::obstacle(options, shape) } -> std::same_as<std::string>;
+  { C::is_sure(options) } -> std::same_as<bool>;
+  { C::is_placeholder(options) } -> std::same_as<bool>;
+  { C::size(info, options) } -> std::same_as<std::optional<WeightSize>>;
+  { C::prepare(tensor, options) } -> std::same_as<typename C::Prepared>;
+  { C::size(prepared, options) } -> std::same_as<std::optional<WeightSize>>;
+  { C::encode(prepared, options, context) } -> std::same_as<typename C::Weight>;
+  { C::remarks(weight, options) } -> std::same_as<std::string>;
+};
+
+template <ReadingCodec... Cs>
+struct CodecList {
+  using Weights = std::variant<typename Cs::Weight...>;
+  using Options = std::variant<typename Cs::Options...>;
+
+  // Calls f(C()) for every codec C, in order.
+  template <class F>
+  static void for_each(const F& f) {
+    (f(Cs()), ...);
+  }
+};
+
+}  // namespace pqw

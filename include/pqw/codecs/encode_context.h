@@ -1,0 +1,52 @@
+// What goes along with an encoding, and what is known before it.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "pqw/core/record.h"
+
+namespace pqw {
+
+// What happened in one EM iteration: the objective is Σ‖x - c(x)‖² over the blocks after the
+// E-step, with the weights of PqImportance where there are any.
+struct EmIteration {
+  std::size_t group = 0;
+  std::size_t restart = 0;
+  std::size_t iteration = 0;
+  std::size_t n_blocks = 0;  // of the sample, or all
+  double objective = 0;
+  std::size_t n_reassigned = 0;  // empty clusters that were given a new centroid
+};
+
+class EmObserver {
+ public:
+  virtual ~EmObserver() = default;
+  // Called from the encoding thread, in order. An exception ends the encoding and passes through.
+  virtual void on_iteration(const EmIteration& iteration) = 0;
+};
+
+// How much the weights of a row or a column matter: the objective becomes
+// Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are >= 0 and finite; zeros are legal.
+// Column importances are what second moments of activations give.
+struct PqImportance {
+  std::span<const float> rows = {};     // [rows], or empty: all 1
+  std::span<const float> columns = {};  // [cols], or empty: all 1
+};
+
+struct EncodeContext {
+  EmObserver* observer = nullptr;
+  const PqImportance* importance = nullptr;  // only pq supports it
+};
+
+// A weight as it will be stored, known before it is learned.
+struct WeightSize {
+  Record record;                 // sections have types and shapes; their bytes may be empty
+  std::string summary;           // as summary(weight) will be
+  std::size_t n_parameters = 0;  // as parameter_count(weight) will be
+  std::size_t inner_width = 0;   // rank() of a low-rank weight
+  std::string remarks;           // as remarks_on(weight, options), without those on what is learned
+};
+
+}  // namespace pqw
