@@ -27,9 +27,9 @@ std::string alias_target(const Record& record) {
   require_features(record);
   const Section& section = required_section(record, kSection);
   if (section.dtype != DType::kU8 || section.shape.size() != 1) {
-    corrupt_record(record, "section 'tensor' of type " + std::string(to_string(section.dtype)) +
-                               " and shape " + to_string(section.shape) +
-                               ", expected the bytes of a name");
+    throw subject_of(record).error(
+        "section 'tensor' of type {} and shape {}, expected the bytes of a name",
+        to_string(section.dtype), to_string(section.shape));
   }
   return {reinterpret_cast<const char*>(section.bytes.data()), section.bytes.size()};
 }

@@ -7,8 +7,6 @@
 #include <optional>
 
 #include "codecs/record_checks.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -67,11 +65,13 @@ TensorInfo info_from(const Description& description) {
   if (description.options.empty()) return description.info;
   const auto info = parse(description);
   if (info && description.info.dtype == DType::kU8) return *info;
-  throw Error(ErrorCode::kCorrupt,
-              quoted("tensor", description.info.name) + ": " +
-                  quoted("options", description.options) + " of a tensor of type " +
-                  std::string(to_string(description.info.dtype)) + " and shape " +
-                  to_string(description.info.shape) + ", expected the type that it stands for");
+  throw Subject{}
+      .in("tensor", description.info.name)
+      .error(
+          ErrorCode::kCorrupt,
+          "options '{}' of a tensor of type {} and shape {}, expected the type that it stands for",
+          shown(description.options), to_string(description.info.dtype),
+          to_string(description.info.shape));
 }
 
 Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes) {
@@ -89,10 +89,9 @@ std::span<const std::byte> carried_bytes(const Record& record) {
   const Section& section = required_section(record, kSection);
   const bool is_array = section.dtype == DType::kU8 && section.shape.size() == 1;
   if (is_basic(info.dtype) || !is_array || section.bytes.size() != byte_count(info)) {
-    corrupt_record(record, "section 'bytes': " + std::to_string(section.bytes.size()) +
-                               " bytes of shape " + to_string(section.shape) + ", shape " +
-                               to_string(info.shape) + " of " + std::string(dtype_name(info)) +
-                               " needs " + std::to_string(byte_count(info)));
+    throw subject_of(record).error("section 'bytes': {} bytes of shape {}, shape {} of {} needs {}",
+                                   section.bytes.size(), to_string(section.shape),
+                                   to_string(info.shape), dtype_name(info), byte_count(info));
   }
   return section.bytes;
 }

@@ -4,8 +4,6 @@
 #include <algorithm>
 
 #include "codecs/record_checks.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -46,9 +44,8 @@ Weight read_part(const Record& record, const std::string& name, MatrixShape shap
   const Shape& found = part_shape(record, name);
   const DType dtype = part != nullptr ? part->info.dtype : required_section(record, name).dtype;
   if (found != expected || !is_compressible(dtype)) {
-    corrupt_record(record, "section '" + name + "': shape " + to_string(found) + " of " +
-                               std::string(to_string(dtype)) + ", expected " + to_string(expected) +
-                               " of a float type");
+    throw subject_of(record).error("section '{}': shape {} of {}, expected {} of a float type",
+                                   name, to_string(found), to_string(dtype), to_string(expected));
   }
   try {
     if (part != nullptr) return weight_from_record(*part);
@@ -56,7 +53,7 @@ Weight read_part(const Record& record, const std::string& name, MatrixShape shap
     return PlainCodec::from_record(
         PlainCodec::to_record({{section.shape, section.dtype}, section.bytes}, name));
   } catch (const Error& error) {
-    throw Error(error.code(), quoted("tensor", record.info.name) + ": " + error.what());
+    throw subject_of(record).error(error.code(), "{}", error.what());
   }
 }
 

@@ -5,13 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "core/subject.h"
 #include "pqw/codecs/weight_head.h"
 #include "pqw/core/record.h"
 
 namespace pqw {
 
-// Throws Error(kCorrupt): "tensor 'NAME': what".
-[[noreturn]] void corrupt_record(const Record& record, const std::string& what);
+// The subject of errors about a record, which are kCorrupt.
+inline Subject subject_of(const Record& record) {
+  return Subject{"", ErrorCode::kCorrupt}.in("tensor", record.info.name);
+}
 
 // A record needs no features but those. This is the only gate: archives carry any. Errors:
 // kUnsupported.

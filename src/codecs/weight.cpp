@@ -1,8 +1,7 @@
 // A weight of any codec: dispatch.
 #include "pqw/codecs/weight.h"
 
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
+#include "codecs/record_checks.h"
 
 namespace pqw {
 std::string codec_name(const Weight& weight) {
@@ -35,8 +34,8 @@ Weight weight_from_record(const Record& record) {
     if (record.codec == C::kName) weight = C::from_record(record);
   });
   if (weight) return *std::move(weight);
-  throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
-                                           quoted("codec", record.codec) + " is not known");
+  throw subject_of(record).error(ErrorCode::kUnsupported, "codec '{}' is not known",
+                                 shown(record.codec));
 }
 
 }  // namespace pqw

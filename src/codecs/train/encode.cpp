@@ -6,7 +6,7 @@
 #include "codecs/float_range.h"
 #include "codecs/train/fields.h"
 #include "codecs/train/size_by_shape.h"
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -30,8 +30,8 @@ CodecOptions default_options(const std::string& codec) {
 void refuse_label(const CodecOptions& options) {
   const auto* tensorized = std::get_if<TensorizedOptions>(&options);
   if (tensorized == nullptr || tensorized->joint.empty()) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("joint={}: factors cannot be joint layers", tensorized->joint));
+  throw Subject{}.error(ErrorCode::kInvalidArgument, "joint={}: factors cannot be joint layers",
+                        shown(tensorized->joint));
 }
 
 // Hands the settings of a part to the options of that part, if the codec has such.
@@ -42,9 +42,9 @@ void set_factors(Options& options, const Settings& settings) {
     *options.factors = options_from(settings, PlainCodec::kName);
     refuse_label(*options.factors);
   } else {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("codec {}: unknown option 'factors.{}': it has no factors",
-                            Options::Codec::kName, settings.front().first));
+    throw Subject{}.error(ErrorCode::kInvalidArgument,
+                          "codec {}: unknown option 'factors.{}': it has no factors",
+                          Options::Codec::kName, shown(settings.front().first));
   }
 }
 

@@ -5,9 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/subject.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -20,8 +19,9 @@ void require_not_vanished(std::span<const std::byte> bytes, const FloatTensor& t
     double value;
     std::memcpy(&value, bytes.data() + at, sizeof(double));
     if (value == 0) continue;
-    throw Error(ErrorCode::kUnsupported,
-                quoted("tensor", tensor.info.name) + ": all weights are below the range of float");
+    throw Subject{}
+        .in("tensor", tensor.info.name)
+        .error(ErrorCode::kUnsupported, "all weights are below the range of float");
   }
 }
 
@@ -37,17 +37,21 @@ void require_finite(ConstMatrix w, const std::string& name) {
     }
   }
   if (count == 0) return;
-  throw Error(ErrorCode::kNonFinite,
-              quoted("tensor", name) + ": " + std::to_string(count) +
-                  " NaN or infinite weights (as float), the first at index " +
-                  std::to_string(first) + "; only finite weights can be compressed");
+  throw Subject{}
+      .in("tensor", name)
+      .error(ErrorCode::kNonFinite,
+             "{} NaN or infinite weights (as float), the first at index {}; only finite weights "
+             "can be compressed",
+             count, first);
 }
 
 FloatTensor read_floats(const TensorInfo& info, std::span<const std::byte> bytes) {
   if (!is_compressible(info.dtype)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                quoted("tensor", info.name) + ": type " + std::string(to_string(info.dtype)) +
-                    " cannot be compressed, expected F16, BF16, F32 or F64");
+    throw Subject{}
+        .in("tensor", info.name)
+        .error(ErrorCode::kInvalidArgument,
+               "type {} cannot be compressed, expected F16, BF16, F32 or F64",
+               to_string(info.dtype));
   }
   (void)matrix_shape(info.shape);
   FloatTensor tensor{info, std::vector<float>(element_count(info.shape))};

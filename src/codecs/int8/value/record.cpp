@@ -22,9 +22,9 @@ std::vector<std::byte> bytes_of(const std::vector<std::int8_t>& values) {
 
 std::vector<std::int8_t> read_bytes(const Record& record, const Section& section, Shape shape) {
   if (section.dtype != DType::kI8 || section.shape != shape) {
-    corrupt_record(record, "section '" + section.name +
-                               "': " + std::string(to_string(section.dtype)) + " " +
-                               to_string(section.shape) + ", expected I8 " + to_string(shape));
+    throw subject_of(record).error("section '{}': {} {}, expected I8 {}", section.name,
+                                   to_string(section.dtype), to_string(section.shape),
+                                   to_string(shape));
   }
   std::vector<std::int8_t> values(section.bytes.size());
   if (!values.empty()) std::memcpy(values.data(), section.bytes.data(), values.size());
@@ -34,8 +34,8 @@ std::vector<std::int8_t> read_bytes(const Record& record, const Section& section
 std::vector<float> read_scales(const Record& record) {
   const Section& section = required_section(record, kScales);
   if (section.dtype != DType::kF32 || section.shape.size() != 1) {
-    corrupt_record(record, "section 'scales': " + std::string(to_string(section.dtype)) + " " +
-                               to_string(section.shape) + ", expected F32 of rank 1");
+    throw subject_of(record).error("section 'scales': {} {}, expected F32 of rank 1",
+                                   to_string(section.dtype), to_string(section.shape));
   }
   std::vector<float> scales(section.shape[0]);
   to_float(section.bytes, DType::kF32, scales);
@@ -47,7 +47,7 @@ ActivationRange read_activations(const Record& record) {
   const Section& section = required_section(record, kActivations);
   if (section.dtype != DType::kU8 || section.bytes.size() != 1 ||
       section.bytes[0] != std::byte{1}) {
-    corrupt_record(record, "section 'activations': expected U8 [1] that holds 1");
+    throw subject_of(record).error("section 'activations': expected U8 [1] that holds 1");
   }
   return ActivationRange::kBatch;
 }
@@ -89,7 +89,7 @@ Int8Weight Int8Codec::from_record(const Record& record) {
   }
   weight.activations = read_activations(record);
   const std::string fault = fault_of(weight);
-  if (!fault.empty()) corrupt_record(record, fault);
+  if (!fault.empty()) throw subject_of(record).error("{}", fault);
   return weight;
 }
 

@@ -13,7 +13,6 @@
 #include "codecs/train/fields.h"
 #include "codecs/train/importance.h"
 #include "codecs/train/size_by_shape.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -176,9 +175,9 @@ void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
 LowRankFactors LowRankCodec::prepare(FloatTensor tensor, const LowRankOptions& options) {
   const MatrixShape matrix = matrix_shape(tensor.info.shape);
   if (matrix.rows == 0 || matrix.cols == 0) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("tensor '{}': a matrix without elements has no rank", tensor.info.name));
+    throw Subject{}
+        .in("tensor", tensor.info.name)
+        .error(ErrorCode::kInvalidArgument, "a matrix without elements has no rank");
   }
   LowRankFactors factors;
   factors.info = tensor.info;

@@ -15,8 +15,8 @@ LowRankWeight LowRankCodec::from_record(const Record& record) {
   const MatrixShape matrix = weight.matrix();
   const Shape inner = part_shape(record, kInner);
   if (inner.size() != 2 || inner[0] == 0) {
-    corrupt_record(record, "an inner factor of shape " + to_string(inner) + ", expected [rank, " +
-                               std::to_string(matrix.cols) + "]");
+    throw subject_of(record).error("an inner factor of shape {}, expected [rank, {}]",
+                                   to_string(inner), matrix.cols);
   }
   weight.inner =
       std::make_shared<const pqw::Weight>(read_part(record, kInner, {inner[0], matrix.cols}));

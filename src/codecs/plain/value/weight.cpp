@@ -37,15 +37,14 @@ PlainWeight PlainCodec::from_record(const Record& record) {
   PlainWeight weight{read_head(record), {}};
   const Section& section = required_section(record, kValues);
   if (section.shape != weight.shape || section.dtype != weight.dtype) {
-    corrupt_record(record, "values of shape " + to_string(section.shape) + " of " +
-                               std::string(to_string(section.dtype)) + ", expected " +
-                               to_string(weight.shape) + " of " +
-                               std::string(to_string(weight.dtype)));
+    throw subject_of(record).error("values of shape {} of {}, expected {} of {}",
+                                   to_string(section.shape), to_string(section.dtype),
+                                   to_string(weight.shape), to_string(weight.dtype));
   }
   weight.bytes = section.bytes;
   std::vector<float> values(element_count(weight.shape));
   to_float(weight.bytes, weight.dtype, values);
-  if (!all_finite(values)) corrupt_record(record, "values that are NaN or infinite");
+  if (!all_finite(values)) throw subject_of(record).error("values that are NaN or infinite");
   return weight;
 }
 

@@ -7,8 +7,6 @@
 #include "codecs/record_checks.h"
 #include "pqw/core/bit_packing.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -21,14 +19,15 @@ constexpr std::size_t kMostCodes = std::size_t{1} << 40;
 void read_codebooks(const Record& record, PqWeight& weight) {
   const Section& section = required_section(record, kCodebooks);
   if (section.dtype != DType::kF16 && section.dtype != DType::kF32) {
-    corrupt_record(record, "codebooks of type " + std::string(to_string(section.dtype)) +
-                               ", expected F16 or F32");
+    throw subject_of(record).error("codebooks of type {}, expected F16 or F32",
+                                   to_string(section.dtype));
   }
   const bool valid = section.shape.size() == 3 && section.shape[0] >= 1 && section.shape[1] >= 1 &&
                      section.shape[1] <= 65536 && section.shape[2] >= 1;
   if (!valid) {
-    corrupt_record(record, "codebooks of shape " + to_string(section.shape) +
-                               ", expected [groups, centroids <= 65536, block size]");
+    throw subject_of(record).error(
+        "codebooks of shape {}, expected [groups, centroids <= 65536, block size]",
+        to_string(section.shape));
   }
   weight.n_groups = section.shape[0];
   weight.n_centroids = section.shape[1];
@@ -37,7 +36,7 @@ void read_codebooks(const Record& record, PqWeight& weight) {
   weight.codebooks.resize(element_count(section.shape));
   to_float(section.bytes, section.dtype, weight.codebooks);
   for (const float value : weight.codebooks) {
-    if (!std::isfinite(value)) corrupt_record(record, "a codebook holds NaN or infinity");
+    if (!std::isfinite(value)) throw subject_of(record).error("a codebook holds NaN or infinity");
   }
 }
 
@@ -45,29 +44,26 @@ void read_codes(const Record& record, PqWeight& weight) {
   const Section& section = required_section(record, kCodes);
   const std::size_t positions = weight.positions();
   if (weight.n_groups > std::max<std::size_t>(1, positions)) {
-    corrupt_record(record, std::to_string(weight.n_groups) + " codebook groups for " +
-                               std::to_string(positions) + " positions");
+    throw subject_of(record).error("{} codebook groups for {} positions", weight.n_groups,
+                                   positions);
   }
   // positions <= columns, so the product fits where the element count of the tensor did.
   const std::size_t count = positions * weight.rows();
   const unsigned bits = bits_for(weight.n_centroids);
   if (section.dtype != DType::kU8 || section.bytes.size() != packed_size(count, bits)) {
-    corrupt_record(record, std::to_string(section.bytes.size()) + " bytes of codes, expected " +
-                               std::to_string(packed_size(count, bits)) + " (" +
-                               std::to_string(count) + " codes of " + std::to_string(bits) +
-                               " bits)");
+    throw subject_of(record).error("{} bytes of codes, expected {} ({} codes of {} bits)",
+                                   section.bytes.size(), packed_size(count, bits), count, bits);
   }
   if (count > kMostCodes) {  // codes of no bits take no file, but they take memory
-    throw Error(ErrorCode::kUnsupported, quoted("tensor", record.info.name) + ": " +
-                                             std::to_string(count) + " codes, expected " +
-                                             std::to_string(kMostCodes) + " at most");
+    throw subject_of(record).error(ErrorCode::kUnsupported, "{} codes, expected {} at most", count,
+                                   kMostCodes);
   }
   weight.codes.resize(count);
   unpack_bits(section.bytes, bits, weight.codes);
   for (const std::uint16_t code : weight.codes) {
     if (code >= weight.n_centroids) {
-      corrupt_record(record, "code " + std::to_string(code) + ", but there are " +
-                                 std::to_string(weight.n_centroids) + " centroids");
+      throw subject_of(record).error("code {}, but there are {} centroids", code,
+                                     weight.n_centroids);
     }
   }
 }

@@ -15,7 +15,7 @@
 #include "codecs/train/fields.h"
 #include "codecs/train/importance.h"
 #include "codecs/train/size_by_shape.h"
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -32,12 +32,12 @@ MatrixShape matrix_of(std::span<const FloatTensor> layers) {
     if (layer.info.shape == layers[0].info.shape && layer.info.dtype == layers[0].info.dtype) {
       continue;
     }
-    throw Error(ErrorCode::kInvalidArgument,
-                "tensor '" + layer.info.name + "': shape " + to_string(layer.info.shape) + " of " +
-                    std::string(to_string(layer.info.dtype)) + ", expected " +
-                    to_string(layers[0].info.shape) + " of " +
-                    std::string(to_string(layers[0].info.dtype)) + " as '" + layers[0].info.name +
-                    "' has, to be joint");
+    throw Subject{"", ErrorCode::kInvalidArgument}
+        .in("tensor", layer.info.name)
+        .error("shape {} of {}, expected {} of {} as {} has, to be joint",
+               to_string(layer.info.shape), to_string(layer.info.dtype),
+               to_string(layers[0].info.shape), to_string(layers[0].info.dtype),
+               quoted("tensor", layers[0].info.name));
   }
   return matrix_shape(layers[0].info.shape);
 }

@@ -8,8 +8,6 @@
 #include "codecs/tensorized/value/outline.h"
 #include "pqw/codecs/tensorized.h"
 #include "pqw/codecs/weight.h"
-#include "pqw/core/error.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -37,9 +35,9 @@ std::vector<std::uint64_t> read_numbers(const Record& record) {
   const Section& section = required_section(record, kLayout);
   constexpr std::size_t kFewest = 7;  // five numbers, a mode of each side
   if (section.dtype != DType::kU64 || section.shape.size() != 1 || section.shape[0] < kFewest) {
-    corrupt_record(record, "section 'layout': shape " + to_string(section.shape) + " of " +
-                               std::string(to_string(section.dtype)) +
-                               ", expected 7 or more numbers of U64");
+    throw subject_of(record).error(
+        "section 'layout': shape {} of {}, expected 7 or more numbers of U64",
+        to_string(section.shape), to_string(section.dtype));
   }
   std::vector<std::uint64_t> numbers(section.shape[0]);
   std::memcpy(numbers.data(), section.bytes.data(), section.bytes.size());
@@ -60,7 +58,7 @@ void read_layout(const Record& record, TensorizedWeight& weight) {
   TensorLayout& layout = weight.layout;
   const bool valid = numbers[0] <= static_cast<std::uint64_t>(TensorForm::kTtm) &&
                      numbers[2] < numbers[1] && n_out <= n_rest && n_in <= n_rest - n_out;
-  if (!valid) corrupt_record(record, "section 'layout' holds no layout");
+  if (!valid) throw subject_of(record).error("section 'layout' holds no layout");
   layout.form = static_cast<TensorForm>(numbers[0]);
   layout.n_layers = numbers[1];
   weight.layer = numbers[2];
@@ -73,13 +71,13 @@ void read_layout(const Record& record, TensorizedWeight& weight) {
   try {
     factor_shapes(layout);
   } catch (const Error& error) {
-    corrupt_record(record, std::string("section 'layout': ") + error.what());
+    throw subject_of(record).error("section 'layout': {}", error.what());
   }
   const MatrixShape matrix = matrix_shape(record.info.shape);
   if (!holds(layout.out_modes, matrix.rows) || !holds(layout.in_modes, matrix.cols)) {
-    corrupt_record(record, "modes " + to_string(layout.out_modes) + " x " +
-                               to_string(layout.in_modes) + " do not fit the shape " +
-                               to_string(record.info.shape));
+    throw subject_of(record).error("modes {} x {} do not fit the shape {}",
+                                   to_string(layout.out_modes), to_string(layout.in_modes),
+                                   to_string(record.info.shape));
   }
 }
 
@@ -121,7 +119,7 @@ std::optional<std::string> shared_with(const Record& record) {
     return std::nullopt;
   const Section& section = required_section(record, kShared);
   if (section.dtype != DType::kU8 || section.bytes.size() > kMostNameBytes) {
-    corrupt_record(record, "section 'shared_with' is not a valid tensor name");
+    throw subject_of(record).error("section 'shared_with' is not a valid tensor name");
   }
   std::string name;
   for (const std::byte c : section.bytes) name.push_back(static_cast<char>(c));
@@ -130,9 +128,9 @@ std::optional<std::string> shared_with(const Record& record) {
 
 TensorizedWeight TensorizedCodec::from_record(const Record& record) {
   if (const auto owner = shared_with(record)) {
-    throw Error(ErrorCode::kUnsupported,
-                quoted("tensor", record.info.name) + ": its factors are those of " +
-                    quoted("tensor", *owner) + " and have to be read with it");
+    throw subject_of(record).error(
+        ErrorCode::kUnsupported, "its factors are those of tensor '{}' and have to be read with it",
+        shown(*owner));
   }
   TensorizedWeight weight = read_outline(record);
   std::vector<pqw::Weight> factors;
@@ -146,7 +144,8 @@ TensorizedWeight TensorizedCodec::from_record(const Record& record) {
 TensorizedWeight tensorized_from_record(const Record& record, const TensorizedWeight& owner) {
   TensorizedWeight weight = read_outline(record);
   if (weight.shape != owner.shape || weight.layout != owner.layout) {
-    corrupt_record(record, "its shape or layout is not that of the tensor that holds its factors");
+    throw subject_of(record).error(
+        "its shape or layout is not that of the tensor that holds its factors");
   }
   weight.factors = owner.factors;
   return weight;
