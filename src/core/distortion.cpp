@@ -7,6 +7,17 @@
 #include <limits>
 
 namespace pqw {
+namespace {
+
+// NaN without a sign, which some processors set.
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+double quotient(double a, double b) {
+  const double result = a / b;
+  return std::isnan(result) ? kNaN : result;
+}
+
+}  // namespace
 
 template <class T>
 void Distortion::add_pairs(std::span<const T> original, std::span<const T> reconstruction) {
@@ -44,19 +55,26 @@ void Distortion::add(const Distortion& other) {
 double Distortion::relative_error() const {
   if (squared_error_ == 0) return 0;
   if (squared_norm_ == 0) return std::numeric_limits<double>::infinity();
-  return squared_error_ / squared_norm_;
+  return quotient(squared_error_, squared_norm_);
 }
 
 double Distortion::sqnr_db() const {
   if (squared_error_ == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(squared_norm_ / squared_error_);
+  return 10 * std::log10(quotient(squared_norm_, squared_error_));
 }
 
-double Distortion::amplitude() const { return squared_norm_ == 0 ? 1 : dot_ / squared_norm_; }
+double Distortion::amplitude() const {
+  return squared_norm_ == 0 ? 1 : quotient(dot_, squared_norm_);
+}
+
+// std::max passes over NaN.
+double Distortion::max_abs_error() const {
+  return std::isnan(squared_error_) ? kNaN : max_abs_error_;
+}
 
 double Distortion::cosine() const {
   const double norms = std::sqrt(squared_norm_) * std::sqrt(reconstruction_squared_norm_);
-  if (norms > 0) return dot_ / norms;
+  if (norms != 0) return quotient(dot_, norms);
   return squared_norm_ == reconstruction_squared_norm_ ? 1 : 0;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace pqw {
@@ -60,6 +61,32 @@ TEST(Distortion, ZerosAreDefined) {
   EXPECT_EQ(nothing.amplitude(), 1);
   EXPECT_EQ(exact.amplitude(), 1);
   EXPECT_EQ(worst.amplitude(), 1) << "there was nothing to lose";
+}
+
+// A figure of 0 would hide the damage.
+TEST(Distortion, NoMeasurePassesOverNaN) {
+  const float nan = -std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> with{1, nan, 3}, without{1, 2, 4};
+  for (const bool is_first : {true, false}) {
+    Distortion part, d;
+    part.add(is_first ? with : without, is_first ? without : with);
+    d.add(part);
+    for (const double measure :
+         {d.relative_error(), d.sqnr_db(), d.amplitude(), d.max_abs_error(), d.cosine()}) {
+      EXPECT_TRUE(std::isnan(measure)) << is_first;
+    }
+  }
+}
+
+TEST(Distortion, NaNHasNoSign) {
+  const std::vector<float> w{INFINITY, 1}, v{1, 1};
+  Distortion d;
+  d.add(w, v);
+  for (const double measure : {d.relative_error(), d.sqnr_db(), d.amplitude(), d.cosine()}) {
+    EXPECT_TRUE(std::isnan(measure));
+    EXPECT_FALSE(std::signbit(measure));
+  }
+  EXPECT_EQ(d.max_abs_error(), INFINITY);
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 namespace pqw {
 
 // Sums over pairs (w, ŵ) in double. The result depends on the order of the calls only; combine
-// partial results with `add` in a fixed order to be independent of the number of threads.
+// partial results with `add` in a fixed order to be independent of the number of threads. Of pairs
+// with NaN all measures are NaN.
 class Distortion {
  public:
   void add(std::span<const float> original, std::span<const float> reconstruction);
@@ -24,7 +25,7 @@ class Distortion {
   // unbiased. 1 also when all of w is zero: there is no signal to lose.
   double amplitude() const;
   // max |w-ŵ|
-  double max_abs_error() const { return max_abs_error_; }
+  double max_abs_error() const;
   // Cosine of the angle between w and ŵ; 1 when both are zero.
   double cosine() const;
   // Σ(w-ŵ)²
