@@ -100,13 +100,20 @@ class Walk {
     }
     const bool resumes = options_.resume && !work.empty();
     const bool taken = resumes && take(work);
+    const bool keeps = keeps_now();
     SharedObserver observer(options_.observer);
     Workers(batch.size() > 1)
         .for_ranges(Division::by_length(batch.size(), 1), [&](const IndexRange& range,
                                                               std::size_t) {
           Task& task = batch[range.index];
-          if (std::holds_alternative<Alias>(task.item.action) || !task.stored.empty()) return;
-          task.stored = process(task.item, task.sources, options_.mode, options_.path, &observer);
+          if (!std::holds_alternative<Alias>(task.item.action) && task.stored.empty()) {
+            task.stored = process(task.item, task.sources, options_.mode, options_.path, &observer);
+          }
+          // The other tensors of the batch are still to come; what is kept needs the digest.
+          for (Source& source : task.sources) {
+            if (keeps && has_work(task)) (void)source.digest();
+            source.release();
+          }
         });
     if (!taken && !work.empty()) keep(work);
   }
@@ -138,10 +145,15 @@ class Walk {
     return true;
   }
 
-  // The last ones are not kept: the output follows at once.
+  // Whether finished tensors are to be kept. The last ones are not: the output follows at once.
+  bool keeps_now() const {
+    if (options_.checkpoint == nullptr || is_last_ || has_given_up_) return false;
+    return options_.resume || options_.is_long();
+  }
+
+  // A batch in which the run becomes long is read again for its key.
   void keep(const std::vector<Task*>& work) {
-    if (options_.checkpoint == nullptr || is_last_ || has_given_up_) return;
-    if (!options_.resume && !options_.is_long()) return;
+    if (!keeps_now()) return;
     std::vector<StoredTensor> stored;
     for (const Task* task : work) {
       stored.insert(stored.end(), task->stored.begin(), task->stored.end());

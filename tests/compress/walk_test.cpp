@@ -148,5 +148,37 @@ TEST_F(WalkTest, ARunThatKeepsAndOneThatResumesReadEachTensorOnce) {
   }
 }
 
+TEST_F(WalkTest, ALongRunReadsEachTensorOnceAndKeepsThem) {
+  const Checkpoint checkpoint(dir_ / "out.h5");
+  const CountingReader reader(open_weights(input_));
+  test::CountingObserver observer;
+  EXPECT_EQ(
+      codecs(Mode::kEncode, reader,
+             {.observer = &observer, .checkpoint = &checkpoint, .is_long = [] { return true; }}),
+      expected_);
+  EXPECT_THAT(reader.counts(), testing::Each(1));
+  EXPECT_FALSE(observer.kept.empty());
+}
+
+// The bytes are freed when a tensor is finished, the key of what is kept needs them.
+TEST_F(WalkTest, ABatchInWhichTheRunBecomesLongIsReadAgain) {
+  const Checkpoint checkpoint(dir_ / "out.h5");
+  const CountingReader reader(open_weights(input_));
+  test::CountingObserver observer;
+  int n_asked = 0;
+  EXPECT_EQ(codecs(Mode::kEncode, reader,
+                   {.observer = &observer,
+                    .checkpoint = &checkpoint,
+                    .is_long = [&] { return n_asked++ > 0; }}),
+            expected_);
+  EXPECT_THAT(reader.counts(), testing::Contains(2));
+  EXPECT_FALSE(observer.kept.empty());
+  test::CountingObserver resumed;
+  EXPECT_EQ(codecs(Mode::kEncode, reader,
+                   {.observer = &resumed, .checkpoint = &checkpoint, .resume = true}),
+            expected_);
+  EXPECT_TRUE(resumed.kept.empty()) << "all of it was taken";
+}
+
 }  // namespace
 }  // namespace pqw
