@@ -306,7 +306,7 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
       {{"--block-size"}, "--block-size: a value is missing; see"},
       {{"--seed", "1", "--seed", "2"}, "--seed is given more than once; see"},
       {{"--codec", "lowrank"},
-       "codec=lowrank: expected pq, int8, low_rank, plain or tensorized; did "
+       "codec=lowrank: expected plain, pq, int8, low_rank or tensorized; did "
        "you mean 'low_rank'?"},
       {{"--set", "fc:blocksize=4"}, "--set: codec pq: unknown option 'blocksize'"},
       {{"--set", "(:seed=4"}, "--set: pattern '(': missing )"},
