@@ -308,6 +308,7 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
       {{"--codec", "lowrank"},
        "codec=lowrank: expected plain, pq, int8, low_rank or tensorized; did "
        "you mean 'low_rank'?"},
+      {{"--recipe", ""}, "--recipe: expected a file"},
       {{"--set", "fc:blocksize=4"}, "--set: codec pq: unknown option 'blocksize'"},
       {{"--set", "(:seed=4"}, "--set: pattern '(': missing )"},
       {{"--set", "fc"}, "--set: 'fc': expected PATTERN:key=value"},

@@ -219,7 +219,8 @@ void add_quantize(CLI::App& app) {
   add_pattern_options(verb, *arguments);
   verb.add_option("--recipe", arguments->recipe,
                   "defaults, patterns and rules from a YAML file; flags come on top")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check([](const std::string& path) { return path.empty() ? "expected a file" : ""; }, "");
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
   verb.add_flag(
