@@ -125,6 +125,18 @@ TEST_F(Tables, LinesFitTheColumns) {
   }
 }
 
+TEST_F(Tables, TheLineOfPlainTensorsIsNoWiderThanTheTerminal) {
+  run({"quantize", "model.safetensors", "-o", "m.h5"});
+  EXPECT_THAT(run_in("20", {"inspect", "m.h5"}).out, HasSubstr("\n1 plain ...ists them\n"));
+  EXPECT_THAT(run_in("1", {"inspect", "m.h5"}).out, HasSubstr("\nt\n1\n"));
+}
+
+TEST_F(Tables, NothingHasNoTable) {
+  test::set_content(dir_ / "none.safetensors", std::string("\2\0\0\0\0\0\0\0{}", 10));
+  EXPECT_EQ(run({"inspect", "none.safetensors"}).out,
+            "0 tensors, 0 elements, 0 B; 10 bytes on disk\n");
+}
+
 TEST_F(Tables, InspectListsTheTensorsOfAWeightFile) {
   const Outcome listing = run({"inspect", "model.safetensors"});
   EXPECT_EQ(listing.status, 0) << listing.err;

@@ -37,7 +37,8 @@ void print(std::size_t n_tensors, const Arguments& arguments) {
     json["tensor_count"] = n_tensors;
     print_json(json);
   } else if (!arguments.quiet) {
-    print_note(fmt::format("{}: {} tensors", arguments.output, n_tensors));
+    print_note(
+        fmt::format("{}: {} tensor{}", arguments.output, n_tensors, n_tensors == 1 ? "" : "s"));
   }
 }
 

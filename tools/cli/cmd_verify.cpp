@@ -24,8 +24,9 @@ struct Arguments {
 void run(const Arguments& arguments) {
   const std::size_t n = verify(arguments.archive, arguments.reading);
   if (!arguments.json) {
-    return print_result(fmt::format("{}: whole: the digest matches, {} tensors are sound\n",
-                                    printable(arguments.archive), n));
+    return print_result(fmt::format("{}: whole: the digest matches, {} sound\n",
+                                    printable(arguments.archive),
+                                    n == 1 ? "1 tensor is" : fmt::format("{} tensors are", n)));
   }
   Json json = document("verify", arguments.archive, {{"trusted", arguments.reading.trusted}});
   json["whole"] = true;

@@ -146,8 +146,10 @@ std::string to_table(const Report& report, const TableStyle& style) {
   std::string text = timing::text_table(kColumns, rows, style.width);
   if (!plain.empty()) {
     constexpr std::string_view kHint = "; --all lists them";
-    const std::size_t room = std::max(style.width, kHint.size()) - kHint.size();
-    text += timing::cut_in_middle(plain_line(plain), room).append(kHint) + "\n";
+    constexpr std::size_t kLeast = 20;
+    const std::size_t room = std::max(style.width, kLeast + kHint.size()) - kHint.size();
+    const std::string line = timing::cut_in_middle(plain_line(plain), room).append(kHint);
+    text += timing::cut_in_middle(line, style.width) + "\n";
   }
   text += bytes_line(report) + "\n" + parameters_line(report);
   return text + (report.distortion() ? kLegend : "");
@@ -159,11 +161,14 @@ std::string to_listing(const Report& report, std::size_t width) {
     rows.push_back({printable(tensor.info.name), printable(dtype_name(tensor.info)),
                     to_string(tensor.info.shape), fmt::format("{}", tensor.bytes)});
   }
-  return timing::text_table({{"tensor", true, 20}, {"dtype", true}, {"shape", true, 8}, {"bytes"}},
-                            rows, width) +
-         fmt::format("{} tensor{}, {} elements, {}; {} bytes on disk\n", rows.size(),
-                     rows.size() == 1 ? "" : "s", report.original_parameters(),
-                     human_bytes(number(report.original_bytes())), report.file_bytes);
+  std::string text;
+  if (!rows.empty()) {
+    text = timing::text_table(
+        {{"tensor", true, 20}, {"dtype", true}, {"shape", true, 8}, {"bytes"}}, rows, width);
+  }
+  return text + fmt::format("{} tensor{}, {} elements, {}; {} bytes on disk\n", rows.size(),
+                            rows.size() == 1 ? "" : "s", report.original_parameters(),
+                            human_bytes(number(report.original_bytes())), report.file_bytes);
 }
 
 }  // namespace pqw::tool
