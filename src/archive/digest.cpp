@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kPartBytes = std::size_t{1} << 20;
 
 void require(bool ok) {
-  if (!ok) throw Error(ErrorCode::kIo, "SHA-256: OpenSSL does not have it, or too little memory");
+  if (!ok)
+    throw Error(ErrorCode::kIo, "cannot compute SHA-256: OpenSSL lacks it, or memory is short");
 }
 
 // In a library context of its own: OpenSSL crashes where it misses memory for the shared one.

@@ -70,8 +70,8 @@ class DirectBackend : public Backend {
          h5::list_links(id, h5::LinkOrder::kByName, kMaxRootLinks, subject_)) {
       links.emplace(link.name, link);
     }
-    if (!links.contains(kTensorsGroup)) throw subject_.error("no group of tensors");
-    if (!links.contains(kManifestDataset)) throw subject_.error("no manifest");
+    if (!links.contains(kTensorsGroup)) throw subject_.error("the group of tensors is missing");
+    if (!links.contains(kManifestDataset)) throw subject_.error("the manifest is missing");
     ManifestList list;
     std::string metadata_text;
     const bool has_metadata = links.contains(kMetadataDataset);
@@ -104,7 +104,7 @@ class DirectBackend : public Backend {
     }
     if (manifest.objects != list.finish()) {
       throw subject.error(
-          "the names, types, shapes and attributes of the file are not those it was made for");
+          "the names, types, shapes and attributes of the file differ from its digest");
     }
     digests_ = std::move(manifest.arrays);
   }
@@ -124,7 +124,8 @@ class DirectBackend : public Backend {
       if (!names.insert(*name).second) throw of_tensor.error("occurs twice");
       TensorHead head = read_head(file_.id(), tensor, *name, file_bytes_, of_tensor);
       data_bytes += head.entry.data_bytes;
-      if (data_bytes > file_bytes_) throw of_tensor.error("its data overlaps that of others");
+      if (data_bytes > file_bytes_)
+        throw of_tensor.error("its data overlaps the data of other tensors");
       add_to(list, tensor_path(tensor.name), head);
       entries_.push_back(head.entry);
       heads_.push_back(std::move(head));

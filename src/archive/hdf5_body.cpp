@@ -33,7 +33,7 @@ void check_section(const std::string& name, const Shape& shape, DType dtype,
 }
 
 void check_record(const Record& record, std::size_t depth, const Subject& subject) {
-  require(depth <= kMaxDepth, subject, "parts within parts beyond a depth of 4");
+  require(depth <= kMaxDepth, subject, "parts are nested beyond a depth of 4");
   require(is_identifier(record.codec) && record.codec != kPlainCodec, subject,
           "codec '{}' is not a valid codec name", shown(record.codec));
   require(record.features.size() <= kMaxFeatures, subject, "more than 32 features");

@@ -43,13 +43,13 @@ void check_storage(const h5::DatasetInfo& info, std::uint64_t expected_bytes,
 
 ArrayInfo check_array(const h5::Object& object, std::uint64_t address, std::uint64_t file_bytes,
                       const Subject& subject) {
-  if (object.kind != h5::ObjectKind::kDataset) throw subject.error("no dataset");
+  if (object.kind != h5::ObjectKind::kDataset) throw subject.error("not a dataset");
   const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
   if (!info.type || info.type->big_endian) {
     throw subject.error("a type that archives do not have");
   }
   if (!info.has_space || info.shape.size() > h5::kMaxRank) {
-    throw subject.error("no shape of at most 32 dimensions");
+    throw subject.error("no shape, or one of more than 32 dimensions");
   }
   const auto bytes = checked_byte_count(info.shape, info.type->dtype);
   if (!bytes) throw subject.error("shape {} overflows 63 bits", to_string(info.shape));
@@ -122,7 +122,8 @@ void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::siz
       head.arrays.back().name = link.name;
       head.entry.data_bytes += head.arrays.back().bytes;
     }
-    if (head.entry.data_bytes > file_bytes) throw section.error("its data overlaps that of others");
+    if (head.entry.data_bytes > file_bytes)
+      throw section.error("its data overlaps the data of other datasets");
   }
 }
 
@@ -130,7 +131,7 @@ void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::siz
 // stack.
 TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
                       const Subject& subject) {
-  if (depth > kMaxDepth) throw subject.error("a part within parts beyond a depth of 4");
+  if (depth > kMaxDepth) throw subject.error("parts are nested beyond a depth of 4");
   TensorHead head;
   read_attributes(group, head.entry, subject);
   read_sections(file, group, file_bytes, depth, head, subject);
@@ -171,7 +172,7 @@ std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const Sub
 std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
                               const Subject& subject) {
   const h5::Object object = open_only_name(file, link, subject);
-  if (object.kind != h5::ObjectKind::kDataset) throw subject.error("no dataset");
+  if (object.kind != h5::ObjectKind::kDataset) throw subject.error("not a dataset");
   const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
   if (!info.is_text || !info.has_space || !info.shape.empty()) {
     throw subject.error("not one fixed-length text");

@@ -68,7 +68,8 @@ class IsolatedReader : public BasicReader {
   void check_lists() const {
     NamedExpansion expansion(isolated_.file().size());
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      if (!is_name_of(i, stored_as_[i])) throw subject_of(i).error("a name of no tensor");
+      if (!is_name_of(i, stored_as_[i]))
+        throw subject_of(i).error("the answer names a tensor that does not exist");
       if (!expansion.take(byte_count(tensors_[i]), stored_as_[i] == i)) {
         throw subject_of(i).error("an impossible size");
       }

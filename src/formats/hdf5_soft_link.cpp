@@ -56,7 +56,8 @@ SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string
         at = link->address;
         break;
       case h5::LinkKind::kSoft:
-        if (++n_soft > kMaxSoftLinks) return {std::nullopt, "leads over more than 16 other links"};
+        if (++n_soft > kMaxSoftLinks)
+          return {std::nullopt, "leads through more than 16 other links"};
         if (link->target.starts_with('/')) at = root;
         names.prepend(link->target);
         break;

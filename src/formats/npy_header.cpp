@@ -28,7 +28,7 @@ struct Span {
 Span find_literal(const Subject& subject, std::span<const std::byte> prefix) {
   if (prefix.size() < kVersionBytes ||
       std::memcmp(prefix.data(), kNpyMagic.data(), kNpyMagic.size()) != 0) {
-    throw subject.error("no .npy data: it does not start with \\x93NUMPY and a version");
+    throw subject.error("not .npy data: it does not start with \\x93NUMPY and a version");
   }
   const auto major = std::to_integer<unsigned>(prefix[6]);
   const auto minor = std::to_integer<unsigned>(prefix[7]);
@@ -82,7 +82,7 @@ std::optional<NpyHeader> parse_npy_header(const Subject& subject, const std::str
   const auto needed = checked_byte_count(parsed.shape, type->dtype);
   const std::string shape = shown(to_string(parsed.shape));
   if (!needed) {
-    throw subject.error("shape {} of {} exceeds 63 bits of bytes", shape, to_string(type->dtype));
+    throw subject.error("shape {} of {} needs 2^63 bytes or more", shape, to_string(type->dtype));
   }
   NpyHeader header{.info = {name, type->dtype, parsed.shape},
                    .big_endian = type->big_endian,

@@ -45,7 +45,7 @@ ZipPtr open_zip(const InputFile& file) {
         code == ZIP_ER_EXISTS ? "two members have the same name" : zip_error_strerror(&error);
     zip_error_fini(&error);
     throw Subject{file.path()}.error(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
-                                     "no readable zip archive: {}", reason);
+                                     "not a readable zip archive: {}", reason);
   }
   return ZipPtr(zip);
 }

@@ -64,7 +64,7 @@ bool names(const std::string& path, int fd) {
 void remove_stale(const std::string& temporary, const std::string& path) {
   const int fd = ::open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return;
-  if (fd < 0) throw Subject{temporary}.system_error("open what an earlier writer left");
+  if (fd < 0) throw Subject{temporary}.system_error("open the temporary file of an earlier writer");
   const Lock state = lock(fd);
   if (state == Lock::kOurs && names(temporary, fd)) ::unlink(temporary.c_str());
   ::close(fd);
@@ -109,7 +109,7 @@ int create_locked(const std::string& temporary, const std::string& path) {
     }
     remove_stale(temporary, path);
   }
-  throw Subject{path}.error(ErrorCode::kBusy, "too many others are writing it");
+  throw Subject{path}.error(ErrorCode::kBusy, "too many other writers try to write it");
 }
 
 int register_temporary(const std::string& path) {

@@ -17,16 +17,14 @@ Subject subject_of(const ArchiveReader& archive, const std::string& tensor) {
   return Subject{archive.path(), ErrorCode::kCorrupt}.in("tensor", tensor);
 }
 
-// Where a tensor is said to have its factors.
+// The tensor that the record names as the owner of the shared factors.
 TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& tensor,
                             const std::string& owner) {
   const auto index = archive.find(owner);
   if (!index || archive.entries()[*index].codec != TensorizedCodec::kName) {
     throw subject_of(archive, tensor)
-        .error(
-            "it is said to share the factors of '{}', which is not a tensorized weight of this "
-            "archive",
-            shown(owner));
+        .error("shares the factors of '{}', which is not a tensorized weight of this archive",
+               shown(owner));
   }
   return TensorizedCodec::from_record(archive.read(*index));
 }
@@ -46,7 +44,7 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   if (entry.codec != kAliasCodec) return index;
   const std::string name = alias_target(archive.read(index));
   const auto found = archive.find(name);
-  const std::string subject = "is said to equal " + quoted("tensor", name);
+  const std::string subject = "is an alias of " + quoted("tensor", name);
   if (!found) {
     throw subject_of(archive, entry.info.name).error("{}, which is missing", subject);
   }

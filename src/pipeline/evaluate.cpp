@@ -114,7 +114,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
   if (!from_archive) report.codec = "decoded";
-  if (!report.compressed()) report.note = "differs from the original, although plain";
+  if (!report.compressed()) report.note = "differs from the original, although it is plain";
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ void require_options(const char* layer, const Shape& shape, const Conv2dOptions&
     return;
   }
   throw Subject{}.error(ErrorCode::kInvalidArgument,
-                        "{} {}: stride, dilation, groups and kernel must be positive and groups "
-                        "({}) divide the outputs",
+                        "{} {}: stride, dilation, groups and kernel must be positive, and groups "
+                        "({}) must divide the outputs",
                         layer, to_string(shape), options.groups);
 }
 

@@ -473,7 +473,7 @@ TEST_F(Cli, BenchWithAMethodLeavesOutWeightsThatHaveNone) {
                                           "--method", "lookup", "--json"};
   const Outcome outcome = run(bench);
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("left out, as --method chooses among the ways of pq weights: "
+  EXPECT_THAT(outcome.err, HasSubstr("left out, because --method applies to pq weights only: "
                                      "1 of 2 tensors"));
   const auto report = nlohmann::json::parse(outcome.out);
   ASSERT_EQ(report["tensors"].size(), 1u);
@@ -481,7 +481,8 @@ TEST_F(Cli, BenchWithAMethodLeavesOutWeightsThatHaveNone) {
   EXPECT_EQ(report["left_out"], nlohmann::json({"conv.weight"}));
   std::vector<std::string> only_int8 = bench;
   only_int8.insert(only_int8.end(), {"--tensor", "conv", "--quiet"});
-  expect_failure(run(only_int8), "m.h5: no pq tensor among those to time: --method chooses how");
+  expect_failure(run(only_int8),
+                 "m.h5: none of the chosen tensors has codec pq: --method chooses how");
 }
 
 TEST_F(Cli, ExistingOutputsNeedForce) {

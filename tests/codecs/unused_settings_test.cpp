@@ -73,7 +73,7 @@ TEST(UnusedOptions, OfLowRank) {
   EXPECT_THAT(unused_keys(codec + "energy=0.9,svd=randomized,seed=2"), ElementsAre("svd", "seed"));
   EXPECT_THAT(unused_keys(codec + "svd=full,seed=2"), ElementsAre("seed"));
   EXPECT_THAT(unused_keys(codec + "init=zeros,svd=auto,seed=2"), ElementsAre("svd", "seed"));
-  EXPECT_EQ(error_of(codec + "svd=full,seed=2"), "seed=2: svd=full draws nothing at random");
+  EXPECT_EQ(error_of(codec + "svd=full,seed=2"), "seed=2: svd=full uses no random numbers");
 }
 
 TEST(UnusedOptions, NoneOfTensorized) {
@@ -98,7 +98,7 @@ TEST(UnusedOptions, OfTensorized) {
   EXPECT_THAT(unused_keys(codec + "out=2x2,in=2x2,modes=2"), ElementsAre("modes"));
   EXPECT_THAT(unused_keys(codec + "form=cp,iterations=0,restarts=2,tolerance=0.1"),
               ElementsAre("restarts", "tolerance"));
-  EXPECT_EQ(error_of(codec + "seed=3"), "seed=3: form=tt draws nothing at random; use form=cp");
+  EXPECT_EQ(error_of(codec + "seed=3"), "seed=3: form=tt uses no random numbers; use form=cp");
 }
 
 TEST(UnusedOptions, OfFactors) {
@@ -106,7 +106,7 @@ TEST(UnusedOptions, OfFactors) {
                           "factors.reassign=split"),
               ElementsAre("factors.reassign"));
   EXPECT_EQ(error_of("codec=low_rank,factors.codec=tensorized,factors.seed=3"),
-            "seed=3: form=tt draws nothing at random; use form=cp");
+            "seed=3: form=tt uses no random numbers; use form=cp");
 }
 
 TEST(UnusedOptions, AreNotToldOfSettingsThatAreWrong) {

@@ -376,28 +376,28 @@ class AliasArchives : public testing::Test {
 
 TEST_F(AliasArchives, OfAMissingTensorAreCorrupt) {
   add_alias("x", "none");
-  expect_corrupt(1, "is said to equal tensor 'none', which is missing");
+  expect_corrupt(1, "is an alias of tensor 'none', which is missing");
 }
 
 TEST_F(AliasArchives, OfAnotherAliasAreCorrupt) {
   add_alias("x", "y");
   add_alias("y", "plain");
-  expect_corrupt(1, "is said to equal tensor 'y', which is an alias itself");
+  expect_corrupt(1, "is an alias of tensor 'y', which is an alias itself");
 }
 
 TEST_F(AliasArchives, OfThemselvesAreCorrupt) {
   add_alias("x", "x");
-  expect_corrupt(1, "is said to equal tensor 'x', which is an alias itself");
+  expect_corrupt(1, "is an alias of tensor 'x', which is an alias itself");
 }
 
 TEST_F(AliasArchives, OfAnotherTypeOrShapeAreCorrupt) {
   add_alias("x", "plain", DType::kI8);
-  expect_corrupt(1, "is said to equal tensor 'plain', which has another type or shape");
+  expect_corrupt(1, "is an alias of tensor 'plain', which has another type or shape");
 }
 
 TEST_F(AliasArchives, OfAnotherShapeAreCorrupt) {
   add_alias("x", "plain", DType::kU8, {2, 2});
-  expect_corrupt(1, "is said to equal tensor 'plain', which has another type or shape");
+  expect_corrupt(1, "is an alias of tensor 'plain', which has another type or shape");
 }
 
 TEST_F(AliasArchives, MayComeBeforeTheirTensorAndNameALayerOfAJointOne) {

@@ -166,7 +166,7 @@ TEST(CheckRecipe, SettingsWithoutEffectAreRefusedWhereTheyAreAskedFor) {
     }
     return std::string();
   };
-  const std::string no_seed = "seed=1: form=tt draws nothing at random; use form=cp";
+  const std::string no_seed = "seed=1: form=tt uses no random numbers; use form=cp";
   const Settings tt = {{"codec", "tensorized"}, {"seed", "1"}};
   EXPECT_EQ(refused({.defaults = tt}), no_seed);
   EXPECT_EQ(refused({.rules = {{"fc", tt}}}), no_seed);

@@ -123,7 +123,7 @@ TEST(ReadRecipe, MistakesNameTheLine) {
       {"tensors:\n  - pattern: a\n    engine: faiss\n    reassign: split\n",
        "line 4: reassign=split: engine=faiss does not support it"},
       {"defaults:\n  codec: tensorized\n  seed: 1\ntensors:\n  - {pattern: a, rank: 4}\n",
-       "line 3: seed=1: form=tt draws nothing at random"},
+       "line 3: seed=1: form=tt uses no random numbers"},
       {"defaults: {seed: 1}\ndefaults: {seed: 2}\n", "line 2: 'defaults' is there twice"},
       {"defaults:\n  seed: 1\n  seed: 2\n", "line 3: 'seed' is there twice"},
       {"defaults: {factors: {codec: pq}, factors: {seed: 1}}\n", "'factors' is there twice"},

@@ -251,8 +251,8 @@ TEST_F(Hdf5File, SoftLinksThatLeadNowhereAreNamed) {
       skipped_in(*reader),
       ElementsAre(
           "'below' is a soft link to 'w/below', which does not exist",
-          "'circle1' is a soft link to 'circle2', which leads over more than 16 other links",
-          "'circle2' is a soft link to 'circle1', which leads over more than 16 other links",
+          "'circle1' is a soft link to 'circle2', which leads through more than 16 other links",
+          "'circle2' is a soft link to 'circle1', which leads through more than 16 other links",
           "'dangling' is a soft link to 'none', which does not exist",
           "LOST 'outside' is a link to another file, which is not followed",
           "'root' leads back to group '/', which contains it",

@@ -420,7 +420,7 @@ const std::vector<HostileFile>& hostile_files() {
       {"SoftLinkOverAnExternalOne", kSkipped, "LOST 'soft' is a soft link to 'bad/w'",
        soft_link_over_external},
       {"SoftLink", kHarmless, "", soft_link},
-      {"SoftLinkCycle", kSkipped, "'bad' is a soft link to '/bad', which leads over",
+      {"SoftLinkCycle", kSkipped, "'bad' is a soft link to '/bad', which leads through",
        soft_link_cycle},
       {"SoftLinkOverALongPath", kSkipped, "'g/g' leads back", soft_link_over_long_path},
       {"ManySoftLinksOverLongPaths", kRefused, "more than 65536 names in their paths",

@@ -29,13 +29,13 @@ constexpr const char* kFooter = R"(Columns:
   dense us   the product with the decoded float32 weight by OpenBLAS: the faster of sgemm and,
              row by row of x, sgemv
   served us  the product from what the archive stores
-  ratio      dense / served: serving is so many times as fast
+  ratio      dense us / served us: above 1, serving is faster
   GB/s       bytes of codes that serving reads per second
-  error      of the served y against the product in double with the decoded weight, relative L2 on
-             normal x; ! marks an error above the bound that the precision promises
-Answers are checked before they are timed. Dense and served products take turns, and medians are
-shown. The same weight is used again and again, so a weight that fits in the caches stays there. A
-convolution is timed as the product of its matrix with as many patches as the batch has rows.
+  error      relative L2 error of the served y on normal x, against the product in double with the
+             decoded weight; ! marks an error above the bound that the precision promises
+Results are checked before the clock starts. Dense and served products take turns, and the table
+shows medians. Each weight is used many times in a row, so a weight that fits in the caches stays
+there. A convolution is timed as a product of its matrix with one patch for each row of the batch.
 Example:
   pqw bench model.h5 --tensor fc --batch 1,16 --threads 1 --precision fast)";
 
@@ -95,8 +95,8 @@ BenchReport run(const Arguments& arguments) {
   }
   if (report.tensors.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: no pq tensor among those to time: --method chooses how pq weights "
-                            "are multiplied, other codecs have one way; leave --method out",
+                fmt::format("{}: none of the chosen tensors has codec pq: --method chooses how pq "
+                            "weights are multiplied; leave --method out",
                             arguments.archive));
   }
   return report;
@@ -105,7 +105,7 @@ BenchReport run(const Arguments& arguments) {
 void print_summary(const BenchReport& report) {
   if (!report.left_out.empty()) {
     print_note(
-        fmt::format("left out, as --method chooses among the ways of pq weights: {} of {} "
+        fmt::format("left out, because --method applies to pq weights only: {} of {} "
                     "tensors",
                     report.left_out.size(), report.left_out.size() + report.tensors.size()));
   }
@@ -167,13 +167,12 @@ void add_serving_options(CLI::App& verb, ServeOptions& options) {
   add_choice(verb, "--precision", options.precision,
              {Precision::kExact, Precision::kHigh, Precision::kFast}, "P",
              "how exact y is: exact, high or fast (default high)");
-  add_choice(
-      verb, "--method", options.method,
-      {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode,
-       ServeMethod::kDecodeBf16},
-      "M",
-      "how y is computed from pq weights: auto, lookup, batch-lookup, decode or decode-bf16 "
-      "(default auto: the fastest by the cost model); leaves out other codecs, which have one way");
+  add_choice(verb, "--method", options.method,
+             {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup,
+              ServeMethod::kDecode, ServeMethod::kDecodeBf16},
+             "M",
+             "how y is computed from pq weights: auto, lookup, batch-lookup, decode or decode-bf16 "
+             "(default auto: the fastest by the cost model); tensors of other codecs are left out");
 }
 
 }  // namespace

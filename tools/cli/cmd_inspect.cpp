@@ -48,8 +48,8 @@ void add_inspect(CLI::App& app) {
   add_trusted_option(verb, arguments->reading);
   add_report_options(verb, arguments->json, arguments->all);
   verb.footer(
-      "The note of a tensor has the options that are not the defaults; --json has all options.\n"
-      "Of a weight file that is not an archive, all tensors are listed.\n"
+      "The note of a tensor shows the options that differ from the defaults; --json shows all.\n"
+      "For a weight file that is not an archive, all tensors are listed.\n"
       "Example:\n  pqw inspect model.h5");
   verb.callback([arguments] { run(*arguments); });
 }

@@ -43,8 +43,8 @@ A pattern is a regular expression that matches anywhere in a name. Each pattern 
 tensor; in recipes, {pattern: 'head', optional: true} may match none.
 
 Settings of --set and of recipes have the names of the flags above, with '_' for '-': block_size.
-Two have no flag: out and in, the modes of tensorized (8x8x12). factors.KEY and fallback.KEY are
-codec and options of factors and of a fallback. In YAML they are nested:
+Two have no flag: out and in, the modes of tensorized (8x8x12). factors.KEY stands for the codec
+and the options of factors, fallback.KEY for those of the fallback. In YAML they are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
 A setting that has no effect together with the other settings is an error.)";

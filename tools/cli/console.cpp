@@ -78,7 +78,7 @@ void add_threads_option(CLI::App& verb) {
 
 void add_report_options(CLI::App& verb, bool& json, bool& all) {
   verb.add_flag("--json", json, "print the report as JSON (docs/json.md)");
-  verb.add_flag("--all", all, "list plain tensors, too, not just their number and the reasons");
+  verb.add_flag("--all", all, "list plain tensors too, not only their number and the reasons");
 }
 
 void add_trusted_option(CLI::App& verb, ReadOptions& options) {

@@ -9,7 +9,7 @@
 namespace pqw::tool {
 
 struct TableStyle {
-  bool all = false;  // list plain tensors, too
+  bool all = false;  // list plain tensors too
   std::size_t width = 100;
 };
 

@@ -93,7 +93,7 @@ TEST(Int8Reference, RefusesWhatDoesNotFit) {
   refused({2, 2}, {1, 2, 3, 4}, {nan}, {}, DType::kF32, "scale nan");
   refused({2, 2}, {1, 2, 3, 4}, {1, kMax * 2}, {}, DType::kF32, "scale inf");
   refused({2, 2}, {1, 2, 3, 4}, {1, kMax}, {}, DType::kF32, "beyond the range");
-  refused({2, 2}, {1, 2, 3, 4}, {1}, {}, DType::kI8, "no float type");
+  refused({2, 2}, {1, 2, 3, 4}, {1}, {}, DType::kI8, "I8 is not a float type");
 }
 
 TEST(Int8Record, SectionsAreAsSpecified) {

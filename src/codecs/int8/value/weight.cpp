@@ -71,8 +71,9 @@ Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
   weight.scales = std::move(scales);
   weight.zero_points = std::move(zero_points);
   weight.options = "source=reference";
-  const std::string fault =
-      is_compressible(dtype) ? fault_of(weight) : "no float type to decode to";
+  const std::string fault = is_compressible(dtype)
+                                ? fault_of(weight)
+                                : std::string(to_string(dtype)) + " is not a float type";
   if (!fault.empty()) throw Error(ErrorCode::kInvalidArgument, "int8 reference: " + fault);
   return weight;
 }

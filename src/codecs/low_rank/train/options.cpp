@@ -57,7 +57,7 @@ const Fields<LowRankOptions>& LowRankOptions::fields() {
       Field("seed", &O::seed, count<std::uint64_t>(), "seed of the random vectors",
             {.unused = [](const O& o) {
               return either(draws_nothing(o),
-                            o.svd == kFull ? "svd=full draws nothing at random" : "");
+                            o.svd == kFull ? "svd=full uses no random numbers" : "");
             }})};
   return kFields;
 }

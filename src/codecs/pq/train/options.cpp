@@ -57,7 +57,8 @@ const Fields<PqOptions>& PqOptions::fields() {
   static const Fields<O> kFields = {
       Field("block_size", &O::block_size, count(1, 1 << 20).or_word("auto", kAutoBlockSize),
             "columns per block, at most a row; auto: 9 for 3x3 conv, 4 for 1x1 conv, the divisor "
-            "nearest to 8 for other kernels, 8 for matrices (half the size, and no longer safe)"),
+            "nearest to 8 for other kernels, 8 for matrices (half the size, but too coarse for "
+            "most networks)"),
       Field("centroids", &O::n_centroids, count(2, 65536), "centroids per codebook"),
       Field("groups", &O::n_groups, count(1), "codebooks per tensor, each for a run of columns"),
       Field("iterations", &O::iterations, count(0, 1'000'000), "EM iterations at most"),

@@ -34,7 +34,7 @@ MatrixShape matrix_of(std::span<const FloatTensor> layers) {
     }
     throw Subject{"", ErrorCode::kInvalidArgument}
         .in("tensor", layer.info.name)
-        .error("shape {} of {}, expected {} of {} as {} has, to be joint",
+        .error("shape {} of {}, expected {} of {} as {} has, for joint layers",
                to_string(layer.info.shape), to_string(layer.info.dtype),
                to_string(layers[0].info.shape), to_string(layers[0].info.dtype),
                quoted("tensor", layers[0].info.name));

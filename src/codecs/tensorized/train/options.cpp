@@ -87,7 +87,7 @@ std::string computed_at_once(const TensorizedOptions& o) {
 
 std::string draws_nothing(const TensorizedOptions& o) {
   if (o.form == TensorForm::kCp) return "";
-  return fmt::format("form={} draws nothing at random; use form=cp", to_string(o.form));
+  return fmt::format("form={} uses no random numbers; use form=cp", to_string(o.form));
 }
 
 std::string without_iterations(const TensorizedOptions& o) {
@@ -108,12 +108,14 @@ const Fields<TensorizedOptions>& TensorizedOptions::fields() {
                  }}),
       Field("out", &O::out_modes, modes(), "modes of the rows", {.has_flag = false}),
       Field("in", &O::in_modes, modes(), "modes of the columns", {.has_flag = false}),
-      Field("rank", &O::rank, ranks(),
-            "rank of the factors, each rank, a share of the parameters, or as many as the matrix"),
+      Field(
+          "rank", &O::rank, ranks(),
+          "one number for all ranks, a list of ranks, a share of the parameters of the matrix, or "
+          "same: as many parameters as the matrix"),
       Field("iterations", &O::iterations, count(0, 1'000'000), "sweeps of cp and tucker at most",
             {.unused = computed_at_once}),
       Field("restarts", &O::restarts, count(0, 1000),
-            "starts of cp, the best of which is kept; 0: 3 for ranks below 512, else 1",
+            "starts of cp; the best one is kept; 0: 3 for ranks below 512, else 1",
             {.unused =
                  [](const O& o) {
                    return either(draws_nothing(o), o.restarts > 1 ? without_iterations(o) : "");

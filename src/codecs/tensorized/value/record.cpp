@@ -58,7 +58,7 @@ void read_layout(const Record& record, TensorizedWeight& weight) {
   TensorLayout& layout = weight.layout;
   const bool valid = numbers[0] <= static_cast<std::uint64_t>(TensorForm::kTtm) &&
                      numbers[2] < numbers[1] && n_out <= n_rest && n_in <= n_rest - n_out;
-  if (!valid) throw subject_of(record).error("section 'layout' holds no layout");
+  if (!valid) throw subject_of(record).error("section 'layout' is not a valid layout");
   layout.form = static_cast<TensorForm>(numbers[0]);
   layout.n_layers = numbers[1];
   weight.layer = numbers[2];
@@ -129,7 +129,7 @@ std::optional<std::string> shared_with(const Record& record) {
 TensorizedWeight TensorizedCodec::from_record(const Record& record) {
   if (const auto owner = shared_with(record)) {
     throw subject_of(record).error(
-        ErrorCode::kUnsupported, "its factors are those of tensor '{}' and have to be read with it",
+        ErrorCode::kUnsupported, "shares the factors of tensor '{}', which must be read first",
         shown(*owner));
   }
   TensorizedWeight weight = read_outline(record);
@@ -145,7 +145,7 @@ TensorizedWeight tensorized_from_record(const Record& record, const TensorizedWe
   TensorizedWeight weight = read_outline(record);
   if (weight.shape != owner.shape || weight.layout != owner.layout) {
     throw subject_of(record).error(
-        "its shape or layout is not that of the tensor that holds its factors");
+        "its shape or layout differs from the tensor that holds its factors");
   }
   weight.factors = owner.factors;
   return weight;
