@@ -19,16 +19,16 @@ namespace pqw {
 
 struct ArchiveWriterOptions {
   bool overwrite = false;
-  // Free-form text carried along (safetensors' __metadata__).
+  // Free-form text that the archive keeps (safetensors' __metadata__).
   std::map<std::string, std::string> metadata = {};
-  // The names of the tensors that are coming: they size the tables of the file. Without them the
-  // file is a little larger.
+  // The names of all tensors that will be added; they set the size of the tables in the file.
+  // Without them the file is a little larger.
   std::vector<std::string> names = {};
 };
 
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
 // equal bytes. Not safe for use from several threads at once.
-// Errors of every call: kIo; kExists when the target is there and overwriting was not asked for;
+// Errors of every call: kIo; kExists when the target exists and options.overwrite is false;
 // kInvalidArgument for a name that was added before, a type that is not basic (core/dtype.h), bytes
 // that do not fit their shape, or a name beyond the limits of the format; kUnsupported for more
 // than 32 dimensions. After an error the writer can only be destroyed.
@@ -38,10 +38,10 @@ class ArchiveWriter {
   ~ArchiveWriter();
   ArchiveWriter(ArchiveWriter&&) noexcept;
 
-  // A compressed tensor.
+  // Adds a compressed tensor.
   void add(const Record& record);
 
-  // A tensor as it is. REQUIRES: bytes.size() == byte_count(info).
+  // Adds a tensor as it is. REQUIRES: bytes.size() == byte_count(info).
   void add_plain(const TensorInfo& info, std::span<const std::byte> bytes);
 
   // Closes, syncs and renames; returns the size of the file in bytes.
@@ -73,18 +73,18 @@ class ArchiveSizer {
 
 struct ArchiveEntry {
   TensorInfo info;                    // of the original tensor
-  std::string codec;                  // "plain" or that of a record
+  std::string codec;                  // "plain", or the codec of the record
   std::vector<std::string> features;  // as in the record, known to this reader or not
   std::string options;                // as in the record
   std::uint64_t data_bytes = 0;       // codes, codebooks or plain data, as stored
 };
 
 // Reads an archive. Everything is checked before it is used: no length, index or name is trusted,
-// and what is read is compared with the digests of the manifest. That of the whole file is not: see
-// verify_digest. Unless the options say that the file is trusted, HDF5 runs in a process of its own
+// and all data read is compared with the digests of the manifest. Only verify_digest compares the
+// digest of the whole file. Unless options.trusted is true, HDF5 runs in a process of its own
 // (docs/security.md). Safe for use from several threads at once.
-// Errors: kNotFound, kIo, kFormat (no archive), kCorrupt, kUnsupported (a newer version of the
-// format).
+// Errors: kNotFound, kIo, kFormat (not an archive), kCorrupt, kUnsupported (another version of
+// the format).
 class ArchiveReader {
  public:
   explicit ArchiveReader(const std::string& path, const ReadOptions& options = {});
@@ -117,7 +117,7 @@ class ArchiveReader {
 bool is_archive(const std::string& path);
 
 // Checks the digest of the whole file against its bytes, without parsing any of them.
-// Errors: kFormat (no archive), kCorrupt (the message says what differs), kIo.
+// Errors: kFormat (not an archive), kCorrupt (the message says what differs), kIo.
 void verify_digest(const std::string& path);
 
 }  // namespace pqw

@@ -1,4 +1,4 @@
-// Aliases: a tensor that equals another tensor of its archive is stored as a record of that name.
+// Aliases: if a tensor equals another tensor of its archive, a record stores only that one's name.
 #pragma once
 
 #include <string>

@@ -1,8 +1,9 @@
-// Tensors whose type archives do not have: a record keeps them byte for byte.
+// Keeps tensors whose type archives do not have: the record holds them byte for byte.
 //
 // The attribute `dtype` of an archive must be a basic type: older readers refuse the whole file for
-// any other type. So a tensor of another type claims to be U8, and its options name the type:
-// "dtype=F4". For a type that pqw does not know they add its bytes: "dtype=NEW_TYPE,bytes=48".
+// any other type. So the record of another type says U8, and its options name the real type:
+// "dtype=F4". For a type that pqw does not know, they add the number of bytes:
+// "dtype=NEW_TYPE,bytes=48".
 #pragma once
 
 #include <cstddef>

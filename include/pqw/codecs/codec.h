@@ -1,30 +1,29 @@
-// What a codec is. A codec is a type without data, with static members:
+// Defines a codec: a type without data, with these static members.
 //
-// kName, its name in archives, and Weight (a WeightHead and what the codec stores).
+// kName is its name in archives; Weight is a WeightHead and the data that the codec stores.
+//
 // For reading archives (src/codecs/<codec>/value and product):
-// - decode_rows writes the rows first .. first+out.rows()-1 of the matrix. REQUIRES: they exist,
-// and
+// - decode_rows writes the rows first .. first+out.rows()-1 of the matrix. REQUIRES: they exist;
 //   out.cols() == weight.cols().
-// - parameter_count: how many numbers the weight would hold at full precision: those of the matrix,
-//   or of the factors that stand for it.
-// - summary says what was chosen, in a few words for tables: "block_size=8,centroids=256".
-// - to_record and from_record: to and from what an archive stores. from_record checks everything,
+// - parameter_count: how many numbers the weight would hold at full precision: the elements of the
+//   matrix, or of the factors that replace it.
+// - summary: the main settings, in a few words for tables: "block_size=8,centroids=256".
+// - to_record makes the record of an archive, from_record reads it. from_record checks everything,
 //   also the features that the record needs; errors: kCorrupt and kUnsupported, naming the tensor.
-// - make_product: what y = x Wᵀ is computed with (product.h).
+// - make_product makes the object that computes y = x Wᵀ (product.h).
 //
 // For encoding (src/codecs/<codec>/train; the library pqw::encoders): Options, whose table
 // Options::fields() gives texts, ranges and help, and
 // - check throws kInvalidArgument if options are out of range or contradict each other.
 // - resolve fills in what depends on the shape. A second call changes nothing.
-// - obstacle: why the codec cannot make a tensor of that shape smaller; empty if it may. The
-// options
-//   are resolved from here on.
-// - is_sure: whether the decoded weight will be closer to the tensor than zeros are, unless the
-//   values are near the limits of their type. The size is known then.
-// - is_placeholder: whether the weight decodes to zeros because it will be trained elsewhere.
+// - obstacle says why the codec cannot make a tensor of that shape smaller; empty if it may. This
+//   member and those below need resolved options.
+// - is_sure: true if the decoded weight will be closer to the tensor than zeros are, unless the
+//   values are near the limits of their type. Then the size is known.
+// - is_placeholder: true if the weight decodes to zeros, to be trained elsewhere.
 // - size(TensorInfo): the size of the weight by its shape alone; empty if the values matter.
-// - prepare: what size and encode have in common, as a value of type Prepared.
-// - size(Prepared): the exact size; empty if only encode tells it.
+// - prepare does the work that size and encode share; the result has the type Prepared.
+// - size(Prepared): the exact size; empty if only encode can tell it.
 // - encode learns the weight. Deterministic: the result depends on the arguments, not on the number
 //   of threads. Errors: kInvalidArgument for importances that the codec does not support.
 // - remarks: how the weight differs from what the options ask for, as text for people; often empty.

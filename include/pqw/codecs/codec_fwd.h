@@ -1,4 +1,4 @@
-// Names that the headers of codecs need before their definitions.
+// Declares the names that the headers of codecs need before their definitions.
 #pragma once
 
 namespace pqw {

@@ -1,4 +1,4 @@
-// Options of factors, which may be those of any codec.
+// Options of factors. A factor may have any codec.
 #pragma once
 
 #include <memory>
@@ -7,8 +7,8 @@
 
 namespace pqw {
 
-// Options of factors inside of the options of the codec that has them; a value, plain to begin
-// with.
+// Options of factors, held by the options of the codec that has the factors. Behaves as a value;
+// plain by default.
 class FactorOptions {
  public:
   FactorOptions();

@@ -1,4 +1,4 @@
-// What goes along with an encoding, and what is known before it.
+// Further arguments of an encoding, and the size that is known before it.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace pqw {
 
-// What happened in one EM iteration: the objective is Σ‖x - c(x)‖² over the blocks after the
-// E-step, with the weights of PqImportance where there are any.
+// The outcome of one EM iteration. The objective is Σ‖x - c(x)‖² over the blocks after the E-step,
+// weighted by PqImportance if there is one.
 struct EmIteration {
   std::size_t group = 0;
   std::size_t restart = 0;
@@ -23,13 +23,13 @@ struct EmIteration {
 class EmObserver {
  public:
   virtual ~EmObserver() = default;
-  // Called from the encoding thread, in order. An exception ends the encoding and passes through.
+  // Called from the encoding thread, in order. If it throws, the encoding ends with that exception.
   virtual void on_iteration(const EmIteration& iteration) = 0;
 };
 
-// How much the weights of a row or a column matter: the objective becomes
-// Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are >= 0 and finite; zeros are legal.
-// Column importances are what second moments of activations give.
+// How much the weights of a row or a column count: the objective becomes
+// Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are finite and >= 0.
+// Second moments of activations are good column importances.
 struct PqImportance {
   std::span<const float> rows = {};     // [rows], or empty: all 1
   std::span<const float> columns = {};  // [cols], or empty: all 1
@@ -46,7 +46,7 @@ struct WeightSize {
   std::string summary;           // as summary(weight) will be
   std::size_t n_parameters = 0;  // as parameter_count(weight) will be
   std::size_t inner_width = 0;   // rank() of a low-rank weight
-  std::string remarks;           // as remarks_on(weight, options), without those on what is learned
+  std::string remarks;           // as remarks_on(weight, options), without remarks on the learning
 };
 
 }  // namespace pqw

@@ -1,4 +1,4 @@
-// A tensor as floats, checked: what every codec encodes.
+// A checked tensor of floats: the input of every codec.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,9 @@ struct FloatTensor {
   }
 };
 
-// Errors: kInvalidArgument for a type that is not a float type or a rank below 2; kNonFinite when
-// there is NaN or infinity (also a double beyond the range of float), naming the tensor, how many,
-// and where the first one is; kUnsupported when doubles are all too small for float.
+// Errors: kInvalidArgument for a rank below 2 or a type that is not a float type; kNonFinite for
+// NaN or infinity (also a double beyond the range of float), with the name, their number and the
+// index of the first; kUnsupported when all doubles are too small for float.
 // REQUIRES: bytes.size() == byte_count(info).
 FloatTensor read_floats(const TensorInfo& info, std::span<const std::byte> bytes);
 

@@ -1,5 +1,5 @@
-// Weights in 8-bit integers, multiplied with inputs that are quantized as they come (dynamic
-// quantization): the value type, options and codec.
+// 8-bit integer weights: the value type, options and codec. Products with them quantize their
+// inputs on the fly (dynamic quantization; product.h).
 //
 // B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-
 // Only Inference" (CVPR 2018), eq. 1 to 7.
@@ -23,10 +23,10 @@ namespace pqw {
 
 struct Int8Codec;
 
-// What shares the range that inputs are quantized by.
+// Which inputs share one range when they are quantized.
 enum class ActivationRange {
-  kRow,    // every row of x has its own: results do not depend on what else is in the batch
-  kBatch,  // all of the x of a call
+  kRow,    // each row of x has its own range: its result does not depend on the other rows
+  kBatch,  // all rows of a call share one range
 };
 
 // W[r][c] = scale(r) * (values[r][c] - zero_point(r)), rounded once to float.
@@ -46,8 +46,8 @@ struct Int8Weight : WeightHead {
   }
 };
 
-// Adopts a weight that was quantized elsewhere, as it is: [out, in, k...] values, row-major, with
-// one scale or one per output, and as many zero points or none. `dtype` is what it decodes to.
+// Takes a weight over as another program quantized it: [out, in, k...] values, row-major, with one
+// scale or one per output, and as many zero points or none. It decodes to the type `dtype`.
 // Errors: kInvalidArgument for counts that do not fit, a scale that is not positive and finite, or
 // values beyond the range of float.
 Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
@@ -105,12 +105,11 @@ struct Int8Codec {
   static std::string remarks(const Int8Weight&, const Int8Options&) { return ""; }
 };
 
-// Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Every weight
-// goes to the nearest of the values of its scale, ties to even, so that it is off by half a scale
-// at most (and float rounding). Rows of zeros stay zeros. A row near or
-// below the smallest normal float gets a subnormal scale, rounded up; if the scale is the smallest
-// float, the weights are exact.
-// Errors: kNonFinite; kInvalidArgument for a matrix of no rows.
+// Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Each weight is
+// rounded to the nearest multiple of its scale, ties to even, so its error is at most half a scale
+// (and float rounding). Rows of zeros stay zeros. A row near or below the smallest normal float
+// gets a subnormal scale, rounded up; if the scale is the smallest float, the weights are exact.
+// Errors: kNonFinite; kInvalidArgument for a matrix without rows.
 Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {});
 
 }  // namespace pqw

@@ -20,24 +20,24 @@ namespace pqw {
 
 struct LowRankCodec;
 
-// Which shares of the singular values the factors keep; negative if they are not known.
+// The shares of the singular values that the factors keep; negative if unknown.
 struct KeptShares {
-  double squares = -1;
-  double values = -1;  // kRandomized does not know the others
+  double squares = -1;  // Σ s² of the values kept, over Σ s² of all
+  double values = -1;   // the same of Σ s; unknown after kRandomized, which does not find all s
 };
 
-// W ≈ U V: a layer of `rank` outputs (inner, V) followed by one that takes them (outer, U), as in
+// W ≈ U V: a layer with `rank` outputs (inner, V), then a layer with `rank` inputs (outer, U); see
 // E. Denton et al., "Exploiting Linear Structure Within Convolutional Networks for Efficient
 // Evaluation" (NIPS 2014). [out, in, k...] is seen as [out, in*k*...]. The bias of the layer
 // belongs to the outer one.
 struct LowRankWeight : WeightHead {
   using Codec = LowRankCodec;
 
-  // In any representation, never null; copies of a weight share them.
+  // Of any codec, never null; copies of a weight share them.
   std::shared_ptr<const Weight> outer = {};  // [rows, rank]
   std::shared_ptr<const Weight> inner = {};  // [rank, cols]
 
-  KeptShares kept = {};  // of the encoder; not read from archives
+  KeptShares kept = {};  // set by the encoder; not read from archives
 
   std::size_t rank() const;
 };
@@ -49,7 +49,7 @@ enum class LowRankInit {
 
 // What `energy` is a share of.
 enum class LowRankEnergy {
-  kSquares,  // Σ s² of the values kept, of all: 1 - the relative error of the weight
+  kSquares,  // Σ s²; the share of the values kept is 1 - the relative error of the weight
   kValues,   // Σ s
 };
 
@@ -64,7 +64,8 @@ struct LowRankOptions {
   static constexpr const char* kCodec = "low_rank";
   static const Fields<LowRankOptions>& fields();  // a row for each option below
 
-  // One of the three says the rank; of those that are set_option the last one counts.
+  // One of these three gives the rank: `rank` if it is not 0, else `energy` if it is not 0, else
+  // `dim_ratio`. As texts, the last one given counts.
   std::size_t rank = 0;     // 1 or more; at most the smaller side
   double dim_ratio = 0.25;  // in (0, 1]: of the smaller side, rounded to the nearest, at least 1
   double energy = 0;        // in (0, 1]: the smallest rank whose share of ...
@@ -81,8 +82,8 @@ struct LowRankOptions {
 // A weight and its factors, not encoded yet.
 struct LowRankFactors {
   TensorInfo info;
-  std::vector<float>
-      weight;                // [rows][cols]; empty where the factors are plain: nothing is refitted
+  // [rows][cols]; empty if the factors are plain, because nothing is fitted then.
+  std::vector<float> weight;
   std::vector<float> outer;  // [rows][rank]
   std::vector<float> inner;  // [rank][cols]
   std::size_t rank = 0;

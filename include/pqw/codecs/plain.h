@@ -1,4 +1,4 @@
-// Weights kept as they were, bit by bit.
+// Plain weights, stored bit for bit.
 #pragma once
 
 #include <cstddef>

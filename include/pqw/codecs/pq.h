@@ -37,9 +37,9 @@ struct AppliedGain {
   GainLimit limit = GainLimit::kNone;
 };
 
-// Every run of block_size consecutive columns of a row (a block; the last one of a row is padded
-// with zeros) is replaced by a centroid of a codebook. Position p of a row covers the columns
-// p*d .. p*d+d-1; the positions are split into n_groups runs of nearly equal length, each with a
+// Each row is cut into blocks of d = block_size columns; the last block is padded with zeros. A
+// code replaces each block by a centroid of a codebook. Position p of a row covers the columns
+// p*d .. p*d+d-1. The positions are split into n_groups runs of nearly equal length, each with a
 // codebook of its own.
 struct PqWeight : WeightHead {
   using Codec = PqCodec;
@@ -48,7 +48,7 @@ struct PqWeight : WeightHead {
   std::size_t n_groups = 1;
   std::size_t n_centroids = 0;         // per group
   DType codebook_dtype = DType::kF16;  // every codebook value is exact in this type: F16 or F32
-  AppliedGain gain = {};               // of the encoder; not read from archives
+  AppliedGain gain = {};               // set by the encoder; not read from archives
 
   // Layout: [n_groups][n_centroids][block_size]: centroid k of group g starts at
   // (g * n_centroids + k) * block_size.
@@ -78,10 +78,10 @@ enum class Engine {
 };
 
 enum class Init {
-  // Greedy k-means++ on a subsample, then EM that explores before it settles: in the first three
-  // fifths of the iterations M-steps go beyond the means (over-relaxation), and centroids that help
-  // little move to where they help more. Above 4096 centroids, where k-means++ is too slow, uniform
-  // draws and over-relaxation.
+  // Greedy k-means++ on a subsample, then EM that explores first: in the first three fifths of the
+  // iterations, M-steps go beyond the means (over-relaxation), and centroids that help little move
+  // to a place where they help more. k-means++ is too slow for more than 4096 centroids: then
+  // uniform draws and over-relaxation.
   kPlusPlus,
   kRandom,  // distinct blocks, drawn uniformly, then plain EM
 };
@@ -111,20 +111,20 @@ struct PqOptions {
   static const Fields<PqOptions>& fields();  // a row for each option below
 
   std::size_t block_size = 4;  // columns per block, or kAutoBlockSize
-  std::size_t n_centroids =
-      256;                      // per codebook, 2..65536; fewer if there are fewer distinct blocks
+  // Per codebook, 2..65536; fewer if there are fewer distinct blocks.
+  std::size_t n_centroids = 256;
   std::size_t n_groups = 1;     // codebooks, each for a run of positions; at most one per position
   std::size_t iterations = 20;  // EM iterations at most; 0 keeps the initial centroids
   std::uint64_t seed = 0;       // of the initial centroids
-  Init init = Init::kPlusPlus;  // how they are chosen
+  Init init = Init::kPlusPlus;  // how the initial centroids are chosen
   std::size_t restarts = 0;     // number of runs, the best is kept; 0: 10, 3 or 1 by size
-  // Blocks per centroid in the sample on which init ++ explores. It takes a sample if there are at
-  // least twice as many blocks and no importances; the last two fifths of the iterations then use
+  // Blocks per centroid in the sample on which init ++ explores. It samples if the tensor has at
+  // least twice as many blocks, and no importances; the last two fifths of the iterations then use
   // all blocks. 0: no sample.
   std::size_t explore = 1024;
   Reassign reassign = Reassign::kSplit;
   double tolerance = 1e-4;             // stop when the objective falls by less than this share
-  DType codebook_dtype = DType::kF16;  // F16 or F32; F32 replaces F16 if its range is too small
+  DType codebook_dtype = DType::kF16;  // F16 or F32; F32 if the range of F16 is too small
   Engine engine = Engine::kNative;
   Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more
 

@@ -1,5 +1,4 @@
-// What y = x Wᵀ is computed with: a weight of any codec, laid out once for the kernels of this
-// processor.
+// Computes y = x Wᵀ with a weight of any codec, laid out once for the kernels of this processor.
 #pragma once
 
 #include <cstddef>
@@ -16,43 +15,44 @@
 namespace pqw {
 
 // How exact y = x Wᵀ is, relative to the product with the decoded weight in real numbers. The
-// bounds are those of ‖error‖ / n(x) on normal x, where n(x)² = Σ_rc x_c² W_rc²: so long is y
-// unless its terms cancel (by chance, if y has few elements). They hold for the root mean square
-// over rows of x; a single row has at most kSingleRowError times as much, save one in ten thousand.
+// bounds are for ‖error‖ / n(x) on normal x, where n(x)² = Σ_rc x_c² W_rc². n(x) is the norm of y
+// unless its terms cancel (by chance, if y has few elements). The bounds hold for the root mean
+// square over rows of x; a single row has at most kSingleRowError times as much, except one in ten
+// thousand.
 // pq: the entries of its tables. int8: x is rounded to 8 bits (kFast) or 16 bits (kHigh), or not at
 // all and multiplied with the decoded weight (kExact). low_rank: each of the two products is as
 // exact as its factor. The other codecs always compute in float32.
 enum class Precision {
-  kExact,  // float32: 1e-5 up to 100,000 columns, as sums of floats in any order have it
+  kExact,  // float32: 1e-5 up to 100,000 columns, like sums of floats in any order
   kHigh,   // at least 16 bits per table entry: 1e-4
-  kFast,   // at least 8 bits: 1.5e-2, as int8 products of floats quantized on the fly have it
+  kFast,   // at least 8 bits: 1.5e-2, like int8 products with inputs quantized on the fly
 };
 std::string_view to_string(Precision precision);  // "exact", "high", "fast"
 std::optional<Precision> parse_precision(std::string_view name);
 
-// The bound above.
+// The bound in the comments above: 1e-5, 1e-4 or 1.5e-2.
 double documented_error(Precision precision);
 inline constexpr double kSingleRowError = 1.5;
 
-// How a product with a pq weight is computed. A method that a precision or a processor does not
-// have is replaced by the nearest one that it has.
+// How a product with a pq weight is computed. If the precision or the processor does not support a
+// method, the nearest supported method replaces it.
 enum class ServeMethod {
   kAuto,         // the fastest by the cost model, for each batch size
   kLookup,       // a row of x at a time, its tables in registers
   kBatchLookup,  // many rows of x at a time, their tables side by side
   kDecode,       // centroids in the place of codes, as the operand of a float32 product
-  kDecodeBf16,   // the same in bfloat16, for kFast alone
+  kDecodeBf16,   // the same in bfloat16, for kFast only
 };
-std::string_view to_string(
-    ServeMethod method);  // "lookup", "batch lookup", "decode", "decode-bf16"
+// "lookup", "batch lookup", "decode", "decode-bf16"
+std::string_view to_string(ServeMethod method);
 
-// Which function of a product is to be fast; the other one works too. The two differ for pq and
-// int8, also where these are factors.
+// Which function of a product is fast; the other one works too. It matters for pq and int8 weights
+// and factors only.
 enum class ServeLayout {
   kProducts,  // multiply_rows
-  kRows,  // decode_row, as embeddings use it: the codes of a row lie side by side, and no tables
-          // are built, which saves their memory and the time to make them; multiply_rows decodes
-          // one row after the other, and is exact whatever the precision
+  // decode_row, for embeddings: the codes of a row lie side by side. No tables are built, which
+  // saves memory and time. multiply_rows decodes one row after the other, and is always exact.
+  kRows,
 };
 
 struct ServeOptions {
@@ -61,8 +61,8 @@ struct ServeOptions {
   ServeLayout layout = ServeLayout::kProducts;
 };
 
-// Holds all it needs, mostly about as many bytes as the weight. Immutable, safe to use from several
-// threads at once. The bits of a result do not depend on the number of threads.
+// Holds all that it needs, usually about as many bytes as the weight. Immutable, safe to use from
+// several threads at once. The bits of a result do not depend on the number of threads.
 class Product {
  public:
   virtual ~Product() = default;
@@ -73,21 +73,21 @@ class Product {
   std::size_t cols() const { return matrix_.cols; }
 
   // y = x W[first..first+y.cols()-1]ᵀ. REQUIRES: these rows exist; x is [batch][cols()], y is
-  // [batch][any]; they do not overlap. The batch may be 0. Where a row of x is finite and its
-  // product is in the range of float, y is finite too, even if sums leave the range on the way.
+  // [batch][any]; they do not overlap. The batch may be 0. If a row of x is finite and its product
+  // is in the range of float, y is finite too, even if sums leave the range on the way.
   void multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) const;
 
   // One row of W, the decoded values to the bit. REQUIRES: the row exists, out.size() == cols().
   virtual void decode_row(std::size_t row, std::span<float> out) const = 0;
 
-  // How a batch of that size is multiplied with all rows, in a few words.
+  // Says in a few words how a batch of that size is multiplied with all rows.
   virtual std::string describe(std::size_t batch) const = 0;
 
  protected:
   explicit Product(MatrixShape matrix) : matrix_(matrix) {}
 
  private:
-  // multiply_rows in one pass, sums that overflow left as they are. x and y are not empty.
+  // multiply_rows in one pass; sums may overflow. REQUIRES: x and y are not empty.
   virtual void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const = 0;
 
   MatrixShape matrix_;

@@ -1,4 +1,4 @@
-// Options of codecs as texts: the grammar that the command line, recipes and archives share.
+// Settings: options as pairs of text, in the grammar of command line, recipes and archives.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace pqw {
 
-// Pairs of key and value. Options of a part go under its name and a dot: `factors.codec=pq`,
+// Pairs of key and value. Settings of a part have its name and a dot in front: `factors.codec=pq`,
 // `factors.block_size=4`. If a key appears twice, the last value counts.
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
@@ -24,7 +24,7 @@ struct PartSettings {
 };
 PartSettings split(const Settings& settings, std::string_view part);
 
-// The settings with "part." in front of every key.
+// Returns the settings with "part." in front of every key.
 Settings under(std::string_view part, const Settings& settings);
 
 // A setting that has no effect together with the others (for example `seed` when nothing is
@@ -39,14 +39,14 @@ struct UnusedSetting {
 std::vector<UnusedSetting> unused_options(const Settings& settings,
                                           const std::string& default_codec = "pq");
 
-// What people read about one key.
+// The help text of one key.
 struct SettingHelp {
-  std::string codec;     // that has the option; empty for the other keys
+  std::string codec;     // the codec that has the option; empty if the key is of no codec
   std::string key;       // "block_size"; "factors.KEY" stands for all keys of a part
   std::string values;    // "N|auto"
   std::string standard;  // the default; may be empty
   std::string help;
-  bool has_flag = true;  // of `pqw quantize`
+  bool has_flag = true;  // `pqw quantize` has a flag for it
 };
 
 // The keys of options_from (encode.h): `codec`, `factors.KEY`, and the options of every codec.

@@ -45,12 +45,12 @@ std::string_view to_string(TensorForm form);
 std::optional<TensorForm> tensor_form_from_string(std::string_view text);
 
 // The modes and ranks of a tensorized matrix. Its sides are padded with zeros to the products of
-// their modes; what is padding is cut off when decoding.
+// their modes; decoding cuts the padding off.
 struct TensorLayout {
   TensorForm form = TensorForm::kTt;
   Shape out_modes;           // of the rows of one layer
   Shape in_modes;            // of the columns; as many as out_modes for kTtm
-  std::size_t n_layers = 1;  // above 1: that many matrices in one tensor, with a first mode of them
+  std::size_t n_layers = 1;  // above 1: so many matrices in one tensor, its first mode counts them
 
   // kCp: {R}; kTucker: one per mode; kTt, kTtm: one between each two neighbouring cores. Modes in
   // the order: layers if n_layers > 1, rows, columns.
@@ -62,13 +62,15 @@ struct TensorLayout {
 // The factors of a layout, as matrices, in order. With the modes d_1 ... d_N:
 //   kCp       per mode [d_k][R]
 //   kTucker   per mode [d_k][r_k], then the core [r of layers and rows][r of columns]
-//   kTt       per mode of layers and rows [r_(k-1) d_k][r_k], per mode of columns [r_(k-1)][d_k
-//   r_k] kTtm      per pair [r_(k-1) out_k][in_k r_k]
-// where r_0 = r_N = 1. Errors: kInvalidArgument for a layout that is none: a mode or rank of zero,
-// a wrong number of ranks, unpaired modes or layers of kTtm, sizes that overflow.
+//   kTt       per mode of layers and rows [r_(k-1) d_k][r_k],
+//             per mode of columns [r_(k-1)][d_k r_k]
+//   kTtm      per pair [r_(k-1) out_k][in_k r_k]
+//
+// where r_0 = r_N = 1. Errors: kInvalidArgument for an invalid layout: a mode or rank of zero, a
+// wrong number of ranks, unpaired modes or layers of kTtm, sizes that overflow.
 std::vector<MatrixShape> factor_shapes(const TensorLayout& layout);
 
-// The sum of their sizes.
+// The sum of the sizes of all factors.
 std::size_t parameter_count(const TensorLayout& layout);
 
 // How to multiply. The ways differ by rounding only.
@@ -82,24 +84,27 @@ struct TensorizedWeight : WeightHead {
   using Codec = TensorizedCodec;
 
   TensorLayout layout = {};
-  std::size_t layer = 0;  // which of the layout's n_layers this weight is
+  std::size_t layer = 0;  // index of this weight among the layout's n_layers
 
-  // Of factor_shapes(layout), each in any representation. Layers of one tensor share them.
+  // The shapes are factor_shapes(layout); each factor may have any codec. Layers of one
+  // tensor share the factors.
   std::shared_ptr<const std::vector<Weight>> factors = {};
 
   TensorForward forward = TensorForward::kCheaper;  // of its product; not stored
 };
 
 // How large the factors are. One of:
-// - sizes = {r}: the rank of kCp; for the other forms every rank is r, or as large as it can be
-//   useful where that is less;
+// - sizes = {r}: the rank of kCp; for the other forms every rank is r, or less if a smaller rank
+//   is enough;
 // - sizes = {...}: each rank, as in TensorLayout (kTt and kTtm: without the ranks 1 at the ends);
 // - no sizes: the largest ranks whose factors have at most `fraction` of the parameters of the
-// dense
-//   matrix, or 1 if even ranks of 1 have more. kCp: R = floor(fraction * dense / Σ d_k); kTucker:
-//   the ranks nearest to x d_k with one x for all, then one more of each in turn; kTt and kTtm: the
-//   same rank for all, then likewise, but none larger than useful. (TensorLy, Kossaifi et al. 2019,
-//   does the same for CP and Tucker; its trains scale with the modes.)
+//   dense matrix, or 1 if even ranks of 1 have more.
+//   - kCp: R = floor(fraction * dense / Σ d_k).
+//   - kTucker: the ranks nearest to x d_k with one x for all, then each rank in turn raised by 1
+//     while that fits.
+//   - kTt and kTtm: one rank for all, raised in the same way, but none larger than useful.
+//   TensorLy (Kossaifi et al. 2019) does the same for CP and Tucker; its trains scale with the
+//   modes.
 struct TensorRank {
   std::vector<std::size_t> sizes = {};
   double fraction = 0.1;  // in (0, 1]
@@ -113,31 +118,30 @@ struct TensorizedOptions {
   static const Fields<TensorizedOptions>& fields();  // a row for each option below
 
   TensorForm form = TensorForm::kTt;
-  std::size_t n_modes = 3;  // of each side, where its modes are not given
-  Shape out_modes = {};     // of the rows; their product is at least the rows and below twice that
-  Shape in_modes = {};      // of the columns, likewise
+  std::size_t n_modes = 3;  // of each side, if its modes are not given
+  Shape out_modes = {};     // of the rows: rows <= their product < 2 * rows
+  Shape in_modes = {};      // of the columns: cols <= their product < 2 * cols
   TensorRank rank = TensorRank();
   std::size_t iterations = 50;  // sweeps of kCp and kTucker at most
-  std::size_t restarts = 0;  // of kCp: starts of which the best counts; 0: 3 for a rank below 512,
-                             // else 1
-  double tolerance = 1e-4;   // stop when the relative error falls by less in a sweep
-  std::uint64_t seed = 0;    // of the starts of kCp
-  FactorOptions factors = {};  // how the factors are kept; plain unless they say otherwise
-  // The tensors of a file that have the same label, and else are alike, become the layers of one
-  // tensor (pipeline/plan.h). One tensor by itself is encoded as without any.
+  std::size_t restarts = 0;     // of kCp: starts, the best is kept; 0: 3 for ranks < 512, else 1
+  double tolerance = 1e-4;      // stop when the relative error falls by less in a sweep
+  std::uint64_t seed = 0;       // of the starts of kCp
+  FactorOptions factors = {};   // how the factors are kept; plain unless they say otherwise
+  // Tensors of a file with the same label and equal shape, type and options become the layers of
+  // one joint tensor (src/compress/plan.h). A single tensor is encoded as if it had no label.
   std::string joint = {};
 
   bool operator==(const TensorizedOptions&) const = default;
 };
 
 // The modes of a side where none are given. The number of modes is n_modes, or less for a small
-// side, so that each is 2 or more (a side of 1 has one mode of 1). Of the sizes from `side` up, the
-// first one counts that is a product of that many modes of at most twice the root of the side; of
-// its factorisations the one with the smallest sum. Rising. 768 -> 8, 8, 12; 97 -> 2, 7, 7 (98).
-// So every side has modes, and at most as much padding again as it is long.
+// side, so that each is 2 or more (a side of 1 has one mode of 1). The side is padded to the first
+// size that is a product of that many modes, each at most twice the root of the side; the
+// factorisation with the smallest sum counts. The modes rise: 768 -> 8, 8, 12; 97 -> 2, 7, 7 (98).
+// The padded side is at most twice as long.
 Shape balanced_modes(std::size_t side, std::size_t n_modes);
 
-// The layout of a matrix under these options. kTtm: the side of fewer modes gets modes of 1 in
+// The layout of a matrix with these options. kTtm: the side with fewer modes gets modes of 1 in
 // front. Errors: kInvalidArgument for modes or ranks that do not fit.
 TensorLayout make_layout(MatrixShape matrix, std::size_t n_layers,
                          const TensorizedOptions& options);
@@ -174,14 +178,14 @@ struct TensorizedCodec {
 };
 
 // Layers of equal shape as one tensor; they share its factors. For one tensor, n_layers is 1.
-// Deterministic on any number of threads. Errors: kInvalidArgument for none, for unequal shapes, an
-// empty matrix, and those of make_layout; kUnsupported when LAPACK does not converge.
+// Deterministic on any number of threads. Errors: kInvalidArgument for no layers, unequal shapes
+// or an empty matrix; those of make_layout; kUnsupported when LAPACK does not converge.
 std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
                                            const TensorizedOptions& options,
                                            const EncodeContext& context = {});
 
-// The size of the first of n_layers joint layers like this one, which stores the factors of all;
-// empty if only encode_joint tells it. Errors: those of make_layout.
+// The size of the first of n_layers joint layers like this one; the first layer stores the factors
+// of all. Empty if only encode_joint can tell it. Errors: those of make_layout.
 std::optional<WeightSize> joint_size(const TensorInfo& layer, std::size_t n_layers,
                                      const TensorizedOptions& options);
 

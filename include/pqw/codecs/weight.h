@@ -1,4 +1,4 @@
-// The list of codecs; a weight of any codec.
+// The list of codecs, and a weight of any codec.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct Weight : Codecs::Weights {
   using Base::Base;
 };
 
-// Which codec, and how.
+// The options of any codec, which also say which codec it is.
 struct CodecOptions : Codecs::Options {
   using Base = Codecs::Options;
   using Base::Base;
@@ -30,13 +30,13 @@ std::string codec_name(const Weight& weight);
 
 const WeightHead& head_of(const Weight& weight);
 
-// The members of the weight's codec (codec.h).
+// These functions call the members of the weight's codec (codec.h).
 void decode_rows(const Weight& weight, std::size_t first, MutableMatrix out);
 std::size_t parameter_count(const Weight& weight);
 std::string summary(const Weight& weight);
 
-// What an archive stores. Archives store plain weights without a record; theirs is a part of
-// others.
+// The record for an archive. A plain weight has a record only as a part of another weight; archives
+// store plain tensors without one.
 Record to_record(const Weight& weight, const std::string& name);
 
 // The weight of a record, by its codec. Errors: kUnsupported for an unknown codec, and those of

@@ -1,4 +1,4 @@
-// What the weights of all codecs have in common.
+// The base class of the weights of all codecs.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace pqw {
 
-// The base of every weight. It alone decides how a tensor is seen as a matrix.
+// Only this type decides how a tensor is seen as a matrix.
 struct WeightHead {
   Shape shape = {};           // of the original tensor
   DType dtype = DType::kF32;  // of the original tensor

@@ -54,8 +54,8 @@ Report compress(const std::string& input, const std::string& output, const Recip
 
 // A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
 // the input. Learns only if the report depends on it: joint layers, quantized factors, weights near
-// the limits of their type, few iterations (`is_sure` in codecs/codec.h). Checks `output` as compress does,
-// unless it is empty.
+// the limits of their type, few iterations (`is_sure` in codecs/codec.h). Checks `output` as
+// compress does, unless it is empty.
 Report plan_compression(const std::string& input, const Recipe& recipe,
                         const std::string& output = "", const ReadOptions& options = {});
 

@@ -128,9 +128,9 @@ std::optional<std::string> shared_with(const Record& record) {
 
 TensorizedWeight TensorizedCodec::from_record(const Record& record) {
   if (const auto owner = shared_with(record)) {
-    throw subject_of(record).error(
-        ErrorCode::kUnsupported, "shares the factors of tensor '{}', which must be read first",
-        shown(*owner));
+    throw subject_of(record).error(ErrorCode::kUnsupported,
+                                   "shares the factors of tensor '{}', which must be read first",
+                                   shown(*owner));
   }
   TensorizedWeight weight = read_outline(record);
   std::vector<pqw::Weight> factors;
