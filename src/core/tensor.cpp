@@ -60,7 +60,7 @@ std::size_t byte_count(const TensorInfo& info) {
     throw Subject{}
         .in("tensor", info.name)
         .error(ErrorCode::kInvalidArgument,
-               "shape {} of {} does not fill whole bytes, or needs 2^63 bytes or more",
+               "shape {} of {} does not fill whole bytes, or exceeds 63 bits",
                to_string(info.shape), dtype_name(info));
   }
   return *count;

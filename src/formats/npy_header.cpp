@@ -82,7 +82,8 @@ std::optional<NpyHeader> parse_npy_header(const Subject& subject, const std::str
   const auto needed = checked_byte_count(parsed.shape, type->dtype);
   const std::string shape = shown(to_string(parsed.shape));
   if (!needed) {
-    throw subject.error("shape {} of {} needs 2^63 bytes or more", shape, to_string(type->dtype));
+    throw subject.error("shape {} of {} is too large: its sizes exceed 63 bits", shape,
+                        to_string(type->dtype));
   }
   NpyHeader header{.info = {name, type->dtype, parsed.shape},
                    .big_endian = type->big_endian,

@@ -170,7 +170,8 @@ class HeaderHandler {
     if (!needed && count && *count % 8 * size_in_bits(entry_.info.dtype) % 8 != 0) {
       fail(fmt::format("shape {} of {} does not fill whole bytes", shape, *dtype_));
     }
-    if (!needed) fail(fmt::format("shape {} of {} needs 2^63 bytes or more", shape, *dtype_));
+    if (!needed)
+      fail(fmt::format("shape {} of {} is too large: its sizes exceed 63 bits", shape, *dtype_));
     const std::size_t stored = entry_.end - entry_.begin;
     if (stored != *needed) {
       fail(

@@ -81,7 +81,8 @@ const BadFile kBadFiles[] = {
     {"DimensionOver63Bits", shaped("(9223372036854775808,)"), kFormat, "at most 63 bits"},
     {"DimensionOver64Bits", shaped("(18446744073709551620,)"), kFormat, "at most 63 bits"},
     {"ProductThatWrapsToTheSize", shaped("(4294967296, 4294967296, 4)"), kFormat,
-     "tensor 'arr_0': shape [4294967296, 4294967296, 4] of U8 needs 2^63 bytes or more"},
+     "tensor 'arr_0': shape [4294967296, 4294967296, 4] of U8 is too large: its sizes exceed 63 "
+     "bits"},
     {"BytesMissing", shaped("(5,)"), kFormat,
      "tensor 'arr_0': 4 bytes stored, shape [5] of U8 needs 5"},
     {"BytesBeyondTheEnd", shaped("()"), kFormat, "4 bytes stored, shape [] of U8 needs 1"},
