@@ -1,4 +1,4 @@
-// The content of an archive, given by HDF5 itself or by a child process.
+// Reads the content of an archive, with HDF5 in this process or in a child process.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ class Backend {
   const std::vector<ArchiveEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  // As those of ArchiveReader.
+  // As the functions of ArchiveReader.
   virtual Record read(std::size_t index) const = 0;
   virtual std::vector<std::byte> read_plain(std::size_t index) const = 0;
 
@@ -32,7 +32,7 @@ class Backend {
 // Errors: those of ArchiveReader.
 InputFile open_checked(const std::string& path);
 
-// Both check everything they give. Errors: those of ArchiveReader.
+// Both check everything that they return. Errors: those of ArchiveReader.
 std::unique_ptr<Backend> open_direct(InputFile file);
 std::unique_ptr<Backend> open_isolated(InputFile file);
 

@@ -32,7 +32,7 @@ class Sha256 {
 
 Digest sha256(std::span<const std::byte> bytes);
 
-// Of the bytes of a file from that offset to its end, a part of them in memory at a time.
+// The digest of the bytes of a file from that offset to its end, read a piece at a time.
 Digest sha256_from(const InputFile& file, std::uint64_t offset);
 
 // 64 lower-case hexadecimal digits.

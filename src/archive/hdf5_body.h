@@ -1,4 +1,4 @@
-// The HDF5 part of an archive being written: one code for writing and for sizing.
+// Writes the HDF5 part of an archive, or computes its size, with the same code.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ class Hdf5Body {
   Hdf5Body(const std::string& file, const std::string& shown_path,
            const ArchiveWriterOptions& options);
 
-  // Only allocates: the bytes of sections and plain tensors are ignored. `file` outlives the body.
+  // For sizing: allocates space only, and ignores the bytes of sections and plain tensors. `file`
+  // outlives the body.
   Hdf5Body(h5::SparseFile& file, const std::string& shown_path,
            const ArchiveWriterOptions& options);
 
@@ -32,12 +33,12 @@ class Hdf5Body {
 
   Hdf5Body(h5::Handle file, const Subject& subject, const ArchiveWriterOptions& options, Data data);
   void write_metadata(const std::map<std::string, std::string>& metadata);
-  // Checks what all tensors have in common and returns the name of the link.
+  // Checks the name, type and shape of any tensor, and returns the name of its link.
   std::string claim_name(const TensorInfo& info, const Subject& subject);
-  // `path` is that from the root group; it ends in the name of the link.
+  // `path` leads from the root group to the object; it ends in the name of the link.
   void write_array(h5::Id parent, const std::string& path, DType dtype, const Shape& shape,
                    std::span<const std::byte> bytes, const Subject& subject);
-  // A compressed tensor or part, and all that it holds. `path` is as above.
+  // Writes a compressed tensor or part, with its sections and parts. `path` is as above.
   void write_group(h5::Id parent, const std::string& path, const Record& record,
                    const Subject& subject);
   void write_manifest();

@@ -1,5 +1,4 @@
-// Every name and number of the archive format (docs/archive_format.md) that more than one file
-// needs.
+// The names and numbers of the archive format (docs/archive_format.md) that several files need.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +29,7 @@ inline constexpr char kOptionsAttribute[] = "options";
 // The codec of tensors that are datasets; no group may claim it.
 inline constexpr char kPlainCodec[] = "plain";
 
-// Limits, kept by writer and reader alike.
+// Limits, which writer and reader check.
 inline constexpr std::size_t kMaxNameBytes = 65536;     // of a tensor, before escaping
 inline constexpr std::size_t kMaxIdentifierBytes = 64;  // codec, feature, section
 inline constexpr std::size_t kMaxOptionsBytes = 32768;  // a text attribute fits 64 KiB

@@ -1,4 +1,4 @@
-// Names of tensors as names of HDF5 links.
+// Converts names of tensors to names of HDF5 links, and back.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// The list of everything in an archive: a digest of all names, types, shapes and attributes, and
-// one of the bytes of each dataset.
+// The manifest of an archive: one digest of all names, types, shapes and attributes, and one digest
+// of the bytes of each dataset.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,9 @@
 
 namespace pqw::archive {
 
-// Collects the objects in their order: the metadata, then the tensors as they were added, each
-// group before what it holds, and that in the order of the names. A name is the path of links from
-// the root group, joined by '/'.
+// Collects the objects in order: the metadata, then the tensors as they were added. A group comes
+// before its sections and parts, which are in the order of their names. A name is the path of links
+// from the root group, joined by '/'.
 class ManifestList {
  public:
   void add_group(std::string_view path, const ArchiveEntry& entry);
@@ -47,7 +47,7 @@ std::vector<std::byte> render(const Manifest& manifest);
 // The inverse. Errors: kCorrupt when the length or the first digest does not fit.
 Manifest parse_manifest(std::span<const std::byte> bytes, const Subject& subject);
 
-// Throws subject's error unless the bytes have that digest.
+// Throws an error of `subject` unless the bytes have that digest.
 void require_digest(std::span<const std::byte> bytes, const Digest& expected,
                     const Subject& subject);
 

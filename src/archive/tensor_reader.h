@@ -1,4 +1,4 @@
-// One tensor of an archive: checked before it is used, then read.
+// Reads one tensor of an archive. Checks its headers first.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The first 512 bytes of an archive: who it is, how long, and the digest of the rest.
+// The first block of an archive (512 bytes): magic, length of the file, digest of the rest.
 #pragma once
 
 #include <array>

@@ -20,7 +20,7 @@ inline float largest_magnitude(std::span<const float> values) {
   return std::bit_cast<float>(largest);
 }
 
-// Whether no value is infinite or NaN.
+// True if no value is infinite or NaN.
 inline bool all_finite(std::span<const float> values) {
   constexpr std::uint32_t kExponent = 0x7f800000, kLastBit = 0x00800000;
   std::uint32_t carries = 0;  // into the sign if all bits of the exponent are set
@@ -30,7 +30,7 @@ inline bool all_finite(std::span<const float> values) {
   return carries >> 31 == 0;
 }
 
-// Whether sums of floats are finite and lost no bits to underflow, if `largest` is the largest.
+// True if sums of floats, the largest of them `largest`, are finite and lost no bits to underflow.
 inline bool is_well_inside(float largest) {
   return largest >= 0x1p-100f && largest <= std::numeric_limits<float>::max();
 }

@@ -1,4 +1,4 @@
-// Weights inside of the record of another weight.
+// Stores weights as parts of the record of another weight.
 #pragma once
 
 #include <string>
@@ -9,8 +9,7 @@
 
 namespace pqw {
 
-// Adds the record of a weight under a name: a plain one as the section of that name, another one as
-// a part.
+// Adds the record of a weight under a name: as a section if it is plain, else as a part.
 void add_part(Record& record, const std::string& name, Record part);
 
 // The shape of the weight of that name. Errors: kCorrupt when there is none.
@@ -20,8 +19,8 @@ const Shape& part_shape(const Record& record, const std::string& name);
 // and for a plain one with NaN or infinity; those of its codec. All name the tensor and the part.
 Weight read_part(const Record& record, const std::string& name, MatrixShape shape);
 
-// What parts are, for summaries: ",factors.codec=int8,..." where all are alike, else
-// ",NAME.codec=..." of each; empty where all are plain.
+// The codecs of parts, for summaries: ",factors.codec=int8,..." if all are equal, else
+// ",NAME.codec=..." for each; empty if all are plain.
 struct PartSummary {
   std::string name;
   std::string codec;

@@ -1,4 +1,4 @@
-// What the records of all codecs have in common, and what reading one checks first.
+// Makes and checks the parts of a record that all codecs have.
 #pragma once
 
 #include <span>
@@ -16,8 +16,8 @@ inline Subject subject_of(const Record& record) {
   return Subject{"", ErrorCode::kCorrupt}.in("tensor", record.info.name);
 }
 
-// A record needs no features but those. This is the only gate: archives carry any. Errors:
-// kUnsupported.
+// Throws kUnsupported if a record has other features. No other code checks this: archives may hold
+// any features.
 void require_features(const Record& record, std::span<const std::string_view> known = {});
 
 // A record without sections, and its inverse, which checks that the shape is a matrix, its type a

@@ -1,4 +1,4 @@
-// Tensors that are to be the layers of one.
+// Finds the tensors that become the layers of one joint tensor.
 #pragma once
 
 #include <span>

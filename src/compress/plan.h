@@ -1,5 +1,5 @@
-// The work that a recipe makes of the tensors of a file: what happens to each tensor is decided
-// here, once, as far as names, types and shapes tell.
+// Plans a run: decides once what happens to each tensor of a file, as far as names, types and
+// shapes tell.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ struct Encode {
   bool keep_if_not_finite = false;       // else NaN or infinity is an error
 };
 
-// What is decided together. Each tensor of the file is in exactly one item.
+// The tensors with one action. Each tensor of the file is in exactly one item.
 struct WorkItem {
   std::vector<std::size_t> tensors;  // indices; those of joint layers rise
   std::variant<Keep, Alias, AdoptInt8, Encode> action;

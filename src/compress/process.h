@@ -1,4 +1,4 @@
-// Does what was decided for an item of a plan: from the tensors of the input to what is stored.
+// Carries out an item of a plan: makes stored tensors of the tensors of the input.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@
 
 namespace pqw {
 
-// kSize does no more than sizes and reports depend on: it reads and learns less, and the content
-// that it gives has the final size and may lack the bytes.
+// kSize does only the work that sizes and reports depend on: it reads and learns less. Its content
+// has the final size, but may lack the bytes.
 enum class Mode { kSize, kEncode };
 
 // The bytes of a tensor as they are; null if only the size counts.
@@ -24,7 +24,7 @@ struct PlainBytes {
   std::shared_ptr<const std::vector<std::byte>> bytes;
 };
 
-// What an archive stores of one tensor.
+// The content that an archive stores for one tensor.
 struct StoredTensor {
   TensorInfo info;
   std::variant<Record, PlainBytes> content;
@@ -35,9 +35,9 @@ struct StoredTensor {
 void add(const StoredTensor& tensor, ArchiveWriter& writer);
 void add(const StoredTensor& tensor, ArchiveSizer& sizer);
 
-// One per tensor of the item, in that order; of int8 values that are adopted, one for all. Measures
-// what is stored. Messages call the input `path`. Errors: those of the reader, of read_floats and
-// of encode. REQUIRES: the action is not Alias; sources are those of the item.
+// Returns one stored tensor per tensor of the item, in order; for adopted int8 tensors, one for
+// all. Measures each stored tensor. Messages call the input `path`. Errors: those of the reader, of
+// read_floats and of encode. REQUIRES: the action is not Alias; sources are those of the item.
 std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> sources, Mode mode,
                                   const std::string& path, EmObserver* observer);
 

@@ -26,7 +26,7 @@ class Source {
     return bytes_;
   }
   std::span<const std::byte> bytes() { return *share(); }
-  // Frees the bytes; who asks for them again reads them again.
+  // Frees the bytes; the next call of bytes reads them again.
   void release() { bytes_.reset(); }
   const archive::Digest& digest() {
     if (!digest_) digest_ = archive::sha256(bytes());

@@ -1,5 +1,5 @@
-// Loops on several threads: whether threads pay off, how many there are, in which order partial
-// results are combined, and what becomes of exceptions.
+// Runs loops on several threads. Decides whether threads pay off and how many there are, combines
+// partial results in a fixed order, and passes exceptions on.
 //
 // A loop throws what a plain loop would have thrown: when several indices throw, the exception of
 // the lowest one is rethrown after the loop, on any number of threads.

@@ -1,13 +1,13 @@
-// How much a packed file may unpack to.
+// Limits how much a packed file may unpack to.
 #pragma once
 
 #include <cstdint>
 
 namespace pqw {
 
-// Deflate reaches 1032:1, and what was never written to an HDF5 file takes no bytes at all; weights
-// are random numbers and hardly shrink. So a file whose tensors unpack to more than this in all is
-// taken for a bomb.
+// Deflate reaches 1032:1, and data that was never written to an HDF5 file takes no bytes at all.
+// Weights look like random numbers and hardly shrink. So a file whose tensors together unpack to
+// more than this is treated as a bomb.
 inline constexpr std::uint64_t kMaxExpansion = 200;
 inline constexpr std::uint64_t kFreeBytes = std::uint64_t{64} << 20;
 
@@ -22,10 +22,10 @@ class Expansion {
       : rest_(file_bytes < (std::uint64_t{1} << 54) ? file_bytes * kMaxExpansion + kFreeBytes
                                                     : UINT64_MAX) {}
 
-  // Whether so many more bytes are plausible.
+  // True if so many more bytes are plausible.
   bool allows(std::uint64_t n_bytes) const { return n_bytes <= rest_; }
 
-  // Takes them; false, and nothing taken, when they are not.
+  // Counts the bytes. Returns false, and counts nothing, if they are not plausible.
   bool take(std::uint64_t n_bytes) {
     if (!allows(n_bytes)) return false;
     rest_ -= n_bytes;

@@ -16,7 +16,7 @@ struct NpyLiteral {
   Shape shape;
 };
 
-// Accepts what numpy writes and nothing wider: a dict of exactly those three keys in any order,
+// Accepts only the texts that numpy writes: a dict of exactly those three keys in any order,
 // plain strings, True or False, a tuple of non-negative integers (with the L of Python 2). A
 // structured type (descr is a list or a tuple) is skipped. Errors: kFormat.
 NpyLiteral parse_npy_literal(const Subject& subject, std::string_view text);

@@ -1,4 +1,4 @@
-// The list of tensors a writer was created for, and how far it has come.
+// The list of tensors that a writer was created for, and the number of tensors already added.
 #pragma once
 
 #include <cstddef>

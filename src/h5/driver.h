@@ -1,4 +1,4 @@
-// HDF5 reads files from a descriptor that is open and checked, never by a name.
+// Makes HDF5 read files from a descriptor that is open and checked, never by a name.
 #pragma once
 
 #include "h5/handle.h"

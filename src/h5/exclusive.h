@@ -1,12 +1,12 @@
-// One thread at a time in HDF5.
+// Lets one thread at a time use HDF5.
 #pragma once
 
 #include <mutex>
 
 namespace pqw::h5 {
 
-// Held by whatever works with handles, for as long as an operation takes. May be taken again by its
-// holder. Forking waits for it, so that a child never finds HDF5 in the middle of something.
+// Hold this lock while you work with handles. Its holder may take it again. A fork waits for it, so
+// that a child never starts in the middle of an HDF5 operation.
 std::unique_lock<std::recursive_mutex> exclusive();
 
 }  // namespace pqw::h5

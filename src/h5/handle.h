@@ -1,4 +1,4 @@
-// Ownership of HDF5's identifiers, and its return codes as exceptions.
+// Owns identifiers of HDF5, and turns its return codes into exceptions.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ inline constexpr std::uint32_t kNoMemory = 2;
 
 inline constexpr std::size_t kMaxMessageBytes = 4096;
 
-// The life of the child. Never returns.
+// Runs the child until it ends. Never returns.
 [[noreturn]] void serve_requests(int socket, int file, const Worker::Service& service) noexcept;
 
 }  // namespace pqw

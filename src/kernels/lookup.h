@@ -1,4 +1,4 @@
-// Multiplying from codes with integer tables: the inner loops, one row of x at a time or many.
+// The inner loops of products with integer tables, for one row of x at a time or many.
 //
 // A table of a position holds the products of a block of x with all its centroids, as integers of
 // 16 or 8 bits with a common scale; a row of y is the sum of the entries that its codes pick. Sums

@@ -1,4 +1,4 @@
-// Multiplying from codes with floats: the inner loops, many rows of x at a time.
+// The inner loops of products from codes with floats, for many rows of x at a time.
 //
 // Rows of x stand side by side in the lanes of vectors. Codes come unpacked, uint16[units][64]: the
 // tables or centroids of a unit (a position, or two that share a byte) for the 64 rows of a tile.

@@ -1,4 +1,4 @@
-// What Conv1d and Conv2d share: a convolution over images.
+// The convolution over images that Conv1d and Conv2d share.
 #pragma once
 
 #include <memory>

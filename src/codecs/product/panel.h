@@ -1,4 +1,4 @@
-// Rows of x side by side in the lanes of vectors, as the product kernels want them.
+// Puts rows of x side by side in the lanes of vectors, for the product kernels.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ inline void transpose(ConstMatrix x, std::size_t first, std::size_t n_rows, std:
   }
 }
 
-// The rows of a tile that are asked for, first .. first+n-1, out of sums[64][lanes].
+// Copies rows first .. first+n-1 of a tile out of sums[64][lanes].
 inline void write_tile(const float* sums, std::size_t tile, std::size_t first,
                        std::size_t first_row, std::size_t n_rows, std::size_t n_lanes,
                        MutableMatrix y) {

@@ -1,5 +1,5 @@
-// Memory for the length of a call, kept for the next one: mapping fresh pages would take longer
-// than multiplying.
+// Scratch memory for one call. It is kept for the next call, because mapping fresh pages would take
+// longer than multiplying.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,13 @@ struct FreeBytes {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], FreeBytes>;
 
-// Aligned to 64 bytes. A megabyte and more is aligned to the huge pages that it is put on where the
-// system has them: looking up the pages of codes takes as long as reading these from memory.
+// Memory aligned to 64 bytes. One megabyte or more lies on huge pages if the system has them:
+// with small pages, finding the pages of the codes takes as long as reading the codes.
 AlignedBytes allocate_aligned(std::size_t n_bytes);
 
-// n uninitialised values, aligned to 64 bytes. Those of a thread end in reverse order, as local
-// variables do. The caller of a parallel loop takes them for all workers: it keeps its memory.
+// n uninitialised values, aligned to 64 bytes. A thread must release them in reverse order, like
+// local variables. The caller of a parallel loop takes them for all workers, because only its
+// memory is kept.
 template <class T>
 class Scratch;
 

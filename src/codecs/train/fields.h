@@ -72,12 +72,12 @@ Values<T> choice(const std::vector<std::pair<std::string, T>>& choices) {
   return values;
 }
 
-// The first of two reasons, if there is one, else the second.
+// Returns the first reason unless it is empty, else the second.
 inline std::string either(std::string first, std::string second) {
   return first.empty() ? second : first;
 }
 
-// What else may be true of an option.
+// Further properties of an option.
 template <class Options>
 struct Conditions {
   // Why the option has no effect together with the others; empty if it has one.

@@ -1,4 +1,4 @@
-// Dense linear algebra in double for the encoders: BLAS and LAPACK behind a few functions.
+// Dense linear algebra in double for the encoders: a few functions that call BLAS and LAPACK.
 //
 // Every result depends on the arguments alone: BLAS itself runs on one thread, as its sums would
 // change with their number, and large products are cut into fixed pieces for OpenMP.

@@ -1,4 +1,4 @@
-// The sizes of weights whose values are not known yet, as those of factors.
+// Sizes of weights whose values are not known yet, for example factors.
 #pragma once
 
 #include <optional>

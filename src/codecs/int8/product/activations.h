@@ -1,4 +1,4 @@
-// Inputs quantized as they come.
+// Quantizes inputs on the fly, as integers of 8 or 16 bits.
 #pragma once
 
 #include <cstddef>

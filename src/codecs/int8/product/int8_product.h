@@ -10,17 +10,17 @@
 
 namespace pqw {
 
-// y = x Wᵀ. The inputs are quantized as they come: over a range of x (a row, or the batch),
+// y = x Wᵀ. The inputs are quantized on the fly: over a range of x (a row, or the batch),
 //   lo = min(0, smallest), hi = max(0, largest), s = (hi - lo) / 255, z = round(-lo / s),
 //   q = clamp(round(x / s) + z, 0, 255),   so that |x - s (q - z)| <= s / 2 (and float rounding),
 // or with 65535 in place of 255 for inputs of 16 bits, which take two products of bytes. Then the
 // products q * value are summed in integers, exactly, and
 //   y = s * scale(r) * Σ_c (q[c] - z) (values[r][c] - zero_point(r)), rounded to float.
 // The product with the decoded weight in real numbers differs by s / 2 Σ_c |W[r][c]| at most. If
-// few columns weigh, and x is small there, that may be much of y. So the result has the same bits
-// with any instruction set and number of threads, and for a row of x alone as in a batch (unless
-// the range is that of the batch). Zeros of x stay exact zeros. Where the range holds infinities or
-// NaN, its outputs are NaN.
+// only few columns have large weights, and x is small there, that may be much of y. So the result
+// has the same bits with any instruction set and number of threads, and for a row of x alone as in
+// a batch (unless the range is that of the batch). Zeros of x stay exact zeros. If a range holds
+// infinity or NaN, its outputs are NaN.
 class Int8Product : public Product {
  public:
   // Inputs are quantized to 8 or 16 bits.

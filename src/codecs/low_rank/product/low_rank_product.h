@@ -9,7 +9,7 @@
 
 namespace pqw {
 
-// y = (x Vᵀ) Uᵀ, two thin products, each of the kind that its factor has; U V is never formed.
+// y = (x Vᵀ) Uᵀ: two thin products, each computed by the codec of its factor. U V is never formed.
 class LowRankProduct : public Product {
  public:
   LowRankProduct(const LowRankWeight& weight, const ServeOptions& options);

@@ -19,10 +19,10 @@ struct TruncatedSvd {
   std::optional<double> all_values;  // Σ s of all values, where they were found
 };
 
-// All of them, by LAPACK. Errors: kUnsupported when it does not converge.
+// All singular values, by LAPACK. Errors: kUnsupported when it does not converge.
 TruncatedSvd full_svd(const linear_algebra::Matrix& a);
 
-// Drops all but the largest `rank` values. REQUIRES: there are as many.
+// Drops all but the largest `rank` values. REQUIRES: there are at least `rank` values.
 void keep(TruncatedSvd& svd, std::size_t rank);
 
 // N. Halko, P.-G. Martinsson and J. Tropp, "Finding structure with randomness: probabilistic

@@ -1,4 +1,4 @@
-// A row of a low-rank matrix from a row of its outer factor.
+// Computes a row of a low-rank matrix from a row of its outer factor.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 namespace pqw {
 
 // to = Σ_k outer[k] V[k], the sums over k in order. row_of(k) is row k of the inner factor V, valid
-// until the next call. Near the limits of float a sum may leave the range although its result is in
-// it, or lose bits to underflow. It is then computed in double.
+// until the next call. Near the limits of float a sum may overflow although its result is in the
+// range, or lose bits to underflow. Then it is computed in double.
 template <class RowOf>
 void combine_rows(std::span<const float> outer, const RowOf& row_of, std::span<float> to) {
   std::ranges::fill(to, 0.0f);

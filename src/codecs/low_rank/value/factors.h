@@ -13,7 +13,7 @@ namespace pqw {
 inline constexpr char kOuter[] = "outer";
 inline constexpr char kInner[] = "inner";
 
-// "rank=64", then what the factors are unless they are plain.
+// "rank=64", then the codecs of the factors unless they are plain.
 std::string low_rank_summary(std::size_t rank, const std::vector<PartSummary>& factors);
 
 }  // namespace pqw

@@ -1,4 +1,4 @@
-// y = x Wᵀ through integer tables, many rows of x side by side.
+// Computes y = x Wᵀ with integer tables, for many rows of x side by side.
 #pragma once
 
 #include "codecs/pq/product/code_tiles.h"
@@ -12,7 +12,7 @@ class BatchLookupProduct {
  public:
   static constexpr std::size_t kLargestBlock = 64;
 
-  // `tiles` and `outlier_centroids`, which are computed apart, must outlive the product.
+  // `tiles` and `outlier_centroids` must outlive the product; outliers are computed without tables.
   // REQUIRES: wide codes, weight.cols() > 0, block_size <= kLargestBlock.
   BatchLookupProduct(const PqWeight& weight, const CodeTiles& tiles,
                      const OutlierCentroids& outlier_centroids,
@@ -22,7 +22,7 @@ class BatchLookupProduct {
   std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
                                     bool parallel) const;
 
-  // The one for the next rows where so many are left.
+  // The kernel for the next rows of x if n_rows are left.
   const kernels::BatchLookupKernel& kernel(std::size_t n_rows) const {
     return n_rows > few_.rows ? many_ : few_;
   }

@@ -1,4 +1,4 @@
-// What a product costs by each method, to choose among them.
+// Estimates the cost of a product by each method, to choose the fastest.
 #pragma once
 
 #include "codecs/pq/product/batch_lookup_product.h"
@@ -16,8 +16,9 @@ struct ProductSize {
   CodeWidth width;
 };
 
-// Cycles of one thread, from the measured ones of the kernels' inner loops; good to about a third,
-// which is enough as the methods cross at flat angles. Each grows with every number of the size.
+// Cycles of one thread, from the measured cycles of the kernels. The error is about a third. This
+// is enough, because where the best method changes, both take nearly equal time. Each cost grows
+// with every number of the size.
 double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
                      const OutlierCentroids& outlier_centroids);
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);

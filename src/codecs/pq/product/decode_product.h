@@ -1,4 +1,4 @@
-// y = x Wᵀ from codes, every centroid in the place of its codes as the operand of a matrix product.
+// Computes y = x Wᵀ from codes by replacing each code with its centroid in a matrix product.
 #pragma once
 
 #include <span>
@@ -20,11 +20,12 @@ class DecodeProduct {
   DecodeProduct(const PqWeight& weight, const CodeTiles& tiles,
                 const kernels::ProductKernels& kernels, Operand operand);
 
-  // Values and products stay far from where bfloat16 kernels flush to zero or overflow.
+  // True if values and products are far from the limits at which bfloat16 kernels flush to zero or
+  // overflow.
   static bool holds_bfloat16(std::span<const float> values);
 
-  // Rows first .. first+y.cols()-1 of W. Rows of x that bfloat16 cannot hold, because a value is
-  // not finite or the largest one is far from 1, are returned; what is computed for them is void.
+  // Rows first .. first+y.cols()-1 of W. Returns the rows of x that bfloat16 cannot hold (a value
+  // is not finite, or the largest one is far from 1); their y is not valid.
   std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
                                     bool parallel) const;
 

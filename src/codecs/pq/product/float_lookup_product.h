@@ -1,4 +1,4 @@
-// y = x Wᵀ from codes through tables of floats, many rows of x side by side.
+// Computes y = x Wᵀ from codes with tables of floats, for many rows of x side by side.
 #pragma once
 
 #include "codecs/pq/product/code_tiles.h"

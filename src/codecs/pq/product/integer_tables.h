@@ -1,4 +1,4 @@
-// Codebooks and rows of x as integers, from which the integer tables are built.
+// Converts codebooks and rows of x to integers, from which kernels build integer tables.
 //
 // By the Cauchy-Schwarz inequality, no product of a block and a centroid exceeds the product of
 // their norms. So scales that keep both norms below 46,340 keep all products in int32; the products
@@ -24,7 +24,7 @@ class IntegerCodebooks {
                    std::size_t n_entries, std::size_t lanes, std::size_t n_padded_positions);
 
   std::size_t n_pairs() const { return n_pairs_; }
-  // Of each padded position, in order or in the layout of kernels::centroid_place.
+  // The centroids of each padded position, in order or in the layout of kernels::centroid_place.
   const std::int16_t* const* centroids() const { return centroids_.data(); }
   // The value of an integer 1 in the centroids of each padded position.
   const double* steps() const { return steps_.data(); }

@@ -1,4 +1,4 @@
-// y = x Wᵀ through integer tables, a row of x at a time.
+// Computes y = x Wᵀ with integer tables, for one row of x at a time.
 #pragma once
 
 #include "codecs/pq/product/code_tiles.h"
@@ -15,8 +15,8 @@ class LookupProduct {
   LookupProduct(const PqWeight& weight, const CodeTiles& tiles, bool high, double outlier_share,
                 const kernels::LookupKernels& kernels);
 
-  // Rows first .. first+y.cols()-1 of W. Rows of x that have no integer tables are left alone and
-  // returned.
+  // Rows first .. first+y.cols()-1 of W. Returns the rows of x that have no integer tables; their
+  // y is not written.
   std::vector<std::size_t> multiply(std::size_t first, ConstMatrix x, MutableMatrix y,
                                     bool parallel) const;
 

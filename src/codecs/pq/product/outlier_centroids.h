@@ -1,4 +1,4 @@
-// Centroids far longer than the others of their codebook, whose few codes are computed apart.
+// Outlier centroids: far longer than the others of their codebook; their codes need no tables.
 //
 // The integer tables of a codebook share a scale, which the longest centroid sets. A trained weight
 // often has a few blocks of outliers with centroids of their own, up to a hundred times as long as

@@ -16,17 +16,17 @@ namespace pqw {
 
 // y = x Wᵀ from the codes, without forming W: for each row of x a table of the products of its
 // blocks with all centroids is built, and y is a sum of table entries (Jégou et al. 2011, "Product
-// quantization for nearest neighbor search", eq. 13, with products in place of distances). Or the
-// centroids are multiplied in the place of their codes, where that is faster.
+// quantization for nearest neighbor search", eq. 13, with products in place of distances). If it is
+// faster, the codes are replaced by their centroids and multiplied.
 //
-// Holds the codes, laid out for the kernels, and what each method needs besides. Takes about as
+// Holds the codes, laid out for the kernels, and further data that the methods need. Takes about as
 // many bytes as the codes. The bits of a result depend neither on the number of threads nor on the
 // other rows of the range or of the batch, as long as the method is the same.
 //
-// Where a few centroids are far longer than the others, their codes, up to 8 % of all, are computed
-// as floats beside the tables of integers. A weight whose tables would still be less exact than the
-// precision promises, measured on a few rows of normal x, is computed with float32 tables; so is
-// one of few rows, or with few rows that weigh.
+// If a few centroids are far longer than the others, their codes (up to 8 % of all) are computed as
+// floats, without integer tables. The error of the tables is measured on a few rows of normal x. A
+// weight gets float32 tables if this error is above the bound of the precision, if it has few rows,
+// or if only few of its rows have large weights.
 // A row of x with an infinite or NaN value, or with values so large or small that the scale of its
 // tables would not be a normal float, is computed as if the precision were kExact.
 class PqProduct : public Product {

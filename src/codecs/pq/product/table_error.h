@@ -1,4 +1,4 @@
-// How exact the integer tables of a weight are, measured on normal rows of x.
+// Measures how exact the integer tables of a weight are, on normal rows of x.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace pqw {
 
-// Of ‖error‖ in units of sqrt(Σ_rc x_c² W_rc²), which is ‖y‖ on average over the signs of x.
+// The unit of ‖error‖ is sqrt(Σ_rc x_c² W_rc²), which is ‖y‖ on average over the signs of x.
 struct TableError {
   double mean = 0;    // root mean square over rows of x
   double single = 0;  // what all but about one of ten thousand rows of x stay below
@@ -23,8 +23,8 @@ class TableErrorMeter {
   // `floats` are the products to compare with.
   TableErrorMeter(const PqWeight& weight, const DecodeProduct& floats);
 
-  // How many times as short as that unit y may be by chance where few rows of W weigh, so that an
-  // error shows as much more; 1 where many do.
+  // If only few rows of W have large weights, y may by chance be shorter than that unit, and errors
+  // show more. This is the factor; 1 if many rows have large weights.
   double cancellation() const;
 
   // Infinite when the tables cannot hold such x.

@@ -1,4 +1,4 @@
-// The E-step.
+// The E-step: assigns each block to its nearest centroid.
 #pragma once
 
 #include <cstdint>

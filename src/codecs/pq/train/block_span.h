@@ -1,4 +1,4 @@
-// The blocks that share a codebook, and how much they matter, as the EM functions see them.
+// A view of the blocks that share a codebook, with their weights, for the EM functions.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace pqw {
 
-// Layout: float[positions][rows][d]; how many positions and rows there are matters to weights only.
+// Layout: float[positions][rows][d]; only weights need the numbers of positions and rows.
 struct BlockSpan {
   std::span<const float> values;
   std::size_t d = 1;

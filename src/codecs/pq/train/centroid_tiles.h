@@ -1,4 +1,4 @@
-// A codebook as the kernels want it.
+// Lays a codebook out for the kernels.
 #pragma once
 
 #include <span>

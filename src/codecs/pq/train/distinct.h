@@ -1,4 +1,4 @@
-// Distinct blocks.
+// Finds distinct blocks.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ class DistinctSet {
  public:
   explicit DistinctSet(BlockSpan blocks);
 
-  // False when an equal block is in the set already.
+  // Adds a block. Returns false if an equal block is already in the set.
   bool insert(std::size_t index) { return set_.insert(index).second; }
 
  private:

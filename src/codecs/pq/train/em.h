@@ -1,4 +1,4 @@
-// Training of one codebook by EM.
+// Trains one codebook by EM.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ namespace pqw {
 using OnIteration = std::function<void(const EmIteration&)>;
 
 // The centroids that options.engine finds, float[K][d] with K = options.n_centroids, or the number
-// of distinct blocks when that is not larger: then every distinct block is a centroid. Of several
-// runs the one with the lowest last objective counts, the first of equals.
-// `codes` is room for the codes of the E-steps; what is left in it means nothing.
+// of distinct blocks if that is not larger: then every distinct block is a centroid. The run with
+// the lowest last objective counts; of equal runs, the first.
+// `codes` is scratch space for the codes of the E-steps.
 // REQUIRES: options are valid, blocks.count() >= 1, codes.size() == blocks.count(); with weights
 // the engine is native.
 std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,

@@ -31,8 +31,8 @@ inline constexpr double kMostError = 0.99;
 inline constexpr double kMostGainOfMeans = 2;
 inline constexpr double kMostGain = 9;  // one digit in the text
 
-// The factor of the gain `asked`. If its error is too large, the factor of the next Gain in order
-// whose error is not. Never above `most`; 1 if <w,ŵ> is not above 0.
+// The factor of the gain `asked`. If its error is too large, the factor of the next Gain (in the
+// order of the enum) with a small enough error. Never above `most`; 1 if <w,ŵ> is not above 0.
 AppliedGain choose_gain(const GainSums& sums, Gain asked, double most = kMostGain);
 
 // Multiplies the codebooks by the gain, rounds them to their type and writes the gain into the

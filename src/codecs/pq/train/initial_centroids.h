@@ -1,4 +1,4 @@
-// Where EM starts.
+// Chooses the blocks that EM starts from.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace pqw {
 
-// Both return the indices of n distinct blocks.
+// Both functions return the indices of n distinct blocks.
 // REQUIRES: there are that many distinct blocks.
 
 // Drawn uniformly.

@@ -1,4 +1,4 @@
-// Exploring on a part of the blocks.
+// Draws the sample of blocks on which EM explores.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,12 @@
 
 namespace pqw {
 
-// Of how many blocks a codebook's training explores on; n_blocks when on all of them.
+// The number of blocks in the sample; n_blocks if EM explores on all blocks.
 std::size_t sample_size(std::size_t n_blocks, const PqOptions& options);
 
-// That many blocks, float[][d]: one drawn from each of as many runs of nearly equal length, so that
-// the sample follows the matrix. Where they hold too few distinct ones for the codebook, the first
-// distinct blocks of the matrix come on top.
+// The sample, float[][d]: the blocks are cut into runs of nearly equal length, and one block is
+// drawn from each, so that the sample covers the matrix. If the sample holds too few distinct
+// blocks for the codebook, the first distinct blocks of the matrix are added.
 // REQUIRES: more than options.n_centroids distinct blocks.
 std::vector<float> sample_blocks(BlockSpan blocks, const PqOptions& options, std::uint64_t seed);
 

@@ -1,4 +1,4 @@
-// The M-step.
+// The M-step: moves each centroid to the mean of its blocks.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Tensors to factors: CP, Tucker, tensor trains.
+// Decomposes tensors into factors: CP, Tucker, tensor trains.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a tensorized weight says of itself without its factors.
+// The record and summary of a tensorized weight without its factors.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace pqw {
 
-// The record without factors, and where factor k goes.
+// The record without factors, and the name of factor k in it.
 Record tensorized_outline(const TensorizedWeight& weight, const std::string& name);
 std::string factor_name(std::size_t k);
 

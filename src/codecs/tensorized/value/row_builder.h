@@ -1,4 +1,4 @@
-// Rows of a tensorized matrix, one after the other.
+// Builds rows of a tensorized matrix, one after the other.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,8 @@
 
 namespace pqw::tensorized {
 
-// Fixing the digits of a row one by one leaves smaller and smaller tensors; those of the digits
-// that a row shares with the one before are kept.
+// Each digit of the row that is fixed leaves a smaller tensor. The tensors of the leading digits
+// that a row shares with the previous row are kept.
 class RowBuilder {
  public:
   // Rows are multiplied by `scale`. `factors` must outlive the builder.
