@@ -1,4 +1,4 @@
-// What the records of all codecs have in common, and what reading one checks first.
+// Makes and checks the parts of a record that all codecs have.
 #include "codecs/record_checks.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a recipe means for the tensors of a file.
+// Makes the plan of a run from a recipe and the tensors of a file.
 #include "compress/plan.h"
 
 #include <fmt/format.h>

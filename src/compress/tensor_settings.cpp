@@ -1,4 +1,4 @@
-// What the settings of a tensor mean: its codec, its fallback and policies.
+// Interprets the settings of a tensor: its codec, its fallback and policies.
 #include "compress/tensor_settings.h"
 
 #include <fmt/format.h>

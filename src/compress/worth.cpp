@@ -1,4 +1,4 @@
-// Whether an encoding is worth storing.
+// Decides whether an encoding is worth storing.
 #include "compress/worth.h"
 
 #include <fmt/format.h>

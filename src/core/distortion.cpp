@@ -1,4 +1,4 @@
-// How far a reconstruction is from the original.
+// Measures how far a decoded tensor is from the original.
 #include "pqw/core/distortion.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Who is measured, and one measured run.
+// The contenders of the EM benchmark, and one measured run.
 #pragma once
 
 #include <cstddef>

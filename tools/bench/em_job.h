@@ -1,4 +1,4 @@
-// What a measured process is told and what it answers: the files between the driver and a child.
+// The files through which the driver gives a problem to a measured child and gets its answer.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What the processor can do at most: fused multiply-adds of floats in registers.
+// Measures the peak of the processor: fused multiply-adds of floats in registers.
 #include "bench/em_peak.h"
 
 namespace pqw::bench {

@@ -1,4 +1,4 @@
-// What the benchmark prints.
+// The report of the EM benchmark, as JSON and as a table.
 #include "bench/em_report.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// What the benchmark prints.
+// The report of the EM benchmark, as JSON and as a table.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Who multiplies in the benchmark of lookups.
+// The contenders of the lookup benchmark.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,7 @@ struct Contender {
   std::function<void(std::size_t copy, ConstMatrix x, MutableMatrix y)> multiply;
 };
 
-// What all of them multiply with: the codes, and the matrix that they stand for.
+// The weights of all contenders: the codes, and the decoded matrix.
 struct Problem {
   PqWeight weight;
   std::vector<float> dense;

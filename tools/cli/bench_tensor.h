@@ -1,4 +1,4 @@
-// Serving a weight against its dense product: answers first, then times.
+// Compares serving a weight with its dense product: checks the answers first, then takes times.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ struct BatchTimes {
   // ‖y - y'‖ / ‖y'‖, y' being the product in double with the decoded weight.
   double dense_error = 0;
   double served_error = 0;
-  // Whether served_error of a product-quantized weight is within what the precision says; the
-  // precision says nothing of other codecs.
+  // True if served_error of a pq weight is within the bound of the precision. Always true for other
+  // codecs, which have no bound.
   bool as_documented = true;
 
   double ratio() const { return dense_s / served_s; }
@@ -44,7 +44,8 @@ std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weigh
                                     const std::vector<std::size_t>& batches,
                                     const ServeOptions& options);
 
-// Bytes of the codes of a product-quantized weight, without codebooks; of others the whole weight.
+// Bytes of the codes of a product-quantized weight, without codebooks; for other codecs of the
+// whole weight.
 std::size_t code_bytes(const Weight& weight);
 
 }  // namespace pqw::tool

@@ -1,4 +1,4 @@
-// The verbs: add_VERB adds one to the command line; its work is done while that is parsed.
+// The verbs: add_VERB adds a verb to the command line; parsing the command line runs it.
 #pragma once
 
 namespace CLI {

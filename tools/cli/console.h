@@ -32,7 +32,7 @@ void print_note(std::string_view message);
 // Items of an input that are not tensors and were left out: one line each on stderr.
 void print_skipped(const std::vector<Skipped>& skipped);
 
-// Results. Errors: kIo when stdout cannot be written.
+// Prints a result on stdout. Errors: kIo when stdout cannot be written.
 void print_result(std::string_view text);
 
 // "12.3 MB" (decimal units)
@@ -42,7 +42,7 @@ std::string human_bytes(double bytes);
 // terminal, else 100.
 std::size_t line_width(int stream);
 
-// The work was done, and a limit that the user set does not hold: exit code 3.
+// The work was done, but the result breaks a limit that the user set: exit code 3.
 struct LimitExceeded : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -10,7 +10,7 @@ namespace pqw::tool {
 
 using Json = nlohmann::ordered_json;
 
-// What every document starts with. `input` is the file that the verb reads.
+// The first keys of every document. `input` is the file that the verb reads.
 Json document(const char* verb, const std::string& input, Json options);
 
 // "a=1,b.c=x" as {"a": 1, "b": {"c": "x"}}.

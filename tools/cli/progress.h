@@ -8,7 +8,7 @@
 
 namespace pqw::tool {
 
-// Not 0 once tensors are kept from which --resume can go on. For the handler of signals, too.
+// Not 0 if finished tensors are kept, from which --resume can continue. Signal handlers read it.
 extern volatile std::sig_atomic_t parts_are_kept;
 
 class Progress : public CompressObserver {

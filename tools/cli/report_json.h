@@ -6,8 +6,8 @@
 
 namespace pqw::tool {
 
-// Appends "tensors", "skipped" and "total". A value is null where nothing was measured, and if it
-// is infinite.
+// Appends "tensors", "skipped" and "total". A value is null if it was not measured or is
+// infinite.
 void append(const Report& report, Json& document);
 
 }  // namespace pqw::tool

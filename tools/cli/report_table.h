@@ -13,8 +13,8 @@ struct TableStyle {
   std::size_t width = 100;
 };
 
-// A line per compressed tensor and one for all of them; plain tensors are one line with their
-// number, bytes and reasons. The columns of errors are there when measured.
+// One line per compressed tensor, and a line of totals. One line gives the number, bytes and
+// reasons of plain tensors. The columns of errors appear if errors were measured.
 std::string to_table(const Report& report, const TableStyle& style);
 
 // The tensors of a weight file: names, types, shapes, bytes.

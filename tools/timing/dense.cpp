@@ -1,4 +1,4 @@
-// What serving is compared with: dense float32 products by OpenBLAS.
+// Dense float32 products by OpenBLAS, with which serving is compared.
 #include "timing/dense.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What serving is compared with: dense float32 products by OpenBLAS.
+// Dense float32 products by OpenBLAS, with which serving is compared.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ const char* blas_name(DenseMethod method);
 // y = x Wᵀ. REQUIRES: w is [rows][cols], x [batch][cols], y [batch][rows]; rows lie side by side.
 void multiply_dense(DenseMethod method, ConstMatrix w, ConstMatrix x, MutableMatrix y);
 
-// The same in double, row-major: what answers are held against.
+// The same in double, row-major: the reference for answers.
 std::vector<double> multiply_in_double(ConstMatrix w, ConstMatrix x);
 
 // ‖y - y'‖ / ‖y'‖: 0 when nothing differs, infinity or NaN when y is not finite or only y' is zero.

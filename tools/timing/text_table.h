@@ -1,4 +1,4 @@
-// Text in aligned columns, as narrow as a terminal.
+// Prints text in aligned columns that fit the width of a terminal.
 #pragma once
 
 #include <cstddef>

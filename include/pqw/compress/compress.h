@@ -1,4 +1,4 @@
-// Whole files: weights in, archive out.
+// Compresses whole weight files into archives.
 #pragma once
 
 #include <string>
@@ -10,25 +10,25 @@
 
 namespace pqw {
 
-// Follows the work, one call at a time; on_iteration may come from other threads than the rest, and
-// for several small tensors at once, of which on_tensor named the first. An exception ends the work
-// and passes through; no output is left behind.
+// Follows the work, one call at a time. on_iteration may come from another thread than the other
+// calls, and for several small tensors at once; on_tensor named the first of them. If a call
+// throws, the work ends with that exception, and no output is left.
 class CompressObserver : public EmObserver {
  public:
   virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
   virtual void on_tensor(const TensorInfo& info) = 0;
   virtual void on_tensor_done(const TensorReport& report) = 0;
-  // The tensors done so far are kept in that folder: the run can be resumed.
+  // The finished tensors are kept in that folder: --resume can continue from them.
   virtual void on_kept(const std::string& folder) { (void)folder; }
-  // The tensors cannot be kept, and those kept so far were removed; the work goes on.
+  // The finished tensors cannot be kept, and all kept tensors were removed; the work goes on.
   virtual void on_not_kept(const std::string& why) { (void)why; }
 };
 
 struct CompressOptions {
   bool overwrite = false;                // an existing output
   CompressObserver* observer = nullptr;  // may be null
-  bool resume = false;                   // from what an interrupted run with the same output kept
-  double keep_after_seconds = 60;        // not resume: from when on finished tensors are kept
+  bool resume = false;                   // continue an interrupted run with the same output
+  double keep_after_seconds = 60;        // without resume: when the run starts to keep tensors
   ReadOptions reading = {};
 };
 
@@ -46,7 +46,7 @@ struct CompressOptions {
 // Errors: those of open_weights, read_floats, encode and ArchiveWriter. kInvalidArgument: a
 // malformed pattern or setting; a pattern that matches no tensor and is not optional (the message
 // says where it stands); ranks that do not fit a tensor; the input is an archive; or, before any
-// work: the output is the input or the recipe's file under any name, or has the extension of
+// work: the output is the input or the recipe file under any name, or has the extension of
 // another format. kNotCarried: the input holds numbers that cannot become a tensor, and the recipe
 // does not say to skip them. kNotFound: the input holds no tensor.
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,

@@ -1,4 +1,4 @@
-// Which tensors to compress, and how.
+// Recipes: which tensors to compress, and how.
 #pragma once
 
 #include <string>
@@ -11,9 +11,9 @@ namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
 // `non_finite` and `thin`. Thin tensors are the weights of depthwise convolutions (rank 3 or more,
-// shape[1] == 1) and tensors of fewer than 8192 weights; int8 leaves those plain that it does not
-// make smaller. The default of `thin` is `same` if a codec is named or the rule that matches sets
-// an option of one.
+// shape[1] == 1) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
+// smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
+// if the rule that matches sets an option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
 std::vector<SettingHelp> recipe_help();
@@ -39,7 +39,7 @@ struct Recipe {
   std::vector<Pattern> include = {};  // when not empty: tensors that match none of these stay plain
   std::vector<Pattern> exclude = {};  // tensors that match one of these stay plain
   std::string file = {};              // the file that it was read from
-  // Whether to leave out numbers that cannot become a tensor; else they are an error.
+  // True: leave out numbers that cannot become a tensor. False: they are an error.
   bool skip_unsupported = false;
 };
 
@@ -65,18 +65,18 @@ Rule parse_rule(const std::string& text);
 // Errors: kNotFound, kIo; kInvalidArgument for anything else, naming the line.
 Recipe read_recipe(const std::string& path);
 
-// Checks all of a recipe that can be checked without tensors. Errors: kInvalidArgument for a
-// malformed pattern or setting, for an own setting of a rule without effect (codecs/settings.h),
-// and for a default without effect that no rule uses.
+// Checks all that can be checked without tensors. Errors: kInvalidArgument for a malformed pattern
+// or setting, for a setting of a rule that has no effect (codecs/settings.h), and for a default
+// that has no effect with any rule.
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 void check_pattern(const Pattern& pattern);
 
-// The defaults that have no effect, neither on their own nor with any rule on top.
+// The defaults that have no effect, neither alone nor with any rule.
 std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
 
-// `recipe` with `settings` on top of its defaults. Defaults that they make useless are left out,
-// such as the seed of form cp if they say form tt.
+// Adds `settings` to the defaults of `recipe`. Removes defaults that have no effect then: the seed
+// of form cp if the settings say form tt.
 Recipe with_settings(Recipe recipe, const Settings& settings);
 
 }  // namespace pqw

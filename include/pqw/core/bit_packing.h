@@ -1,4 +1,4 @@
-// Codes of any width packed into bytes.
+// Packs codes of any width into bytes.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace pqw {
 
-// Bits that tell `n_values` values apart: ceil(log2 n), 0 for one value.
+// The number of bits that a code of `n_values` values needs: ceil(log2 n), 0 for one value.
 unsigned bits_for(std::size_t n_values);
 
 // Layout: code i occupies bits i*bits .. i*bits+bits-1 of the stream, least significant bit first;

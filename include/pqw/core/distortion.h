@@ -1,4 +1,4 @@
-// How far a reconstruction is from the original: accumulated sums and the measures made of them.
+// Measures how far a decoded tensor is from the original.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ class Distortion {
   double relative_error() const;
   // 10 log10 of Σw² / Σ(w-ŵ)², in dB; infinity when nothing differs.
   double sqnr_db() const;
-  // Σwŵ / Σw²: the share of a layer's signal that survives in a layer of ŵ; the rest is noise. 1 is
-  // unbiased. 1 also when all of w is zero: there is no signal to lose.
+  // Σwŵ / Σw²: the share of a layer's signal that survives if ŵ replaces w. 1 is unbiased. Also 1
+  // if all of w is zero.
   double amplitude() const;
   // max |w-ŵ|
   double max_abs_error() const;

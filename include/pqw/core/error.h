@@ -7,15 +7,15 @@
 namespace pqw {
 
 enum class ErrorCode {
-  kInvalidArgument,  // the caller asked for something that has no meaning
-  kNotFound,         // a file or tensor that was named does not exist
-  kExists,           // an output is already there and overwriting was not asked for
+  kInvalidArgument,  // an argument is not valid
+  kNotFound,         // the named file or tensor does not exist
+  kExists,           // the output exists already, and may not be overwritten
   kIo,               // the operating system refused or failed
-  kBusy,             // somebody else is writing the same output
+  kBusy,             // another writer is writing the same output
   kUnsynced,         // an output is complete under its name, but a power failure may undo that
   kFormat,           // a file breaks the rules of its format
   kCorrupt,          // an archive whose content contradicts itself or its digest
-  kUnsupported,      // well formed, but outside what this version handles
+  kUnsupported,      // valid, but this version does not support it
   kNonFinite,        // weights hold NaN or infinity
   kNotCarried,       // an input holds numbers that cannot become a tensor
 };

@@ -1,5 +1,5 @@
-// A compressed tensor taken apart into named arrays: what codecs and the archive exchange, so that
-// neither needs to know the other.
+// Records: compressed tensors as named arrays, which codecs and archives exchange. So codecs do not
+// depend on archives, and archives do not depend on codecs.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +20,11 @@ struct Section {
   std::vector<std::byte> bytes;
 };
 
-// A record may have parts that are records again, so that a codec can hold weights of other codecs.
+// A record may have parts, which are records too: so a codec can hold weights of other codecs.
 struct Record {
   TensorInfo info;    // of the original tensor; the name of a part is as a section's
   std::string codec;  // "pq", ...
-  std::vector<std::string> features;  // optional properties that a reader has to know
+  std::vector<std::string> features;  // properties that a reader must know to decode it
   std::string options;                // how it was made, "key=value,key=value"
   std::vector<Section> sections;
   std::vector<Record> parts = {};  // named as sections are; no name is used twice

@@ -6,9 +6,9 @@
 
 namespace pqw {
 
-// The text as one line of UTF-8 that a terminal only shows: control characters, line separators,
-// marks that turn the direction of text, and bytes that are not UTF-8 become \n, \t or \xHH.
-// Applying it twice changes nothing more.
+// The text as one line of UTF-8 that cannot control a terminal: control characters, line
+// separators, marks that change the direction of text, and bytes that are not UTF-8 become \n, \t
+// or \xHH. Applying it twice changes nothing more.
 std::string printable(std::string_view text);
 
 // As printable. A text of more than 200 bytes is cut at the end of a character and followed by

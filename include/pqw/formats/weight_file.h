@@ -13,7 +13,7 @@
 
 namespace pqw {
 
-// Free-form text that a file carries beside its tensors: safetensors' __metadata__, attributes of
+// Free-form text that a file holds beside its tensors: safetensors' __metadata__, attributes of
 // an HDF5 file that is written. .npy and .npz have no place for it.
 using Metadata = std::map<std::string, std::string>;
 
@@ -61,7 +61,7 @@ std::vector<std::string> writable_extensions();
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
 // Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
-// that are recognised, but not read, such as PyTorch's or ONNX).
+// that are recognised, but not read, for example PyTorch or ONNX).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
                                            const ReadOptions& options = {});
 

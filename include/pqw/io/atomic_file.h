@@ -14,13 +14,13 @@ namespace pqw {
 // over the target and syncs the folder. Destroyed before that, it removes the temporary, and the
 // target is as it was. Use `write`, or let a library write to `temporary_path()`.
 // The temporary is locked while it is written: a second writer of the same target is refused, in
-// this process or another, and what a writer left that died (kill -9, a power failure) is removed
-// by the next one. Readers of the target see the old file or the new one.
+// this process or another. If a writer dies (kill -9, a power failure), the next writer removes its
+// temporary. Readers of the target see the old file or the new one.
 class AtomicFile {
  public:
   // A symbolic link to an existing file stays a link: what it points to is replaced.
-  // Errors: kExists when the target is there and is not to be overwritten; kBusy when somebody else
-  // is writing it; kIo, also for a target that is not a regular file (a folder, a device, a FIFO).
+  // Errors: kExists when the target exists and may not be overwritten; kBusy when another writer is
+  // writing it; kIo, also for a target that is not a regular file (a folder, a device, a FIFO).
   explicit AtomicFile(std::string path, const WriteOptions& options = {});
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
@@ -35,9 +35,9 @@ class AtomicFile {
   // Overwrites bytes at an offset. Errors: kIo.
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
-  // The file is durable under its name when this returns. Errors: kIo; kExists when somebody made
-  // the target meanwhile and it is not to be overwritten; then the target is as it was. kUnsynced:
-  // the file is complete under its name, but the folder could not be synced.
+  // The file is durable under its name when this returns. Errors: kIo; kExists when another program
+  // created the target meanwhile and it may not be overwritten; then the target is as it was.
+  // kUnsynced: the file is complete under its name, but the folder could not be synced.
   void commit();
 
  private:

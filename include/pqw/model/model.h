@@ -1,4 +1,4 @@
-// A network's weights in one file, to be served or decoded by name.
+// Serves and decodes the tensors of an archive or weight file by name.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@
 namespace pqw {
 
 // An archive, or a weight file (formats/weight_file.h) whose tensors are served as they are.
-// Functions that take a name read the tensor from the file; what they return does not need the
-// Model afterwards. Move-only. Safe to use from several threads at once.
+// Functions that take a name read the tensor from the file; their results do not need the Model
+// afterwards. Move-only. Safe to use from several threads at once.
 // Errors of all of them name the file and the tensor: kNotFound for an unknown name,
 // kInvalidArgument for a type or shape that does not fit, and those of ArchiveReader and
 // WeightReader.
@@ -47,7 +47,7 @@ class Model {
   // A tensor in its original type, row-major and little-endian.
   std::vector<std::byte> read(const std::string& name) const;
 
-  // A tensor for computations: compressed if the file has it so.
+  // A tensor for computations, compressed if the file stores it compressed.
   Weight weight(const std::string& name) const;
 
   // Layers that compute with the weight as it is stored. An empty name of the bias means none.

@@ -1,4 +1,4 @@
-// Whole files: archive in, weights out.
+// Decodes whole archives into weight files.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Whole files: measuring and checking.
+// Inspects, measures and checks whole files.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace pqw {
 
-// What an archive or a weight file holds, without measuring. All tensors of a weight file are
-// plain. Tensors of an archive that this version cannot read are listed with the reason as their
-// note. Errors: those of is_archive, ArchiveReader and open_weights.
+// Lists the tensors of an archive or a weight file, without measuring. All tensors of a weight file
+// are plain. Tensors of an archive that this version cannot read are listed with the reason as
+// their note. Errors: those of is_archive, ArchiveReader and open_weights.
 Report inspect(const std::string& path, const ReadOptions& options = {});
 
 // Compares a file with its compressed form: an archive, or a weight file decoded from one (there

@@ -1,4 +1,4 @@
-// What happened to each tensor of a file, and to all of them together.
+// Reports: the outcome for each tensor of a file, and for the whole file.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,7 @@ struct TensorReport {
 // The note of an alias of `tensor`.
 std::string same_as(const std::string& tensor);
 
-// Fills in what can be told from the weight: settings, options, parameters.
+// Fills in settings, options and parameters of the weight.
 void describe(const Weight& weight, TensorReport& report);
 
 struct Report {
@@ -49,14 +49,13 @@ struct Report {
   std::uint64_t original_bytes() const;     // of all tensors, without file headers
   double ratio() const;                     // original_bytes / file_bytes
   std::size_t original_parameters() const;  // elements of all tensors
-  // Where factors stand for matrices. A low-rank layer NAME.weight that has a bias counts as two
-  // layers that have one each, as it would be written down: the rank comes on top, although the
+  // Parameters as stored: those of the factors instead of their matrix. A low-rank layer
+  // NAME.weight with a bias counts as two layers with a bias each: the rank is added, although the
   // inner bias is zero and not stored.
   std::size_t parameters() const;
   double bits_per_weight() const;  // of the whole file, over all elements
-  // Bits that codecs store, over the elements of the tensors that are neither plain nor int8: those
-  // would hide how few bits the other tensors have. Aliases are left out. Empty if there are no
-  // others.
+  // Stored bits per weight of the tensors that are not plain, int8 or alias: those would hide how
+  // few bits the other tensors have. Empty if there are no other tensors.
   std::optional<double> bits_per_coarse_weight() const;
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;

@@ -34,7 +34,7 @@ void refuse_label(const CodecOptions& options) {
                         shown(tensorized->joint));
 }
 
-// Hands the settings of a part to the options of that part, if the codec has such.
+// Gives the settings of a part to the options of that part, if the codec has parts.
 template <class Options>
 void set_factors(Options& options, const Settings& settings) {
   if (settings.empty()) return;

@@ -1,4 +1,4 @@
-// How exact the integer tables of a weight are: measured.
+// Measures how exact the integer tables of a weight are.
 #include "codecs/pq/product/table_error.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Where EM starts: distinct blocks drawn uniformly.
+// Chooses the blocks that EM starts from: distinct blocks, drawn uniformly.
 #include "codecs/pq/train/initial_centroids.h"
 
 #include "codecs/pq/train/distinct.h"

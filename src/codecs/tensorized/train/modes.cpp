@@ -1,4 +1,4 @@
-// Which modes and ranks a matrix gets.
+// Chooses the modes and ranks of a matrix.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -66,7 +66,7 @@ std::size_t largest(std::size_t lowest, std::size_t highest, const Fits& fits) {
   return lowest;
 }
 
-// The largest ranks that are of use, per rank of the layout; kCp has no such bound.
+// The largest useful value of each rank of the layout; kCp has no bound.
 std::vector<std::size_t> rank_bounds(const TensorLayout& layout) {
   if (layout.form == TensorForm::kTucker) return tensorized::all_modes(layout);
   std::vector<std::size_t> modes;

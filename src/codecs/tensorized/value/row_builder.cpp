@@ -91,7 +91,7 @@ void RowBuilder::fix_tucker(std::size_t mode, std::size_t digit) {
                             states_[mode].data(), rest, states_[mode + 1].data());
 }
 
-// From float[columns so far][r before] to float[columns so far][in][r behind].
+// From float[columns so far][r before] to float[columns so far][in][r after].
 void RowBuilder::through_core(std::size_t core, std::size_t digit, const std::vector<float>& from,
                               std::vector<float>& to) const {
   const std::size_t before = rank_before(factors_.layout, core);

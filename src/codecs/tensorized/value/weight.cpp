@@ -1,4 +1,4 @@
-// What tensorized weights say of themselves.
+// Names, counts and summaries of tensorized weights.
 #include "pqw/codecs/weight.h"
 
 #include <algorithm>
