@@ -181,7 +181,7 @@ class Selection {
 
 // The candidates for a tensor, without those that cannot make a tensor of its shape smaller. A thin
 // tensor gets int8 or stays plain; if its codec is int8 already, its options stay.
-decltype(WorkItem::action) encode_or_keep(const TensorInfo& info, const TensorSettings& choice) {
+Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice) {
   Encode encode{{choice.options}, {}, choice.plain_if_not_finite};
   if (choice.thin_is_int8 && is_thin(info) &&
       !std::holds_alternative<Int8Options>(choice.options)) {

@@ -39,10 +39,12 @@ struct Encode {
   bool keep_if_not_finite = false;       // else NaN or infinity is an error
 };
 
+using Action = std::variant<Keep, Alias, AdoptInt8, Encode>;
+
 // The tensors with one action. Each tensor of the file is in exactly one item.
 struct WorkItem {
   std::vector<std::size_t> tensors;  // indices; those of joint layers rise
-  std::variant<Keep, Alias, AdoptInt8, Encode> action;
+  Action action;
   std::string settings;  // that the action follows from, as given; equal for equal actions
 };
 

@@ -129,19 +129,14 @@ class Walk {
     auto kept = options_.checkpoint->load(key_of(work));
     if (!kept) return false;
     auto next = kept->begin();
-    std::vector<std::vector<StoredTensor>> stored;
-    for (const Task* task : work) {
-      for (const Source& source : task->sources) {
+    std::vector<std::vector<StoredTensor>> stored(work.size());
+    for (std::size_t i = 0; i < work.size(); ++i) {
+      for (const Source& source : work[i]->sources) {
         if (next == kept->end() || next->info != source.info()) return false;
-        ++next;
+        stored[i].push_back(std::move(*next++));
       }
     }
-    next = kept->begin();
-    for (Task* task : work) {
-      const auto n = static_cast<std::ptrdiff_t>(task->sources.size());
-      task->stored.assign(std::move_iterator(next), std::move_iterator(next + n));
-      next += n;
-    }
+    for (std::size_t i = 0; i < work.size(); ++i) work[i]->stored = std::move(stored[i]);
     return true;
   }
 
