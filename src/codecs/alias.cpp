@@ -1,10 +1,10 @@
 // Aliases: records of tensors that equal another tensor of their archive.
-#include "pqw/codecs/alias.h"
+#include "codecs/alias.h"
 
 #include <span>
 
+#include "codecs/carried.h"
 #include "codecs/record_checks.h"
-#include "pqw/codecs/carried.h"
 
 namespace pqw {
 namespace {

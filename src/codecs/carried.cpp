@@ -1,5 +1,5 @@
 // Tensors whose type archives do not have.
-#include "pqw/codecs/carried.h"
+#include "codecs/carried.h"
 
 #include <algorithm>
 #include <charconv>

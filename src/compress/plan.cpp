@@ -9,8 +9,8 @@
 #include "compress/joint_layers.h"
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
+#include "pipeline/int8_reference.h"
 #include "pipeline/name_pattern.h"
-#include "pqw/pipeline/int8_reference.h"
 
 namespace pqw {
 namespace {

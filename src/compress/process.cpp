@@ -7,11 +7,11 @@
 #include <optional>
 #include <utility>
 
+#include "codecs/alias.h"
+#include "codecs/carried.h"
 #include "compress/worth.h"
 #include "model/archive_tensors.h"
 #include "pipeline/adopting_reader.h"
-#include "pqw/codecs/alias.h"
-#include "pqw/codecs/carried.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 

@@ -10,7 +10,7 @@
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "io/input_file.h"
-#include "pqw/core/nearest.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {

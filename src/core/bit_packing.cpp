@@ -1,5 +1,5 @@
 // Codes of any width packed into bytes.
-#include "pqw/core/bit_packing.h"
+#include "core/bit_packing.h"
 
 #include <bit>
 #include <cassert>

@@ -1,7 +1,7 @@
 // Finds the word that a mistyped word probably means.
-#include "pqw/core/nearest.h"
-
 #include <algorithm>
+
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {

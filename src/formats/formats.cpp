@@ -9,7 +9,7 @@
 #include "formats/npy_file.h"
 #include "formats/npz_file.h"
 #include "formats/safetensors_file.h"
-#include "pqw/core/nearest.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {

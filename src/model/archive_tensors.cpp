@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "codecs/alias.h"
+#include "codecs/carried.h"
 #include "core/subject.h"
-#include "pqw/codecs/alias.h"
-#include "pqw/codecs/carried.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"

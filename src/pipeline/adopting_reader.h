@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/int8_reference.h"
 #include "pqw/codecs/int8.h"
 #include "pqw/formats/weight_file.h"
-#include "pqw/pipeline/int8_reference.h"
 
 namespace pqw {
 

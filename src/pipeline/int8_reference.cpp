@@ -1,5 +1,5 @@
 // Weights that were quantized to int8 elsewhere: which tensors of a file belong together.
-#include "pqw/pipeline/int8_reference.h"
+#include "pipeline/int8_reference.h"
 
 #include <algorithm>
 #include <map>

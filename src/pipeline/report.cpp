@@ -4,7 +4,7 @@
 #include <set>
 #include <string_view>
 
-#include "pqw/codecs/alias.h"
+#include "codecs/alias.h"
 
 namespace pqw {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 #include "serve/conv_geometry.h"
 
 namespace pqw {

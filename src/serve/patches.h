@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <span>
 
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 #include "serve/conv_geometry.h"
 
 namespace pqw {

@@ -1,10 +1,10 @@
 // Records of tensors of types that archives do not have, and of aliases.
-#include "pqw/codecs/carried.h"
+#include "codecs/carried.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "pqw/codecs/alias.h"
+#include "codecs/alias.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
 #include "tests/support/errors.h"

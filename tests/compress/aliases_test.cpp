@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "codecs/alias.h"
 #include "model/decoded_archive.h"
 #include "pqw/archive/archive.h"
-#include "pqw/codecs/alias.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
 #include "pqw/model/model.h"

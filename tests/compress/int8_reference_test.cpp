@@ -1,5 +1,5 @@
 // Weights that were quantized to int8 elsewhere, from a file to an archive and back.
-#include "pqw/pipeline/int8_reference.h"
+#include "pipeline/int8_reference.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "pqw/core/bit_packing.h"
+#include "core/bit_packing.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
-#include "pqw/core/nearest.h"
-
 #include <gtest/gtest.h>
+
+#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {

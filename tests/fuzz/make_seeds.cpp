@@ -4,10 +4,10 @@
 #include <fstream>
 #include <numeric>
 
+#include "codecs/alias.h"
+#include "codecs/carried.h"
 #include "isolate/wire.h"
 #include "pqw/archive/archive.h"
-#include "pqw/codecs/alias.h"
-#include "pqw/codecs/carried.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
 

@@ -1,7 +1,7 @@
 // Fuzz target: records of compressed tensors, as an archive gives them to the codecs.
+#include "codecs/alias.h"
+#include "codecs/carried.h"
 #include "isolate/wire.h"
-#include "pqw/codecs/alias.h"
-#include "pqw/codecs/carried.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
 #include "tests/fuzz/target.h"

@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw::test {
 

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <random>
 
-#include "pqw/core/bit_packing.h"
 #include "pqw/core/error.h"
 #include "timing/clock.h"
 #include "timing/dense.h"
@@ -93,10 +92,9 @@ std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weigh
 }
 
 std::size_t code_bytes(const Weight& weight) {
-  const auto* pq = std::get_if<PqWeight>(&weight);
-  return (pq ? pq->codes.size() * bits_for(pq->n_centroids)
-             : 8 * data_bytes(to_record(weight, ""))) /
-         8;
+  const Record record = to_record(weight, "");
+  const auto codes = std::ranges::find(record.sections, "codes", &Section::name);
+  return codes != record.sections.end() ? codes->bytes.size() : data_bytes(record);
 }
 
 }  // namespace pqw::tool

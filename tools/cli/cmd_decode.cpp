@@ -11,7 +11,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/usage.h"
-#include "pqw/core/nearest.h"
+#include "pqw/core/text.h"
 #include "pqw/formats/weight_file.h"
 #include "pqw/pipeline/decode.h"
 

@@ -7,7 +7,6 @@
 
 #include "pqw/compress/recipe.h"
 #include "pqw/core/error.h"
-#include "pqw/core/nearest.h"
 #include "pqw/core/text.h"
 
 namespace pqw::tool {

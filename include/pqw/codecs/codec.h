@@ -39,7 +39,7 @@
 
 #include "pqw/codecs/codec_fwd.h"
 #include "pqw/codecs/weight_head.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 #include "pqw/core/record.h"
 
 namespace pqw {

@@ -5,8 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "pqw/core/matrix_shape.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {

@@ -9,8 +9,7 @@
 #include <string_view>
 
 #include "pqw/codecs/codec_fwd.h"
-#include "pqw/core/matrix_shape.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 

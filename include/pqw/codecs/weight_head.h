@@ -5,7 +5,7 @@
 #include <string>
 
 #include "pqw/core/dtype.h"
-#include "pqw/core/matrix_shape.h"
+#include "pqw/core/matrix.h"
 #include "pqw/core/tensor.h"
 
 namespace pqw {

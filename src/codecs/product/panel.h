@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "kernels/lookup.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 

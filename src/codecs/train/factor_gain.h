@@ -13,7 +13,7 @@
 
 #include "codecs/pq/train/gain.h"
 #include "pqw/codecs/weight.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 

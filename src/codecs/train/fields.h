@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "pqw/codecs/settings.h"
-#include "pqw/core/nearest.h"
+#include "pqw/core/text.h"
 
 namespace pqw {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "pqw/codecs/int8.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 

@@ -4,7 +4,7 @@
 #include "codecs/pq/product/code_tiles.h"
 #include "codecs/pq/product/integer_tables.h"
 #include "codecs/pq/product/outlier_centroids.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 

@@ -3,7 +3,7 @@
 
 #include "codecs/pq/product/code_tiles.h"
 #include "kernels/product.h"
-#include "pqw/core/matrix_view.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 

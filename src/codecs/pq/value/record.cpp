@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "codecs/record_checks.h"
-#include "pqw/core/bit_packing.h"
+#include "core/bit_packing.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {

@@ -1,4 +1,4 @@
-#include "pqw/core/matrix_shape.h"
+#include "pqw/core/matrix.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// A view of a row-major matrix, passed by value.
+// The shape of a matrix, and a view of a row-major one, passed by value.
 #pragma once
 
 #include <cassert>
@@ -7,6 +7,16 @@
 #include <type_traits>
 
 namespace pqw {
+
+// A weight of rank >= 2 seen as a matrix: [out, in, k...] is flattened to rows = out and
+// cols = in*k*..., an embedding [n, dim] is rows = n, cols = dim.
+struct MatrixShape {
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+};
+
+// Errors: kInvalidArgument for a rank below 2 or a shape that overflows.
+MatrixShape matrix_shape(std::span<const std::size_t> shape);
 
 // Rows are `stride` elements apart, columns are adjacent. The view owns nothing: whoever made it
 // keeps the memory alive.

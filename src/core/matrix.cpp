@@ -1,5 +1,5 @@
 // The sides of a weight that is seen as a matrix.
-#include "pqw/core/matrix_shape.h"
+#include "pqw/core/matrix.h"
 
 #include "core/subject.h"
 #include "pqw/core/tensor.h"
