@@ -118,19 +118,19 @@ INSTANTIATE_TEST_SUITE_P(
                   [](Record& r) {
                     set_layout(r, {2, 1, 0});
                   }},
-        BadRecord{"form", kCorrupt, "no layout",
+        BadRecord{"form", kCorrupt, "not a valid layout",
                   [](Record& r) {
                     set_layout(r, {4, 1, 0, 2, 1, 2, 3, 4, 2, 3});
                   }},
-        BadRecord{"layer", kCorrupt, "no layout",
+        BadRecord{"layer", kCorrupt, "not a valid layout",
                   [](Record& r) {
                     set_layout(r, {2, 1, 1, 2, 1, 2, 3, 4, 2, 3});
                   }},
-        BadRecord{"many modes", kCorrupt, "no layout",
+        BadRecord{"many modes", kCorrupt, "not a valid layout",
                   [](Record& r) {
                     set_layout(r, {2, 1, 0, kHuge, 1, 2, 3, 4, 2, 3});
                   }},
-        BadRecord{"modes that overflow", kCorrupt, "no layout",
+        BadRecord{"modes that overflow", kCorrupt, "not a valid layout",
                   [](Record& r) {
                     set_layout(r, {2, 1, 0, ~std::uint64_t{0}, 2, 2, 3, 4, 2, 3});
                   }},
