@@ -61,7 +61,7 @@ struct Located {
 std::string next_key(RecipeFile& file, const YAML::Node& node, std::set<std::string>& keys) {
   std::string key = scalar(file, node);
   if (!keys.insert(key).second)
-    bad_recipe(file, node, fmt::format("'{}' is there twice", shown(key)));
+    bad_recipe(file, node, fmt::format("'{}' appears twice", shown(key)));
   return key;
 }
 
@@ -77,7 +77,7 @@ void collect(RecipeFile& file, const YAML::Node& map, const std::string& prefix,
       collect(file, item.second, key + ".", located);
     } else {
       if (has_key(located.settings, key)) {
-        bad_recipe(file, item.first, fmt::format("'{}' is there twice", shown(key)));
+        bad_recipe(file, item.first, fmt::format("'{}' appears twice", shown(key)));
       }
       if (located.nodes.size() == kMostSettings) bad_recipe(file, item.first, "too many settings");
       located.settings.emplace_back(key, value_of(file, item.second));

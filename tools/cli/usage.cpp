@@ -52,9 +52,9 @@ std::optional<std::string> unknown_flag(const std::vector<std::string>& argument
     if (argument.size() < 2 || argument[0] != '-') continue;
     if (argument.find_first_of(".0123456789") == 1) continue;
     const std::string flag = argument.substr(0, argument.find('='));
-    const bool is_outlier = flag.starts_with("--");
+    const bool is_long = flag.starts_with("--");
     const bool known = std::ranges::any_of(flags, [&](const std::string& name) {
-      return is_outlier || name.starts_with("--") ? flag == name : flag.starts_with(name);
+      return is_long || name.starts_with("--") ? flag == name : flag.starts_with(name);
     });
     if (!known) return flag;
   }

@@ -92,7 +92,7 @@ void iterate(const Problem& problem, std::size_t restart, std::size_t first, std
                                         run.codebook)
             : move_empty_clusters_to_farthest(clusters, blocks, codes, weights, run.codebook);
     on_iteration({0, restart, i, blocks.count(), run.objective, n_reassigned});
-    // No end on the strength of an iteration that also moved centroids elsewhere.
+    // An iteration that relocated centroids does not end the loop: its objective is not comparable.
     if (i == first || n_reassigned > 0 || previous - run.objective > options.tolerance * previous) {
       continue;
     }
