@@ -64,7 +64,7 @@ class Encoding {
   std::unique_ptr<const Stage> stage_;
 };
 
-// How the weight differs from what the options ask for, as text for people; often empty. A weight
+// The differences between the weight and its options, as text for people; often empty. A weight
 // from an archive has no remarks on its learning: the shares of low_rank, a limited gain.
 // REQUIRES: the weight was made with options of its own codec.
 std::string remarks_on(const Weight& weight, const CodecOptions& options);

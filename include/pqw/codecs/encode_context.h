@@ -27,7 +27,7 @@ class EmObserver {
   virtual void on_iteration(const EmIteration& iteration) = 0;
 };
 
-// How much the weights of a row or a column count: the objective becomes
+// Importances of rows and columns. The objective becomes
 // Σ_rc rows[r] columns[c] (W[r][c] - Ŵ[r][c])². Importances are finite and >= 0.
 // Second moments of activations are good column importances.
 struct PqImportance {

@@ -47,7 +47,7 @@ enum class LowRankInit {
   kZeros,     // factors of zeros in the right shape, to be trained elsewhere
 };
 
-// What `energy` is a share of.
+// The sum over the singular values s that `energy` is a share of.
 enum class LowRankEnergy {
   kSquares,  // Σ s²; the share of the values kept is 1 - the relative error of the weight
   kValues,   // Σ s

@@ -13,7 +13,7 @@
 
 namespace pqw {
 
-// How exact y = x Wᵀ is, relative to the product with the decoded weight in real numbers. The
+// The exactness of y = x Wᵀ. The exact y is the product with the decoded weight in real numbers. The
 // bounds are for ‖error‖ / n(x) on normal x, where n(x)² = Σ_rc x_c² W_rc². n(x) is the norm of y
 // unless its terms cancel (by chance, if y has few elements). The bounds hold for the root mean
 // square over rows of x; a single row has at most kSingleRowError times as much, except one in ten
@@ -33,7 +33,7 @@ std::optional<Precision> parse_precision(std::string_view name);
 double documented_error(Precision precision);
 inline constexpr double kSingleRowError = 1.5;
 
-// How a product with a pq weight is computed. If the precision or the processor does not support a
+// The method that computes a product with a pq weight. If the precision or the processor does not support a
 // method, the nearest supported method replaces it.
 enum class ServeMethod {
   kAuto,         // the fastest by the cost model, for each batch size

@@ -93,7 +93,7 @@ struct TensorizedWeight : WeightHead {
   TensorForward forward = TensorForward::kCheaper;  // of its product; not stored
 };
 
-// How large the factors are. One of:
+// The sizes of the factors. One of:
 // - sizes = {r}: the rank of kCp; for the other forms every rank is r, or less if a smaller rank
 //   is enough;
 // - sizes = {...}: each rank, as in TensorLayout (kTt and kTtm: without the ranks 1 at the ends);

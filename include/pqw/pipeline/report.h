@@ -49,13 +49,13 @@ struct Report {
   std::uint64_t original_bytes() const;     // of all tensors, without file headers
   double ratio() const;                     // original_bytes / file_bytes
   std::size_t original_parameters() const;  // elements of all tensors
-  // Parameters as stored: those of the factors instead of their matrix. A low-rank layer
+  // Parameters as stored: a matrix with factors counts as its factors. A low-rank layer
   // NAME.weight with a bias counts as two layers with a bias each: the rank is added, although the
   // inner bias is zero and not stored.
   std::size_t parameters() const;
   double bits_per_weight() const;  // of the whole file, over all elements
-  // Stored bits per weight of the tensors that are not plain, int8 or alias: those would hide how
-  // few bits the other tensors have. Empty if there are no other tensors.
+  // Stored bits per weight, without plain, int8 and alias tensors: they would hide how few bits
+  // the other tensors have. Empty if there are no other tensors.
   std::optional<double> bits_per_coarse_weight() const;
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;

@@ -1,4 +1,4 @@
-// What is wrong with an int8 weight, if anything.
+// Checks an int8 weight.
 #pragma once
 
 #include <string>
