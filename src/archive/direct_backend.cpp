@@ -1,6 +1,5 @@
 // The content of an archive, read through HDF5.
 #include <algorithm>
-#include <cassert>
 #include <nlohmann/json.hpp>
 #include <set>
 

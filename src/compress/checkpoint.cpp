@@ -12,7 +12,6 @@
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
-#include <type_traits>
 
 #include "archive/digest.h"
 #include "core/subject.h"

@@ -1,8 +1,6 @@
 // Files in numpy's .npy format.
 #include "formats/npy_file.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "core/subject.h"

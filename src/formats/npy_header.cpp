@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <limits>
 
 #include "formats/byte_order.h"
 #include "formats/npy_dtype.h"

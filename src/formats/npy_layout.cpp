@@ -1,8 +1,6 @@
 // Elements of a .npy file rearranged: row-major, little-endian.
 #include "formats/npy_layout.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <new>

@@ -1,5 +1,4 @@
 // Writes numpy's .npz files.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>

@@ -1,8 +1,6 @@
 // Files in the safetensors format.
 #include "formats/safetensors_file.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <numeric>

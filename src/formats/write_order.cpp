@@ -1,8 +1,6 @@
 // The list of tensors a writer was created for, and how far it has come.
 #include "formats/write_order.h"
 
-#include <fmt/format.h>
-
 #include <limits>
 #include <utility>
 

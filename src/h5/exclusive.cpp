@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 
-#include <new>
-
 namespace pqw::h5 {
 namespace {
 

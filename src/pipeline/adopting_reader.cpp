@@ -7,7 +7,6 @@
 #include "core/subject.h"
 #include "model/archive_tensors.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {

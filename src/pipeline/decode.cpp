@@ -9,7 +9,6 @@
 #include "formats/formats.h"
 #include "io/different_files.h"
 #include "model/decoded_archive.h"
-#include "pqw/core/error.h"
 #include "pqw/pipeline/select.h"
 
 namespace pqw {

@@ -1,8 +1,6 @@
 // The E-step alone, against the peak of the processor, and the share of the M-step.
 #pragma once
 
-#include <string>
-
 #include "bench/em_job.h"
 
 namespace pqw::bench {

@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <stdexcept>
 #include <utility>
 
