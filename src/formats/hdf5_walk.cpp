@@ -149,9 +149,7 @@ class Walk {
     const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
     const h5::Content content = h5::content_of(object.handle.id(), subject);
     if (!info.has_space) return {std::nullopt, {"", "holds no data"}};
-    if (!content.number) {
-      return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
-    }
+    if (!content.number) return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
     check(info, content.number->dtype, subject);
     return {
         Hdf5Tensor{

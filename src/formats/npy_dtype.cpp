@@ -68,9 +68,7 @@ std::optional<NpyDtype> parse_npy_dtype(const Subject& subject, std::string_view
   const bool well_formed =
       has_order && !type.empty() && !kind_name(type[0]).empty() &&
       (is_digit(type.back()) || type == "O" || type.back() == ']');  // "<M8[ns]"
-  if (!well_formed) {
-    throw subject.error("descr '{}', expected a type like '<f4'", shown(descr));
-  }
+  if (!well_formed) throw subject.error("descr '{}', expected a type like '<f4'", shown(descr));
   const auto row = std::find_if(kTable.begin(), kTable.end(),
                                 [&](const Row& r) { return r.descr.substr(1) == type; });
   const bool is_raw = type == "V2";

@@ -37,9 +37,7 @@ Span find_literal(const Subject& subject, std::span<const std::byte> prefix) {
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   const auto rest = prefix.subspan(kVersionBytes);
-  if (rest.size() < length_bytes) {
-    throw subject.error("ends inside the .npy header length");
-  }
+  if (rest.size() < length_bytes) throw subject.error("ends inside the .npy header length");
   const std::size_t size = major == 1 ? load_little_endian<std::uint16_t>(rest)
                                       : load_little_endian<std::uint32_t>(rest);
   if (size > kNpyMaxLiteralBytes) {

@@ -127,9 +127,7 @@ class NpzReader : public BasicReader {
 
   ZipFilePtr open_member(const Subject& subject, zip_uint64_t zip_index) const {
     ZipFilePtr input(zip_fopen_index(zip_.get(), zip_index, 0));
-    if (!input) {
-      throw subject.error("the member is unreadable: {}", zip_strerror(zip_.get()));
-    }
+    if (!input) throw subject.error("the member is unreadable: {}", zip_strerror(zip_.get()));
     return input;
   }
 
@@ -139,9 +137,7 @@ class NpzReader : public BasicReader {
     std::size_t n = 0;
     while (n < bytes.size()) {
       const zip_int64_t more = zip_fread(&input, bytes.data() + n, bytes.size() - n);
-      if (more < 0) {
-        throw subject.error("the member is broken: {}", zip_file_strerror(&input));
-      }
+      if (more < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&input));
       if (more == 0) break;
       n += static_cast<std::size_t>(more);
     }

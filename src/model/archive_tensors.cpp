@@ -45,9 +45,7 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   const std::string name = alias_target(archive.read(index));
   const auto found = archive.find(name);
   const std::string subject = "is an alias of " + quoted("tensor", name);
-  if (!found) {
-    throw subject_of(archive, entry.info.name).error("{}, which is missing", subject);
-  }
+  if (!found) throw subject_of(archive, entry.info.name).error("{}, which is missing", subject);
   if (archive.entries()[*found].codec == kAliasCodec) {
     throw subject_of(archive, entry.info.name).error("{}, which is an alias itself", subject);
   }
