@@ -30,10 +30,9 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
   for (const TensorInfo& info : tensors) {
     const Subject subject = Subject{path}.in("tensor", info.name);
     if (!is_path(info.name)) {
-      throw subject.error(
-          ErrorCode::kUnsupported,
-          "HDF5 cannot hold this name: a part between slashes is empty or '.', or it has "
-          "a zero byte");
+      throw subject.error(ErrorCode::kUnsupported,
+                          "HDF5 cannot hold this name: a part between slashes is empty or '.', or "
+                          "it has a zero byte");
     }
     if (!is_basic(info.dtype)) {
       throw subject.error(ErrorCode::kUnsupported, "HDF5 files cannot hold {}; use .safetensors",

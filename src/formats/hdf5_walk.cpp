@@ -106,8 +106,7 @@ class Walk {
         follow_soft_link(file_, levels_.back().address, link.target, n_steps_, subject);
     if (n_steps_ > kMaxSteps) {
       throw subject.error(ErrorCode::kUnsupported,
-                          "the soft links up to here have more than {} names in their "
-                          "paths",
+                          "the soft links up to here have more than {} names in their paths",
                           kMaxSteps);
     }
     if (end.address) return visit(*end.address, name);
@@ -170,8 +169,7 @@ class Walk {
     if (expansion_.take(byte_count(info), is_first_name)) return;
     throw subject_.in("tensor", name)
         .error(
-            "its {} bytes are too many: all {} of a file of {} bytes may unpack to {} "
-            "times that",
+            "its {} bytes are too many: all {} of a file of {} bytes may unpack to {} times that",
             byte_count(info), is_first_name ? "tensors" : "second names of tensors", file_bytes_,
             kMaxExpansion * (is_first_name ? 1 : kSecondNames));
   }
