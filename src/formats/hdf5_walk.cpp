@@ -11,8 +11,6 @@
 
 #include "core/subject.h"
 #include "formats/expansion.h"
-#include "formats/hdf5_filters.h"
-#include "formats/hdf5_soft_link.h"
 #include "h5/content.h"
 #include "h5/dataset.h"
 #include "h5/group.h"

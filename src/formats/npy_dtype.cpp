@@ -1,10 +1,10 @@
 // Element types of .npy files: numpy's type strings.
-#include "formats/npy_dtype.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {

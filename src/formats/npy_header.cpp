@@ -1,13 +1,10 @@
 // The header of a .npy file, in and out.
-#include "formats/npy_header.h"
-
 #include <fmt/format.h>
 
 #include <cstring>
 
 #include "formats/byte_order.h"
-#include "formats/npy_dtype.h"
-#include "formats/npy_literal.h"
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {

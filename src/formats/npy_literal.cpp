@@ -1,10 +1,10 @@
 // The Python dict literal in the header of a .npy file.
-#include "formats/npy_literal.h"
-
 #include <fmt/format.h>
 
 #include <charconv>
 #include <limits>
+
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {

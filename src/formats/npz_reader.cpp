@@ -10,9 +10,8 @@
 #include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
-#include "formats/npy_header.h"
-#include "formats/npy_layout.h"
-#include "formats/npz_file.h"
+#include "formats/formats.h"
+#include "formats/npy.h"
 #include "formats/zip_archive.h"
 
 namespace pqw {
