@@ -9,8 +9,8 @@
 #include "archive/manifest.h"
 #include "archive/tensor_reader.h"
 #include "h5/attribute.h"
-#include "h5/exclusive.h"
 #include "h5/file.h"
+#include "h5/handle.h"
 
 namespace pqw::archive {
 namespace {

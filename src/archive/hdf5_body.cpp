@@ -10,9 +10,9 @@
 #include "archive/link_name.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
-#include "h5/exclusive.h"
 #include "h5/file.h"
 #include "h5/group.h"
+#include "h5/handle.h"
 
 namespace pqw::archive {
 namespace {

@@ -12,10 +12,9 @@
 #include "formats/write_order.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
-#include "h5/exclusive.h"
 #include "h5/file.h"
 #include "h5/group.h"
-#include "h5/superblock.h"
+#include "h5/handle.h"
 #include "pqw/io/atomic_file.h"
 
 namespace pqw {

@@ -5,7 +5,6 @@
 
 #include <exception>
 
-#include "h5/create.h"
 #include "h5/types.h"
 
 namespace pqw::h5 {

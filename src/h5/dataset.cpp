@@ -5,7 +5,7 @@
 
 #include <cassert>
 
-#include "h5/create.h"
+#include "h5/types.h"
 
 namespace pqw::h5 {
 namespace {

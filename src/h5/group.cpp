@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <exception>
 
-#include "h5/create.h"
+#include "h5/types.h"
 
 namespace pqw::h5 {
 namespace {
