@@ -5,7 +5,6 @@
 
 #include "archive/backend.h"
 #include "archive/layout.h"
-#include "archive/link_name.h"
 #include "archive/manifest.h"
 #include "archive/tensor_reader.h"
 #include "h5/attribute.h"

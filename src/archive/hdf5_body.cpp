@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "archive/layout.h"
-#include "archive/link_name.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
 #include "h5/file.h"

@@ -1,5 +1,5 @@
 // Names of tensors as names of HDF5 links.
-#include "archive/link_name.h"
+#include "archive/layout.h"
 
 namespace pqw::archive {
 namespace {

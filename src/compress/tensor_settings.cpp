@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "codecs/train/fields.h"
-#include "compress/joint_layers.h"
+#include "compress/plan.h"
 #include "core/subject.h"
 #include "pqw/compress/recipe.h"
 

@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "core/subject.h"
+#include "io/different_files.h"
 #include "io/locked_temporary.h"
-#include "io/output_names.h"
 
 namespace pqw {
 namespace {

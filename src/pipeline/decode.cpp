@@ -8,7 +8,7 @@
 #include "formats/foreign.h"
 #include "formats/formats.h"
 #include "io/different_files.h"
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/pipeline/select.h"
 
 namespace pqw {

@@ -9,7 +9,6 @@
 #include "core/parallel.h"
 #include "core/subject.h"
 #include "model/archive_tensors.h"
-#include "model/decoded_archive.h"
 #include "pipeline/adopting_reader.h"
 #include "pqw/core/convert.h"
 #include "pqw/pipeline/decode.h"
