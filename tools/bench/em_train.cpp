@@ -1,6 +1,4 @@
 // The contenders of our own process: `pqw` and FAISS.
-#include "bench/em_train.h"
-
 #include <faiss/Clustering.h>
 #include <faiss/IndexFlat.h>
 #include <sys/resource.h>
@@ -10,6 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "bench/em_job.h"
 #include "pqw/codecs/encode.h"
 
 namespace pqw::bench {

@@ -13,11 +13,8 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/report_json.h"
-#include "cli/report_table.h"
-#include "cli/setting_flags.h"
+#include "cli/report.h"
 #include "cli/usage.h"
 #include "pqw/compress/compress.h"
 #include "pqw/compress/recipe.h"

@@ -1,11 +1,10 @@
 // Tells what became of an output when a run fails.
-#include "cli/output.h"
-
 #include <sys/stat.h>
 
 #include <array>
 #include <new>
 
+#include "cli/console.h"
 #include "pqw/core/error.h"
 
 namespace pqw::tool {
