@@ -77,19 +77,21 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
   return tensorized_from_record(record, read_owner(archive, record.info.name, *owner));
 }
 
-void decode_rows_to(const Weight& weight, DType dtype, std::size_t first, std::size_t n_rows,
-                    std::span<std::byte> bytes) {
+std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info) {
   constexpr std::size_t kFloatsAtOnce = 1 << 20;
-  const std::size_t cols = head_of(weight).cols();
-  if (cols == 0) return;
+  std::vector<std::byte> bytes(byte_count(info));
+  const std::size_t n_rows = info.shape[0], cols = head_of(weight).cols();
+  if (cols == 0) return bytes;
   const std::size_t rows_at_once = std::clamp<std::size_t>(kFloatsAtOnce / cols, 1, n_rows + 1);
   std::vector<float> values(std::min(rows_at_once, n_rows) * cols);
-  const std::size_t row_bytes = cols * size_in_bytes(dtype);
+  const std::size_t row_bytes = cols * size_in_bytes(info.dtype);
   for (std::size_t done = 0; done < n_rows; done += rows_at_once) {
     const std::size_t n = std::min(rows_at_once, n_rows - done);
-    decode_rows(weight, first + done, {values.data(), n, cols});
-    from_float({values.data(), n * cols}, dtype, bytes.subspan(done * row_bytes, n * row_bytes));
+    decode_rows(weight, done, {values.data(), n, cols});
+    from_float({values.data(), n * cols}, info.dtype,
+               std::span(bytes).subspan(done * row_bytes, n * row_bytes));
   }
+  return bytes;
 }
 
 DecodedArchive::DecodedArchive(const std::string& path, const ReadOptions& options)
@@ -106,11 +108,7 @@ std::size_t DecodedArchive::stored_as(std::size_t index) const {
 std::vector<std::byte> DecodedArchive::read(std::size_t index) const {
   const std::size_t stored = stored_as(index);
   if (is_exact(archive_, stored)) return read_exact(archive_, stored);
-  const TensorInfo& info = tensors_[index];
-  const Weight weight = read_compressed(archive_, stored);
-  std::vector<std::byte> bytes(byte_count(info));
-  decode_rows_to(weight, info.dtype, 0, info.shape[0], bytes);
-  return bytes;
+  return decoded_bytes(read_compressed(archive_, stored), tensors_[index]);
 }
 
 std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOptions& options) {

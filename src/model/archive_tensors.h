@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -31,9 +30,8 @@ std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t inde
 // those of ArchiveReader and weight_from_record. REQUIRES: not an alias, and not is_exact.
 Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 
-// Decodes rows to the original type. REQUIRES: `bytes` has room for exactly those rows.
-void decode_rows_to(const Weight& weight, DType dtype, std::size_t first, std::size_t n_rows,
-                    std::span<std::byte> bytes);
+// The decoded tensor in the original type. REQUIRES: `info` has the shape of the weight.
+std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info);
 
 // An archive seen as a file of decoded tensors, which have their original types. Errors: those of
 // ArchiveReader and weight_from_record.
