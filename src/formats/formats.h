@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/input_file.h"
+#include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 
 namespace pqw {
@@ -38,6 +39,16 @@ std::string extension_of(const std::string& path);
 
 // The format that the name of an output stands for. Errors: kInvalidArgument.
 const Format& format_of_output(const std::string& path);
+
+// A file without weights, or a weight file of a format that pqw does not read.
+struct Foreign {
+  std::string what;       // "a GGUF file"
+  std::string next = {};  // advice: what the user can do; may be empty
+  ErrorCode code = ErrorCode::kUnsupported;
+};
+
+// Describes a file that is of no format that pqw reads, by its content.
+Foreign describe_foreign(const InputFile& file);
 
 // safetensors. Detected by a length of some plausible size and the '{' of the JSON. Opened, tensors
 // come in the order of their data. Created, the data is in the order of `tensors` if that leaves

@@ -7,7 +7,6 @@
 #include <unordered_set>
 
 #include "core/subject.h"
-#include "formats/foreign.h"
 #include "formats/formats.h"
 
 namespace pqw {

@@ -5,7 +5,6 @@
 #include <span>
 
 #include "core/subject.h"
-#include "formats/foreign.h"
 #include "formats/formats.h"
 #include "io/different_files.h"
 #include "model/archive_tensors.h"

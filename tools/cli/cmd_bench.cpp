@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/bench_report.h"
+#include "cli/bench_tensor.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/usage.h"
