@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "formats/npy.h"
 
@@ -32,29 +33,18 @@ constexpr std::array<Row, 13> kTable{{
 
 // The numpy names of kinds that do not become tensors; empty for an unknown letter.
 std::string_view kind_name(char kind) {
-  switch (kind) {
-    case 'O':
-      return "Python objects";
-    case 'U':
-      return "unicode text";
-    case 'S':
-    case 'a':
-      return "byte strings";
-    case 'c':
-      return "complex numbers";
-    case 'M':
-    case 'm':
-      return "dates or time spans";
-    case 'V':
-      return "raw bytes";
-    case 'f':
-    case 'i':
-    case 'u':
-    case 'b':
-      return "numbers of a size that no tensor type has";
-    default:
-      return {};
+  constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
+      {"O", "Python objects"},
+      {"U", "unicode text"},
+      {"Sa", "byte strings"},
+      {"c", "complex numbers"},
+      {"Mm", "dates or time spans"},
+      {"V", "raw bytes"},
+      {"fiub", "numbers of a size that no tensor type has"}};
+  for (const auto& [letters, name] : kKinds) {
+    if (letters.find(kind) != letters.npos) return name;
   }
+  return {};
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
