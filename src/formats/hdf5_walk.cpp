@@ -174,9 +174,7 @@ class Walk {
 
   void check(const h5::DatasetInfo& info, DType dtype, const Subject& subject) const {
     const auto bytes = checked_byte_count(info.shape, dtype);
-    if (!bytes) {
-      throw subject.error("shape {} overflows 63 bits", to_string(info.shape));
-    }
+    if (!bytes) throw subject.error("shape {} overflows 63 bits", to_string(info.shape));
     if (info.is_external || info.layout == h5::Layout::kOther) {
       throw subject.error(ErrorCode::kUnsupported, "its data is in other files");
     }

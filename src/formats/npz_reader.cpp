@@ -1,6 +1,4 @@
 // Reads numpy's .npz files.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <mutex>
@@ -33,9 +31,9 @@ class NpzReader : public BasicReader {
       const zip_stat_t stat = stat_of(i);
       const std::string name = stat.name;
       if (stat.comp_size > file_.size() - stored_bytes) {  // their bytes overlap
-        fail(ErrorCode::kFormat, fmt::format("the members up to '{}' claim more stored bytes than "
-                                             "the {} of the file",
-                                             shown(name), file_.size()));
+        throw Subject{file_.path()}.error(
+            "the members up to '{}' claim more stored bytes than the {} of the file", shown(name),
+            file_.size());
       }
       stored_bytes += stat.comp_size;
       if (name.ends_with(kSuffix)) {
@@ -71,18 +69,14 @@ class NpzReader : public BasicReader {
     NpyHeader header;
   };
 
-  [[noreturn]] void fail(ErrorCode code, const std::string& message) const {
-    throw Subject{file_.path()}.error(code, "{}", message);
-  }
-
   zip_stat_t stat_of(zip_uint64_t i) const {
     zip_stat_t stat;
     constexpr auto kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
                              ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     if (zip_stat_index(zip_.get(), i, ZIP_FL_ENC_STRICT, &stat) != 0 ||
         (stat.valid & kNeeded) != kNeeded) {
-      fail(ErrorCode::kFormat, fmt::format("member {} of the zip archive is unreadable: {}", i,
-                                           zip_strerror(zip_.get())));
+      throw Subject{file_.path()}.error("member {} of the zip archive is unreadable: {}", i,
+                                        zip_strerror(zip_.get()));
     }
     return stat;
   }
