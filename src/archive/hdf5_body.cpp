@@ -11,7 +11,6 @@
 #include "h5/dataset.h"
 #include "h5/file.h"
 #include "h5/group.h"
-#include "h5/handle.h"
 
 namespace pqw::archive {
 namespace {
