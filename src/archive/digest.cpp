@@ -1,6 +1,7 @@
 // SHA-256, by OpenSSL.
 #include "archive/digest.h"
 
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -69,12 +70,8 @@ Digest sha256_from(const InputFile& file, std::uint64_t offset) {
 }
 
 std::string to_hex(const Digest& digest) {
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
-  for (const std::byte byte : digest) {
-    hex += kDigits[std::to_integer<unsigned>(byte) >> 4];
-    hex += kDigits[std::to_integer<unsigned>(byte) & 15];
-  }
+  for (const std::byte byte : digest) hex += fmt::format("{:02x}", std::to_integer<int>(byte));
   return hex;
 }
 

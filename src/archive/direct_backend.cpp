@@ -1,17 +1,15 @@
 // The content of an archive, read through HDF5.
 #include <algorithm>
-#include <cassert>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "archive/backend.h"
 #include "archive/layout.h"
-#include "archive/link_name.h"
 #include "archive/manifest.h"
 #include "archive/tensor_reader.h"
 #include "h5/attribute.h"
-#include "h5/exclusive.h"
 #include "h5/file.h"
+#include "h5/handle.h"
 
 namespace pqw::archive {
 namespace {

@@ -7,10 +7,8 @@
 #include <utility>
 
 #include "archive/layout.h"
-#include "archive/link_name.h"
 #include "h5/attribute.h"
 #include "h5/dataset.h"
-#include "h5/exclusive.h"
 #include "h5/file.h"
 #include "h5/group.h"
 

@@ -21,11 +21,7 @@ std::vector<std::byte> encode_lists(const Backend& backend) {
   WireWriter out;
   out.number(backend.entries().size());
   for (const ArchiveEntry& entry : backend.entries()) {
-    out.tensor(entry.info);
-    out.text(entry.codec);
-    out.number(entry.features.size());
-    for (const std::string& feature : entry.features) out.text(feature);
-    out.text(entry.options);
+    out.record({entry.info, entry.codec, entry.features, entry.options, {}});
     out.number(entry.data_bytes);
   }
   out.texts(backend.metadata());
@@ -39,23 +35,9 @@ std::vector<std::byte> encode_data(const Backend& backend, std::size_t index) {
   return out.take();
 }
 
-ArchiveEntry decode_entry(WireReader& in) {
-  ArchiveEntry entry;
-  entry.info = in.tensor();
-  entry.codec = in.text();
-  in.require(is_identifier(entry.codec));
-  for (std::size_t n = in.count(sizeof(std::uint64_t)); n > 0; --n) {
-    entry.features.push_back(in.text());
-    in.require(is_identifier(entry.features.back()) && entry.features.size() <= kMaxFeatures);
-  }
-  entry.options = in.text();
-  entry.data_bytes = in.number();
-  in.require(entry.codec != kPlainCodec || entry.data_bytes == byte_count(entry.info));
-  return entry;
-}
-
 // Throws unless the record has the form that the direct backend gives.
 void check_record(const WireReader& in, const Record& record) {
+  for (const std::string& feature : record.features) in.require(is_identifier(feature));
   std::set<std::string> names;
   for (const Section& section : record.sections) {
     in.require(is_identifier(section.name) && names.insert(section.name).second);
@@ -66,6 +48,14 @@ void check_record(const WireReader& in, const Record& record) {
   }
   in.require(is_identifier(record.codec) && names.size() <= kMaxSections);
   in.require(record.features.size() <= kMaxFeatures && record.options.size() <= kMaxOptionsBytes);
+}
+
+ArchiveEntry decode_entry(WireReader& in) {
+  const Record head = in.record(1);
+  check_record(in, head);
+  ArchiveEntry entry{head.info, head.codec, head.features, head.options, in.number()};
+  in.require(entry.codec != kPlainCodec || entry.data_bytes == byte_count(entry.info));
+  return entry;
 }
 
 class IsolatedBackend : public Backend {
@@ -103,7 +93,7 @@ class IsolatedBackend : public Backend {
   void decode_lists(std::span<const std::byte> bytes) {
     WireReader in(bytes, subject());
     std::uint64_t n_bytes = 0;
-    for (std::size_t n = in.count(7 * sizeof(std::uint64_t)); n > 0; --n) {
+    for (std::size_t n = in.count(9 * sizeof(std::uint64_t)); n > 0; --n) {
       entries_.push_back(decode_entry(in));
       in.require(entries_.back().data_bytes <= isolated_.file().size() - n_bytes);
       n_bytes += entries_.back().data_bytes;

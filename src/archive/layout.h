@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,5 +59,12 @@ inline std::string joined_features(const std::vector<std::string>& features) {
   for (const std::string& feature : features) text += (text.empty() ? "" : ",") + feature;
   return text;
 }
+
+// The name of a tensor as the name of its link: '/', '%', bytes below 0x20 and 0x7f become %XX with
+// upper-case digits; the name "." becomes "%2E" and the empty name "%". Every other byte stays. Different names give different links.
+std::string link_from_name(std::string_view name);
+
+// The inverse; empty for a link that link_from_name never gives.
+std::optional<std::string> name_from_link(std::string_view link);
 
 }  // namespace pqw::archive

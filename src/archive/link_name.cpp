@@ -1,10 +1,10 @@
 // Names of tensors as names of HDF5 links.
-#include "archive/link_name.h"
+#include <fmt/format.h>
+
+#include "archive/layout.h"
 
 namespace pqw::archive {
 namespace {
-
-constexpr std::string_view kDigits = "0123456789ABCDEF";
 
 bool needs_escape(unsigned char byte) {
   return byte == '/' || byte == '%' || byte < 0x20 || byte == 0x7f;
@@ -20,9 +20,7 @@ std::string link_from_name(std::string_view name) {
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
     if (needs_escape(byte)) {
-      link += '%';
-      link += kDigits[byte >> 4];
-      link += kDigits[byte & 15];
+      link += fmt::format("%{:02X}", byte);
     } else {
       link += c;
     }
@@ -32,6 +30,7 @@ std::string link_from_name(std::string_view name) {
 
 std::optional<std::string> name_from_link(std::string_view link) {
   if (link == "%") return "";
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string name;
   name.reserve(link.size());
   for (std::size_t i = 0; i < link.size(); ++i) {

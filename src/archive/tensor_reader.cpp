@@ -15,9 +15,7 @@ h5::Object open_only_name(h5::Id file, const h5::Link& link, const Subject& subj
     throw subject.error("a soft, external or unknown link, expected a hard link");
   }
   h5::Object object = h5::open_object(file, link.address, subject);
-  if (object.n_names != 1) {
-    throw subject.error("{} links to it, expected one", object.n_names);
-  }
+  if (object.n_names != 1) throw subject.error("{} links to it, expected one", object.n_names);
   return object;
 }
 
@@ -28,9 +26,7 @@ void check_storage(const h5::DatasetInfo& info, std::uint64_t expected_bytes,
   if (info.layout != h5::Layout::kCompact && info.layout != h5::Layout::kContiguous) {
     throw subject.error("a chunked or virtual layout, expected contiguous or compact");
   }
-  if (!info.filters.empty()) {
-    throw subject.error("filter {}, expected none", info.filters.front());
-  }
+  if (!info.filters.empty()) throw subject.error("filter {}, expected none", info.filters.front());
   if (info.stored_bytes != expected_bytes) {
     throw subject.error("{} bytes stored, its shape needs {}", info.stored_bytes, expected_bytes);
   }
@@ -45,9 +41,7 @@ ArrayInfo check_array(const h5::Object& object, std::uint64_t address, std::uint
                       const Subject& subject) {
   if (object.kind != h5::ObjectKind::kDataset) throw subject.error("not a dataset");
   const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
-  if (!info.type || info.type->big_endian) {
-    throw subject.error("a type that archives do not have");
-  }
+  if (!info.type || info.type->big_endian) throw subject.error("a type that archives do not have");
   if (!info.has_space || info.shape.size() > h5::kMaxRank) {
     throw subject.error("no shape, or one of more than 32 dimensions");
   }

@@ -59,9 +59,7 @@ std::array<std::byte, kUserBlockBytes> render(const UserBlock& block) {
 bool has_magic(std::span<const std::byte> file) { return as_text(file).starts_with(kMagic); }
 
 UserBlock parse(std::span<const std::byte> file, const std::string& path) {
-  if (!has_magic(file)) {
-    throw Subject{path}.error("not a pqw archive: its first line differs");
-  }
+  if (!has_magic(file)) throw Subject{path}.error("not a pqw archive: its first line differs");
   if (file.size() < kUserBlockBytes) {
     throw Subject{path}.error(ErrorCode::kCorrupt,
                               "{} bytes, shorter than the first block of 512 bytes", file.size());

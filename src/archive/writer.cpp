@@ -1,7 +1,8 @@
-// Writing archives.
+// Writing archives, and finding their size by writing them to memory without their data.
 #include "archive/digest.h"
 #include "archive/hdf5_body.h"
 #include "archive/user_block.h"
+#include "h5/sparse_file.h"
 #include "io/input_file.h"
 #include "pqw/archive/archive.h"
 #include "pqw/io/atomic_file.h"
@@ -38,6 +39,26 @@ std::uint64_t ArchiveWriter::commit() {
   impl_->file.write_at(0, archive::render(block));
   impl_->file.commit();
   return block.file_bytes;
+}
+
+struct ArchiveSizer::Impl {
+  Impl(const std::string& name, const ArchiveWriterOptions& options) : body(file, name, options) {}
+
+  h5::SparseFile file;  // outlives the body, which writes to it
+  archive::Hdf5Body body;
+};
+
+ArchiveSizer::ArchiveSizer(const ArchiveWriterOptions& options, const std::string& name)
+    : impl_(std::make_unique<Impl>(name, options)) {}
+ArchiveSizer::~ArchiveSizer() = default;
+
+void ArchiveSizer::add(const Record& record) { impl_->body.add(record); }
+
+void ArchiveSizer::add_plain(const TensorInfo& info) { impl_->body.add_plain(info, {}); }
+
+std::uint64_t ArchiveSizer::finish() {
+  impl_->body.close();
+  return impl_->file.size();
 }
 
 }  // namespace pqw

@@ -65,8 +65,7 @@ TensorInfo info_from(const Description& description) {
   if (description.options.empty()) return description.info;
   const auto info = parse(description);
   if (info && description.info.dtype == DType::kU8) return *info;
-  throw Subject{}
-      .in("tensor", description.info.name)
+  throw of_tensor(description.info.name)
       .error(
           ErrorCode::kCorrupt,
           "options '{}' of a tensor of type {} and shape {}, expected the type that it stands for",

@@ -12,7 +12,6 @@
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
-#include <type_traits>
 
 #include "archive/digest.h"
 #include "core/subject.h"
@@ -102,9 +101,7 @@ void Checkpoint::save(const std::string& key, std::span<const StoredTensor> tens
   std::filesystem::create_directory(folder_, error);
   if (error) throw Subject{folder_}.error(ErrorCode::kIo, "cannot create: {}", error.message());
   ArchiveWriterOptions options{.overwrite = true, .metadata = {{"key", key}}};
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    describe(tensors[i].report, i, options.metadata);
-  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) describe(tensors[i].report, i, options.metadata);
   ArchiveWriter writer(path_of(key), options);
   for (const StoredTensor& tensor : tensors) add(tensor, writer);
   writer.commit();

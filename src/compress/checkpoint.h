@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "compress/process.h"
-#include "io/output_names.h"
+#include "io/different_files.h"
 #include "pqw/io/options.h"
 
 namespace pqw {

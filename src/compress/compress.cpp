@@ -3,19 +3,29 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <memory>
+#include <string_view>
 #include <utility>
 
-#include "compress/archive_output.h"
 #include "compress/plan.h"
 #include "compress/walk.h"
 #include "core/subject.h"
+#include "formats/formats.h"
+#include "io/different_files.h"
 #include "pqw/archive/archive.h"
-#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 namespace {
+
+// Extensions that belong to other formats.
+constexpr std::array<std::string_view, 30> kForeignExtensions = {
+    ".bz2",  ".ckpt", ".csv",  ".gguf", ".gz",      ".json",    ".keras", ".mat",
+    ".ggml", ".npy",  ".npz",  ".onnx", ".mlmodel", ".msgpack", ".pb",    ".pickle",
+    ".pkl",  ".pt",   ".pth",  ".tar",  ".tflite",  ".tgz",     ".txt",   ".safetensors",
+    ".xml",  ".xz",   ".yaml", ".yml",  ".zip",     ".zst"};
 
 struct Input {
   std::unique_ptr<WeightReader> reader;
@@ -59,6 +69,21 @@ Input open_input(const std::string& path, const Recipe& recipe, const ReadOption
     }
   }
   return input;
+}
+
+// Throws kInvalidArgument when writing the archive would destroy the input or the file of the
+// recipe (io/different_files.h), and for the extension of another format. An empty `output` means
+// that there is none.
+void check_archive_output(const std::string& input, const Recipe& recipe,
+                          const std::string& output) {
+  const std::array<std::string, 2> inputs = {input, recipe.file};
+  require_different_files(inputs, output);
+  const std::string extension = extension_of(output);
+  if (std::ranges::find(kForeignExtensions, extension) == kForeignExtensions.end()) return;
+  throw Subject{output}.error(
+      ErrorCode::kInvalidArgument,
+      "an archive is an HDF5 file: expected the extension .h5, .hdf5 or .pqw, found '{}'",
+      extension);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {

@@ -1,10 +1,9 @@
 // Tensors that are to be the layers of one.
-#include "compress/joint_layers.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "compress/plan.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "compress/joint_layers.h"
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "pipeline/int8_reference.h"

@@ -84,9 +84,7 @@ StoredTensor adopt(std::span<Source> sources, const Int8Options& options, Mode m
   StoredTensor stored =
       encoded(info, options, weight, to_record(weight, info.name), {"adopted: int8 in the input"});
   if (mode == Mode::kEncode) {
-    std::vector<std::byte> floats(byte_count(info));
-    decode_rows_to(weight, info.dtype, 0, info.shape[0], floats);
-    stored.report.distortion = measure_stored(floats, info, weight);
+    stored.report.distortion = measure_stored(decoded_bytes(weight, info), info, weight);
   }
   return stored;
 }

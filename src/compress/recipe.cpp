@@ -150,9 +150,7 @@ void take_pattern_keys(RecipeFile& file, Located& located) {
   for (std::size_t i = 0; i < located.settings.size(); ++i) {
     const std::string& key = located.settings[i].first;
     if (std::ranges::find(kPatternKeys, key) != kPatternKeys.end()) continue;
-    if (!nearest(key, kPatternKeys).empty()) {
-      unknown_key(file, located.nodes[i], key, kPatternKeys);
-    }
+    if (!nearest(key, kPatternKeys).empty()) unknown_key(file, located.nodes[i], key, kPatternKeys);
     others.settings.push_back(located.settings[i]);
     others.nodes.push_back(located.nodes[i]);
   }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "codecs/train/fields.h"
-#include "compress/joint_layers.h"
+#include "compress/plan.h"
 #include "core/subject.h"
 #include "pqw/compress/recipe.h"
 
@@ -34,8 +34,7 @@ const Fields<Policies>& Policies::fields() {
           "thin", &O::thin,
           choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
           "codec of thin tensors (weights of depthwise convolutions, tensors of fewer than 8192 "
-          "weights): int8, or the same as other tensors (default int8; same if a codec is "
-          "named)")};
+          "weights): int8, or the same as other tensors (default int8; same if a codec is named)")};
   return kFields;
 }
 

@@ -20,9 +20,7 @@ bool shrinks(std::uint64_t bytes, const TensorInfo& info, std::size_t n_tensors)
 
 Distortion measure_stored(std::span<const std::byte> original, const TensorInfo& info,
                           const Weight& weight) {
-  std::vector<std::byte> decoded(byte_count(info));
-  decode_rows_to(weight, info.dtype, 0, info.shape[0], decoded);
-  return measure(info.dtype, original, info.dtype, decoded);
+  return measure(info.dtype, original, info.dtype, decoded_bytes(weight, info));
 }
 
 std::string fault_of(const Distortion& distortion, const CodecOptions& options) {

@@ -43,4 +43,9 @@ struct Subject {
   Error error_with(ErrorCode used, const std::string& what) const;
 };
 
+// "FILE: tensor 'NAME'", or "tensor 'NAME'".
+inline Subject of_tensor(std::string_view name, const std::string& file = {}) {
+  return Subject{file}.in("tensor", name);
+}
+
 }  // namespace pqw

@@ -57,11 +57,9 @@ std::size_t element_count(std::span<const std::size_t> shape) {
 std::size_t byte_count(const TensorInfo& info) {
   const auto count = checked_byte_count(info);
   if (!count) {
-    throw Subject{}
-        .in("tensor", info.name)
-        .error(ErrorCode::kInvalidArgument,
-               "shape {} of {} does not fill whole bytes, or exceeds 63 bits",
-               to_string(info.shape), dtype_name(info));
+    throw of_tensor(info.name).error(ErrorCode::kInvalidArgument,
+                                     "shape {} of {} does not fill whole bytes, or exceeds 63 bits",
+                                     to_string(info.shape), dtype_name(info));
   }
   return *count;
 }

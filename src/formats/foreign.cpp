@@ -1,6 +1,4 @@
 // Recognises files without weights, and weight files of formats that pqw does not read.
-#include "formats/foreign.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/formats.h"
 #include "formats/zip_archive.h"
 #include "pqw/core/text.h"
 
@@ -48,10 +47,7 @@ constexpr Magic kMagics[] = {
     {0, "\x12\x01\0\0\0\0\0\0"sv, "an MXNet file", kExport},
     {0, "ftrt"sv, "a TensorRT engine", "use the model that it was made from"},
     {0, "%PDF"sv, "a PDF document", kFetchAgain},
-    {0,
-     "\x7f"
-     "ELF"sv,
-     "a program", kFetchAgain},
+    {0, "\177ELF"sv, "a program", kFetchAgain},
     {0, "\x89PNG"sv, "an image", kFetchAgain},
     {0, "\xff\xd8\xff"sv, "an image", kFetchAgain},
 };

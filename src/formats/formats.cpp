@@ -5,10 +5,6 @@
 #include <filesystem>
 
 #include "core/subject.h"
-#include "formats/hdf5_file.h"
-#include "formats/npy_file.h"
-#include "formats/npz_file.h"
-#include "formats/safetensors_file.h"
 #include "pqw/core/text.h"
 
 namespace pqw {

@@ -2,15 +2,22 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/input_file.h"
+#include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
 
 namespace pqw {
+
+using DetectFormat = bool(const InputFile& file);
+using OpenFormat = std::unique_ptr<WeightReader>(InputFile file, const ReadOptions& options);
+using CreateFormat = std::unique_ptr<WeightWriter>(const std::string& path,
+                                                   std::vector<TensorInfo> tensors,
+                                                   const Metadata& metadata,
+                                                   const WriteOptions& options);
 
 struct Format {
   std::string_view name;                // in lists: "HDF5"
@@ -19,10 +26,9 @@ struct Format {
 
   // Whether a file has the format, by its content. Whether it keeps the rules is left to `open`,
   // which can say what is wrong.
-  bool (*detect)(const InputFile& file);
-  std::unique_ptr<WeightReader> (*open)(InputFile file, const ReadOptions& options);
-  std::unique_ptr<WeightWriter> (*create)(const std::string& path, std::vector<TensorInfo> tensors,
-                                          const Metadata& metadata, const WriteOptions& options);
+  DetectFormat* detect;
+  OpenFormat* open;
+  CreateFormat* create;
 };
 
 // The format of a file, by its content; null if pqw does not read it.
@@ -33,5 +39,66 @@ std::string extension_of(const std::string& path);
 
 // The format that the name of an output stands for. Errors: kInvalidArgument.
 const Format& format_of_output(const std::string& path);
+
+// A file without weights, or a weight file of a format that pqw does not read.
+struct Foreign {
+  std::string what;       // "a GGUF file"
+  std::string next = {};  // advice: what the user can do; may be empty
+  ErrorCode code = ErrorCode::kUnsupported;
+};
+
+// Describes a file that is of no format that pqw reads, by its content.
+Foreign describe_foreign(const InputFile& file);
+
+// safetensors. Detected by a length of some plausible size and the '{' of the JSON. Opened, tensors
+// come in the order of their data. Created, the data is in the order of `tensors` if that leaves
+// every tensor aligned to its element size, which some readers need (PyTorch's cannot view bytes
+// otherwise); if not, tensors of large elements come first.
+// Errors: kFormat; kExists, kIo, kUnsupported.
+DetectFormat is_safetensors;
+OpenFormat open_safetensors;
+CreateFormat create_safetensors;
+
+// numpy's .npy: one tensor, which has no name of its own and gets numpy's default. create_npy drops
+// the metadata. Errors: kFormat, kUnsupported (versions); kExists, kIo, kUnsupported (not exactly
+// one tensor, an element type).
+constexpr const char* kNpyTensorName = "arr_0";
+DetectFormat is_npy;
+OpenFormat open_npy;
+CreateFormat create_npy;
+
+// numpy's .npz: a zip archive that has a .npy member, is empty, or cannot be read. A tensor has the
+// name of its member without ".npy"; other members and those of text or dates are listed in
+// skipped(). Members are stored or deflated; checksums are verified when a tensor is read.
+// Errors: kFormat, kUnsupported (element types, encryption, other compression).
+DetectFormat is_npz;
+OpenFormat open_npz;
+
+// Members are stored without compression, as numpy's savez does. Until commit they are in a
+// temporary file beside the target, so that twice the space is needed for a while. Drops the
+// metadata.
+// Errors: kExists, kIo, kUnsupported (element types, names that a zip archive cannot hold).
+CreateFormat create_npz;
+
+// Generic HDF5, also if a user block of 512, 1024, 2048, ... bytes comes before the content.
+// Tensors are the datasets of numbers (h5/content.h) that hard links, and soft links within the
+// file, reach from the root group. A tensor is listed under every path that leads to it, without
+// the leading '/', group by group in the order of names. Both byte orders are read, and chunks
+// packed with deflate, shuffle and fletcher32. skipped() lists other datasets (text, compounds,
+// references, ...), links that lead nowhere or back to a group that contains them, and links to
+// other files. Metadata are the fixed-length UTF-8 attributes of the root group. Errors: kIo,
+// kFormat, kUnsupported (a tensor whose data is in other files or packed with another filter).
+// Unless the options say that the file is trusted, it is parsed in a process of its own
+// (isolate/worker.h): whatever it does to the HDF5 library is an error here.
+DetectFormat is_hdf5;
+OpenFormat open_hdf5;
+std::unique_ptr<WeightReader> open_hdf5_direct(InputFile file);
+std::unique_ptr<WeightReader> open_hdf5_isolated(InputFile file);
+
+// Tensors become contiguous datasets, nested in groups at each '/' of the name; add_name_of makes a
+// hard link; metadata becomes attributes of the root group. Equal calls give equal bytes.
+// Errors: kExists, kIo, kUnsupported (types, names or metadata that HDF5 cannot hold; also names
+// 'a' and 'a/b' together).
+CreateFormat create_hdf5;
 
 }  // namespace pqw

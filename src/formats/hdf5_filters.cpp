@@ -1,11 +1,11 @@
 // HDF5 filters: which ones pqw reads, and advice for the others.
-#include "formats/hdf5_filters.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <string_view>
+
+#include "formats/hdf5_walk.h"
 
 namespace pqw {
 namespace {

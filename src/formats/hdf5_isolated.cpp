@@ -4,7 +4,7 @@
 #include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
-#include "formats/hdf5_file.h"
+#include "formats/formats.h"
 #include "isolate/isolated.h"
 #include "isolate/wire.h"
 

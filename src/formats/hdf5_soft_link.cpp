@@ -1,10 +1,9 @@
 // Follows soft links of an HDF5 file.
-#include "formats/hdf5_soft_link.h"
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
+#include "formats/hdf5_walk.h"
 #include "h5/group.h"
 
 namespace pqw {

@@ -5,14 +5,11 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 #include <utility>
 
 #include "core/subject.h"
 #include "formats/expansion.h"
-#include "formats/hdf5_filters.h"
-#include "formats/hdf5_soft_link.h"
 #include "h5/content.h"
 #include "h5/dataset.h"
 #include "h5/group.h"
@@ -65,8 +62,7 @@ class Walk {
   void list_group(const h5::Object& group, const std::string& prefix) {
     const Subject subject = prefix.empty() ? subject_ : subject_.in("group", prefix);
     if (levels_.size() > kMaxDepth) {
-      throw subject.error(ErrorCode::kUnsupported, "{}",
-                          fmt::format("deeper than {} groups", kMaxDepth));
+      throw subject.error(ErrorCode::kUnsupported, "deeper than {} groups", kMaxDepth);
     }
     const std::vector<h5::Link> links =
         h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_, subject);
@@ -83,9 +79,9 @@ class Walk {
   void count_name(const h5::Link& link, const std::string& prefix, const Subject& subject) {
     n_name_bytes_ += prefix.size() + link.name.size();
     if (n_links_ <= max_links_ && n_name_bytes_ <= kMaxNameBytes) return;
-    throw subject.error(ErrorCode::kUnsupported, "{}",
-                        fmt::format("the file has more than {} links or {} bytes of link paths",
-                                    max_links_, kMaxNameBytes));
+    throw subject.error(ErrorCode::kUnsupported,
+                        "the file has more than {} links or {} bytes of link paths", max_links_,
+                        kMaxNameBytes);
   }
 
   void follow(const h5::Link& link, const std::string& name) {
@@ -106,10 +102,9 @@ class Walk {
     const SoftLinkEnd end =
         follow_soft_link(file_, levels_.back().address, link.target, n_steps_, subject);
     if (n_steps_ > kMaxSteps) {
-      throw subject.error(ErrorCode::kUnsupported, "{}",
-                          fmt::format("the soft links up to here have more than {} names in their "
-                                      "paths",
-                                      kMaxSteps));
+      throw subject.error(ErrorCode::kUnsupported,
+                          "the soft links up to here have more than {} names in their paths",
+                          kMaxSteps);
     }
     if (end.address) return visit(*end.address, name);
     std::string what =
@@ -140,8 +135,7 @@ class Walk {
   void require_few_names(std::uint64_t group, const std::string& name) {
     if (groups_.insert(group).second || ++n_second_names_ <= kMaxSecondNames) return;
     throw subject_.in("group", name)
-        .error(ErrorCode::kUnsupported, "{}",
-               fmt::format("more than {} groups have a second name", kMaxSecondNames));
+        .error(ErrorCode::kUnsupported, "more than {} groups have a second name", kMaxSecondNames);
   }
 
   Dataset look_at(const h5::Object& object, const std::string& name) {
@@ -149,9 +143,7 @@ class Walk {
     const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
     const h5::Content content = h5::content_of(object.handle.id(), subject);
     if (!info.has_space) return {std::nullopt, {"", "holds no data"}};
-    if (!content.number) {
-      return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
-    }
+    if (!content.number) return {std::nullopt, {"", "holds " + content.what, content.has_numbers}};
     check(info, content.number->dtype, subject);
     return {
         Hdf5Tensor{
@@ -173,18 +165,15 @@ class Walk {
     info.name = name;
     if (expansion_.take(byte_count(info), is_first_name)) return;
     throw subject_.in("tensor", name)
-        .error("{}", fmt::format(
-                         "its {} bytes are too many: all {} of a file of {} bytes may unpack to {} "
-                         "times that",
-                         byte_count(info), is_first_name ? "tensors" : "second names of tensors",
-                         file_bytes_, kMaxExpansion * (is_first_name ? 1 : kSecondNames)));
+        .error(
+            "its {} bytes are too many: all {} of a file of {} bytes may unpack to {} times that",
+            byte_count(info), is_first_name ? "tensors" : "second names of tensors", file_bytes_,
+            kMaxExpansion * (is_first_name ? 1 : kSecondNames));
   }
 
   void check(const h5::DatasetInfo& info, DType dtype, const Subject& subject) const {
     const auto bytes = checked_byte_count(info.shape, dtype);
-    if (!bytes) {
-      throw subject.error("{}", fmt::format("shape {} overflows 63 bits", to_string(info.shape)));
-    }
+    if (!bytes) throw subject.error("shape {} overflows 63 bits", to_string(info.shape));
     if (info.is_external || info.layout == h5::Layout::kOther) {
       throw subject.error(ErrorCode::kUnsupported, "its data is in other files");
     }
@@ -195,11 +184,9 @@ class Walk {
     }
     if (!expansion_.allows(info.chunk_bytes) || !expansion_.allows(*bytes)) {
       throw subject.error(
-          "{}",
-          fmt::format(
-              "{} bytes stored unpack to {} in chunks of {}; all tensors of a file of {} bytes may "
-              "unpack to {} times that",
-              info.stored_bytes, *bytes, info.chunk_bytes, file_bytes_, kMaxExpansion));
+          "{} bytes stored unpack to {} in chunks of {}; all tensors of a file of {} bytes may "
+          "unpack to {} times that",
+          info.stored_bytes, *bytes, info.chunk_bytes, file_bytes_, kMaxExpansion);
     }
   }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,5 +37,21 @@ inline constexpr std::size_t kMaxHdf5Links = std::size_t{1} << 20;
 // any file of weights has).
 Hdf5Content walk_hdf5(h5::Id file, std::uint64_t file_bytes, const std::string& path,
                       std::size_t max_links = kMaxHdf5Links);
+
+struct SoftLinkEnd {
+  std::optional<std::uint64_t> address;  // of the object
+  std::string problem = {};              // why there is none: "does not exist"
+  bool leaves_file = false;              // as a link on the way does
+};
+
+// Follows a path from the group at that address, link by link, so that nothing outside the file is
+// opened. Follows at most 16 soft links in a row, like HDF5 itself. Adds the number of names that
+// it looks up to `n_steps`. Errors: those of HDF5, with `subject`.
+SoftLinkEnd follow_soft_link(h5::Id file, std::uint64_t group, const std::string& path,
+                             std::size_t& n_steps, const Subject& subject);
+
+// Why pqw does not read a dataset that is packed with these filters (numbers of HDF5's registry),
+// and what the owner of the file can do; empty if pqw reads it.
+std::string obstacle_in_filters(std::span<const int> filters);
 
 }  // namespace pqw

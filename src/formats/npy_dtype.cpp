@@ -1,10 +1,11 @@
 // Element types of .npy files: numpy's type strings.
-#include "formats/npy_dtype.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {
@@ -32,29 +33,18 @@ constexpr std::array<Row, 13> kTable{{
 
 // The numpy names of kinds that do not become tensors; empty for an unknown letter.
 std::string_view kind_name(char kind) {
-  switch (kind) {
-    case 'O':
-      return "Python objects";
-    case 'U':
-      return "unicode text";
-    case 'S':
-    case 'a':
-      return "byte strings";
-    case 'c':
-      return "complex numbers";
-    case 'M':
-    case 'm':
-      return "dates or time spans";
-    case 'V':
-      return "raw bytes";
-    case 'f':
-    case 'i':
-    case 'u':
-    case 'b':
-      return "numbers of a size that no tensor type has";
-    default:
-      return {};
+  constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
+      {"O", "Python objects"},
+      {"U", "unicode text"},
+      {"Sa", "byte strings"},
+      {"c", "complex numbers"},
+      {"Mm", "dates or time spans"},
+      {"V", "raw bytes"},
+      {"fiub", "numbers of a size that no tensor type has"}};
+  for (const auto& [letters, name] : kKinds) {
+    if (letters.find(kind) != letters.npos) return name;
   }
+  return {};
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -68,9 +58,7 @@ std::optional<NpyDtype> parse_npy_dtype(const Subject& subject, std::string_view
   const bool well_formed =
       has_order && !type.empty() && !kind_name(type[0]).empty() &&
       (is_digit(type.back()) || type == "O" || type.back() == ']');  // "<M8[ns]"
-  if (!well_formed) {
-    throw subject.error("descr '{}', expected a type like '<f4'", shown(descr));
-  }
+  if (!well_formed) throw subject.error("descr '{}', expected a type like '<f4'", shown(descr));
   const auto row = std::find_if(kTable.begin(), kTable.end(),
                                 [&](const Row& r) { return r.descr.substr(1) == type; });
   const bool is_raw = type == "V2";

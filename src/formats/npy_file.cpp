@@ -1,14 +1,10 @@
 // Files in numpy's .npy format.
-#include "formats/npy_file.h"
-
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "core/subject.h"
 #include "formats/basic_reader.h"
-#include "formats/npy_header.h"
-#include "formats/npy_layout.h"
+#include "formats/formats.h"
+#include "formats/npy.h"
 #include "formats/write_order.h"
 #include "pqw/io/atomic_file.h"
 

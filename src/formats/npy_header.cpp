@@ -1,14 +1,10 @@
 // The header of a .npy file, in and out.
-#include "formats/npy_header.h"
-
 #include <fmt/format.h>
 
 #include <cstring>
-#include <limits>
 
 #include "formats/byte_order.h"
-#include "formats/npy_dtype.h"
-#include "formats/npy_literal.h"
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {
@@ -19,13 +15,8 @@ constexpr std::size_t kMaxRank = 32;  // of numpy before 2.0
 // numpy leaves room for the first dimension to grow to this many digits in place.
 constexpr std::size_t kGrowthDigits = 21;
 
-struct Span {
-  std::size_t begin = 0;
-  std::size_t size = 0;
-};
-
-// Where the literal is.
-Span find_literal(const Subject& subject, std::span<const std::byte> prefix) {
+// The literal within the prefix.
+std::string_view find_literal(const Subject& subject, std::span<const std::byte> prefix) {
   if (prefix.size() < kVersionBytes ||
       std::memcmp(prefix.data(), kNpyMagic.data(), kNpyMagic.size()) != 0) {
     throw subject.error("not .npy data: it does not start with \\x93NUMPY and a version");
@@ -38,9 +29,7 @@ Span find_literal(const Subject& subject, std::span<const std::byte> prefix) {
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   const auto rest = prefix.subspan(kVersionBytes);
-  if (rest.size() < length_bytes) {
-    throw subject.error("ends inside the .npy header length");
-  }
+  if (rest.size() < length_bytes) throw subject.error("ends inside the .npy header length");
   const std::size_t size = major == 1 ? load_little_endian<std::uint16_t>(rest)
                                       : load_little_endian<std::uint32_t>(rest);
   if (size > kNpyMaxLiteralBytes) {
@@ -50,13 +39,7 @@ Span find_literal(const Subject& subject, std::span<const std::byte> prefix) {
     throw subject.error(".npy header of {} bytes, {} follow its length", size,
                         rest.size() - length_bytes);
   }
-  return {kVersionBytes + length_bytes, size};
-}
-
-NpyLiteral literal_in(const Subject& subject, std::span<const std::byte> prefix,
-                      const Span& literal) {
-  return parse_npy_literal(
-      subject, {reinterpret_cast<const char*>(prefix.data()) + literal.begin, literal.size});
+  return {reinterpret_cast<const char*>(rest.data()) + length_bytes, size};
 }
 
 std::string shape_tuple(const Shape& shape) {
@@ -68,8 +51,8 @@ std::string shape_tuple(const Shape& shape) {
 std::optional<NpyHeader> parse_npy_header(const Subject& subject, const std::string& name,
                                           std::span<const std::byte> prefix, std::size_t file_bytes,
                                           std::vector<Skipped>& skipped) {
-  const Span literal = find_literal(subject, prefix);
-  const NpyLiteral parsed = literal_in(subject, prefix, literal);
+  const std::string_view literal = find_literal(subject, prefix);
+  const NpyLiteral parsed = parse_npy_literal(subject, literal);
   if (parsed.is_structured) {
     skipped.push_back({name, "holds structures", true});
     return std::nullopt;
@@ -85,11 +68,13 @@ std::optional<NpyHeader> parse_npy_header(const Subject& subject, const std::str
     throw subject.error("shape {} of {} is too large: its sizes exceed 63 bits", shape,
                         to_string(type->dtype));
   }
-  NpyHeader header{.info = {name, type->dtype, parsed.shape},
-                   .big_endian = type->big_endian,
-                   .fortran_order = parsed.fortran_order,
-                   .header_bytes = literal.begin + literal.size,
-                   .data_bytes = *needed};
+  const auto* const start = reinterpret_cast<const char*>(prefix.data());
+  NpyHeader header{
+      .info = {name, type->dtype, parsed.shape},
+      .big_endian = type->big_endian,
+      .fortran_order = parsed.fortran_order,
+      .header_bytes = static_cast<std::size_t>(literal.data() + literal.size() - start),
+      .data_bytes = *needed};
   const std::size_t stored = file_bytes - header.header_bytes;
   if (stored != *needed) {
     throw subject.error("{} bytes stored, shape {} of {} needs {}", stored, shape,

@@ -1,13 +1,10 @@
 // Elements of a .npy file rearranged: row-major, little-endian.
-#include "formats/npy_layout.h"
-
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <new>
 
 #include "formats/byte_order.h"
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {

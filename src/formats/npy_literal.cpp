@@ -1,10 +1,11 @@
 // The Python dict literal in the header of a .npy file.
-#include "formats/npy_literal.h"
-
 #include <fmt/format.h>
 
 #include <charconv>
 #include <limits>
+#include <utility>
+
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {
@@ -35,29 +36,28 @@ class Parser {
         once(key, has_shape);
         literal.shape = tuple();
       } else {
-        fail(fmt::format("unknown key '{}'", shown(key)));
+        fail("unknown key '{}'", shown(key));
       }
       if (accept('}')) break;
       expect(',');
     }
     if (peek() != '\0' || at_ != text_.size()) expected("the end");
     if (!has_descr || !has_order || !has_shape) {
-      fail(fmt::format("'{}' is missing", !has_descr   ? "descr"
-                                          : !has_order ? "fortran_order"
-                                                       : "shape"));
+      fail("'{}' is missing", !has_descr ? "descr" : !has_order ? "fortran_order" : "shape");
     }
     return literal;
   }
 
  private:
-  [[noreturn]] void fail(const std::string& message) const {
-    throw subject_.error("the .npy header: {}", message);
+  template <class... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> what, Args&&... args) const {
+    throw subject_.in("the .npy header").error(what, std::forward<Args>(args)...);
   }
 
   [[noreturn]] void expected(std::string_view what) const {
     const std::string found =
         at_ == text_.size() ? "its end" : fmt::format("'{}'", shown(text_.substr(at_, 8)));
-    fail(fmt::format("found {} at character {}, expected {}", found, at_, what));
+    fail("found {} at character {}, expected {}", found, at_, what);
   }
 
   // The next character that is not white space; NUL at the end.
@@ -84,7 +84,7 @@ class Parser {
   }
 
   void once(const std::string& key, bool& seen) const {
-    if (seen) fail(fmt::format("the key '{}' occurs twice", key));
+    if (seen) fail("the key '{}' occurs twice", key);
     seen = true;
   }
 

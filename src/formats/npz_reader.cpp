@@ -1,6 +1,4 @@
 // Reads numpy's .npz files.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <mutex>
@@ -10,9 +8,8 @@
 #include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/expansion.h"
-#include "formats/npy_header.h"
-#include "formats/npy_layout.h"
-#include "formats/npz_file.h"
+#include "formats/formats.h"
+#include "formats/npy.h"
 #include "formats/zip_archive.h"
 
 namespace pqw {
@@ -34,9 +31,9 @@ class NpzReader : public BasicReader {
       const zip_stat_t stat = stat_of(i);
       const std::string name = stat.name;
       if (stat.comp_size > file_.size() - stored_bytes) {  // their bytes overlap
-        fail(ErrorCode::kFormat, fmt::format("the members up to '{}' claim more stored bytes than "
-                                             "the {} of the file",
-                                             shown(name), file_.size()));
+        throw Subject{file_.path()}.error(
+            "the members up to '{}' claim more stored bytes than the {} of the file", shown(name),
+            file_.size());
       }
       stored_bytes += stat.comp_size;
       if (name.ends_with(kSuffix)) {
@@ -72,18 +69,14 @@ class NpzReader : public BasicReader {
     NpyHeader header;
   };
 
-  [[noreturn]] void fail(ErrorCode code, const std::string& message) const {
-    throw Subject{file_.path()}.error(code, "{}", message);
-  }
-
   zip_stat_t stat_of(zip_uint64_t i) const {
     zip_stat_t stat;
     constexpr auto kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
                              ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     if (zip_stat_index(zip_.get(), i, ZIP_FL_ENC_STRICT, &stat) != 0 ||
         (stat.valid & kNeeded) != kNeeded) {
-      fail(ErrorCode::kFormat, fmt::format("member {} of the zip archive is unreadable: {}", i,
-                                           zip_strerror(zip_.get())));
+      throw Subject{file_.path()}.error("member {} of the zip archive is unreadable: {}", i,
+                                        zip_strerror(zip_.get()));
     }
     return stat;
   }
@@ -127,9 +120,7 @@ class NpzReader : public BasicReader {
 
   ZipFilePtr open_member(const Subject& subject, zip_uint64_t zip_index) const {
     ZipFilePtr input(zip_fopen_index(zip_.get(), zip_index, 0));
-    if (!input) {
-      throw subject.error("the member is unreadable: {}", zip_strerror(zip_.get()));
-    }
+    if (!input) throw subject.error("the member is unreadable: {}", zip_strerror(zip_.get()));
     return input;
   }
 
@@ -139,9 +130,7 @@ class NpzReader : public BasicReader {
     std::size_t n = 0;
     while (n < bytes.size()) {
       const zip_int64_t more = zip_fread(&input, bytes.data() + n, bytes.size() - n);
-      if (more < 0) {
-        throw subject.error("the member is broken: {}", zip_file_strerror(&input));
-      }
+      if (more < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&input));
       if (more == 0) break;
       n += static_cast<std::size_t>(more);
     }

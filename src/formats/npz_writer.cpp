@@ -1,5 +1,4 @@
 // Writes numpy's .npz files.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -7,8 +6,8 @@
 
 #include "core/subject.h"
 #include "core/utf8.h"
-#include "formats/npy_header.h"
-#include "formats/npz_file.h"
+#include "formats/formats.h"
+#include "formats/npy.h"
 #include "formats/write_order.h"
 #include "formats/zip_archive.h"
 

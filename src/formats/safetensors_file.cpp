@@ -1,8 +1,4 @@
 // Files in the safetensors format.
-#include "formats/safetensors_file.h"
-
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <numeric>
@@ -11,6 +7,7 @@
 #include "core/subject.h"
 #include "formats/basic_reader.h"
 #include "formats/byte_order.h"
+#include "formats/formats.h"
 #include "formats/safetensors_header.h"
 #include "formats/write_order.h"
 #include "pqw/io/atomic_file.h"

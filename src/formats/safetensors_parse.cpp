@@ -47,14 +47,12 @@ class HeaderHandler {
       name_ = key;
       if (!names_.insert(key).second) fail("the name occurs twice in the header");
     } else if (level_ == Level::kMetadata) {
-      if (header_.metadata.contains(key)) {
-        fail(fmt::format("the key '{}' occurs twice", shown(key)));
-      }
+      if (header_.metadata.contains(key)) fail("the key '{}' occurs twice", shown(key));
     } else if (key != "dtype" && key != "shape" && key != "data_offsets") {
-      fail(fmt::format("unknown key '{}', expected dtype, shape and data_offsets", shown(key)));
+      fail("unknown key '{}', expected dtype, shape and data_offsets", shown(key));
     } else if ((key == "dtype" && dtype_) || (key == "shape" && has_shape_) ||
                (key == "data_offsets" && offsets_)) {
-      fail(fmt::format("the key '{}' occurs twice", key));
+      fail("the key '{}' occurs twice", key);
     }
     (level_ == Level::kTop ? name_ : key_) = key;
     return true;
@@ -80,9 +78,7 @@ class HeaderHandler {
       has_shape_ = true;
       return true;
     }
-    if (numbers_.size() != 2) {
-      fail(fmt::format("data_offsets holds {} numbers, expected 2", numbers_.size()));
-    }
+    if (numbers_.size() != 2) fail("data_offsets holds {} numbers, expected 2", numbers_.size());
     offsets_ = {numbers_[0], numbers_[1]};
     return true;
   }
@@ -120,8 +116,9 @@ class HeaderHandler {
  private:
   enum class Level { kOutside, kTop, kMetadata, kEntry, kNumbers };
 
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Subject{path_}.in("tensor", name_).error("{}", message);
+  template <class... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> what, Args&&... args) const {
+    throw of_tensor(name_, path_).error(what, std::forward<Args>(args)...);
   }
 
   bool refuse(const std::string& found) const {
@@ -129,27 +126,25 @@ class HeaderHandler {
       case Level::kOutside:
         throw Subject{path_}.error("the header is {}, expected an object", found);
       case Level::kTop:
-        fail(fmt::format("the header maps it to {}, expected an object", found));
+        fail("the header maps it to {}, expected an object", found);
       case Level::kMetadata:
-        fail(fmt::format("'{}' is {}, expected a string", shown(key_), found));
+        fail("'{}' is {}, expected a string", shown(key_), found);
       case Level::kEntry:
-        fail(fmt::format("{} is {}, expected {}", key_, found,
-                         key_ == "dtype" ? "a string" : "an array of whole numbers"));
+        fail("{} is {}, expected {}", key_, found,
+             key_ == "dtype" ? "a string" : "an array of whole numbers");
       case Level::kNumbers:
-        fail(fmt::format("{} holds {}, expected whole numbers of at most 63 bits", key_, found));
+        fail("{} holds {}, expected whole numbers of at most 63 bits", key_, found);
     }
     return false;
   }
 
   void finish_entry() {
     if (!dtype_ || !has_shape_ || !offsets_) {
-      fail(fmt::format("{} is missing", !dtype_       ? "dtype"
-                                        : !has_shape_ ? "shape"
-                                                      : "data_offsets"));
+      fail("{} is missing", !dtype_ ? "dtype" : !has_shape_ ? "shape" : "data_offsets");
     }
     std::tie(entry_.begin, entry_.end) = *offsets_;
     if (entry_.begin > entry_.end) {
-      fail(fmt::format("data_offsets [{}, {}] run backwards", entry_.begin, entry_.end));
+      fail("data_offsets [{}, {}] run backwards", entry_.begin, entry_.end);
     }
     if (const auto dtype = dtype_from_string(*dtype_)) {
       entry_.info.dtype = *dtype;
@@ -168,27 +163,23 @@ class HeaderHandler {
     const auto needed = checked_byte_count(entry_.info);
     const std::string shape = shown(to_string(entry_.info.shape));
     if (!needed && count && *count % 8 * size_in_bits(entry_.info.dtype) % 8 != 0) {
-      fail(fmt::format("shape {} of {} does not fill whole bytes", shape, *dtype_));
+      fail("shape {} of {} does not fill whole bytes", shape, *dtype_);
     }
-    if (!needed)
-      fail(fmt::format("shape {} of {} is too large: its sizes exceed 63 bits", shape, *dtype_));
+    if (!needed) fail("shape {} of {} is too large: its sizes exceed 63 bits", shape, *dtype_);
     const std::size_t stored = entry_.end - entry_.begin;
     if (stored != *needed) {
-      fail(
-          fmt::format("{} bytes stored, shape {} of {} needs {}", stored, shape, *dtype_, *needed));
+      fail("{} bytes stored, shape {} of {} needs {}", stored, shape, *dtype_, *needed);
     }
   }
 
   // For an unknown type the offsets give the size. Every type has at least one bit per element.
   void take_unknown_type() {
-    if (!is_dtype_name(*dtype_)) {
-      fail(fmt::format("dtype '{}' is not a valid type name", shown(*dtype_)));
-    }
+    if (!is_dtype_name(*dtype_)) fail("dtype '{}' is not a valid type name", shown(*dtype_));
     const std::size_t stored = entry_.end - entry_.begin;
     const auto count = checked_element_count(entry_.info.shape);
     if (!count || (*count + 7) / 8 > stored) {
-      fail(fmt::format("{} bytes stored, shape {} of {} needs at least one bit per element", stored,
-                       shown(to_string(entry_.info.shape)), *dtype_));
+      fail("{} bytes stored, shape {} of {} needs at least one bit per element", stored,
+           shown(to_string(entry_.info.shape)), *dtype_);
     }
     entry_.info.dtype = DType::kUnknown;
     entry_.info.unknown = {*dtype_, stored};

@@ -7,7 +7,6 @@
 #include <unordered_set>
 
 #include "core/subject.h"
-#include "formats/foreign.h"
 #include "formats/formats.h"
 
 namespace pqw {
@@ -17,8 +16,7 @@ void require_distinct_names(const std::string& path, const std::vector<TensorInf
   std::unordered_set<std::string_view> names;
   for (const TensorInfo& info : tensors) {
     if (!names.insert(info.name).second) {
-      throw Subject{path}
-          .in("tensor", info.name)
+      throw of_tensor(info.name, path)
           .error(ErrorCode::kInvalidArgument, "the name is given twice");
     }
   }

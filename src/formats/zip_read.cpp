@@ -1,6 +1,5 @@
 // Opens a zip archive.
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>

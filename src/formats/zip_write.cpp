@@ -1,5 +1,4 @@
 // Writes a zip archive through an AtomicFile.
-#include <fmt/format.h>
 
 #include <array>
 #include <utility>

@@ -5,7 +5,6 @@
 
 #include <exception>
 
-#include "h5/create.h"
 #include "h5/types.h"
 
 namespace pqw::h5 {
@@ -156,9 +155,7 @@ std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_
                                     const Subject& subject) {
   H5O_info_t info;
   check(H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS), subject, "count attributes");
-  if (info.num_attrs > max_count) {
-    throw subject.error("more than {} attributes", max_count);
-  }
+  if (info.num_attrs > max_count) throw subject.error("more than {} attributes", max_count);
   NameListing listing;
   const herr_t status =
       H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &listing);

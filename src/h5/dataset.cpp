@@ -5,8 +5,6 @@
 
 #include <cassert>
 
-#include "h5/create.h"
-
 namespace pqw::h5 {
 namespace {
 

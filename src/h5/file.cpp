@@ -5,12 +5,19 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <cstring>
+#include <string_view>
 
 #include "h5/driver.h"
-#include "h5/superblock.h"
 
 namespace pqw::h5 {
 namespace {
+
+constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
+
+bool fits(const InputFile& file, std::uint64_t offset, std::size_t n_bytes) {
+  return offset <= file.size() && n_bytes <= file.size() - offset;
+}
 
 Handle access_list(const Subject& subject) {
   initialize();
@@ -55,6 +62,24 @@ Handle create(const std::string& path, const Handle& access, FileKind kind,
 
 }  // namespace
 
+std::optional<std::uint64_t> find_superblock(const InputFile& file) {
+  for (std::uint64_t at = 0; fits(file, at, kSignature.size()); at = at == 0 ? 512 : 2 * at) {
+    const auto bytes = file.read(at, kSignature.size());
+    if (std::memcmp(bytes.data(), kSignature.data(), bytes.size()) == 0) return at;
+  }
+  return std::nullopt;
+}
+
+// Layout: the signature, u8 version, u8 size of offsets, u8 size of lengths, u8 flags: bit 0 is set
+// while the file is open for writing, bit 2 while it may be read meanwhile (SWMR).
+bool is_marked_open(const InputFile& file, std::uint64_t superblock) {
+  constexpr std::size_t kVersionAt = 8, kFlagsAt = 11;
+  if (!fits(file, superblock, kFlagsAt + 1)) return false;
+  const auto bytes = file.read(superblock, kFlagsAt + 1);
+  const unsigned flags = std::to_integer<unsigned>(bytes[kFlagsAt]);
+  return bytes[kVersionAt] == std::byte{3} && (flags & 5u) != 0;
+}
+
 Handle create_file(const std::string& path, FileKind kind, const Subject& subject) {
   return create(path, access_list(subject), kind, subject);
 }
@@ -68,7 +93,7 @@ Handle create_file(SparseFile& file, FileKind kind, const Subject& subject) {
 Handle open_file(const InputFile& file, const Subject& subject) {
   require_no_writer(file, subject);
   const Handle access = access_list(subject);
-  use_descriptor(access.id(), file, subject);
+  use_input_file(access.id(), file, subject);
   Handle result =
       own(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, subject, "open");
   haddr_t end = 0;

@@ -1,6 +1,8 @@
-// HDF5 files: creating and opening.
+// HDF5 files: creating, recognising and opening.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "h5/handle.h"
@@ -23,6 +25,14 @@ Handle create_file(const std::string& path, FileKind kind, const Subject& subjec
 
 // The same in memory. `file` has to outlive the handle.
 Handle create_file(SparseFile& file, FileKind kind, const Subject& subject);
+
+// Where the signature is: at the start, or after a user block of 512, 1024, 2048, ... bytes. Empty
+// if the file is not an HDF5 file.
+std::optional<std::uint64_t> find_superblock(const InputFile& file);
+
+// True if a program has the file open for writing, or did not close it after writing. Only files
+// with superblock version 3 carry this mark.
+bool is_marked_open(const InputFile& file, std::uint64_t superblock);
 
 // The only place that opens existing files: read-only, by a descriptor of a regular file that is
 // open already (h5/driver.h), with filter plugins off, and not while another program writes. The

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <exception>
 
-#include "h5/create.h"
+#include "h5/types.h"
 
 namespace pqw::h5 {
 namespace {
@@ -118,9 +118,7 @@ std::vector<Link> list_links(Id group, LinkOrder order, std::size_t max_links,
   const herr_t status = H5Literate(group, index, H5_ITER_INC, nullptr, append_link, &listing);
   if (listing.failure) std::rethrow_exception(listing.failure);
   check(status, subject, "list the links of a group");
-  if (listing.too_many) {
-    throw subject.error("more than {} links in a group", max_links);
-  }
+  if (listing.too_many) throw subject.error("more than {} links in a group", max_links);
   return std::move(listing.links);
 }
 

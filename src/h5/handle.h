@@ -1,7 +1,8 @@
-// Owns identifiers of HDF5, and turns its return codes into exceptions.
+// Owns identifiers of HDF5, lets one thread at a time use it, and turns its return codes into exceptions.
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 #include "core/subject.h"
 
@@ -10,8 +11,12 @@ namespace pqw::h5 {
 // HDF5's hid_t, so that only this module includes hdf5.h.
 using Id = std::int64_t;
 
+// Hold this lock while you work with handles. Its holder may take it again. A fork waits for it, so
+// that a child never starts in the middle of an HDF5 operation.
+std::unique_lock<std::recursive_mutex> exclusive();
+
 // Closes its identifier. Whoever uses handles, or what is reached through them, holds exclusive()
-// (h5/exclusive.h) meanwhile; closing takes it by itself.
+// meanwhile; closing takes it by itself.
 class Handle {
  public:
   using Closer = int (*)(Id);

@@ -7,8 +7,6 @@
 #include <map>
 #include <span>
 
-#include "h5/handle.h"
-
 namespace pqw::h5 {
 
 class SparseFile {
@@ -29,9 +27,5 @@ class SparseFile {
   std::map<std::uint64_t, Block> blocks_;  // by address / kBlockBytes
   std::uint64_t size_ = 0;
 };
-
-// Sets the file access list up to write to `file`, which has to outlive what is created with the
-// list. The allocation is that of files on disk.
-void use_sparse_file(Id access_list, SparseFile& file, const Subject& subject);
 
 }  // namespace pqw::h5

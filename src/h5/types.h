@@ -1,7 +1,9 @@
-// Element types as HDF5 datatypes.
+// Datatypes, dataspaces and link lists of HDF5, for everything that is created.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <span>
 
 #include "h5/handle.h"
 #include "pqw/core/dtype.h"
@@ -24,5 +26,11 @@ std::optional<FoundType> dtype_of(Id type, const Subject& subject);
 
 // A UTF-8 string type of that many bytes, padded with zero bytes. REQUIRES: bytes > 0.
 Handle text_type(std::size_t bytes, const Subject& subject);
+
+// The property list of links that this module creates: names are UTF-8.
+Handle link_list(const Subject& subject);
+
+// A scalar for an empty shape. REQUIRES: at most kMaxRank dimensions.
+Handle create_space(std::span<const std::size_t> shape, const Subject& subject);
 
 }  // namespace pqw::h5

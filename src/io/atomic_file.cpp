@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "core/subject.h"
+#include "io/different_files.h"
 #include "io/locked_temporary.h"
-#include "io/output_names.h"
 
 namespace pqw {
 namespace {
@@ -28,9 +28,7 @@ std::string find_target(const std::string& path, const WriteOptions& options) {
     throw Subject{path}.system_error("follow the link");
   if (S_ISDIR(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "is a folder");
   if (!S_ISREG(status.st_mode)) throw Subject{path}.error(ErrorCode::kIo, "not a regular file");
-  if (!options.overwrite) {
-    throw Subject{path}.error(ErrorCode::kExists, "exists already");
-  }
+  if (!options.overwrite) throw Subject{path}.error(ErrorCode::kExists, "exists already");
   if (!is_link) return path;
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
   if (!real) throw Subject{path}.system_error("follow the link");

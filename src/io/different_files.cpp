@@ -7,7 +7,6 @@
 #include <system_error>
 
 #include "core/subject.h"
-#include "io/output_names.h"
 
 namespace pqw {
 namespace {

@@ -1,4 +1,4 @@
-// Makes sure that an output is not one of the inputs.
+// The names derived from an output, and the check that none of them is an input.
 #pragma once
 
 #include <span>
@@ -6,8 +6,15 @@
 
 namespace pqw {
 
+// The temporary sibling that becomes the output (pqw/io/atomic_file.h).
+inline constexpr char kTemporarySuffix[] = ".pqw.tmp";
+
+// The folder of finished parts, which is removed when the output is complete
+// (compress/checkpoint.h).
+inline constexpr char kPartsSuffix[] = ".pqw.parts";
+
 // Throws if writing `output` would replace or remove an input: the input is the output, its
-// temporary sibling, or in its folder of parts (io/output_names.h), under any name or link. Ignores
+// temporary sibling, or in its folder of parts, under any name or link. Ignores
 // names that are empty or do not exist. Call it before any work. Errors: kInvalidArgument.
 void require_different_files(std::span<const std::string> inputs, const std::string& output);
 

@@ -3,7 +3,6 @@
 
 #include <cassert>
 #include <cstring>
-#include <utility>
 
 namespace pqw {
 namespace {

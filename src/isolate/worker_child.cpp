@@ -111,9 +111,7 @@ void serve_requests(int socket, int file, const Worker::Service& service) noexce
                      std::as_bytes(std::span(&memory_at_start, 1)));
   }
   std::uint64_t request = 0;
-  while (ok && receive(socket, request)) {
-    ok = serve(socket, request, service);
-  }
+  while (ok && receive(socket, request)) ok = serve(socket, request, service);
   // Without handlers, destructors or flushing: all of them are copies of the parent's.
   ::_exit(0);
 }

@@ -1,4 +1,4 @@
-// The tensors of an archive by index: what is stored, and what it stands for.
+// The tensors of an archive: what is stored, what it stands for, and a file of them all.
 #include "model/archive_tensors.h"
 
 #include <algorithm>
@@ -45,9 +45,7 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   const std::string name = alias_target(archive.read(index));
   const auto found = archive.find(name);
   const std::string subject = "is an alias of " + quoted("tensor", name);
-  if (!found) {
-    throw subject_of(archive, entry.info.name).error("{}, which is missing", subject);
-  }
+  if (!found) throw subject_of(archive, entry.info.name).error("{}, which is missing", subject);
   if (archive.entries()[*found].codec == kAliasCodec) {
     throw subject_of(archive, entry.info.name).error("{}, which is an alias itself", subject);
   }
@@ -79,19 +77,43 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
   return tensorized_from_record(record, read_owner(archive, record.info.name, *owner));
 }
 
-void decode_rows_to(const Weight& weight, DType dtype, std::size_t first, std::size_t n_rows,
-                    std::span<std::byte> bytes) {
+std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info) {
   constexpr std::size_t kFloatsAtOnce = 1 << 20;
-  const std::size_t cols = head_of(weight).cols();
-  if (cols == 0) return;
+  std::vector<std::byte> bytes(byte_count(info));
+  const std::size_t n_rows = info.shape[0], cols = head_of(weight).cols();
+  if (cols == 0) return bytes;
   const std::size_t rows_at_once = std::clamp<std::size_t>(kFloatsAtOnce / cols, 1, n_rows + 1);
   std::vector<float> values(std::min(rows_at_once, n_rows) * cols);
-  const std::size_t row_bytes = cols * size_in_bytes(dtype);
+  const std::size_t row_bytes = cols * size_in_bytes(info.dtype);
   for (std::size_t done = 0; done < n_rows; done += rows_at_once) {
     const std::size_t n = std::min(rows_at_once, n_rows - done);
-    decode_rows(weight, first + done, {values.data(), n, cols});
-    from_float({values.data(), n * cols}, dtype, bytes.subspan(done * row_bytes, n * row_bytes));
+    decode_rows(weight, done, {values.data(), n, cols});
+    from_float({values.data(), n * cols}, info.dtype,
+               std::span(bytes).subspan(done * row_bytes, n * row_bytes));
   }
+  return bytes;
+}
+
+DecodedArchive::DecodedArchive(const std::string& path, const ReadOptions& options)
+    : archive_(path, options) {
+  for (std::size_t i = 0; i < archive_.entries().size(); ++i) {
+    tensors_.push_back(original_info(archive_, i));
+  }
+}
+
+std::size_t DecodedArchive::stored_as(std::size_t index) const {
+  return stored_index(archive_, index);
+}
+
+std::vector<std::byte> DecodedArchive::read(std::size_t index) const {
+  const std::size_t stored = stored_as(index);
+  if (is_exact(archive_, stored)) return read_exact(archive_, stored);
+  return decoded_bytes(read_compressed(archive_, stored), tensors_[index]);
+}
+
+std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOptions& options) {
+  if (is_archive(path)) return std::make_unique<DecodedArchive>(path, options);
+  return open_weights(path, options);
 }
 
 }  // namespace pqw

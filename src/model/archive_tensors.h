@@ -1,12 +1,14 @@
-// The tensors of an archive by index: what is stored, and what it stands for.
+// The tensors of an archive: what is stored, what it stands for, and a file of them all.
 #pragma once
 
 #include <cstddef>
-#include <span>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/weight.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 
@@ -28,8 +30,32 @@ std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t inde
 // those of ArchiveReader and weight_from_record. REQUIRES: not an alias, and not is_exact.
 Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 
-// Decodes rows to the original type. REQUIRES: `bytes` has room for exactly those rows.
-void decode_rows_to(const Weight& weight, DType dtype, std::size_t first, std::size_t n_rows,
-                    std::span<std::byte> bytes);
+// The decoded tensor in the original type. REQUIRES: `info` has the shape of the weight.
+std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info);
+
+// An archive seen as a file of decoded tensors, which have their original types. Errors: those of
+// ArchiveReader and weight_from_record.
+class DecodedArchive : public WeightReader {
+ public:
+  explicit DecodedArchive(const std::string& path, const ReadOptions& options = {});
+
+  const ArchiveReader& archive() const { return archive_; }
+
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  const Metadata& metadata() const override { return archive_.metadata(); }
+  const std::vector<Skipped>& skipped() const override { return skipped_; }
+  std::size_t stored_as(std::size_t index) const override;
+  std::vector<std::byte> read(std::size_t index) const override;
+
+ private:
+  ArchiveReader archive_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<Skipped> skipped_;
+};
+
+// Opens an archive, or a weight file (formats/weight_file.h) as it is, by content. Errors: those of
+// ArchiveReader and open_weights.
+std::unique_ptr<WeightReader> open_decoded(const std::string& path,
+                                           const ReadOptions& options = {});
 
 }  // namespace pqw

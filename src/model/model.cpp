@@ -6,7 +6,6 @@
 
 #include "core/subject.h"
 #include "model/archive_tensors.h"
-#include "model/decoded_archive.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {

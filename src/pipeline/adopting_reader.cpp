@@ -7,7 +7,6 @@
 #include "core/subject.h"
 #include "model/archive_tensors.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/text.h"
 
 namespace pqw {
 namespace {
@@ -117,10 +116,7 @@ std::vector<std::byte> AdoptingReader::read(std::size_t index) const {
   for (std::size_t i = 0; i < sources.size(); ++i) {
     parts.push_back({file_->tensors()[sources[i]], read[i]});
   }
-  const TensorInfo& info = tensors_[index];
-  std::vector<std::byte> bytes(byte_count(info));
-  decode_rows_to(adopted_weight(path_, parts), info.dtype, 0, info.shape[0], bytes);
-  return bytes;
+  return decoded_bytes(adopted_weight(path_, parts), tensors_[index]);
 }
 
 }  // namespace pqw

@@ -5,11 +5,9 @@
 #include <span>
 
 #include "core/subject.h"
-#include "formats/foreign.h"
 #include "formats/formats.h"
 #include "io/different_files.h"
-#include "model/decoded_archive.h"
-#include "pqw/core/error.h"
+#include "model/archive_tensors.h"
 #include "pqw/pipeline/select.h"
 
 namespace pqw {

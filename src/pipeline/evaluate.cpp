@@ -9,7 +9,6 @@
 #include "core/parallel.h"
 #include "core/subject.h"
 #include "model/archive_tensors.h"
-#include "model/decoded_archive.h"
 #include "pipeline/adopting_reader.h"
 #include "pqw/core/convert.h"
 #include "pqw/pipeline/decode.h"
@@ -74,9 +73,8 @@ void require_same_names(const std::string& path_a, const std::map<std::string, s
                         const std::string& path_b, const std::map<std::string, std::size_t>& b) {
   for (const auto& [name, index] : a) {
     if (b.contains(name)) continue;
-    throw Subject{}
-        .in("tensor", name)
-        .error(ErrorCode::kInvalidArgument, "is in {} but not in {}", path_a, path_b);
+    throw of_tensor(name).error(ErrorCode::kInvalidArgument, "is in {} but not in {}", path_a,
+                                path_b);
   }
 }
 
@@ -106,8 +104,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
     return;
   }
   if (!is_compressible(original_info.dtype) || !is_compressible(report.info.dtype)) {
-    throw Subject{}
-        .in("tensor", original_info.name)
+    throw of_tensor(original_info.name)
         .error(ErrorCode::kInvalidArgument,
                "{} and {} data differ, and eval measures only float types",
                dtype_name(original_info), dtype_name(report.info));
@@ -141,10 +138,9 @@ Report evaluate(const std::string& original, const std::string& compressed,
     const std::size_t j = source_index.at(tensor.info.name);
     const TensorInfo& info = source->tensors()[j];
     if (info.shape != tensor.info.shape) {
-      throw Subject{}
-          .in("tensor", info.name)
-          .error(ErrorCode::kInvalidArgument, "shape {} in {}, {} in {}", to_string(info.shape),
-                 original, to_string(tensor.info.shape), compressed);
+      throw of_tensor(info.name).error(ErrorCode::kInvalidArgument, "shape {} in {}, {} in {}",
+                                       to_string(info.shape), original,
+                                       to_string(tensor.info.shape), compressed);
     }
     compare(info, source->read(j), decoded->read(i), from_archive, tensor);
   }

@@ -2,6 +2,7 @@
 #include "pipeline/int8_reference.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -18,16 +19,8 @@ std::optional<std::size_t> find(const Names& names, const std::string& name) {
 }
 
 bool is_integer(DType dtype) {
-  switch (dtype) {
-    case DType::kI8:
-    case DType::kI16:
-    case DType::kI32:
-    case DType::kI64:
-    case DType::kU8:
-      return true;
-    default:
-      return false;
-  }
+  constexpr std::array kIntegers{DType::kI8, DType::kI16, DType::kI32, DType::kI64, DType::kU8};
+  return std::ranges::find(kIntegers, dtype) != kIntegers.end();
 }
 
 // One element, or one per output.

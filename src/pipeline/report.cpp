@@ -67,11 +67,7 @@ double Report::ratio() const {
 }
 
 double Report::bits_per_weight() const {
-  double n_weights = 0;
-  for (const TensorReport& tensor : tensors) {
-    n_weights += static_cast<double>(element_count(tensor.info.shape));
-  }
-  return divide(8 * static_cast<double>(file_bytes), n_weights);
+  return divide(8 * static_cast<double>(file_bytes), static_cast<double>(original_parameters()));
 }
 
 std::optional<double> Report::bits_per_coarse_weight() const {

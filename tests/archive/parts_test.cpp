@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "archive/digest.h"
-#include "archive/link_name.h"
+#include "archive/layout.h"
 #include "archive/user_block.h"
 #include "pqw/core/error.h"
 #include "tests/archive/samples.h"

@@ -6,7 +6,7 @@
 #include <omp.h>
 
 #include "codecs/alias.h"
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"

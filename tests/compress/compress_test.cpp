@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/compress/recipe.h"
 #include "pqw/core/convert.h"

@@ -11,7 +11,7 @@
 #include <limits>
 
 #include "compress/worth.h"
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/compress/compress.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"

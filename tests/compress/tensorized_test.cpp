@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/product.h"

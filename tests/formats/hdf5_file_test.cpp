@@ -1,10 +1,9 @@
-#include "formats/hdf5_file.h"
-
 #include <hdf5.h>
 
 #include <algorithm>
 #include <functional>
 
+#include "formats/formats.h"
 #include "formats/hdf5_walk.h"
 #include "h5/file.h"
 #include "h5/handle.h"

@@ -1,11 +1,10 @@
 // Fortran order to row-major order, over shapes and element sizes.
-#include "formats/npy_layout.h"
-
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 #include "formats/byte_order.h"
+#include "formats/npy.h"
 
 namespace pqw {
 namespace {

@@ -1,5 +1,5 @@
 // Fuzz target: the npy reader.
-#include "formats/npy_file.h"
+#include "formats/formats.h"
 #include "tests/fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // Fuzz target: the npz reader.
-#include "formats/npz_file.h"
+#include "formats/formats.h"
 #include "tests/fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // Fuzz target: the safetensors reader.
-#include "formats/safetensors_file.h"
+#include "formats/formats.h"
 #include "tests/fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

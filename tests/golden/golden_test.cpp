@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-#include "model/decoded_archive.h"
+#include "model/archive_tensors.h"
 #include "pqw/archive/archive.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"

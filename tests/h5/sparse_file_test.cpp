@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "h5/dataset.h"
-#include "h5/exclusive.h"
+#include "h5/handle.h"
 #include "tests/h5/h5_testing.h"
 #include "tests/support/file_content.h"
 

@@ -1,8 +1,7 @@
 // The marks of files that were not closed.
-#include "h5/superblock.h"
-
 #include <gtest/gtest.h>
 
+#include "h5/file.h"
 #include "tests/support/file_content.h"
 #include "tests/support/temp_dir.h"
 

@@ -13,12 +13,10 @@
 #include <thread>
 #include <vector>
 
-#include "bench/em_answer.h"
 #include "bench/em_cases.h"
 #include "bench/em_contenders.h"
-#include "bench/em_estep.h"
+#include "bench/em_job.h"
 #include "bench/em_report.h"
-#include "bench/em_train.h"
 
 namespace pqw::bench {
 namespace {

@@ -1,10 +1,10 @@
 // Checking an answer with plain loops in double.
-#include "bench/em_answer.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "bench/em_contenders.h"
 
 namespace pqw::bench {
 namespace {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <memory>
 #include <random>
-#include <utility>
 
 #include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"

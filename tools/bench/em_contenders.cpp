@@ -8,8 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "bench/em_answer.h"
-
 namespace pqw::bench {
 namespace {
 

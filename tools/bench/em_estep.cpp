@@ -1,10 +1,9 @@
 // The E-step alone, against the peak of the processor, and the share of the M-step.
-#include "bench/em_estep.h"
-
 #include <time.h>
 
 #include <nlohmann/json.hpp>
 
+#include "bench/em_job.h"
 #include "bench/em_peak.h"
 #include "codecs/pq/train/assign.h"
 #include "codecs/pq/train/update.h"

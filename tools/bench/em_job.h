@@ -1,4 +1,4 @@
-// The files through which the driver gives a problem to a measured child and gets its answer.
+// A measured child: the files through which it gets a problem and gives its answer, and its work.
 #pragma once
 
 #include <cstddef>
@@ -36,5 +36,16 @@ constexpr int kExitNotInstalled = 3;
 std::vector<float> read_floats(const std::string& path);
 std::vector<std::uint16_t> read_codes(const std::string& path);
 void write_raw(const std::string& path, const void* data, std::size_t n_bytes);
+
+// Runs the job's contender ("pqw" or "faiss") in this process and writes its answer.
+// Errors: pqw::Error, std::exception.
+void train(const Job& job);
+
+// Measures assign() on the job's blocks and every N/K-th of them as a centroid, in turns with the
+// peak, on this thread's CPU clock; OpenMP must have been told to use one thread. Writes to
+// <answer>.json: {"gmac_per_s", "peak_gmac_per_s", "peak_instructions", "fraction", "m_step_share",
+// "rounds"}, of which the rates are medians. A MAC is one of the N * K * d multiply-adds of the exhaustive
+// search, needed or not. Errors: std::exception.
+void measure_estep(const Job& job);
 
 }  // namespace pqw::bench

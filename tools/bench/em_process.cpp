@@ -1,6 +1,4 @@
 // One measured child process: fork, exec, wait4.
-#include "bench/em_process.h"
-
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,6 +10,8 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <thread>
+
+#include "bench/em_contenders.h"
 
 namespace pqw::bench {
 namespace {

@@ -20,19 +20,8 @@ double median_of(const std::vector<Run>& runs, double Run::*field) {
 }
 
 const char* to_string(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kDone:
-      return "done";
-    case Outcome::kTimedOut:
-      return "timed out";
-    case Outcome::kNotInstalled:
-      return "not installed";
-    case Outcome::kFailed:
-      return "failed";
-    case Outcome::kWrong:
-      return "wrong";
-  }
-  return "";
+  constexpr const char* kNames[] = {"done", "timed out", "not installed", "failed", "wrong"};
+  return kNames[static_cast<std::size_t>(outcome)];
 }
 
 // The run that says how it went: one that failed, if any did.

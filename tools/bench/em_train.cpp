@@ -1,16 +1,14 @@
 // The contenders of our own process: `pqw` and FAISS.
-#include "bench/em_train.h"
-
 #include <faiss/Clustering.h>
 #include <faiss/IndexFlat.h>
 #include <sys/resource.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <stdexcept>
 #include <utility>
 
+#include "bench/em_job.h"
 #include "pqw/codecs/encode.h"
 
 namespace pqw::bench {

@@ -10,7 +10,6 @@
 #include <limits>
 #include <memory>
 #include <random>
-#include <span>
 #include <vector>
 
 #include "kernels/table.h"

@@ -9,7 +9,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -17,8 +16,8 @@
 #include "pqw/codecs/kernels.h"
 #include "timing/clock.h"
 #include "timing/dense.h"
-#include "timing/environment.h"
 #include "timing/text_table.h"
+#include "timing/threads.h"
 
 namespace pqw::bench {
 namespace {

@@ -12,7 +12,7 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
 #include "timing/clock.h"
-#include "timing/environment.h"
+#include "timing/threads.h"
 
 namespace {
 

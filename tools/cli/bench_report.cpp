@@ -1,8 +1,7 @@
 // Times of served products as a table and as JSON.
-#include "cli/bench_report.h"
-
 #include <fmt/format.h>
 
+#include "cli/bench_tensor.h"
 #include "pqw/core/text.h"
 #include "timing/text_table.h"
 

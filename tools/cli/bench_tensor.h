@@ -1,10 +1,12 @@
-// Compares serving a weight with its dense product: checks the answers first, then takes times.
+// Compares serving a weight with its dense product: checks the answers first, then takes times, and
+// reports them as a table and as JSON.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
+#include "cli/json.h"
 #include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 
@@ -47,5 +49,18 @@ std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weigh
 // Bytes of the codes of a product-quantized weight, without codebooks; for other codecs of the
 // whole weight.
 std::size_t code_bytes(const Weight& weight);
+
+struct BenchReport {
+  std::string archive;
+  int n_threads = 1;
+  ServeOptions options;
+  std::string blas_core;
+  std::vector<TensorTimes> tensors;
+  std::vector<std::string> left_out;  // tensors that the chosen method does not apply to
+};
+
+// A line per tensor and batch.
+std::string to_table(const BenchReport& report, std::size_t width);
+void append(const BenchReport& report, Json& document);
 
 }  // namespace pqw::tool

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/bench_report.h"
+#include "cli/bench_tensor.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/usage.h"
@@ -105,8 +105,7 @@ BenchReport run(const Arguments& arguments) {
 void print_summary(const BenchReport& report) {
   if (!report.left_out.empty()) {
     print_note(
-        fmt::format("left out, because --method applies to pq weights only: {} of {} "
-                    "tensors",
+        fmt::format("left out, because --method applies to pq weights only: {} of {} tensors",
                     report.left_out.size(), report.left_out.size() + report.tensors.size()));
   }
   std::vector<double> ratios;
@@ -119,13 +118,12 @@ void print_summary(const BenchReport& report) {
   }
   const auto [least, most] = std::ranges::minmax(ratios);
   print_note(fmt::format(
-      "threads: {}, precision: {}, dense: OpenBLAS for {}; served {:.2f} to "
-      "{:.2f} times as fast",
+      "threads: {}, precision: {}, dense: OpenBLAS for {}; served {:.2f} to {:.2f} times as fast",
       report.n_threads, to_string(report.options.precision), report.blas_core, least, most));
   if (n_less_exact == 0) return;
   print_note(
-      fmt::format("{} of {} answers (!) have an error above {:.1g}, the bound that the "
-                  "precision promises on normal data",
+      fmt::format("{} of {} answers (!) have an error above {:.1g}, the bound that the precision "
+                  "promises on normal data",
                   n_less_exact, ratios.size(), documented_error(report.options.precision)));
 }
 

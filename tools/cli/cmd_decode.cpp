@@ -9,7 +9,6 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
-#include "cli/output.h"
 #include "cli/usage.h"
 #include "pqw/core/text.h"
 #include "pqw/formats/weight_file.h"

@@ -14,8 +14,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/report_json.h"
-#include "cli/report_table.h"
+#include "cli/report.h"
 #include "cli/usage.h"
 #include "pqw/core/text.h"
 #include "pqw/pipeline/evaluate.h"

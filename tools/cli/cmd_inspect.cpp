@@ -8,8 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/report_json.h"
-#include "cli/report_table.h"
+#include "cli/report.h"
 #include "pqw/archive/archive.h"
 #include "pqw/pipeline/evaluate.h"
 

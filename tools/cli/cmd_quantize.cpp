@@ -13,11 +13,8 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/report_json.h"
-#include "cli/report_table.h"
-#include "cli/setting_flags.h"
+#include "cli/report.h"
 #include "cli/usage.h"
 #include "pqw/compress/compress.h"
 #include "pqw/compress/recipe.h"
@@ -117,10 +114,7 @@ Report make_report(const Arguments& arguments, const Recipe& recipe) try {
 
 // "2.69 M weights in 1.4 s: 1.9 M weights/s"
 std::string throughput(const Report& report) {
-  double n_weights = 0;
-  for (const TensorReport& tensor : report.tensors) {
-    n_weights += static_cast<double>(element_count(tensor.info.shape));
-  }
+  const auto n_weights = static_cast<double>(report.original_parameters());
   return fmt::format("{:.2f} M weights in {:.2f} s: {:.2f} M weights/s", n_weights / 1e6,
                      report.seconds, n_weights / 1e6 / report.seconds);
 }

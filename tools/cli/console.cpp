@@ -82,10 +82,9 @@ void add_report_options(CLI::App& verb, bool& json, bool& all) {
 }
 
 void add_trusted_option(CLI::App& verb, ReadOptions& options) {
-  verb.add_flag(
-      "--trusted", options.trusted,
-      "parse HDF5 files in this process and not in a sandbox; use it only for files whose origin "
-      "you know");
+  verb.add_flag("--trusted", options.trusted,
+                "parse HDF5 files in this process and not in a sandbox; use it only for files "
+                "whose origin you know");
 }
 
 }  // namespace pqw::tool

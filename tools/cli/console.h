@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -55,5 +56,11 @@ void add_report_options(CLI::App& verb, bool& json, bool& all);
 
 // Adds --trusted. `options` must outlive the parsing of the command line.
 void add_trusted_option(CLI::App& verb, ReadOptions& options);
+
+// Calls `write`, which writes `output`, then `report`. If one of them throws, also when memory runs
+// out, the error message ends with what became of the file: it is as it was, was not written, or is
+// complete. An empty `output` means that there is none.
+void write_output(const std::string& output, const std::function<void()>& write,
+                  const std::function<void()>& report);
 
 }  // namespace pqw::tool

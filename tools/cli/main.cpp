@@ -8,11 +8,10 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/limits.h"
-#include "cli/signals.h"
+#include "cli/process.h"
 #include "cli/usage.h"
 #include "pqw/core/error.h"
-#include "timing/environment.h"
+#include "timing/threads.h"
 
 namespace {
 

@@ -1,11 +1,11 @@
 // Tells what became of an output when a run fails.
-#include "cli/output.h"
-
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 
+#include "cli/console.h"
 #include "pqw/core/error.h"
 
 namespace pqw::tool {
@@ -13,17 +13,9 @@ namespace {
 
 // Whether the message of an error with this code does not tell what became of the output.
 bool leaves_output_open(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kIo:
-    case ErrorCode::kFormat:
-    case ErrorCode::kCorrupt:
-    case ErrorCode::kUnsupported:
-    case ErrorCode::kNonFinite:
-    case ErrorCode::kNotCarried:
-      return true;
-    default:
-      return false;
-  }
+  using enum ErrorCode;
+  constexpr std::array kOpen{kIo, kFormat, kCorrupt, kUnsupported, kNonFinite, kNotCarried};
+  return std::ranges::find(kOpen, code) != kOpen.end();
 }
 
 enum Fate { kNotWritten, kAsItWas, kComplete };

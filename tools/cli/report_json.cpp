@@ -1,7 +1,5 @@
 // Reports as JSON.
-#include "cli/report_json.h"
-
-#include "cli/stored_options.h"
+#include "cli/report.h"
 
 namespace pqw::tool {
 namespace {

@@ -1,6 +1,4 @@
 // Reports as text tables.
-#include "cli/report_table.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +6,7 @@
 #include <vector>
 
 #include "cli/console.h"
-#include "cli/stored_options.h"
+#include "cli/report.h"
 #include "pqw/core/text.h"
 #include "timing/text_table.h"
 

@@ -1,5 +1,4 @@
 // The flags of quantize that are settings, made from the tables of options.
-#include "cli/setting_flags.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,7 @@
 // The options of a tensor, as its record in an archive has them.
-#include "cli/stored_options.h"
-
 #include <algorithm>
 
+#include "cli/report.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 

@@ -8,8 +8,6 @@
 #include <optional>
 #include <string_view>
 
-#include "pqw/compress/recipe.h"
-
 namespace pqw::tool {
 namespace {
 

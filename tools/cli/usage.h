@@ -1,4 +1,4 @@
-// Wrong command lines: one line that names the mistake and the likely meaning.
+// Flags, and wrong command lines: one line that names the mistake and the likely meaning.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -34,5 +34,10 @@ CLI::Validator finite_number();
 
 // Adds --tensor, a pattern.
 void add_tensor_option(CLI::App& verb, std::string& pattern);
+
+// Adds a flag for each key (--block-size for block_size); what the flags say is appended to
+// `settings` in the order of the command line. If several codecs have the key, the help tells what
+// it means for each.
+void add_setting_flags(CLI::App& verb, Settings& settings);
 
 }  // namespace pqw::tool

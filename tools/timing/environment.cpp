@@ -1,10 +1,10 @@
 // The environment that OpenMP reads before main does.
-#include "timing/environment.h"
-
 #include <stdlib.h>
 
 #include <cstdlib>
 #include <string>
+
+#include "timing/threads.h"
 
 namespace pqw::timing {
 namespace {

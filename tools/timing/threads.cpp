@@ -8,8 +8,6 @@
 #include <latch>
 #include <vector>
 
-#include "timing/environment.h"
-
 namespace pqw::timing {
 namespace {
 

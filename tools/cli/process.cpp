@@ -1,21 +1,59 @@
-// Leaves nothing half-written when a signal or a library ends the tool.
-#include "cli/signals.h"
+// What may end the tool without a message or with half-written files: limits, signals, libraries.
+#include "cli/process.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
 #include "cli/progress.h"
+#include "pqw/core/error.h"
 #include "pqw/io/atomic_file.h"
 
 namespace pqw::tool {
 namespace {
+
+constexpr rlim_t kLeastStack = 256 << 10;
+
+// The stack of the first thread grows up to the current limit, so raising it now still helps.
+void require_stack() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= kLeastStack) return;
+  limit.rlim_cur = std::min(kLeastStack, limit.rlim_max);
+  if (limit.rlim_cur == kLeastStack && ::setrlimit(RLIMIT_STACK, &limit) == 0) return;
+  throw Error(ErrorCode::kIo, "the limit on the stack (ulimit -s) is " +
+                                  std::to_string(limit.rlim_max >> 10) + " KiB, at least " +
+                                  std::to_string(kLeastStack >> 10) + " KiB are needed");
+}
+
+// The limit counts whole seconds; a timer of the same clock fires within the first one.
+void get_signal_in_first_second() {
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGXCPU;
+  timer_t timer{};
+  if (::timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) != 0) return;
+  const itimerspec end{{}, {0, 900'000'000}};
+  (void)::timer_settime(timer, TIMER_ABSTIME, &end, nullptr);
+}
+
+// The kernel kills at the hard limit, which leaves temporaries.
+void get_signal_before_cpu_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur != limit.rlim_max) return;
+  if (limit.rlim_max == RLIM_INFINITY) return;
+  if (limit.rlim_max < 2) return get_signal_in_first_second();
+  limit.rlim_cur = limit.rlim_max - 1;
+  (void)::setrlimit(RLIMIT_CPU, &limit);
+}
 
 constexpr int kFailed = 1;
 
@@ -73,6 +111,11 @@ void use_another_stack() {
 }
 
 }  // namespace
+
+void adapt_limits() {
+  get_signal_before_cpu_limit();
+  require_stack();
+}
 
 void leave_nothing_behind() {
   use_another_stack();

@@ -1,9 +1,10 @@
-// Reports as text tables.
+// Reports as text tables and as JSON.
 #pragma once
 
 #include <cstddef>
 #include <string>
 
+#include "cli/json.h"
 #include "pqw/pipeline/report.h"
 
 namespace pqw::tool {
@@ -19,5 +20,16 @@ std::string to_table(const Report& report, const TableStyle& style);
 
 // The tensors of a weight file: names, types, shapes, bytes.
 std::string to_listing(const Report& report, std::size_t width);
+
+// Appends "tensors", "skipped" and "total". A value is null if it was not measured or is
+// infinite.
+void append(const Report& report, Json& document);
+
+// The options of a tensor, as its record in an archive has them. Empty for a text that is not one of
+// settings: archives are not trusted.
+Settings stored_settings(const std::string& text);
+
+// "engine=faiss,seed=1": the options that are neither defaults of the codec nor in `settings`.
+std::string unusual_options(const TensorReport& tensor);
 
 }  // namespace pqw::tool
