@@ -80,7 +80,7 @@ Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes) 
           kCarriedCodec,
           {},
           std::move(description.options),
-          {{kSection, DType::kU8, {byte_count(info)}, {bytes.begin(), bytes.end()}}}};
+          {{kSection, DType::kU8, {byte_count(info)}, bytes_of(bytes)}}};
 }
 
 std::span<const std::byte> carried_bytes(const Record& record) {

@@ -8,8 +8,9 @@
 // - parameter_count: how many numbers the weight would hold at full precision: the elements of the
 //   matrix, or of the factors that replace it.
 // - summary: the main settings, in a few words for tables: "block_size=8,centroids=256".
-// - to_record makes the record of an archive, from_record reads it. from_record checks everything,
-//   also the features that the record needs; errors: kCorrupt and kUnsupported, naming the tensor.
+// - to_record makes the record of an archive, from_record reads it. Sections of values that are not
+//   learned yet have shapes, but no bytes. from_record checks everything, also the features that the
+//   record needs; errors: kCorrupt and kUnsupported, naming the tensor.
 // - make_product makes the object that computes y = x Wᵀ (product.h).
 //
 // For encoding (src/codecs/<codec>/train; the library pqw::encoders): Options, whose table

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "codecs/int8/value/fault.h"
-#include "codecs/int8/value/record.h"
 #include "codecs/train/fields.h"
 #include "codecs/train/importance.h"
 #include "core/parallel.h"
@@ -91,7 +90,7 @@ Int8Weight unquantized(const TensorInfo& tensor, const Int8Options& options) {
 
 std::optional<WeightSize> Int8Codec::size(const TensorInfo& tensor, const Int8Options& options) {
   const Int8Weight weight = unquantized(tensor, options);
-  return WeightSize{int8_outline(weight, tensor.name), summary(weight), parameter_count(weight), 0,
+  return WeightSize{to_record(weight, tensor.name), summary(weight), parameter_count(weight), 0,
                     ""};
 }
 

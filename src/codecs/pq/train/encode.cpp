@@ -8,7 +8,6 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
-#include "codecs/pq/value/record.h"
 #include "codecs/train/fields.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
@@ -169,7 +168,7 @@ PqPrepared PqCodec::prepare(FloatTensor tensor, const PqOptions& options) {
 
 std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOptions& options) {
   const PqWeight& weight = prepared.unlearned;
-  return WeightSize{pq_outline(weight, ""), summary(weight), parameter_count(weight), 0,
+  return WeightSize{to_record(weight, ""), summary(weight), parameter_count(weight), 0,
                     remarks(weight, options)};
 }
 
