@@ -129,6 +129,16 @@ std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t
   return std::visit([&]<class O>(const O& o) { return O::Codec::obstacle(o, shape); }, options);
 }
 
+template <class C, class W, class O>
+FloatTensor CodecBase<C, W, O>::prepare(FloatTensor tensor, const O&) {
+  return tensor;
+}
+
+template <class C, class W, class O>
+std::optional<WeightSize> CodecBase<C, W, O>::size(const FloatTensor& tensor, const O& options) {
+  return C::size_by_shape(tensor.info, options);
+}
+
 struct Encoding::Stage {
   virtual ~Stage() = default;
   virtual std::optional<WeightSize> size() const = 0;
@@ -149,6 +159,10 @@ struct Encoding::StageOf : Encoding::Stage {
   }
 
   Weight encode(const EncodeContext& context) const override {
+    if (context.importance != nullptr && !C::kTakesImportances) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("codec {} does not support importances; use pq", C::kName));
+    }
     return C::encode(prepared, options, context);
   }
 
@@ -171,7 +185,7 @@ std::optional<WeightSize> Encoding::size() const { return stage_->size(); }
 Weight Encoding::encode(const EncodeContext& context) const { return stage_->encode(context); }
 
 std::optional<WeightSize> size_by_shape(const TensorInfo& tensor, const CodecOptions& options) {
-  return std::visit([&]<class O>(const O& o) { return O::Codec::size(tensor, o); },
+  return std::visit([&]<class O>(const O& o) { return O::Codec::size_by_shape(tensor, o); },
                     resolved(options, tensor.shape));
 }
 

@@ -78,10 +78,6 @@ Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
   return weight;
 }
 
-std::size_t Int8Codec::parameter_count(const Int8Weight& weight) {
-  return element_count(weight.shape);
-}
-
 std::string Int8Codec::summary(const Int8Weight& weight) {
   return std::string(weight.scales.size() == 1 ? "per=tensor" : "per=row") +
          (weight.zero_points.empty() ? ",scheme=symmetric" : ",scheme=affine") +

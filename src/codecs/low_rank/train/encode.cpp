@@ -11,7 +11,6 @@
 #include "codecs/record_checks.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/importance.h"
 #include "codecs/train/size_by_shape.h"
 
 namespace pqw {
@@ -195,8 +194,8 @@ LowRankFactors LowRankCodec::prepare(FloatTensor tensor, const LowRankOptions& o
 }
 
 // The texts of shares are all as long as these.
-std::optional<WeightSize> LowRankCodec::size(const TensorInfo& tensor,
-                                             const LowRankOptions& options) {
+std::optional<WeightSize> LowRankCodec::size_by_shape(const TensorInfo& tensor,
+                                                      const LowRankOptions& options) {
   if (options.rank == 0) return std::nullopt;
   const MatrixShape matrix = matrix_shape(tensor.shape);
   KeptShares kept;
@@ -204,8 +203,8 @@ std::optional<WeightSize> LowRankCodec::size(const TensorInfo& tensor,
     kept = {0, is_randomized(std::min(matrix.rows, matrix.cols), options) ? -1.0 : 0.0};
   }
   return size_from(tensor, options.rank, kept, options,
-                   size_by_shape(outer_info(tensor, options.rank), *options.factors),
-                   size_by_shape(inner_info(tensor, options.rank), *options.factors));
+                   pqw::size_by_shape(outer_info(tensor, options.rank), *options.factors),
+                   pqw::size_by_shape(inner_info(tensor, options.rank), *options.factors));
 }
 
 // Learned factors have their final values after this only. Zeros stay zeros.
@@ -219,12 +218,12 @@ std::optional<WeightSize> LowRankCodec::size(const LowRankFactors& factors,
                      encoding_of(inner, factors.inner, options).size());
   }
   return size_from(factors.info, factors.rank, factors.kept, options,
-                   size_by_shape(outer, *options.factors), size_by_shape(inner, *options.factors));
+                   pqw::size_by_shape(outer, *options.factors),
+                   pqw::size_by_shape(inner, *options.factors));
 }
 
 LowRankWeight LowRankCodec::encode(const LowRankFactors& factors, const LowRankOptions& options,
                                    const EncodeContext& context) {
-  refuse_importances(context, kName);
   const std::size_t rank = factors.rank;
   LowRankWeight weight{head_of(factors.info, factors.kept, options)};
   weight.kept = factors.kept;

@@ -21,10 +21,6 @@ void require_float(const PlainWeight& weight) {
 
 }  // namespace
 
-std::size_t PlainCodec::parameter_count(const PlainWeight& weight) {
-  return element_count(weight.shape);
-}
-
 std::string PlainCodec::summary(const PlainWeight&) { return ""; }
 
 Record PlainCodec::to_record(const PlainWeight& weight, const std::string& name) {

@@ -158,7 +158,7 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options) {
 }
 
 // Its size depends on the number of distinct blocks.
-std::optional<WeightSize> PqCodec::size(const TensorInfo&, const PqOptions&) {
+std::optional<WeightSize> PqCodec::size_by_shape(const TensorInfo&, const PqOptions&) {
   return std::nullopt;
 }
 

@@ -24,8 +24,6 @@ std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_
   return groups;
 }
 
-std::size_t PqCodec::parameter_count(const PqWeight& weight) { return element_count(weight.shape); }
-
 std::string PqCodec::summary(const PqWeight& weight) {
   const std::string groups = ",groups=" + std::to_string(weight.n_groups);
   return "block_size=" + std::to_string(weight.block_size) +

@@ -13,7 +13,6 @@
 #include "codecs/tensorized/value/outline.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/importance.h"
 #include "codecs/train/size_by_shape.h"
 #include "core/subject.h"
 
@@ -181,7 +180,6 @@ std::string remark_on_rank(const TensorizedWeight& weight, const TensorizedOptio
 std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
                                            const TensorizedOptions& options,
                                            const EncodeContext& context) {
-  refuse_importances(context, TensorizedCodec::kName);
   const TensorLayout layout = make_layout(matrix_of(layers), layers.size(), options);
   const int exponent = common_exponent(layers);
   FactorValues values = decompose(
@@ -241,18 +239,9 @@ bool TensorizedCodec::is_placeholder(const TensorizedOptions& options) {
   return pqw::is_placeholder(*options.factors);
 }
 
-std::optional<WeightSize> TensorizedCodec::size(const TensorInfo& tensor,
-                                                const TensorizedOptions& options) {
+std::optional<WeightSize> TensorizedCodec::size_by_shape(const TensorInfo& tensor,
+                                                         const TensorizedOptions& options) {
   return joint_size(tensor, 1, options);
-}
-
-FloatTensor TensorizedCodec::prepare(FloatTensor tensor, const TensorizedOptions&) {
-  return tensor;
-}
-
-std::optional<WeightSize> TensorizedCodec::size(const FloatTensor& prepared,
-                                                const TensorizedOptions& options) {
-  return joint_size(prepared.info, 1, options);
 }
 
 TensorizedWeight TensorizedCodec::encode(const FloatTensor& prepared,
