@@ -1,9 +1,10 @@
-// Overflow-checked arithmetic on shapes.
+// Overflow-checked arithmetic on shapes, also of matrices.
 #include "pqw/core/tensor.h"
 
 #include <limits>
 
 #include "core/subject.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 namespace {
@@ -77,6 +78,15 @@ std::string to_string(std::span<const std::size_t> shape) {
     text += std::to_string(shape[i]);
   }
   return text + "]";
+}
+
+MatrixShape matrix_shape(std::span<const std::size_t> shape) {
+  if (shape.size() < 2) {
+    throw Subject{}.error(ErrorCode::kInvalidArgument,
+                          "shape {} has rank {}; a weight needs rank 2 or more", to_string(shape),
+                          shape.size());
+  }
+  return {shape[0], element_count(shape.subspan(1))};
 }
 
 }  // namespace pqw

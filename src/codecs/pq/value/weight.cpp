@@ -1,6 +1,8 @@
-// Product-quantized weights: shape arithmetic.
+// Product-quantized weights: shape arithmetic and decoding.
 #include <algorithm>
+#include <cassert>
 
+#include "core/parallel.h"
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
@@ -28,6 +30,21 @@ std::string PqCodec::summary(const PqWeight& weight) {
   const std::string groups = ",groups=" + std::to_string(weight.n_groups);
   return "block_size=" + std::to_string(weight.block_size) +
          ",centroids=" + std::to_string(weight.n_centroids) + (weight.n_groups > 1 ? groups : "");
+}
+
+void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
+  assert(first + out.rows() <= weight.rows() && out.cols() == weight.cols());
+  const std::size_t d = weight.block_size;
+  const std::size_t n_rows = weight.rows();
+  const std::vector<std::uint32_t> groups = group_of_positions(weight);
+  Workers(out.rows() * out.cols(), 4).for_each(out.rows(), [&](std::size_t r) {
+    const std::uint16_t* code = weight.codes.data() + first + r;
+    float* to = out.row(r).data();
+    for (std::size_t p = 0; p < groups.size(); ++p, code += n_rows, to += d) {
+      const std::size_t centroid = groups[p] * weight.n_centroids + *code;
+      std::copy_n(weight.codebooks.data() + centroid * d, std::min(d, out.cols() - p * d), to);
+    }
+  });
 }
 
 }  // namespace pqw

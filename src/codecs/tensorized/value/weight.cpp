@@ -1,8 +1,10 @@
-// Names, counts and summaries of tensorized weights.
+// Tensorized weights: counts, summaries and decoding.
 #include "pqw/codecs/weight.h"
 
 #include <algorithm>
+#include <cassert>
 
+#include "codecs/tensorized/value/each_row.h"
 #include "codecs/tensorized/value/outline.h"
 
 namespace pqw {
@@ -43,6 +45,17 @@ std::string tensorized_summary(const TensorizedWeight& weight,
   const std::string& codec = codecs.front();
   if (std::ranges::count(codecs, codec) != std::ssize(codecs)) return text + ",factors=mixed";
   return codec == PlainCodec::kName ? text : text + ",factors=" + codec;
+}
+
+void TensorizedCodec::decode_rows(const TensorizedWeight& weight, std::size_t first,
+                                  MutableMatrix out) {
+  assert(out.cols() == weight.matrix().cols);
+  assert(first + out.rows() <= weight.matrix().rows);
+  const tensorized::Factors factors = tensorized::decode_factors(weight);
+  tensorized::for_each_row(factors, first, out.rows(), out.cols(),
+                           [&](std::size_t r, const auto& row) {
+                             std::copy_n(row.begin(), out.cols(), out.row(r).begin());
+                           });
 }
 
 }  // namespace pqw
