@@ -65,10 +65,8 @@ TensorInfo info_from(const Description& description) {
   if (description.options.empty()) return description.info;
   const auto info = parse(description);
   if (info && description.info.dtype == DType::kU8) return *info;
-  throw Subject{}
-      .in("tensor", description.info.name)
+  throw tensor_subject(description.info.name, ErrorCode::kCorrupt)
       .error(
-          ErrorCode::kCorrupt,
           "options '{}' of a tensor of type {} and shape {}, expected the type that it stands for",
           shown(description.options), to_string(description.info.dtype),
           to_string(description.info.shape));

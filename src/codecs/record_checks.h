@@ -13,7 +13,7 @@ namespace pqw {
 
 // The subject of errors about a record, which are kCorrupt.
 inline Subject subject_of(const Record& record) {
-  return Subject{"", ErrorCode::kCorrupt}.in("tensor", record.info.name);
+  return tensor_subject(record.info.name, ErrorCode::kCorrupt);
 }
 
 // Throws kUnsupported if a record has other features. No other code checks this: archives may hold

@@ -20,9 +20,8 @@ std::size_t output_size(const char* layer, std::size_t input, std::size_t kernel
                         std::size_t stride, std::size_t padding, std::size_t dilation) {
   const std::size_t reach = dilation * (kernel - 1) + 1;
   if (input + 2 * padding < reach) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument,
-                          "{}: kernel reaches over {} pixels, the padded input has {}", layer,
-                          reach, input + 2 * padding);
+    throw invalid_argument("{}: kernel reaches over {} pixels, the padded input has {}", layer,
+                           reach, input + 2 * padding);
   }
   return (input + 2 * padding - reach) / stride + 1;
 }
@@ -35,10 +34,10 @@ void require_options(const char* layer, const Shape& shape, const Conv2dOptions&
       shape[0] % options.groups == 0 && positive(kernel_of(shape))) {
     return;
   }
-  throw Subject{}.error(ErrorCode::kInvalidArgument,
-                        "{} {}: stride, dilation, groups and kernel must be positive, and groups "
-                        "({}) must divide the outputs",
-                        layer, to_string(shape), options.groups);
+  throw invalid_argument(
+      "{} {}: stride, dilation, groups and kernel must be positive, and groups "
+      "({}) must divide the outputs",
+      layer, to_string(shape), options.groups);
 }
 
 }  // namespace
@@ -60,8 +59,8 @@ Convolution::Convolution(const char* layer, Weight weight, std::vector<float> bi
 
 ImageShape Convolution::output_shape(const ImageShape& input) const {
   if (input.channels != shape_[1] * options_.groups) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument, "{} {}: input of {} channels, expected {}",
-                          layer_, to_string(shape_), input.channels, shape_[1] * options_.groups);
+    throw invalid_argument("{} {}: input of {} channels, expected {}", layer_, to_string(shape_),
+                           input.channels, shape_[1] * options_.groups);
   }
   const Size2d kernel = kernel_of(shape_);
   return {input.batch, shape_[0],
@@ -79,9 +78,9 @@ void Convolution::forward(std::span<const float> x, const ImageShape& shape,
                           std::span<float> y) const {
   const ConvGeometry geometry = make_geometry(shape);
   if (x.size() != shape.size() || y.size() != geometry.output.size()) {
-    throw Subject{}.error(
-        ErrorCode::kInvalidArgument, "{} {}: x has {} elements, expected {}; y has {}, expected {}",
-        layer_, to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size());
+    throw invalid_argument("{} {}: x has {} elements, expected {}; y has {}, expected {}", layer_,
+                           to_string(shape_), x.size(), shape.size(), y.size(),
+                           geometry.output.size());
   }
   if (product_) return forward_patches(geometry, x.data(), y.data());
   const ConstMatrix weight(decoded_.data(), shape_[0], geometry.patch_size());

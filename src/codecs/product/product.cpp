@@ -27,7 +27,7 @@ std::unique_ptr<const Product> make_product(Weight weight, const ServeOptions& o
       std::move(weight));
 }
 
-// In the order of the enumeration.
+// This table and those below are in the order of the enumerations.
 std::string_view to_string(Precision precision) {
   constexpr std::string_view kNames[] = {"exact", "high", "fast"};
   return kNames[static_cast<std::size_t>(precision)];

@@ -30,8 +30,7 @@ CodecOptions default_options(const std::string& codec) {
 void refuse_label(const CodecOptions& options) {
   const auto* tensorized = std::get_if<TensorizedOptions>(&options);
   if (tensorized == nullptr || tensorized->joint.empty()) return;
-  throw Subject{}.error(ErrorCode::kInvalidArgument, "joint={}: factors cannot be joint layers",
-                        shown(tensorized->joint));
+  throw invalid_argument("joint={}: factors cannot be joint layers", shown(tensorized->joint));
 }
 
 // Gives the settings of a part to the options of that part, if the codec has parts.
@@ -42,9 +41,8 @@ void set_factors(Options& options, const Settings& settings) {
     *options.factors = options_from(settings, PlainCodec::kName);
     refuse_label(*options.factors);
   } else {
-    throw Subject{}.error(ErrorCode::kInvalidArgument,
-                          "codec {}: unknown option 'factors.{}': it has no factors",
-                          Options::Codec::kName, shown(settings.front().first));
+    throw invalid_argument("codec {}: unknown option 'factors.{}': it has no factors",
+                           Options::Codec::kName, shown(settings.front().first));
   }
 }
 
@@ -83,7 +81,7 @@ CodecOptions options_from(const Settings& settings, const std::string& default_c
       },
       options);
   for (const UnusedSetting& unused : unused_options(others, default_codec)) {
-    throw Error(ErrorCode::kInvalidArgument, unused.why);
+    throw invalid_argument("{}", unused.why);
   }
   return options;
 }
@@ -160,8 +158,7 @@ struct Encoding::StageOf : Encoding::Stage {
 
   Weight encode(const EncodeContext& context) const override {
     if (context.importance != nullptr && !C::kTakesImportances) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("codec {} does not support importances; use pq", C::kName));
+      throw invalid_argument("codec {} does not support importances; use pq", C::kName);
     }
     return C::encode(prepared, options, context);
   }

@@ -6,9 +6,9 @@
 #include "codecs/int8/value/fault.h"
 #include "codecs/train/fields.h"
 #include "core/parallel.h"
+#include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -116,7 +116,7 @@ Int8Weight Int8Codec::encode(const FloatTensor& tensor, const Int8Options& optio
 }
 
 Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options) {
-  if (w.rows() == 0) throw Error(ErrorCode::kInvalidArgument, "int8: a matrix of no rows");
+  if (w.rows() == 0) throw invalid_argument("int8: a matrix of no rows");
   require_finite(w, "matrix");
   FloatTensor tensor{{"", DType::kF32, {w.rows(), w.cols()}}, {}};
   tensor.values.reserve(w.rows() * w.cols());

@@ -174,9 +174,7 @@ void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
 LowRankFactors LowRankCodec::prepare(FloatTensor tensor, const LowRankOptions& options) {
   const MatrixShape matrix = matrix_shape(tensor.info.shape);
   if (matrix.rows == 0 || matrix.cols == 0) {
-    throw Subject{}
-        .in("tensor", tensor.info.name)
-        .error(ErrorCode::kInvalidArgument, "a matrix without elements has no rank");
+    throw tensor_subject(tensor.info.name).error("a matrix without elements has no rank");
   }
   LowRankFactors factors;
   factors.info = tensor.info;

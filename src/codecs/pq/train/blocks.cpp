@@ -1,15 +1,15 @@
 // Cutting weights into blocks.
 #include <algorithm>
 
+#include "core/subject.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/pq.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
 
 Blocks make_blocks(Shape shape, DType dtype, std::size_t block_size) {
-  if (block_size == 0) throw Error(ErrorCode::kInvalidArgument, "block size 0: expected >= 1");
+  if (block_size == 0) throw invalid_argument("block size 0: expected >= 1");
   const MatrixShape matrix = matrix_shape(shape);
   const std::size_t positions = (matrix.cols + block_size - 1) / block_size;
   const std::size_t padded[] = {positions, matrix.rows, block_size};

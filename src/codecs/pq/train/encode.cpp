@@ -9,9 +9,9 @@
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
 #include "codecs/train/fields.h"
+#include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -61,17 +61,14 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
   const auto check = [&](std::span<const float> values, std::size_t expected, const char* name) {
     if (values.empty()) return;
     if (options.engine == Engine::kFaiss) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "engine=faiss does not support importances; use engine=native");
+      throw invalid_argument("engine=faiss does not support importances; use engine=native");
     }
     if (values.size() != expected) {
-      throw Error(ErrorCode::kInvalidArgument, std::to_string(values.size()) + " importances of " +
-                                                   name + ", expected " + std::to_string(expected));
+      throw invalid_argument("{} importances of {}, expected {}", values.size(), name, expected);
     }
     for (const float value : values) {
       if (value >= 0 && std::isfinite(value)) continue;
-      throw Error(ErrorCode::kInvalidArgument,
-                  std::string("importances of ") + name + ": expected finite values >= 0");
+      throw invalid_argument("importances of {}: expected finite values >= 0", name);
     }
   };
   check(importance.rows, matrix.rows, "rows");

@@ -26,13 +26,12 @@ using tensorized::Tensor;
 using FactorValues = std::vector<std::vector<double>>;  // of factor_shapes
 
 MatrixShape matrix_of(std::span<const FloatTensor> layers) {
-  if (layers.empty()) throw Error(ErrorCode::kInvalidArgument, "no layers to tensorize");
+  if (layers.empty()) throw invalid_argument("no layers to tensorize");
   for (const FloatTensor& layer : layers) {
     if (layer.info.shape == layers[0].info.shape && layer.info.dtype == layers[0].info.dtype) {
       continue;
     }
-    throw Subject{"", ErrorCode::kInvalidArgument}
-        .in("tensor", layer.info.name)
+    throw tensor_subject(layer.info.name)
         .error("shape {} of {}, expected {} of {} as {} has, for joint layers",
                to_string(layer.info.shape), to_string(layer.info.dtype),
                to_string(layers[0].info.shape), to_string(layers[0].info.dtype),

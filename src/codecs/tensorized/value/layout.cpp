@@ -6,7 +6,7 @@
 #include <functional>
 #include <numeric>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -14,10 +14,9 @@ namespace {
 constexpr std::array<std::string_view, 4> kForms = {"cp", "tucker", "tt", "ttm"};
 
 [[noreturn]] void no_layout(const TensorLayout& layout, const std::string& what) {
-  throw Error(ErrorCode::kInvalidArgument, "a " + std::string(to_string(layout.form)) +
-                                               " weight of modes " + to_string(layout.out_modes) +
-                                               " x " + to_string(layout.in_modes) + " and ranks " +
-                                               to_string(layout.ranks) + ": " + what);
+  throw invalid_argument("a {} weight of modes {} x {} and ranks {}: {}", to_string(layout.form),
+                         to_string(layout.out_modes), to_string(layout.in_modes),
+                         to_string(layout.ranks), what);
 }
 
 std::size_t expected_ranks(const TensorLayout& layout) {
