@@ -47,6 +47,8 @@ lapack_int with_workspace(const Routine& routine) {
   return routine(work.data(), as_int(work.size()));
 }
 
+}  // namespace
+
 Matrix transposed(const Matrix& a) {
   Matrix result(a.cols, a.rows);
   for (std::size_t r = 0; r < a.rows; ++r) {
@@ -54,8 +56,6 @@ Matrix transposed(const Matrix& a) {
   }
   return result;
 }
-
-}  // namespace
 
 void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, const double* a,
               const double* b, double* c, bool add) {

@@ -1,4 +1,6 @@
 // Product-quantized weights: shape arithmetic and decoding.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 
@@ -27,9 +29,8 @@ std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_
 }
 
 std::string PqCodec::summary(const PqWeight& weight) {
-  const std::string groups = ",groups=" + std::to_string(weight.n_groups);
-  return "block_size=" + std::to_string(weight.block_size) +
-         ",centroids=" + std::to_string(weight.n_centroids) + (weight.n_groups > 1 ? groups : "");
+  const std::string groups = weight.n_groups > 1 ? fmt::format(",groups={}", weight.n_groups) : "";
+  return fmt::format("block_size={},centroids={}{}", weight.block_size, weight.n_centroids, groups);
 }
 
 void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
