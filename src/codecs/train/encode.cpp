@@ -5,7 +5,6 @@
 
 #include "codecs/float_range.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/size_by_shape.h"
 #include "core/subject.h"
 
 namespace pqw {

@@ -11,7 +11,6 @@
 #include "codecs/record_checks.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/size_by_shape.h"
 
 namespace pqw {
 namespace {

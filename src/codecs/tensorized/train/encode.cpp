@@ -13,7 +13,6 @@
 #include "codecs/tensorized/value/outline.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/size_by_shape.h"
 #include "core/subject.h"
 
 namespace pqw {
@@ -140,9 +139,7 @@ TensorInfo factor_info(const TensorInfo& info, std::size_t k, MatrixShape shape)
 // Without factors.
 TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
                            const TensorizedOptions& options) {
-  TensorizedWeight weight{{info.shape, info.dtype, TensorizedOptions::fields().text(options)},
-                          layout};
-  return weight;
+  return {{info.shape, info.dtype, TensorizedOptions::fields().text(options)}, layout};
 }
 
 // Applies the gain that the product needs to one of the factors.
