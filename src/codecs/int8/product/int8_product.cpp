@@ -57,8 +57,6 @@ PlainWeight decoded(const Int8Weight& weight) {
 
 }  // namespace
 
-// By layout and precision: the values by rows, the decoded weight as a plain one, or an
-// Int8Product.
 std::unique_ptr<const Product> Int8Codec::make_product(Int8Weight weight,
                                                        const ServeOptions& options) {
   if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));

@@ -159,12 +159,10 @@ std::vector<float> refitted(const LowRankFactors& factors, const Weight& encoded
 void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
   if (factors.weight.empty() || !std::holds_alternative<PqWeight>(*weight.outer)) return;
   GainSums sums;
-  add_product(
-      {factors.weight.data(), weight.rows(), weight.cols()},
-      [&](std::size_t first, MutableMatrix rows) {
-        LowRankCodec::decode_rows(weight, first, rows);
-      },
-      sums);
+  const ConstMatrix original(factors.weight.data(), weight.rows(), weight.cols());
+  add_product(original, sums, [&](std::size_t first, MutableMatrix rows) {
+    LowRankCodec::decode_rows(weight, first, rows);
+  });
   weight.outer = std::make_shared<const Weight>(with_gain(*weight.outer, product_gain(sums)));
 }
 
@@ -244,8 +242,6 @@ bool LowRankCodec::is_placeholder(const LowRankOptions& options) {
   return options.init == LowRankInit::kZeros || pqw::is_placeholder(*options.factors);
 }
 
-// Which shares of the singular values are kept, or that the factors are zeros; then whether a gain
-// of the factors is limited.
 std::string LowRankCodec::remarks(const LowRankWeight& weight, const LowRankOptions& options) {
   if (options.init == LowRankInit::kZeros) return kOfZeros;
   const std::string shares = text_of(weight.kept);

@@ -20,7 +20,6 @@ std::string draws_nothing(const LowRankOptions& o) {
 
 }  // namespace
 
-// Of rank, dim_ratio and energy, the last one that is set counts.
 const Fields<LowRankOptions>& LowRankOptions::fields() {
   using O = LowRankOptions;
   using enum LowRankEnergy;

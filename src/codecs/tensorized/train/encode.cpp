@@ -150,19 +150,15 @@ void limit_gain(std::span<const FloatTensor> layers, std::vector<TensorizedWeigh
   if (quantized == factors.end()) return;
   GainSums sums;
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    add_product(
-        layers[l].matrix(),
-        [&](std::size_t first, MutableMatrix rows) {
-          TensorizedCodec::decode_rows(weights[l], first, rows);
-        },
-        sums);
+    add_product(layers[l].matrix(), sums, [&](std::size_t first, MutableMatrix rows) {
+      TensorizedCodec::decode_rows(weights[l], first, rows);
+    });
   }
   *quantized = with_gain(std::move(*quantized), product_gain(sums));
   const auto shared = std::make_shared<const std::vector<Weight>>(std::move(factors));
   for (TensorizedWeight& weight : weights) weight.factors = shared;
 }
 
-// A remark if even ranks of 1 have more parameters than asked for.
 std::string remark_on_rank(const TensorizedWeight& weight, const TensorizedOptions& options) {
   const double dense = static_cast<double>(element_count(weight.shape)) *
                        static_cast<double>(weight.layout.n_layers);
@@ -246,8 +242,6 @@ TensorizedWeight TensorizedCodec::encode(const FloatTensor& prepared,
   return encode_joint({&prepared, 1}, options, context).front();
 }
 
-// Says if even ranks of 1 have more parameters than asked for, or if a gain of the factors is
-// limited.
 std::string TensorizedCodec::remarks(const TensorizedWeight& weight,
                                      const TensorizedOptions& options) {
   std::vector<const pqw::Weight*> factors;
