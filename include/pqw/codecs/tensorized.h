@@ -31,9 +31,8 @@ enum class TensorForm {
   kTtm,
 };
 
-// "cp", "tucker", "tt", "ttm", and back; empty for another text.
+// "cp", "tucker", "tt", "ttm"
 std::string_view to_string(TensorForm form);
-std::optional<TensorForm> tensor_form_from_string(std::string_view text);
 
 // The modes and ranks of a tensorized matrix. Its sides are padded with zeros to the products of
 // their modes; decoding cuts the padding off.

@@ -2,7 +2,6 @@
 #include "codecs/tensorized/value/layout.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <numeric>
 
@@ -10,8 +9,6 @@
 
 namespace pqw {
 namespace {
-
-constexpr std::array<std::string_view, 4> kForms = {"cp", "tucker", "tt", "ttm"};
 
 [[noreturn]] void no_layout(const TensorLayout& layout, const std::string& what) {
   throw invalid_argument("a {} weight of modes {} x {} and ranks {}: {}", to_string(layout.form),
@@ -130,12 +127,10 @@ std::size_t product(std::span<const std::size_t> sizes) {
 
 }  // namespace tensorized
 
-std::string_view to_string(TensorForm form) { return kForms[static_cast<std::size_t>(form)]; }
-
-std::optional<TensorForm> tensor_form_from_string(std::string_view text) {
-  const auto found = std::ranges::find(kForms, text);
-  if (found == kForms.end()) return std::nullopt;
-  return static_cast<TensorForm>(found - kForms.begin());
+// In the order of the enumeration.
+std::string_view to_string(TensorForm form) {
+  constexpr std::string_view kNames[] = {"cp", "tucker", "tt", "ttm"};
+  return kNames[static_cast<std::size_t>(form)];
 }
 
 std::vector<MatrixShape> factor_shapes(const TensorLayout& layout) {
