@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/product/cost_model.h"
