@@ -12,12 +12,7 @@ constexpr char kSection[] = "tensor";
 }  // namespace
 
 Record alias_record(const TensorInfo& info, const std::string& tensor) {
-  Description description = describe_for_archive(info);
-  return {std::move(description.info),
-          kAliasCodec,
-          {},
-          std::move(description.options),
-          {{kSection, DType::kU8, {tensor.size()}, bytes_of(tensor)}}};
+  return record_for(info, kAliasCodec, {kSection, DType::kU8, {tensor.size()}, bytes_of(tensor)});
 }
 
 std::string alias_target(const Record& record) {

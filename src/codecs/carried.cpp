@@ -72,13 +72,14 @@ TensorInfo info_from(const Description& description) {
           to_string(description.info.shape));
 }
 
+Record record_for(const TensorInfo& info, const char* codec, Section section) {
+  auto [described, options] = describe_for_archive(info);
+  return {std::move(described), codec, {}, std::move(options), {std::move(section)}};
+}
+
 Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes) {
-  Description description = describe_for_archive(info);
-  return {std::move(description.info),
-          kCarriedCodec,
-          {},
-          std::move(description.options),
-          {{kSection, DType::kU8, {byte_count(info)}, bytes_of(bytes)}}};
+  return record_for(info, kCarriedCodec,
+                    {kSection, DType::kU8, {byte_count(info)}, bytes_of(bytes)});
 }
 
 std::span<const std::byte> carried_bytes(const Record& record) {
