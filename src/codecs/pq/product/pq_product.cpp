@@ -125,23 +125,19 @@ void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y)
   }
   const ServeMethod chosen = method(x.rows(), y.cols());
   const bool parallel = Workers(x.rows() * y.cols() * tiles_.n_units(), kLookupCost).count() > 1;
+  std::vector<std::size_t> left;  // rows of x that need the exact product
   if (chosen == ServeMethod::kLookup) {
-    multiply_exactly(lookup_->multiply(first, x, y, parallel), first, x, y, parallel);
+    left = lookup_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup && batch_lookup_integers_) {
-    multiply_exactly(batch_lookup_integers_->multiply(first, x, y, parallel), first, x, y,
-                     parallel);
+    left = batch_lookup_integers_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup) {
     batch_lookup_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kDecodeBf16) {
-    multiply_exactly(decode_bf16_->multiply(first, x, y, parallel), first, x, y, parallel);
+    left = decode_bf16_->multiply(first, x, y, parallel);
   } else {
     decode_->multiply(first, x, y, parallel);
   }
-}
-
-void PqProduct::multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first,
-                                 ConstMatrix x, MutableMatrix y, bool parallel) const {
-  for (const std::size_t row : rows) {
+  for (const std::size_t row : left) {
     batch_lookup_->multiply(first, {x.row(row).data(), 1, x.cols()},
                             {y.row(row).data(), 1, y.cols()}, parallel);
   }
