@@ -17,13 +17,14 @@ constexpr std::size_t kPatchesAtOnce = 256;  // bounds the memory of the gathere
 constexpr std::size_t kFewOutputs = 32;      // of a group: gathering its patches would not pay
 
 std::size_t output_size(const char* layer, std::size_t input, std::size_t kernel,
-                        std::size_t stride, std::size_t padding, std::size_t dilation) {
-  const std::size_t reach = dilation * (kernel - 1) + 1;
-  if (input + 2 * padding < reach) {
+                        const Conv2dOptions& options, std::size_t axis) {
+  const std::size_t reach = options.dilation[axis] * (kernel - 1) + 1;
+  const std::size_t padded = input + 2 * options.padding[axis];
+  if (padded < reach) {
     throw invalid_argument("{}: kernel reaches over {} pixels, the padded input has {}", layer,
-                           reach, input + 2 * padding);
+                           reach, padded);
   }
-  return (input + 2 * padding - reach) / stride + 1;
+  return (padded - reach) / options.stride[axis] + 1;
 }
 
 Size2d kernel_of(const Shape& shape) { return {shape.size() == 4 ? shape[2] : 1, shape.back()}; }
@@ -63,11 +64,8 @@ ImageShape Convolution::output_shape(const ImageShape& input) const {
                            input.channels, shape_[1] * options_.groups);
   }
   const Size2d kernel = kernel_of(shape_);
-  return {input.batch, shape_[0],
-          output_size(layer_, input.height, kernel[0], options_.stride[0], options_.padding[0],
-                      options_.dilation[0]),
-          output_size(layer_, input.width, kernel[1], options_.stride[1], options_.padding[1],
-                      options_.dilation[1])};
+  return {input.batch, shape_[0], output_size(layer_, input.height, kernel[0], options_, 0),
+          output_size(layer_, input.width, kernel[1], options_, 1)};
 }
 
 ConvGeometry Convolution::make_geometry(const ImageShape& input) const {
