@@ -3,8 +3,8 @@
 
 #include <cstdlib>
 
+#include "core/subject.h"
 #include "pqw/codecs/kernels.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -13,10 +13,8 @@ const kernels::Table& choose() {
   const char* wanted = std::getenv("PQW_KERNEL");
   if (wanted == nullptr || *wanted == '\0') return kernels::available().front();
   if (const kernels::Table* table = kernels::find(wanted)) return *table;
-  std::string names;
-  for (const std::string& name : available_kernels()) names += (names.empty() ? "" : ", ") + name;
-  throw Error(ErrorCode::kInvalidArgument,
-              std::string("PQW_KERNEL=") + wanted + ": this processor can run " + names);
+  throw invalid_argument("PQW_KERNEL={}: this processor can run {}", wanted,
+                         fmt::join(available_kernels(), ", "));
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // Aliases: records of tensors that equal another tensor of their archive.
 #include "codecs/alias.h"
 
-#include <span>
-
 #include "codecs/carried.h"
 #include "codecs/record_checks.h"
 
@@ -14,13 +12,7 @@ constexpr char kSection[] = "tensor";
 }  // namespace
 
 Record alias_record(const TensorInfo& info, const std::string& tensor) {
-  Description description = describe_for_archive(info);
-  const auto name = std::as_bytes(std::span(tensor));
-  return {std::move(description.info),
-          kAliasCodec,
-          {},
-          std::move(description.options),
-          {{kSection, DType::kU8, {name.size()}, {name.begin(), name.end()}}}};
+  return record_for(info, kAliasCodec, {kSection, DType::kU8, {tensor.size()}, bytes_of(tensor)});
 }
 
 std::string alias_target(const Record& record) {
@@ -31,7 +23,7 @@ std::string alias_target(const Record& record) {
         "section 'tensor' of type {} and shape {}, expected the bytes of a name",
         to_string(section.dtype), to_string(section.shape));
   }
-  return {reinterpret_cast<const char*>(section.bytes.data()), section.bytes.size()};
+  return text_of(section);
 }
 
 }  // namespace pqw

@@ -65,21 +65,21 @@ TensorInfo info_from(const Description& description) {
   if (description.options.empty()) return description.info;
   const auto info = parse(description);
   if (info && description.info.dtype == DType::kU8) return *info;
-  throw of_tensor(description.info.name)
+  throw tensor_subject(description.info.name, ErrorCode::kCorrupt)
       .error(
-          ErrorCode::kCorrupt,
           "options '{}' of a tensor of type {} and shape {}, expected the type that it stands for",
           shown(description.options), to_string(description.info.dtype),
           to_string(description.info.shape));
 }
 
+Record record_for(const TensorInfo& info, const char* codec, Section section) {
+  auto [described, options] = describe_for_archive(info);
+  return {std::move(described), codec, {}, std::move(options), {std::move(section)}};
+}
+
 Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes) {
-  Description description = describe_for_archive(info);
-  return {std::move(description.info),
-          kCarriedCodec,
-          {},
-          std::move(description.options),
-          {{kSection, DType::kU8, {byte_count(info)}, {bytes.begin(), bytes.end()}}}};
+  return record_for(info, kCarriedCodec,
+                    {kSection, DType::kU8, {byte_count(info)}, bytes_of(bytes)});
 }
 
 std::span<const std::byte> carried_bytes(const Record& record) {

@@ -27,6 +27,9 @@ Description describe_for_archive(const TensorInfo& info);
 // The inverse of describe_for_archive. Errors: kCorrupt.
 TensorInfo info_from(const Description& description);
 
+// A record of that codec with one section, for the tensor as archives describe it.
+Record record_for(const TensorInfo& info, const char* codec, Section section);
+
 // Layout: section `bytes`, U8 [n], the tensor as in its file. `bytes` may be empty if only
 // sizes are needed.
 Record carried_record(const TensorInfo& info, std::span<const std::byte> bytes);

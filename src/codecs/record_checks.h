@@ -13,7 +13,7 @@ namespace pqw {
 
 // The subject of errors about a record, which are kCorrupt.
 inline Subject subject_of(const Record& record) {
-  return Subject{"", ErrorCode::kCorrupt}.in("tensor", record.info.name);
+  return tensor_subject(record.info.name, ErrorCode::kCorrupt);
 }
 
 // Throws kUnsupported if a record has other features. No other code checks this: archives may hold
@@ -24,6 +24,18 @@ void require_features(const Record& record, std::span<const std::string_view> kn
 // float type, and the features known. Errors: kCorrupt, and kUnsupported for features.
 Record record_of(const char* codec, const WeightHead& head, const std::string& name);
 WeightHead read_head(const Record& record, std::span<const std::string_view> known_features = {});
+
+// Values as the bytes of a section.
+template <class Values>
+std::vector<std::byte> bytes_of(const Values& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
+}
+
+// The bytes of a section as a text.
+inline std::string text_of(const Section& section) {
+  return {reinterpret_cast<const char*>(section.bytes.data()), section.bytes.size()};
+}
 
 // The section of that name, as many bytes long as its shape says. Errors: kCorrupt.
 const Section& required_section(const Record& record, const std::string& name);

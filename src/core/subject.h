@@ -43,9 +43,15 @@ struct Subject {
   Error error_with(ErrorCode used, const std::string& what) const;
 };
 
-// "FILE: tensor 'NAME'", or "tensor 'NAME'".
-inline Subject of_tensor(std::string_view name, const std::string& file = {}) {
-  return Subject{file}.in("tensor", name);
+// An error that no file or tensor is the subject of: an argument is not valid.
+template <class... Args>
+Error invalid_argument(fmt::format_string<Args...> what, Args&&... args) {
+  return Subject{}.error(ErrorCode::kInvalidArgument, what, std::forward<Args>(args)...);
+}
+
+// The subject of errors about a tensor in memory.
+inline Subject tensor_subject(std::string_view name, ErrorCode code = ErrorCode::kInvalidArgument) {
+  return Subject{"", code}.in("tensor", name);
 }
 
 }  // namespace pqw

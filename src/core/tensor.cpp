@@ -1,9 +1,10 @@
-// Overflow-checked arithmetic on shapes.
+// Overflow-checked arithmetic on shapes, also of matrices.
 #include "pqw/core/tensor.h"
 
 #include <limits>
 
 #include "core/subject.h"
+#include "pqw/core/matrix.h"
 
 namespace pqw {
 namespace {
@@ -48,8 +49,7 @@ std::optional<std::size_t> checked_byte_count(const TensorInfo& info) {
 std::size_t element_count(std::span<const std::size_t> shape) {
   const auto count = checked_element_count(shape);
   if (!count) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument, "shape {} overflows 63 bits",
-                          to_string(shape));
+    throw invalid_argument("shape {} overflows 63 bits", to_string(shape));
   }
   return *count;
 }
@@ -57,9 +57,9 @@ std::size_t element_count(std::span<const std::size_t> shape) {
 std::size_t byte_count(const TensorInfo& info) {
   const auto count = checked_byte_count(info);
   if (!count) {
-    throw of_tensor(info.name).error(ErrorCode::kInvalidArgument,
-                                     "shape {} of {} does not fill whole bytes, or exceeds 63 bits",
-                                     to_string(info.shape), dtype_name(info));
+    throw tensor_subject(info.name).error(
+        "shape {} of {} does not fill whole bytes, or exceeds 63 bits", to_string(info.shape),
+        dtype_name(info));
   }
   return *count;
 }
@@ -75,6 +75,14 @@ std::string to_string(std::span<const std::size_t> shape) {
     text += std::to_string(shape[i]);
   }
   return text + "]";
+}
+
+MatrixShape matrix_shape(std::span<const std::size_t> shape) {
+  if (shape.size() < 2) {
+    throw invalid_argument("shape {} has rank {}; a weight needs rank 2 or more", to_string(shape),
+                           shape.size());
+  }
+  return {shape[0], element_count(shape.subspan(1))};
 }
 
 }  // namespace pqw

@@ -111,7 +111,8 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
          slash = info.name.find('/', slash + 1)) {
       std::string group = info.name.substr(0, slash);
       if (names.contains(group)) {
-        throw of_tensor(info.name, path)
+        throw Subject{path}
+            .in("tensor", info.name)
             .error(ErrorCode::kUnsupported,
                    "lies below tensor '{}', HDF5 cannot hold both under these names", shown(group));
       }

@@ -118,7 +118,7 @@ class HeaderHandler {
 
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> what, Args&&... args) const {
-    throw of_tensor(name_, path_).error(what, std::forward<Args>(args)...);
+    throw Subject{path_}.in("tensor", name_).error(what, std::forward<Args>(args)...);
   }
 
   bool refuse(const std::string& found) const {

@@ -16,7 +16,8 @@ void require_distinct_names(const std::string& path, const std::vector<TensorInf
   std::unordered_set<std::string_view> names;
   for (const TensorInfo& info : tensors) {
     if (!names.insert(info.name).second) {
-      throw of_tensor(info.name, path)
+      throw Subject{path}
+          .in("tensor", info.name)
           .error(ErrorCode::kInvalidArgument, "the name is given twice");
     }
   }

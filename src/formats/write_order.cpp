@@ -15,7 +15,8 @@ WriteOrder::WriteOrder(std::string path, std::vector<TensorInfo> tensors)
   for (const TensorInfo& info : tensors_) {
     const auto bytes = checked_byte_count(info);
     if (!bytes || *bytes > kMax - total) {
-      throw of_tensor(info.name, path_)
+      throw Subject{path_}
+          .in("tensor", info.name)
           .error(ErrorCode::kInvalidArgument,
                  "shape {} of {} does not fill whole bytes, or makes the file larger than 63 "
                  "bits count",
@@ -32,7 +33,8 @@ std::size_t WriteOrder::next(std::size_t bytes) {
   }
   const TensorInfo& info = tensors_[n_added_];
   if (bytes != byte_count(info)) {
-    throw of_tensor(info.name, path_)
+    throw Subject{path_}
+        .in("tensor", info.name)
         .error(ErrorCode::kInvalidArgument, "{} bytes given, shape {} of {} needs {}", bytes,
                to_string(info.shape), dtype_name(info), byte_count(info));
   }
@@ -51,7 +53,8 @@ std::size_t WriteOrder::next_as(std::size_t added) {
 
 void WriteOrder::require_complete() const {
   if (n_added_ != tensors_.size()) {
-    throw of_tensor(tensors_[n_added_].name, path_)
+    throw Subject{path_}
+        .in("tensor", tensors_[n_added_].name)
         .error(ErrorCode::kInvalidArgument, "was not added; {} of {} were", n_added_,
                tensors_.size());
   }

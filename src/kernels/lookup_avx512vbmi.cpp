@@ -83,10 +83,6 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t quad_stride, std::size_
   }
 }
 
-void keep_order(const float* sums, float* rows) {
-  std::memcpy(rows, sums, kTileRows * sizeof(float));
-}
-
 }  // namespace
 
 const LookupKernels lookup_avx512vbmi = {

@@ -189,5 +189,10 @@ constexpr std::int32_t offset_of(std::size_t n_quads) {
   return static_cast<std::int32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
 }
 
+// The order of sums that are already by row.
+inline void keep_order(const float* sums, float* rows) {
+  std::memcpy(rows, sums, kTileRows * sizeof(float));
+}
+
 }  // namespace
 }  // namespace pqw::kernels

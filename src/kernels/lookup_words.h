@@ -45,9 +45,5 @@ void sweep_words(const std::uint8_t* codes, std::size_t quad_stride, std::size_t
   }
 }
 
-inline void keep_order(const float* sums, float* rows) {
-  std::memcpy(rows, sums, kTileRows * sizeof(float));
-}
-
 }  // namespace
 }  // namespace pqw::kernels

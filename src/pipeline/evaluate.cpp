@@ -73,8 +73,7 @@ void require_same_names(const std::string& path_a, const std::map<std::string, s
                         const std::string& path_b, const std::map<std::string, std::size_t>& b) {
   for (const auto& [name, index] : a) {
     if (b.contains(name)) continue;
-    throw of_tensor(name).error(ErrorCode::kInvalidArgument, "is in {} but not in {}", path_a,
-                                path_b);
+    throw tensor_subject(name).error("is in {} but not in {}", path_a, path_b);
   }
 }
 
@@ -104,9 +103,8 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
     return;
   }
   if (!is_compressible(original_info.dtype) || !is_compressible(report.info.dtype)) {
-    throw of_tensor(original_info.name)
-        .error(ErrorCode::kInvalidArgument,
-               "{} and {} data differ, and eval measures only float types",
+    throw tensor_subject(original_info.name)
+        .error("{} and {} data differ, and eval measures only float types",
                dtype_name(original_info), dtype_name(report.info));
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
@@ -138,9 +136,8 @@ Report evaluate(const std::string& original, const std::string& compressed,
     const std::size_t j = source_index.at(tensor.info.name);
     const TensorInfo& info = source->tensors()[j];
     if (info.shape != tensor.info.shape) {
-      throw of_tensor(info.name).error(ErrorCode::kInvalidArgument, "shape {} in {}, {} in {}",
-                                       to_string(info.shape), original,
-                                       to_string(tensor.info.shape), compressed);
+      throw tensor_subject(info.name).error("shape {} in {}, {} in {}", to_string(info.shape),
+                                            original, to_string(tensor.info.shape), compressed);
     }
     compare(info, source->read(j), decoded->read(i), from_archive, tensor);
   }

@@ -17,14 +17,14 @@ constexpr std::size_t kPatchesAtOnce = 256;  // bounds the memory of the gathere
 constexpr std::size_t kFewOutputs = 32;      // of a group: gathering its patches would not pay
 
 std::size_t output_size(const char* layer, std::size_t input, std::size_t kernel,
-                        std::size_t stride, std::size_t padding, std::size_t dilation) {
-  const std::size_t reach = dilation * (kernel - 1) + 1;
-  if (input + 2 * padding < reach) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument,
-                          "{}: kernel reaches over {} pixels, the padded input has {}", layer,
-                          reach, input + 2 * padding);
+                        const Conv2dOptions& options, std::size_t axis) {
+  const std::size_t reach = options.dilation[axis] * (kernel - 1) + 1;
+  const std::size_t padded = input + 2 * options.padding[axis];
+  if (padded < reach) {
+    throw invalid_argument("{}: kernel reaches over {} pixels, the padded input has {}", layer,
+                           reach, padded);
   }
-  return (input + 2 * padding - reach) / stride + 1;
+  return (padded - reach) / options.stride[axis] + 1;
 }
 
 Size2d kernel_of(const Shape& shape) { return {shape.size() == 4 ? shape[2] : 1, shape.back()}; }
@@ -35,10 +35,10 @@ void require_options(const char* layer, const Shape& shape, const Conv2dOptions&
       shape[0] % options.groups == 0 && positive(kernel_of(shape))) {
     return;
   }
-  throw Subject{}.error(ErrorCode::kInvalidArgument,
-                        "{} {}: stride, dilation, groups and kernel must be positive, and groups "
-                        "({}) must divide the outputs",
-                        layer, to_string(shape), options.groups);
+  throw invalid_argument(
+      "{} {}: stride, dilation, groups and kernel must be positive, and groups "
+      "({}) must divide the outputs",
+      layer, to_string(shape), options.groups);
 }
 
 }  // namespace
@@ -60,15 +60,12 @@ Convolution::Convolution(const char* layer, Weight weight, std::vector<float> bi
 
 ImageShape Convolution::output_shape(const ImageShape& input) const {
   if (input.channels != shape_[1] * options_.groups) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument, "{} {}: input of {} channels, expected {}",
-                          layer_, to_string(shape_), input.channels, shape_[1] * options_.groups);
+    throw invalid_argument("{} {}: input of {} channels, expected {}", layer_, to_string(shape_),
+                           input.channels, shape_[1] * options_.groups);
   }
   const Size2d kernel = kernel_of(shape_);
-  return {input.batch, shape_[0],
-          output_size(layer_, input.height, kernel[0], options_.stride[0], options_.padding[0],
-                      options_.dilation[0]),
-          output_size(layer_, input.width, kernel[1], options_.stride[1], options_.padding[1],
-                      options_.dilation[1])};
+  return {input.batch, shape_[0], output_size(layer_, input.height, kernel[0], options_, 0),
+          output_size(layer_, input.width, kernel[1], options_, 1)};
 }
 
 ConvGeometry Convolution::make_geometry(const ImageShape& input) const {
@@ -79,9 +76,9 @@ void Convolution::forward(std::span<const float> x, const ImageShape& shape,
                           std::span<float> y) const {
   const ConvGeometry geometry = make_geometry(shape);
   if (x.size() != shape.size() || y.size() != geometry.output.size()) {
-    throw Subject{}.error(
-        ErrorCode::kInvalidArgument, "{} {}: x has {} elements, expected {}; y has {}, expected {}",
-        layer_, to_string(shape_), x.size(), shape.size(), y.size(), geometry.output.size());
+    throw invalid_argument("{} {}: x has {} elements, expected {}; y has {}, expected {}", layer_,
+                           to_string(shape_), x.size(), shape.size(), y.size(),
+                           geometry.output.size());
   }
   if (product_) return forward_patches(geometry, x.data(), y.data());
   const ConstMatrix weight(decoded_.data(), shape_[0], geometry.patch_size());

@@ -14,15 +14,13 @@ Embedding::Embedding(Weight weight) {
 
 void Embedding::forward(std::span<const std::int64_t> indices, MutableMatrix out) const {
   if (out.rows() != indices.size() || out.cols() != dim()) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument,
-                          "Embedding of dimension {}: {} indices, out is [{}, {}]", dim(),
-                          indices.size(), out.rows(), out.cols());
+    throw invalid_argument("Embedding of dimension {}: {} indices, out is [{}, {}]", dim(),
+                           indices.size(), out.rows(), out.cols());
   }
   for (const std::int64_t index : indices) {
     if (index < 0 || static_cast<std::uint64_t>(index) >= num_embeddings()) {
-      throw Subject{}.error(ErrorCode::kInvalidArgument,
-                            "Embedding of {} vectors: index {} is out of range", num_embeddings(),
-                            index);
+      throw invalid_argument("Embedding of {} vectors: index {} is out of range", num_embeddings(),
+                             index);
     }
   }
   Workers(indices.size() * dim(), 4).for_each(indices.size(), [&](std::size_t i) {

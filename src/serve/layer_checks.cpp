@@ -9,13 +9,12 @@ void require_layer(const char* layer, const Weight& weight, std::size_t rank,
                    std::span<const float> bias) {
   const Shape& shape = head_of(weight).shape;
   if (shape.size() != rank) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument, "{}: weight of shape {}, expected rank {}",
-                          layer, to_string(shape), rank);
+    throw invalid_argument("{}: weight of shape {}, expected rank {}", layer, to_string(shape),
+                           rank);
   }
   if (!bias.empty() && bias.size() != shape[0]) {
-    throw Subject{}.error(ErrorCode::kInvalidArgument,
-                          "{}: bias of {} elements, expected {} or none", layer, bias.size(),
-                          shape[0]);
+    throw invalid_argument("{}: bias of {} elements, expected {} or none", layer, bias.size(),
+                           shape[0]);
   }
 }
 

@@ -12,8 +12,7 @@ Linear::Linear(Weight weight, std::vector<float> bias, const ServeOptions& serve
 
 void Linear::forward(ConstMatrix x, MutableMatrix y) const {
   if (x.cols() != in_features() || y.cols() != out_features() || x.rows() != y.rows()) {
-    throw Subject{}.error(
-        ErrorCode::kInvalidArgument,
+    throw invalid_argument(
         "Linear [{}, {}]: x is [{}, {}], y is [{}, {}]; expected [batch, {}] and [batch, {}]",
         out_features(), in_features(), x.rows(), x.cols(), y.rows(), y.cols(), in_features(),
         out_features());

@@ -31,9 +31,10 @@ std::string to_string(const CodecOptions& options);
 // `options` with the values that depend on the shape filled in. Encoding does this by itself.
 CodecOptions resolved(CodecOptions options, std::span<const std::size_t> shape);
 
-// Says why the codec cannot make a tensor of that shape smaller; empty if it may.
-// REQUIRES: resolved options.
+// These functions call the members of the options' codec (codec.h).
 std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t> shape);
+std::optional<WeightSize> size_by_shape(const TensorInfo& tensor, const CodecOptions& options);
+bool is_placeholder(const CodecOptions& options);
 
 // One way to encode one tensor. Several ways are several encodings, each with a copy of its own.
 class Encoding {
@@ -74,8 +75,5 @@ bool outcome_is_sure(const CodecOptions& options, const FloatTensor& tensor);
 
 // True if weights are so near the limits of their type that encoding or rounding may lose them.
 bool near_limits(const FloatTensor& tensor);
-
-// True if the weight decodes to zeros, to be trained elsewhere (LowRankInit::kZeros).
-bool is_placeholder(const CodecOptions& options);
 
 }  // namespace pqw

@@ -5,19 +5,10 @@
 // Only Inference" (CVPR 2018), eq. 1 to 7.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
-#include "pqw/codecs/codec_fwd.h"
-#include "pqw/codecs/weight_head.h"
-#include "pqw/core/matrix.h"
-#include "pqw/core/record.h"
-#include "pqw/core/tensor.h"
+#include "pqw/codecs/codec.h"
 
 namespace pqw {
 
@@ -78,31 +69,18 @@ struct Int8Options {
 
 // Sections: `values` I8 [rows][cols], `scales` F32 [rows] or [1], `zero_points` I8 of that shape
 // unless all are 0, `activations` U8 [1] = 1 for kBatch. Members: codec.h.
-struct Int8Codec {
-  static constexpr const char* kName = Int8Options::kCodec;
-  using Weight = Int8Weight;
-  using Options = Int8Options;
-  using Prepared = FloatTensor;
-
+struct Int8Codec : CodecBase<Int8Codec, Int8Weight, Int8Options> {
   static void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out);
-  static std::size_t parameter_count(const Int8Weight& weight);
   static std::string summary(const Int8Weight& weight);
   static Record to_record(const Int8Weight& weight, const std::string& name);
   static Int8Weight from_record(const Record& record);
   static std::unique_ptr<const Product> make_product(Int8Weight weight,
                                                      const ServeOptions& options);
 
-  static void check(const Int8Options&) {}
-  static void resolve(Int8Options&, std::span<const std::size_t>) {}
-  static std::string obstacle(const Int8Options&, std::span<const std::size_t>) { return ""; }
-  static bool is_sure(const Int8Options&) { return true; }
-  static bool is_placeholder(const Int8Options&) { return false; }
-  static std::optional<WeightSize> size(const TensorInfo& tensor, const Int8Options& options);
-  static FloatTensor prepare(FloatTensor tensor, const Int8Options& options);
-  static std::optional<WeightSize> size(const FloatTensor& prepared, const Int8Options& options);
+  static std::optional<WeightSize> size_by_shape(const TensorInfo& tensor,
+                                                 const Int8Options& options);
   static Int8Weight encode(const FloatTensor& prepared, const Int8Options& options,
                            const EncodeContext& context);
-  static std::string remarks(const Int8Weight&, const Int8Options&) { return ""; }
 };
 
 // Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Each weight is

@@ -1,20 +1,11 @@
 // Weights of low rank: the value type, options and codec.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
-#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/codec.h"
 #include "pqw/codecs/codec_options.h"
-#include "pqw/codecs/weight_head.h"
-#include "pqw/core/matrix.h"
-#include "pqw/core/record.h"
-#include "pqw/core/tensor.h"
 
 namespace pqw {
 
@@ -98,10 +89,7 @@ struct LowRankFactors {
 // Decoding forms the inner factor once per call. Elements beyond the range of float become the
 // largest float. Members of the record: `outer` and `inner`, each a section if it is plain, else a
 // part. Members: codec.h.
-struct LowRankCodec {
-  static constexpr const char* kName = LowRankOptions::kCodec;
-  using Weight = LowRankWeight;
-  using Options = LowRankOptions;
+struct LowRankCodec : CodecBase<LowRankCodec, LowRankWeight, LowRankOptions> {
   using Prepared = LowRankFactors;
 
   static void decode_rows(const LowRankWeight& weight, std::size_t first, MutableMatrix out);
@@ -117,7 +105,8 @@ struct LowRankCodec {
   static std::string obstacle(const LowRankOptions& options, std::span<const std::size_t> shape);
   static bool is_sure(const LowRankOptions& options);
   static bool is_placeholder(const LowRankOptions& options);
-  static std::optional<WeightSize> size(const TensorInfo& tensor, const LowRankOptions& options);
+  static std::optional<WeightSize> size_by_shape(const TensorInfo& tensor,
+                                                 const LowRankOptions& options);
   static LowRankFactors prepare(FloatTensor tensor, const LowRankOptions& options);
   static std::optional<WeightSize> size(const LowRankFactors& prepared,
                                         const LowRankOptions& options);

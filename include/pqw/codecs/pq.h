@@ -5,20 +5,11 @@
 // centroid, M-step = mean, empty clusters reassigned by splitting a populated one.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
-#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/codec.h"
 #include "pqw/codecs/encode_context.h"
-#include "pqw/codecs/weight_head.h"
-#include "pqw/core/matrix.h"
-#include "pqw/core/record.h"
-#include "pqw/core/tensor.h"
 
 namespace pqw {
 
@@ -171,14 +162,10 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 // negative or not finite, and with the faiss engine; kUnsupported when that engine fails.
 // Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the bit stream of core/bit_packing.h with
 // bits_for(K) bits a code. Members: codec.h.
-struct PqCodec {
-  static constexpr const char* kName = PqOptions::kCodec;
-  using Weight = PqWeight;
-  using Options = PqOptions;
+struct PqCodec : CodecBase<PqCodec, PqWeight, PqOptions> {
   using Prepared = PqPrepared;
 
   static void decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out);
-  static std::size_t parameter_count(const PqWeight& weight);
   static std::string summary(const PqWeight& weight);
   static Record to_record(const PqWeight& weight, const std::string& name);
   static PqWeight from_record(const Record& record);
@@ -186,10 +173,10 @@ struct PqCodec {
 
   static void check(const PqOptions& options);
   static void resolve(PqOptions& options, std::span<const std::size_t> shape);
-  static std::string obstacle(const PqOptions&, std::span<const std::size_t>) { return ""; }
   static bool is_sure(const PqOptions& options);
-  static bool is_placeholder(const PqOptions&) { return false; }
-  static std::optional<WeightSize> size(const TensorInfo& tensor, const PqOptions& options);
+  static constexpr bool kTakesImportances = true;
+  static std::optional<WeightSize> size_by_shape(const TensorInfo& tensor,
+                                                 const PqOptions& options);
   static PqPrepared prepare(FloatTensor tensor, const PqOptions& options);
   static std::optional<WeightSize> size(const PqPrepared& prepared, const PqOptions& options);
   static PqWeight encode(const PqPrepared& prepared, const PqOptions& options,

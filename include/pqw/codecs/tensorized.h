@@ -2,22 +2,13 @@
 // type, options and codec.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "pqw/codecs/codec_fwd.h"
+#include "pqw/codecs/codec.h"
 #include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/encode_context.h"
-#include "pqw/codecs/weight_head.h"
-#include "pqw/core/matrix.h"
-#include "pqw/core/record.h"
-#include "pqw/core/tensor.h"
 
 namespace pqw {
 
@@ -40,9 +31,8 @@ enum class TensorForm {
   kTtm,
 };
 
-// "cp", "tucker", "tt", "ttm", and back; empty for another text.
+// "cp", "tucker", "tt", "ttm"
 std::string_view to_string(TensorForm form);
-std::optional<TensorForm> tensor_form_from_string(std::string_view text);
 
 // The modes and ranks of a tensorized matrix. Its sides are padded with zeros to the products of
 // their modes; decoding cuts the padding off.
@@ -149,12 +139,7 @@ TensorLayout make_layout(MatrixShape matrix, std::size_t n_layers,
 // Decoded elements beyond the range of float become the largest float. Members of the record: the
 // section `layout` U64, and `factor0`, `factor1`, ... A plain factor is a section of its type and
 // shape, any other factor is a part. Members: codec.h.
-struct TensorizedCodec {
-  static constexpr const char* kName = TensorizedOptions::kCodec;
-  using Weight = TensorizedWeight;
-  using Options = TensorizedOptions;
-  using Prepared = FloatTensor;
-
+struct TensorizedCodec : CodecBase<TensorizedCodec, TensorizedWeight, TensorizedOptions> {
   static void decode_rows(const TensorizedWeight& weight, std::size_t first, MutableMatrix out);
   static std::size_t parameter_count(const TensorizedWeight& weight);
   static std::string summary(const TensorizedWeight& weight);
@@ -165,13 +150,10 @@ struct TensorizedCodec {
 
   static void check(const TensorizedOptions& options);
   static void resolve(TensorizedOptions& options, std::span<const std::size_t> shape);
-  static std::string obstacle(const TensorizedOptions&, std::span<const std::size_t>) { return ""; }
   static bool is_sure(const TensorizedOptions& options);
   static bool is_placeholder(const TensorizedOptions& options);
-  static std::optional<WeightSize> size(const TensorInfo& tensor, const TensorizedOptions& options);
-  static FloatTensor prepare(FloatTensor tensor, const TensorizedOptions& options);
-  static std::optional<WeightSize> size(const FloatTensor& prepared,
-                                        const TensorizedOptions& options);
+  static std::optional<WeightSize> size_by_shape(const TensorInfo& tensor,
+                                                 const TensorizedOptions& options);
   static TensorizedWeight encode(const FloatTensor& prepared, const TensorizedOptions& options,
                                  const EncodeContext& context);
   static std::string remarks(const TensorizedWeight& weight, const TensorizedOptions& options);

@@ -27,16 +27,10 @@ std::unique_ptr<const Product> make_product(Weight weight, const ServeOptions& o
       std::move(weight));
 }
 
+// This table and those below are in the order of the enumerations.
 std::string_view to_string(Precision precision) {
-  switch (precision) {
-    case Precision::kExact:
-      return "exact";
-    case Precision::kHigh:
-      return "high";
-    case Precision::kFast:
-      break;
-  }
-  return "fast";
+  constexpr std::string_view kNames[] = {"exact", "high", "fast"};
+  return kNames[static_cast<std::size_t>(precision)];
 }
 
 std::optional<Precision> parse_precision(std::string_view name) {
@@ -47,31 +41,13 @@ std::optional<Precision> parse_precision(std::string_view name) {
 }
 
 double documented_error(Precision precision) {
-  switch (precision) {
-    case Precision::kExact:
-      return 1e-5;
-    case Precision::kHigh:
-      return 1e-4;
-    case Precision::kFast:
-      break;
-  }
-  return 1.5e-2;
+  constexpr double kErrors[] = {1e-5, 1e-4, 1.5e-2};
+  return kErrors[static_cast<std::size_t>(precision)];
 }
 
 std::string_view to_string(ServeMethod method) {
-  switch (method) {
-    case ServeMethod::kAuto:
-      return "auto";
-    case ServeMethod::kLookup:
-      return "lookup";
-    case ServeMethod::kBatchLookup:
-      return "batch lookup";
-    case ServeMethod::kDecode:
-      return "decode";
-    case ServeMethod::kDecodeBf16:
-      break;
-  }
-  return "decode-bf16";
+  constexpr std::string_view kNames[] = {"auto", "lookup", "batch lookup", "decode", "decode-bf16"};
+  return kNames[static_cast<std::size_t>(method)];
 }
 
 }  // namespace pqw

@@ -1,7 +1,6 @@
 // Products of weights that are laid out by rows.
 #include "codecs/product/row_product.h"
 
-#include <cassert>
 #include <vector>
 
 #include "codecs/active_kernels.h"
@@ -10,7 +9,6 @@
 namespace pqw {
 
 void RowProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   const auto dot = active_kernels().contraction->dot;
   Workers(x.rows() * x.cols() * y.cols(), 1).for_each(y.cols(), [&](std::size_t r) {
     std::vector<float> row(cols());

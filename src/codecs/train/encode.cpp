@@ -5,7 +5,6 @@
 
 #include "codecs/float_range.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/size_by_shape.h"
 #include "core/subject.h"
 
 namespace pqw {
@@ -30,8 +29,7 @@ CodecOptions default_options(const std::string& codec) {
 void refuse_label(const CodecOptions& options) {
   const auto* tensorized = std::get_if<TensorizedOptions>(&options);
   if (tensorized == nullptr || tensorized->joint.empty()) return;
-  throw Subject{}.error(ErrorCode::kInvalidArgument, "joint={}: factors cannot be joint layers",
-                        shown(tensorized->joint));
+  throw invalid_argument("joint={}: factors cannot be joint layers", shown(tensorized->joint));
 }
 
 // Gives the settings of a part to the options of that part, if the codec has parts.
@@ -42,9 +40,8 @@ void set_factors(Options& options, const Settings& settings) {
     *options.factors = options_from(settings, PlainCodec::kName);
     refuse_label(*options.factors);
   } else {
-    throw Subject{}.error(ErrorCode::kInvalidArgument,
-                          "codec {}: unknown option 'factors.{}': it has no factors",
-                          Options::Codec::kName, shown(settings.front().first));
+    throw invalid_argument("codec {}: unknown option 'factors.{}': it has no factors",
+                           Options::Codec::kName, shown(settings.front().first));
   }
 }
 
@@ -83,7 +80,7 @@ CodecOptions options_from(const Settings& settings, const std::string& default_c
       },
       options);
   for (const UnusedSetting& unused : unused_options(others, default_codec)) {
-    throw Error(ErrorCode::kInvalidArgument, unused.why);
+    throw invalid_argument("{}", unused.why);
   }
   return options;
 }
@@ -129,6 +126,16 @@ std::string obstacle_to(const CodecOptions& options, std::span<const std::size_t
   return std::visit([&]<class O>(const O& o) { return O::Codec::obstacle(o, shape); }, options);
 }
 
+template <class C, class W, class O>
+FloatTensor CodecBase<C, W, O>::prepare(FloatTensor tensor, const O&) {
+  return tensor;
+}
+
+template <class C, class W, class O>
+std::optional<WeightSize> CodecBase<C, W, O>::size(const FloatTensor& tensor, const O& options) {
+  return C::size_by_shape(tensor.info, options);
+}
+
 struct Encoding::Stage {
   virtual ~Stage() = default;
   virtual std::optional<WeightSize> size() const = 0;
@@ -149,6 +156,9 @@ struct Encoding::StageOf : Encoding::Stage {
   }
 
   Weight encode(const EncodeContext& context) const override {
+    if (context.importance != nullptr && !C::kTakesImportances) {
+      throw invalid_argument("codec {} does not support importances; use pq", C::kName);
+    }
     return C::encode(prepared, options, context);
   }
 
@@ -171,7 +181,7 @@ std::optional<WeightSize> Encoding::size() const { return stage_->size(); }
 Weight Encoding::encode(const EncodeContext& context) const { return stage_->encode(context); }
 
 std::optional<WeightSize> size_by_shape(const TensorInfo& tensor, const CodecOptions& options) {
-  return std::visit([&]<class O>(const O& o) { return O::Codec::size(tensor, o); },
+  return std::visit([&]<class O>(const O& o) { return O::Codec::size_by_shape(tensor, o); },
                     resolved(options, tensor.shape));
 }
 

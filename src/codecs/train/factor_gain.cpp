@@ -6,7 +6,7 @@
 
 namespace pqw {
 
-void add_product(ConstMatrix original, const DecodeRows& product, GainSums& sums) {
+void add_product(ConstMatrix original, GainSums& sums, const DecodeRows& product) {
   constexpr std::size_t kRows = 64;
   std::vector<float> decoded(kRows * original.cols());
   for (std::size_t first = 0; first < original.rows(); first += kRows) {

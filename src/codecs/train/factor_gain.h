@@ -20,7 +20,7 @@ namespace pqw {
 using DecodeRows = std::function<void(std::size_t first, MutableMatrix out)>;
 
 // Adds the sums over a product of factors, decoded a few rows at a time.
-void add_product(ConstMatrix original, const DecodeRows& product, GainSums& sums);
+void add_product(ConstMatrix original, GainSums& sums, const DecodeRows& product);
 
 // The factor for the product: 1, or if its relative error is then 1 or more, the largest smaller
 // gain (in the order of Gain) that gives an error below 1.

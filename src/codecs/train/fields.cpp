@@ -33,8 +33,7 @@ Values<T> numbers(std::string shown, std::string expected, std::function<bool(co
 }  // namespace
 
 void bad_value(std::string_view key, std::string_view value, std::string_view expected) {
-  throw Subject{}.error(ErrorCode::kInvalidArgument, "{}={}: expected {}", shown(key), shown(value),
-                        expected);
+  throw invalid_argument("{}={}: expected {}", shown(key), shown(value), expected);
 }
 
 void unknown_option(std::string_view codec, std::string_view key, Words known,
@@ -44,8 +43,8 @@ void unknown_option(std::string_view codec, std::string_view key, Words known,
   const std::size_t dot = key.find('.');
   const std::string typed =
       dot == key.npos ? std::string(key) : std::string(key.substr(0, dot)) + ".KEY";
-  throw Subject{}.error(ErrorCode::kInvalidArgument, "codec {}: unknown option '{}': expected {}{}",
-                        codec, shown(key), expected, did_you_mean(typed, known));
+  throw invalid_argument("codec {}: unknown option '{}': expected {}{}", codec, shown(key),
+                         expected, did_you_mean(typed, known));
 }
 
 template <std::unsigned_integral T>

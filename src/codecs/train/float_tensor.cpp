@@ -19,8 +19,8 @@ void require_not_vanished(std::span<const std::byte> bytes, const FloatTensor& t
     double value;
     std::memcpy(&value, bytes.data() + at, sizeof(double));
     if (value == 0) continue;
-    throw of_tensor(tensor.info.name)
-        .error(ErrorCode::kUnsupported, "all weights are below the range of float");
+    throw tensor_subject(tensor.info.name, ErrorCode::kUnsupported)
+        .error("all weights are below the range of float");
   }
 }
 
@@ -36,18 +36,17 @@ void require_finite(ConstMatrix w, const std::string& name) {
     }
   }
   if (count == 0) return;
-  throw of_tensor(name).error(
-      ErrorCode::kNonFinite,
-      "{} NaN or infinite weights (as float), the first at index {}; only finite weights "
-      "can be compressed",
-      count, first);
+  throw tensor_subject(name, ErrorCode::kNonFinite)
+      .error(
+          "{} NaN or infinite weights (as float), the first at index {}; only finite weights "
+          "can be compressed",
+          count, first);
 }
 
 FloatTensor read_floats(const TensorInfo& info, std::span<const std::byte> bytes) {
   if (!is_compressible(info.dtype)) {
-    throw of_tensor(info.name).error(ErrorCode::kInvalidArgument,
-                                     "type {} cannot be compressed, expected F16, BF16, F32 or F64",
-                                     to_string(info.dtype));
+    throw tensor_subject(info.name).error(
+        "type {} cannot be compressed, expected F16, BF16, F32 or F64", to_string(info.dtype));
   }
   (void)matrix_shape(info.shape);
   FloatTensor tensor{info, std::vector<float>(element_count(info.shape))};

@@ -36,16 +36,21 @@ void require_numbers(const Matrix& a, const char* what) {
   if (has_nan(a)) throw Error(ErrorCode::kUnsupported, std::string("LAPACK: NaN in ") + what);
 }
 
-// Calls a routine of LAPACK twice: first with the length -1, to learn how much memory it needs,
-// then with that memory. Returns its info.
+// Calls routine(work, &length, &info) twice: first with the length -1, to learn how much memory it
+// needs, then with that memory. Returns its info.
 template <class Routine>
 lapack_int with_workspace(const Routine& routine) {
   double n_values = 0;
-  const lapack_int info = routine(&n_values, -1);
+  lapack_int length = -1, info = 0;
+  routine(&n_values, &length, &info);
   if (info != 0) return info;
   std::vector<double> work(static_cast<std::size_t>(n_values));
-  return routine(work.data(), as_int(work.size()));
+  length = as_int(work.size());
+  routine(work.data(), &length, &info);
+  return info;
 }
+
+}  // namespace
 
 Matrix transposed(const Matrix& a) {
   Matrix result(a.cols, a.rows);
@@ -54,8 +59,6 @@ Matrix transposed(const Matrix& a) {
   }
   return result;
 }
-
-}  // namespace
 
 void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, const double* a,
               const double* b, double* c, bool add) {
@@ -101,19 +104,16 @@ Svd svd(Matrix a) {
   double* const u = result.vt.values.data();
   double* const vt = result.u.values.data();
   std::vector<lapack_int> integers(8 * p);
-  lapack_int info = 0;
   const Matrix copy = a;
-  info = with_workspace([&](double* work, lapack_int length) {
+  lapack_int info = with_workspace([&](double* work, lapack_int* length, lapack_int* status) {
     library.dgesdd("S", &rows, &cols, a.values.data(), &rows, result.s.data(), u, &rows, vt, &rank,
-                   work, &length, integers.data(), &info, 1);
-    return info;
+                   work, length, integers.data(), status, 1);
   });
   if (info > 0) {
     a = copy;
-    info = with_workspace([&](double* work, lapack_int length) {
+    info = with_workspace([&](double* work, lapack_int* length, lapack_int* status) {
       library.dgesvd("S", "S", &rows, &cols, a.values.data(), &rows, result.s.data(), u, &rows, vt,
-                     &rank, work, &length, &info, 1, 1);
-      return info;
+                     &rank, work, length, status, 1, 1);
     });
   }
   require_converged(info, kWhat);
@@ -130,11 +130,9 @@ Matrix leading_eigenvectors(Matrix symmetric, std::size_t count) {
   const lapack_int size = as_int(n), n_integers = as_int(3 + 5 * n);
   std::vector<lapack_int> integers(3 + 5 * n);
   std::vector<double> eigenvalues(n);  // rising
-  lapack_int info = 0;
-  info = with_workspace([&](double* work, lapack_int length) {
+  lapack_int info = with_workspace([&](double* work, lapack_int* length, lapack_int* status) {
     library.dsyevd("V", "L", &size, symmetric.values.data(), &size, eigenvalues.data(), work,
-                   &length, integers.data(), &n_integers, &info, 1, 1);
-    return info;
+                   length, integers.data(), &n_integers, status, 1, 1);
   });
   require_converged(info, kWhat);
   Matrix leading(n, count);
@@ -153,16 +151,13 @@ Matrix orthonormal_columns(Matrix a) {
   const lapack_int rows = as_int(a.rows), cols = as_int(a.cols);
   a = transposed(a);
   std::vector<double> reflectors(a.rows);
-  lapack_int info = 0;
-  info = with_workspace([&](double* work, lapack_int length) {
-    library.dgeqrf(&rows, &cols, a.values.data(), &rows, reflectors.data(), work, &length, &info);
-    return info;
+  lapack_int info = with_workspace([&](double* work, lapack_int* length, lapack_int* status) {
+    library.dgeqrf(&rows, &cols, a.values.data(), &rows, reflectors.data(), work, length, status);
   });
   require_converged(info, kWhat);
-  info = with_workspace([&](double* work, lapack_int length) {
-    library.dorgqr(&rows, &cols, &cols, a.values.data(), &rows, reflectors.data(), work, &length,
-                   &info);
-    return info;
+  info = with_workspace([&](double* work, lapack_int* length, lapack_int* status) {
+    library.dorgqr(&rows, &cols, &cols, a.values.data(), &rows, reflectors.data(), work, length,
+                   status);
   });
   require_converged(info, kWhat);
   return transposed(a);

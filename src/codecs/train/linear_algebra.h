@@ -23,6 +23,8 @@ struct Matrix {
   std::vector<double> values;
 };
 
+Matrix transposed(const Matrix& a);
+
 enum class Op { kNone, kTransposed };
 
 // c = op(a) op(b), or c += op(a) op(b). Layout: op(a) is [m][k], op(b) is [k][n], c is [m][n].

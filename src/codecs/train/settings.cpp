@@ -16,8 +16,7 @@ Settings parse_settings(const std::string& text) {
     const std::string item = text.substr(begin, end - begin);
     const std::size_t equals = item.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw Subject{}.error(ErrorCode::kInvalidArgument, "'{}': expected key=value,key=value",
-                            shown(text));
+      throw invalid_argument("'{}': expected key=value,key=value", shown(text));
     }
     settings.emplace_back(item.substr(0, equals), item.substr(equals + 1));
     begin = end + 1;

@@ -338,15 +338,12 @@ TEST(FactorGain, OfAProductByHand) {
 TEST(FactorGain, SumsAreThoseOfAllRows) {
   const std::vector<float> w(130 * 2, 3.0f);
   GainSums sums{1, 1, 1};
-  add_product(
-      ConstMatrix(w.data(), 130, 2),
-      [](std::size_t first, MutableMatrix rows) {
-        for (std::size_t r = 0; r < rows.rows(); ++r) {
-          rows(r, 0) = first + r < 100 ? 1.0f : 2.0f;
-          rows(r, 1) = 0;
-        }
-      },
-      sums);
+  add_product(ConstMatrix(w.data(), 130, 2), sums, [](std::size_t first, MutableMatrix rows) {
+    for (std::size_t r = 0; r < rows.rows(); ++r) {
+      rows(r, 0) = first + r < 100 ? 1.0f : 2.0f;
+      rows(r, 1) = 0;
+    }
+  });
   EXPECT_EQ(sums.original, 1 + 260 * 9);
   EXPECT_EQ(sums.product, 1 + 3 * (100 + 60));
   EXPECT_EQ(sums.reconstruction, 1 + 100 + 4 * 30);

@@ -57,8 +57,6 @@ PlainWeight decoded(const Int8Weight& weight) {
 
 }  // namespace
 
-// By layout and precision: the values by rows, the decoded weight as a plain one, or an
-// Int8Product.
 std::unique_ptr<const Product> Int8Codec::make_product(Int8Weight weight,
                                                        const ServeOptions& options) {
   if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));
@@ -181,8 +179,6 @@ class Int8Product::Call {
 };
 
 void Int8Product::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
-  if (y.cols() == 0 || x.rows() == 0) return;
   const Call call(*this, first, x, y);
   const std::size_t inputs_at_once = kPlanesAtOnce / n_planes_;
   const std::size_t first_panel = first / kernels::kPanelRows;

@@ -4,13 +4,11 @@
 #include <limits>
 
 #include "codecs/int8/value/fault.h"
-#include "codecs/int8/value/record.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/importance.h"
 #include "core/parallel.h"
+#include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -89,21 +87,15 @@ Int8Weight unquantized(const TensorInfo& tensor, const Int8Options& options) {
 
 }  // namespace
 
-std::optional<WeightSize> Int8Codec::size(const TensorInfo& tensor, const Int8Options& options) {
+std::optional<WeightSize> Int8Codec::size_by_shape(const TensorInfo& tensor,
+                                                   const Int8Options& options) {
   const Int8Weight weight = unquantized(tensor, options);
-  return WeightSize{int8_outline(weight, tensor.name), summary(weight), parameter_count(weight), 0,
+  return WeightSize{to_record(weight, tensor.name), summary(weight), parameter_count(weight), 0,
                     ""};
 }
 
-FloatTensor Int8Codec::prepare(FloatTensor tensor, const Int8Options&) { return tensor; }
-
-std::optional<WeightSize> Int8Codec::size(const FloatTensor& prepared, const Int8Options& options) {
-  return size(prepared.info, options);
-}
-
 Int8Weight Int8Codec::encode(const FloatTensor& tensor, const Int8Options& options,
-                             const EncodeContext& context) {
-  refuse_importances(context, kName);
+                             const EncodeContext&) {
   Int8Weight weight = unquantized(tensor.info, options);
   weight.values.resize(weight.rows() * weight.cols());
   const ConstMatrix w = tensor.matrix();
@@ -124,7 +116,7 @@ Int8Weight Int8Codec::encode(const FloatTensor& tensor, const Int8Options& optio
 }
 
 Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options) {
-  if (w.rows() == 0) throw Error(ErrorCode::kInvalidArgument, "int8: a matrix of no rows");
+  if (w.rows() == 0) throw invalid_argument("int8: a matrix of no rows");
   require_finite(w, "matrix");
   FloatTensor tensor{{"", DType::kF32, {w.rows(), w.cols()}}, {}};
   tensor.values.reserve(w.rows() * w.cols());

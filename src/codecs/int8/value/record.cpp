@@ -1,6 +1,4 @@
 // Int8 weights to and from the sections that an archive stores.
-#include "codecs/int8/value/record.h"
-
 #include <cstring>
 
 #include "codecs/int8/value/fault.h"
@@ -14,11 +12,6 @@ constexpr const char* kValues = "values";
 constexpr const char* kScales = "scales";
 constexpr const char* kZeroPoints = "zero_points";
 constexpr const char* kActivations = "activations";
-
-std::vector<std::byte> bytes_of(const std::vector<std::int8_t>& values) {
-  const auto bytes = std::as_bytes(std::span(values));
-  return {bytes.begin(), bytes.end()};
-}
 
 std::vector<std::int8_t> read_bytes(const Record& record, const Section& section, Shape shape) {
   if (section.dtype != DType::kI8 || section.shape != shape) {
@@ -54,27 +47,17 @@ ActivationRange read_activations(const Record& record) {
 
 }  // namespace
 
-Record int8_outline(const Int8Weight& weight, const std::string& name) {
-  Record record = record_of(Int8Codec::kName, weight, name);
-  const Shape one_each = {weight.scales.size()};
-  record.sections.push_back({kValues, DType::kI8, {weight.rows(), weight.cols()}, {}});
-  record.sections.push_back({kScales, DType::kF32, one_each, {}});
+Record Int8Codec::to_record(const Int8Weight& weight, const std::string& name) {
+  Record record = record_of(kName, weight, name);
+  const Shape values = {weight.rows(), weight.cols()}, one_each = {weight.scales.size()};
+  record.sections.push_back({kValues, DType::kI8, values, bytes_of(weight.values)});
+  record.sections.push_back({kScales, DType::kF32, one_each, bytes_of(weight.scales)});
   if (!weight.zero_points.empty()) {
-    record.sections.push_back({kZeroPoints, DType::kI8, one_each, {}});
+    record.sections.push_back({kZeroPoints, DType::kI8, one_each, bytes_of(weight.zero_points)});
   }
   if (weight.activations == ActivationRange::kBatch) {
     record.sections.push_back({kActivations, DType::kU8, {1}, {std::byte{1}}});
   }
-  return record;
-}
-
-Record Int8Codec::to_record(const Int8Weight& weight, const std::string& name) {
-  Record record = int8_outline(weight, name);
-  record.sections[0].bytes = bytes_of(weight.values);
-  std::vector<std::byte>& scales = record.sections[1].bytes;
-  scales.resize(weight.scales.size() * sizeof(float));
-  from_float(weight.scales, DType::kF32, scales);
-  if (!weight.zero_points.empty()) record.sections[2].bytes = bytes_of(weight.zero_points);
   return record;
 }
 

@@ -6,7 +6,7 @@
 
 #include "codecs/int8/value/fault.h"
 #include "core/parallel.h"
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
@@ -44,14 +44,13 @@ std::string fault_of(const Int8Weight& weight) {
   const auto [rows, cols] = weight.matrix();
   const std::size_t n_scales = weight.scales.size();
   if (weight.values.size() != rows * cols) {
-    return std::to_string(weight.values.size()) + " values for shape " + to_string(weight.shape);
+    return fmt::format("{} values for shape {}", weight.values.size(), to_string(weight.shape));
   }
   if (n_scales != 1 && n_scales != rows) {
-    return std::to_string(n_scales) + " scales, expected 1 or " + std::to_string(rows);
+    return fmt::format("{} scales, expected 1 or {}", n_scales, rows);
   }
   if (!weight.zero_points.empty() && weight.zero_points.size() != n_scales) {
-    return std::to_string(weight.zero_points.size()) + " zero points for " +
-           std::to_string(n_scales) + " scales";
+    return fmt::format("{} zero points for {} scales", weight.zero_points.size(), n_scales);
   }
   for (const float scale : weight.scales) {
     if (!(scale > 0) || std::isinf(scale)) {
@@ -74,12 +73,8 @@ Int8Weight int8_from_reference(Shape shape, std::vector<std::int8_t> values,
   const std::string fault = is_compressible(dtype)
                                 ? fault_of(weight)
                                 : std::string(to_string(dtype)) + " is not a float type";
-  if (!fault.empty()) throw Error(ErrorCode::kInvalidArgument, "int8 reference: " + fault);
+  if (!fault.empty()) throw invalid_argument("int8 reference: {}", fault);
   return weight;
-}
-
-std::size_t Int8Codec::parameter_count(const Int8Weight& weight) {
-  return element_count(weight.shape);
 }
 
 std::string Int8Codec::summary(const Int8Weight& weight) {

@@ -11,8 +11,6 @@
 #include "codecs/record_checks.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/importance.h"
-#include "codecs/train/size_by_shape.h"
 
 namespace pqw {
 namespace {
@@ -161,12 +159,10 @@ std::vector<float> refitted(const LowRankFactors& factors, const Weight& encoded
 void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
   if (factors.weight.empty() || !std::holds_alternative<PqWeight>(*weight.outer)) return;
   GainSums sums;
-  add_product(
-      {factors.weight.data(), weight.rows(), weight.cols()},
-      [&](std::size_t first, MutableMatrix rows) {
-        LowRankCodec::decode_rows(weight, first, rows);
-      },
-      sums);
+  const ConstMatrix original(factors.weight.data(), weight.rows(), weight.cols());
+  add_product(original, sums, [&](std::size_t first, MutableMatrix rows) {
+    LowRankCodec::decode_rows(weight, first, rows);
+  });
   weight.outer = std::make_shared<const Weight>(with_gain(*weight.outer, product_gain(sums)));
 }
 
@@ -175,8 +171,7 @@ void limit_gain(const LowRankFactors& factors, LowRankWeight& weight) {
 LowRankFactors LowRankCodec::prepare(FloatTensor tensor, const LowRankOptions& options) {
   const MatrixShape matrix = matrix_shape(tensor.info.shape);
   if (matrix.rows == 0 || matrix.cols == 0) {
-    throw of_tensor(tensor.info.name)
-        .error(ErrorCode::kInvalidArgument, "a matrix without elements has no rank");
+    throw tensor_subject(tensor.info.name).error("a matrix without elements has no rank");
   }
   LowRankFactors factors;
   factors.info = tensor.info;
@@ -194,8 +189,8 @@ LowRankFactors LowRankCodec::prepare(FloatTensor tensor, const LowRankOptions& o
 }
 
 // The texts of shares are all as long as these.
-std::optional<WeightSize> LowRankCodec::size(const TensorInfo& tensor,
-                                             const LowRankOptions& options) {
+std::optional<WeightSize> LowRankCodec::size_by_shape(const TensorInfo& tensor,
+                                                      const LowRankOptions& options) {
   if (options.rank == 0) return std::nullopt;
   const MatrixShape matrix = matrix_shape(tensor.shape);
   KeptShares kept;
@@ -203,8 +198,8 @@ std::optional<WeightSize> LowRankCodec::size(const TensorInfo& tensor,
     kept = {0, is_randomized(std::min(matrix.rows, matrix.cols), options) ? -1.0 : 0.0};
   }
   return size_from(tensor, options.rank, kept, options,
-                   size_by_shape(outer_info(tensor, options.rank), *options.factors),
-                   size_by_shape(inner_info(tensor, options.rank), *options.factors));
+                   pqw::size_by_shape(outer_info(tensor, options.rank), *options.factors),
+                   pqw::size_by_shape(inner_info(tensor, options.rank), *options.factors));
 }
 
 // Learned factors have their final values after this only. Zeros stay zeros.
@@ -218,12 +213,12 @@ std::optional<WeightSize> LowRankCodec::size(const LowRankFactors& factors,
                      encoding_of(inner, factors.inner, options).size());
   }
   return size_from(factors.info, factors.rank, factors.kept, options,
-                   size_by_shape(outer, *options.factors), size_by_shape(inner, *options.factors));
+                   pqw::size_by_shape(outer, *options.factors),
+                   pqw::size_by_shape(inner, *options.factors));
 }
 
 LowRankWeight LowRankCodec::encode(const LowRankFactors& factors, const LowRankOptions& options,
                                    const EncodeContext& context) {
-  refuse_importances(context, kName);
   const std::size_t rank = factors.rank;
   LowRankWeight weight{head_of(factors.info, factors.kept, options)};
   weight.kept = factors.kept;
@@ -247,8 +242,6 @@ bool LowRankCodec::is_placeholder(const LowRankOptions& options) {
   return options.init == LowRankInit::kZeros || pqw::is_placeholder(*options.factors);
 }
 
-// Which shares of the singular values are kept, or that the factors are zeros; then whether a gain
-// of the factors is limited.
 std::string LowRankCodec::remarks(const LowRankWeight& weight, const LowRankOptions& options) {
   if (options.init == LowRankInit::kZeros) return kOfZeros;
   const std::string shares = text_of(weight.kept);

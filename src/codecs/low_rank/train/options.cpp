@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "codecs/train/fields.h"
+#include "core/subject.h"
 #include "pqw/codecs/low_rank.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -20,7 +20,6 @@ std::string draws_nothing(const LowRankOptions& o) {
 
 }  // namespace
 
-// Of rank, dim_ratio and energy, the last one that is set counts.
 const Fields<LowRankOptions>& LowRankOptions::fields() {
   using O = LowRankOptions;
   using enum LowRankEnergy;
@@ -65,7 +64,7 @@ const Fields<LowRankOptions>& LowRankOptions::fields() {
 void LowRankCodec::check(const LowRankOptions& options) {
   LowRankOptions::fields().check(options);
   if (options.rank == 0 && options.dim_ratio == 0 && options.energy == 0) {
-    throw Error(ErrorCode::kInvalidArgument, "low_rank needs one of rank, dim_ratio and energy");
+    throw invalid_argument("low_rank needs one of rank, dim_ratio and energy");
   }
 }
 

@@ -88,13 +88,6 @@ TruncatedSvd randomized_svd(const Matrix& a, std::size_t rank, std::uint64_t see
     for (std::size_t c = 0; c < q; ++c) row[c] = s > 0 ? row[c] / s : 0;
     result.s.push_back(s);
   }
-  const auto transposed = [](const Matrix& m) {
-    Matrix t(m.cols, m.rows);
-    for (std::size_t r = 0; r < m.rows; ++r) {
-      for (std::size_t c = 0; c < m.cols; ++c) t(c, r) = m(r, c);
-    }
-    return t;
-  };
   result.u = wide ? std::move(left) : transposed(right);
   result.vt = wide ? std::move(right) : transposed(left);
   return result;

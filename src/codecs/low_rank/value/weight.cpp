@@ -38,9 +38,8 @@ void LowRankCodec::decode_rows(const LowRankWeight& weight, std::size_t first, M
   const std::vector<float> inner = decoded(*weight.inner, 0, rank);
   const std::vector<float> outer = decoded(*weight.outer, first, out.rows());
   Workers(out.rows() * rank * out.cols(), 1).for_each(out.rows(), [&](std::size_t r) {
-    combine_rows(
-        std::span(outer).subspan(r * rank, rank),
-        [&](std::size_t k) { return inner.data() + k * out.cols(); }, out.row(r));
+    const auto row_of = [&](std::size_t k) { return inner.data() + k * out.cols(); };
+    combine_rows(std::span(outer).subspan(r * rank, rank), row_of, out.row(r));
   });
 }
 

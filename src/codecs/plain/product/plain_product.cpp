@@ -1,9 +1,6 @@
 // y = x Wᵀ of plain weights: tiles of W decoded to floats, rows of x side by side in vectors, or
 // row by row where there are few of x.
-#include "codecs/plain/product/plain_product.h"
-
 #include <algorithm>
-#include <cassert>
 #include <cstdint>
 #include <numeric>
 #include <vector>
@@ -12,13 +9,15 @@
 #include "codecs/product/panel.h"
 #include "codecs/product/scratch.h"
 #include "core/parallel.h"
+#include "pqw/codecs/plain.h"
+#include "pqw/codecs/product.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
 
-using kernels::kTileRows;
-
 namespace {
+
+using kernels::kTileRows;
 
 constexpr std::size_t kColumnsAtOnce = 512;  // of a tile: its floats stay in the L2 cache
 constexpr std::size_t kFewRows = 4;          // of x, too few to fill vectors with
@@ -99,19 +98,26 @@ void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight&
   });
 }
 
-}  // namespace
+// The weight as it is; its values become floats as they are used.
+class PlainProduct : public Product {
+ public:
+  // Errors: kInvalidArgument for a rank below 2 or a type that is not a float type.
+  explicit PlainProduct(PlainWeight weight) : Product(weight.matrix()), weight_(std::move(weight)) {
+    PlainCodec::decode_rows(weight_, 0, {nullptr, 0, cols()});  // checks the type
+  }
 
-std::unique_ptr<const Product> PlainCodec::make_product(PlainWeight weight, const ServeOptions&) {
-  return std::make_unique<PlainProduct>(std::move(weight));
-}
+  void decode_row(std::size_t row, std::span<float> out) const override {
+    PlainCodec::decode_rows(weight_, row, {out.data(), 1, out.size()});
+  }
+  std::string describe(std::size_t) const override { return "dense product"; }
 
-PlainProduct::PlainProduct(PlainWeight weight)
-    : Product(weight.matrix()), weight_(std::move(weight)) {
-  PlainCodec::decode_rows(weight_, 0, {nullptr, 0, cols()});  // checks the type
-}
+ private:
+  void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
+
+  PlainWeight weight_;
+};
 
 void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   const kernels::ProductKernels& kernels = *active_kernels().product;
   const std::size_t most_rows = kernels.most_vectors * kernels.lanes;
   const Workers workers(x.rows() * x.cols() * y.cols(), 1);
@@ -127,8 +133,10 @@ void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix
   }
 }
 
-void PlainProduct::decode_row(std::size_t row, std::span<float> out) const {
-  PlainCodec::decode_rows(weight_, row, {out.data(), 1, out.size()});
+}  // namespace
+
+std::unique_ptr<const Product> PlainCodec::make_product(PlainWeight weight, const ServeOptions&) {
+  return std::make_unique<PlainProduct>(std::move(weight));
 }
 
 }  // namespace pqw

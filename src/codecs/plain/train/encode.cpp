@@ -1,7 +1,6 @@
 // Weights kept as they were.
 #include "codecs/record_checks.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/importance.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/plain.h"
@@ -14,23 +13,15 @@ const Fields<PlainOptions>& PlainOptions::fields() {
   return kFields;
 }
 
-std::optional<WeightSize> PlainCodec::size(const TensorInfo& tensor, const PlainOptions&) {
+std::optional<WeightSize> PlainCodec::size_by_shape(const TensorInfo& tensor, const PlainOptions&) {
   WeightSize size;
   size.record = to_record({{tensor.shape, tensor.dtype}, {}}, tensor.name);
   size.n_parameters = element_count(tensor.shape);
   return size;
 }
 
-FloatTensor PlainCodec::prepare(FloatTensor tensor, const PlainOptions&) { return tensor; }
-
-std::optional<WeightSize> PlainCodec::size(const FloatTensor& prepared,
-                                           const PlainOptions& options) {
-  return size(prepared.info, options);
-}
-
 PlainWeight PlainCodec::encode(const FloatTensor& prepared, const PlainOptions&,
-                               const EncodeContext& context) {
-  refuse_importances(context, kName);
+                               const EncodeContext&) {
   PlainWeight weight{{prepared.info.shape, prepared.info.dtype}, {}};
   weight.bytes.resize(byte_count(prepared.info));
   from_float(prepared.values, weight.dtype, weight.bytes);

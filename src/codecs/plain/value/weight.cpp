@@ -5,7 +5,6 @@
 #include "codecs/record_checks.h"
 #include "pqw/codecs/plain.h"
 #include "pqw/core/convert.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -14,16 +13,11 @@ constexpr const char* kValues = "values";
 
 void require_float(const PlainWeight& weight) {
   if (is_compressible(weight.dtype)) return;
-  throw Error(ErrorCode::kInvalidArgument, "a plain weight of type " +
-                                               std::string(to_string(weight.dtype)) +
-                                               " cannot be used as a float matrix");
+  throw invalid_argument("a plain weight of type {} cannot be used as a float matrix",
+                         to_string(weight.dtype));
 }
 
 }  // namespace
-
-std::size_t PlainCodec::parameter_count(const PlainWeight& weight) {
-  return element_count(weight.shape);
-}
 
 std::string PlainCodec::summary(const PlainWeight&) { return ""; }
 

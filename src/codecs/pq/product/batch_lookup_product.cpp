@@ -36,16 +36,12 @@ BatchLookupProduct::BatchLookupProduct(const PqWeight& weight, const CodeTiles& 
   assert(tiles.width() == CodeWidth::kWide && block_size_ <= kLargestBlock);
 }
 
-std::size_t BatchLookupProduct::n_groups() const {
-  return (tiles_.n_quads() + kScaleQuads - 1) / kScaleQuads;
-}
-
 // `row` has room for the integers of a row.
 bool BatchLookupProduct::quantize(const float* x, std::size_t lane, std::int16_t* row,
                                   const Panel& panel) const {
   const std::size_t n_pairs = codebooks_.n_pairs();
   const std::size_t rows = panel.kernel.rows, words = panel.kernel.vector_words;
-  for (std::size_t group = 0; group < n_groups(); ++group) {
+  for (std::size_t group = 0; group < tiles_.n_quad_groups(); ++group) {
     const std::size_t first = group * kScaleQuads * kQuadBytes;
     const std::size_t n = std::min(kScaleQuads * kQuadBytes, tiles_.n_padded_positions() - first);
     double factor;
@@ -80,7 +76,7 @@ void BatchLookupProduct::multiply_panel(const Panel& panel, std::size_t first,
       std::fill_n(sums.data() + tile * tile_values, tile_values, std::uint16_t{0});
       std::fill_n(totals.data() + tile * tile_values, tile_values, 0.0f);
     }
-    for (std::size_t group = 0; group < n_groups(); ++group) {
+    for (std::size_t group = 0; group < tiles_.n_quad_groups(); ++group) {
       const std::size_t q0 = group * kScaleQuads;
       const std::size_t q1 = std::min(q0 + kScaleQuads, tiles_.n_quads());
       const IndexRange my_tables = me.share((q1 - q0) * kQuadBytes);
@@ -116,7 +112,7 @@ std::vector<std::size_t> BatchLookupProduct::multiply(std::size_t first, ConstMa
   const std::size_t most_rows = kernel(x.rows()).rows;
   const Scratch<std::int16_t> row(row_integers);
   const Scratch<std::int16_t> integers(row_integers * most_rows);
-  const Scratch<float> scales(n_groups() * most_rows);
+  const Scratch<float> scales(tiles_.n_quad_groups() * most_rows);
   const Scratch<float> outlier_products(outlier_centroids_.n_products());
   std::vector<std::size_t> left;
   for (std::size_t r0 = 0; r0 < x.rows();) {
@@ -126,7 +122,7 @@ std::vector<std::size_t> BatchLookupProduct::multiply(std::size_t first, ConstMa
                       .integers = integers.data(),
                       .scales = scales.data()};
     std::fill_n(panel.integers, row_integers * kernel.rows, std::int16_t{0});
-    std::fill_n(panel.scales, n_groups() * kernel.rows, 0.0f);
+    std::fill_n(panel.scales, tiles_.n_quad_groups() * kernel.rows, 0.0f);
     for (std::size_t lane = 0; lane < panel.n_rows; ++lane) {
       if (!quantize(x.row(r0 + lane).data(), lane, row.data(), panel)) left.push_back(r0 + lane);
     }

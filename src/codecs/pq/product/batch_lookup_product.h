@@ -32,7 +32,6 @@ class BatchLookupProduct {
   bool quantize(const float* x, std::size_t lane, std::int16_t* row, const Panel& panel) const;
   void multiply_panel(const Panel& panel, std::size_t first, std::size_t first_row, MutableMatrix y,
                       bool parallel) const;
-  std::size_t n_groups() const;
 
   const CodeTiles& tiles_;
   const OutlierCentroids& outlier_centroids_;

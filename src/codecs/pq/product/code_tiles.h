@@ -24,6 +24,10 @@ class CodeTiles {
   CodeWidth width() const { return width_; }
   std::size_t n_tiles() const { return n_tiles_; }
   std::size_t n_quads() const { return n_quads_; }
+  // Groups of kScaleQuads quads: the tables of a group share a scale.
+  std::size_t n_quad_groups() const {
+    return (n_quads_ + kernels::kScaleQuads - 1) / kernels::kScaleQuads;
+  }
   std::size_t n_units() const { return n_quads_ * kernels::kQuadBytes; }
   std::size_t positions_per_quad() const { return width_ == CodeWidth::kNarrow ? 8 : 4; }
   std::size_t n_padded_positions() const { return n_quads_ * positions_per_quad(); }

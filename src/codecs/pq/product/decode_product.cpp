@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cmath>
-#include <limits>
 
 #include "codecs/float_range.h"
 #include "codecs/product/panel.h"

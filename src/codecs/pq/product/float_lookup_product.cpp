@@ -2,7 +2,6 @@
 #include "codecs/pq/product/float_lookup_product.h"
 
 #include <algorithm>
-#include <cassert>
 
 #include "codecs/product/panel.h"
 #include "core/parallel.h"
@@ -13,9 +12,8 @@ using kernels::kTileRows;
 
 namespace {
 
-constexpr std::size_t kSharedTableBytes = std::size_t{1}
-                                          << 18;                // built at a time, for the L2 cache
-constexpr std::size_t kSweptTableBytes = std::size_t{1} << 16;  // swept at a time, for the L1 cache
+constexpr std::size_t kSharedTableBytes = 1 << 18;  // built at a time, for the L2 cache
+constexpr std::size_t kSweptTableBytes = 1 << 16;   // swept at a time, for the L1 cache
 
 }  // namespace
 

@@ -54,18 +54,10 @@ IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<flo
   std::vector<double> group_steps;
   for (std::size_t g = 0; g < weight.n_groups; ++g) {
     auto* values = reinterpret_cast<std::int16_t*>(values_.get()) + g * codebook_values;
-    const float* codebook = codebooks.data() + g * weight.n_centroids * d;
-    double largest = 0, squared_norm = 0;
-    for (std::size_t k = 0; k < weight.n_centroids; ++k) {
-      double squares = 0;
-      for (std::size_t j = 0; j < d; ++j) {
-        const double value = codebook[k * d + j];
-        largest = std::max(largest, std::abs(value));
-        squares += value * value;
-      }
-      squared_norm = std::max(squared_norm, squares);
-    }
-    const double step = step_of(largest, squared_norm, d, 1);
+    const std::size_t n_values = weight.n_centroids * d;
+    const std::span<const float> codebook(codebooks.data() + g * n_values, n_values);
+    const double step =
+        step_of(largest_magnitude(codebook), largest_squared_norm(codebook, d), d, 1);
     for (std::size_t k = 0; k < weight.n_centroids && step > 0; ++k) {
       for (std::size_t j = 0; j < d; ++j) {
         const std::size_t place = lanes == kInOrder

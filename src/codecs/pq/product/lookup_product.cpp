@@ -38,7 +38,7 @@ struct LookupProduct::Batch {
   std::size_t groups_at_once;
   bool parallel;
   std::int16_t* integers;   // [row][row_integers()]
-  double* factors;          // [row][n_groups()]
+  double* factors;          // [row][n_quad_groups]
   float* outlier_products;  // [row][outlier_centroids_.n_products()]
   std::uint8_t* tables;     // [row][groups_at_once][group_table_bytes()]
   float* scales;            // [row][groups_at_once]
@@ -61,25 +61,9 @@ LookupProduct::LookupProduct(const PqWeight& weight, const CodeTiles& tiles, boo
   assert(tiles.width() != CodeWidth::kLarge);
 }
 
-std::size_t LookupProduct::n_groups() const {
-  return (tiles_.n_quads() + kScaleQuads - 1) / kScaleQuads;
-}
-
-std::size_t LookupProduct::group_quads(std::size_t group) const {
-  return std::min(kScaleQuads, tiles_.n_quads() - group * kScaleQuads);
-}
-
-std::size_t LookupProduct::row_integers() const {
-  return tiles_.n_padded_positions() * 2 * codebooks_.n_pairs();
-}
-
-std::size_t LookupProduct::group_table_bytes() const {
-  return kScaleQuads * kernel_.quad_table_bytes;
-}
-
 bool LookupProduct::prepare(const float* x, std::int16_t* integers, double* factors) const {
   const std::size_t group_positions = kScaleQuads * tiles_.positions_per_quad();
-  for (std::size_t group = 0; group < n_groups(); ++group) {
+  for (std::size_t group = 0; group < tiles_.n_quad_groups(); ++group) {
     const std::size_t first = group * group_positions;
     const std::size_t n = group_quads(group) * tiles_.positions_per_quad();
     if (!quantize_positions(x, n_columns_, block_size_, codebooks_, first, n, 1,
@@ -94,7 +78,7 @@ bool LookupProduct::prepare(const float* x, std::int16_t* integers, double* fact
 void LookupProduct::build(const Batch& batch, std::size_t row, std::size_t group,
                           std::uint16_t* words) const {
   const std::size_t at = row * batch.groups_at_once + group % batch.groups_at_once;
-  const double factor = batch.factors[row * n_groups() + group];
+  const double factor = batch.factors[row * tiles_.n_quad_groups() + group];
   batch.scales[at] = 0;
   if (factor == 0) return;
   const std::size_t first = group * kScaleQuads * tiles_.positions_per_quad();
@@ -133,8 +117,8 @@ void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, Mutabl
     std::uint8_t* scratch = batch.scratch + me.index * batch.scratch_bytes;
     auto* words = reinterpret_cast<std::uint16_t*>(scratch);
     const IndexRange my_runs = me.share(n_runs);
-    for (std::size_t g0 = 0; g0 < n_groups(); g0 += batch.groups_at_once) {
-      const std::size_t g1 = std::min(n_groups(), g0 + batch.groups_at_once);
+    for (std::size_t g0 = 0; g0 < tiles_.n_quad_groups(); g0 += batch.groups_at_once) {
+      const std::size_t g1 = std::min(tiles_.n_quad_groups(), g0 + batch.groups_at_once);
       const IndexRange my_tables = me.share(batch.n_rows * (g1 - g0));
       for (std::size_t i = my_tables.begin; i < my_tables.end; ++i) {
         build(batch, i / (g1 - g0), g0 + i % (g1 - g0), words);
@@ -173,12 +157,13 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
   const std::size_t most_rows = std::min(kRowsAtOnce, x.rows());
   const std::size_t n_tiles = batch.end_tile - batch.first_tile;
   batch.groups_at_once = std::clamp<std::size_t>(
-      kTableBytes / std::max<std::size_t>(1, most_rows * group_table_bytes()), 1, n_groups());
+      kTableBytes / std::max<std::size_t>(1, most_rows * group_table_bytes()), 1,
+      tiles_.n_quad_groups());
   batch.scratch_bytes =
       std::max(kSweepTiles * kernels::kScratchBytes,
                kScaleQuads * tiles_.positions_per_quad() * n_entries_ * sizeof(std::uint16_t));
   const Scratch<std::int16_t> integers(most_rows * row_integers());
-  const Scratch<double> factors(most_rows * n_groups());
+  const Scratch<double> factors(most_rows * tiles_.n_quad_groups());
   const Scratch<float> outlier_products(most_rows * outlier_centroids_.n_products());
   const Scratch<std::uint8_t> tables(most_rows * batch.groups_at_once * group_table_bytes());
   const Scratch<float> scales(most_rows * batch.groups_at_once);
@@ -195,7 +180,7 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
   std::vector<std::size_t> left;
   for (std::size_t row = 0; row < x.rows(); ++row) {
     if (prepare(x.row(row).data(), batch.integers + batch.n_rows * row_integers(),
-                batch.factors + batch.n_rows * n_groups())) {
+                batch.factors + batch.n_rows * tiles_.n_quad_groups())) {
       outlier_centroids_.multiply(
           x.row(row).data(),
           batch.outlier_products + batch.n_rows * outlier_centroids_.n_products());

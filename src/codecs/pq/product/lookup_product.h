@@ -1,6 +1,8 @@
 // Computes y = x Wᵀ with integer tables, for one row of x at a time.
 #pragma once
 
+#include <algorithm>
+
 #include "codecs/pq/product/code_tiles.h"
 #include "codecs/pq/product/integer_tables.h"
 #include "codecs/pq/product/outlier_centroids.h"
@@ -31,10 +33,13 @@ class LookupProduct {
              std::uint8_t* scratch) const;
   void multiply_batch(const Batch& batch, std::size_t first, MutableMatrix y) const;
 
-  std::size_t n_groups() const;
-  std::size_t group_quads(std::size_t group) const;
-  std::size_t row_integers() const;
-  std::size_t group_table_bytes() const;
+  std::size_t group_quads(std::size_t group) const {
+    return std::min(kernels::kScaleQuads, tiles_.n_quads() - group * kernels::kScaleQuads);
+  }
+  std::size_t group_table_bytes() const { return kernels::kScaleQuads * kernel_.quad_table_bytes; }
+  std::size_t row_integers() const {
+    return tiles_.n_padded_positions() * 2 * codebooks_.n_pairs();
+  }
 
   const CodeTiles& tiles_;
   const kernels::LookupKernel& kernel_;

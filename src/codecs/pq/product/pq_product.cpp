@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/product/cost_model.h"
@@ -120,31 +119,25 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
 }
 
 void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
-  if (x.rows() == 0 || y.cols() == 0) return;
   if (cols() == 0) {
     for (std::size_t b = 0; b < y.rows(); ++b) std::ranges::fill(y.row(b), 0.0f);
     return;
   }
   const ServeMethod chosen = method(x.rows(), y.cols());
   const bool parallel = Workers(x.rows() * y.cols() * tiles_.n_units(), kLookupCost).count() > 1;
+  std::vector<std::size_t> left;  // rows of x that need the exact product
   if (chosen == ServeMethod::kLookup) {
-    multiply_exactly(lookup_->multiply(first, x, y, parallel), first, x, y, parallel);
+    left = lookup_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup && batch_lookup_integers_) {
-    multiply_exactly(batch_lookup_integers_->multiply(first, x, y, parallel), first, x, y,
-                     parallel);
+    left = batch_lookup_integers_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kBatchLookup) {
     batch_lookup_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kDecodeBf16) {
-    multiply_exactly(decode_bf16_->multiply(first, x, y, parallel), first, x, y, parallel);
+    left = decode_bf16_->multiply(first, x, y, parallel);
   } else {
     decode_->multiply(first, x, y, parallel);
   }
-}
-
-void PqProduct::multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first,
-                                 ConstMatrix x, MutableMatrix y, bool parallel) const {
-  for (const std::size_t row : rows) {
+  for (const std::size_t row : left) {
     batch_lookup_->multiply(first, {x.row(row).data(), 1, x.cols()},
                             {y.row(row).data(), 1, y.cols()}, parallel);
   }

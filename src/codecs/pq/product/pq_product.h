@@ -46,8 +46,6 @@ class PqProduct : public Product {
   void add_rounded_products(const PqWeight& weight);
   void add_integer_tables(const PqWeight& weight, const TableErrorMeter& meter);
   ServeMethod method(std::size_t batch, std::size_t n_rows) const;
-  void multiply_exactly(const std::vector<std::size_t>& rows, std::size_t first, ConstMatrix x,
-                        MutableMatrix y, bool parallel) const;
 
   ServeOptions options_;
   const kernels::Table& kernels_;

@@ -99,7 +99,7 @@ void TableErrorMeter::multiply(const PqWeight& weight, const DecodeProduct& floa
 }
 
 template <class Product>
-TableError TableErrorMeter::measure_any(const Product& integers) const {
+TableError TableErrorMeter::measure(const Product& integers) const {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   constexpr double kExact = 1e-12;  // of errors, whose logarithms are taken
   const std::size_t n_products = n_x_ * range_rows_;
@@ -132,7 +132,7 @@ TableError TableErrorMeter::measure_any(const Product& integers) const {
   return {std::sqrt(errors / units), std::exp(logs / n + kDeviations * deviation)};
 }
 
-template TableError TableErrorMeter::measure_any(const LookupProduct&) const;
-template TableError TableErrorMeter::measure_any(const BatchLookupProduct&) const;
+template TableError TableErrorMeter::measure(const LookupProduct&) const;
+template TableError TableErrorMeter::measure(const BatchLookupProduct&) const;
 
 }  // namespace pqw

@@ -28,13 +28,10 @@ class TableErrorMeter {
   double cancellation() const;
 
   // Infinite when the tables cannot hold such x.
-  TableError measure(const LookupProduct& integers) const { return measure_any(integers); }
-  TableError measure(const BatchLookupProduct& integers) const { return measure_any(integers); }
+  template <class Product>  // LookupProduct or BatchLookupProduct
+  TableError measure(const Product& integers) const;
 
  private:
-  template <class Product>
-  TableError measure_any(const Product& integers) const;
-
   void weigh(const PqWeight& weight);
   void multiply(const PqWeight& weight, const DecodeProduct& floats);
 

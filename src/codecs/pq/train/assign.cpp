@@ -1,7 +1,6 @@
 // The E-step, in parallel over fixed ranges of blocks.
 #include "codecs/pq/train/assign.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>

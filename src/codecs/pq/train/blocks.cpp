@@ -1,21 +1,12 @@
 // Cutting weights into blocks.
 #include <algorithm>
 
+#include "core/subject.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/codecs/pq.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
-
-Blocks make_blocks(Shape shape, DType dtype, std::size_t block_size) {
-  if (block_size == 0) throw Error(ErrorCode::kInvalidArgument, "block size 0: expected >= 1");
-  const MatrixShape matrix = matrix_shape(shape);
-  const std::size_t positions = (matrix.cols + block_size - 1) / block_size;
-  const std::size_t padded[] = {positions, matrix.rows, block_size};
-  const std::size_t count = element_count(padded);
-  return {std::move(shape), dtype, block_size, std::vector<float>(count)};
-}
 
 // Copies one row to its blocks.
 void scatter_row(std::span<const float> row, std::size_t r, std::size_t n_rows, Blocks& blocks) {
@@ -27,7 +18,9 @@ void scatter_row(std::span<const float> row, std::size_t r, std::size_t n_rows, 
 }
 
 Blocks cut(Shape shape, DType dtype, ConstMatrix w, std::size_t block_size) {
-  Blocks blocks = make_blocks(std::move(shape), dtype, block_size);
+  if (block_size == 0) throw invalid_argument("block size 0: expected >= 1");
+  const std::size_t padded[] = {(w.cols() + block_size - 1) / block_size, w.rows(), block_size};
+  Blocks blocks{std::move(shape), dtype, block_size, std::vector<float>(element_count(padded))};
   for (std::size_t r = 0; r < w.rows(); ++r) scatter_row(w.row(r), r, w.rows(), blocks);
   return blocks;
 }

@@ -8,11 +8,10 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
-#include "codecs/pq/value/record.h"
 #include "codecs/train/fields.h"
+#include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
@@ -62,17 +61,14 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
   const auto check = [&](std::span<const float> values, std::size_t expected, const char* name) {
     if (values.empty()) return;
     if (options.engine == Engine::kFaiss) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "engine=faiss does not support importances; use engine=native");
+      throw invalid_argument("engine=faiss does not support importances; use engine=native");
     }
     if (values.size() != expected) {
-      throw Error(ErrorCode::kInvalidArgument, std::to_string(values.size()) + " importances of " +
-                                                   name + ", expected " + std::to_string(expected));
+      throw invalid_argument("{} importances of {}, expected {}", values.size(), name, expected);
     }
     for (const float value : values) {
       if (value >= 0 && std::isfinite(value)) continue;
-      throw Error(ErrorCode::kInvalidArgument,
-                  std::string("importances of ") + name + ": expected finite values >= 0");
+      throw invalid_argument("importances of {}: expected finite values >= 0", name);
     }
   };
   check(importance.rows, matrix.rows, "rows");
@@ -159,7 +155,7 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options) {
 }
 
 // Its size depends on the number of distinct blocks.
-std::optional<WeightSize> PqCodec::size(const TensorInfo&, const PqOptions&) {
+std::optional<WeightSize> PqCodec::size_by_shape(const TensorInfo&, const PqOptions&) {
   return std::nullopt;
 }
 
@@ -169,7 +165,7 @@ PqPrepared PqCodec::prepare(FloatTensor tensor, const PqOptions& options) {
 
 std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOptions& options) {
   const PqWeight& weight = prepared.unlearned;
-  return WeightSize{pq_outline(weight, ""), summary(weight), parameter_count(weight), 0,
+  return WeightSize{to_record(weight, ""), summary(weight), parameter_count(weight), 0,
                     remarks(weight, options)};
 }
 

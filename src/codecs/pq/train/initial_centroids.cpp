@@ -1,10 +1,151 @@
-// Chooses the blocks that EM starts from: distinct blocks, drawn uniformly.
+// Chooses the blocks that EM starts from: uniform draws, and greedy k-means++.
 #include "codecs/pq/train/initial_centroids.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 
 #include "codecs/pq/train/distinct.h"
 #include "codecs/train/random.h"
+#include "core/parallel.h"
 
 namespace pqw {
+namespace {
+
+constexpr std::size_t kChunk = 1024;  // points per partial sum
+
+// The sampled points, dimension by dimension, with the squared distance of each to the nearest
+// chosen one.
+class Seeding {
+ public:
+  Seeding(BlockSpan blocks, std::vector<std::size_t> sample, const BlockWeights& weights)
+      : blocks_(blocks),
+        sample_(std::move(sample)),
+        coordinates_(sample_.size() * blocks.d),
+        column_weights_(weights.columns.empty() ? 0 : coordinates_.size()),
+        row_weights_(weights.rows.empty() ? 0 : sample_.size()),
+        distances_(sample_.size(), std::numeric_limits<float>::max()),
+        chunk_sums_((sample_.size() + kChunk - 1) / kChunk) {
+    for (std::size_t i = 0; i < sample_.size(); ++i) {
+      for (std::size_t j = 0; j < blocks.d; ++j) {
+        coordinates_[j * sample_.size() + i] = blocks[sample_[i]][j];
+        if (column_weights_.empty()) continue;
+        column_weights_[j * sample_.size() + i] = weights.of_columns(sample_[i], blocks.d)[j];
+      }
+      if (!row_weights_.empty()) row_weights_[i] = weights.of_row(sample_[i]);
+    }
+  }
+
+  std::size_t size() const { return sample_.size(); }
+  std::size_t block(std::size_t point) const { return sample_[point]; }
+  double potential() const { return std::accumulate(chunk_sums_.begin(), chunk_sums_.end(), 0.0); }
+
+  // A point, with a probability proportional to its distance. REQUIRES: potential() > 0.
+  std::size_t draw(Random& random) const {
+    double target = unit(random) * potential();
+    std::size_t chunk = 0;
+    while (chunk + 1 < chunk_sums_.size() && target >= chunk_sums_[chunk]) {
+      target -= chunk_sums_[chunk++];
+    }
+    const std::size_t end = std::min(size(), (chunk + 1) * kChunk);
+    std::size_t last_positive = end;
+    for (std::size_t i = chunk * kChunk; i < end; ++i) {
+      if (distances_[i] <= 0) continue;
+      last_positive = i;
+      target -= distances_[i];
+      if (target < 0) return i;
+    }
+    return last_positive < end ? last_positive : farthest();  // rounding ate the target
+  }
+
+  // Chooses the candidate that leaves the smallest potential, the first of equals.
+  std::size_t choose_best(const std::vector<std::size_t>& candidates) {
+    const std::size_t n_chunks = chunk_sums_.size();
+    std::vector<double> sums(candidates.size() * n_chunks);
+    const Workers workers(candidates.size() * coordinates_.size(), 4);
+    workers.for_each(n_chunks, [&](std::size_t chunk) {
+      float distances[kChunk];
+      for (std::size_t c = 0; c < candidates.size(); ++c) {
+        sums[c * n_chunks + chunk] = distances_with(candidates[c], chunk, distances);
+      }
+    });
+    std::size_t best = 0;
+    double best_potential = HUGE_VAL;
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      const auto first = sums.begin() + static_cast<std::ptrdiff_t>(c * n_chunks);
+      const double candidate_potential =
+          std::accumulate(first, first + static_cast<std::ptrdiff_t>(n_chunks), 0.0);
+      if (candidate_potential >= best_potential) continue;
+      best_potential = candidate_potential;
+      best = c;
+    }
+    choose(candidates[best]);
+    return candidates[best];
+  }
+
+  void choose(std::size_t point) {
+    for (std::size_t chunk = 0; chunk < chunk_sums_.size(); ++chunk) {
+      chunk_sums_[chunk] = distances_with(point, chunk, distances_.data() + chunk * kChunk);
+    }
+  }
+
+ private:
+  std::size_t farthest() const {
+    return static_cast<std::size_t>(std::max_element(distances_.begin(), distances_.end()) -
+                                    distances_.begin());
+  }
+
+  static void multiply(float* values, const float* factors, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) values[i] *= factors[i];
+  }
+
+  // The distances of a chunk if `point` were chosen as well; returns their sum. `out` may be where
+  // the present distances are.
+  double distances_with(std::size_t point, std::size_t chunk, float* out) const {
+    const std::size_t begin = chunk * kChunk;
+    const std::size_t n = std::min(kChunk, size() - begin);
+    const float* present = distances_.data() + begin;
+    float distances[kChunk] = {};
+    float terms[kChunk];
+    for (std::size_t j = 0; j < blocks_.d; ++j) {
+      const float* coordinate = coordinates_.data() + j * size();
+      const float centre = coordinate[point];
+      for (std::size_t i = 0; i < n; ++i) {
+        const float difference = coordinate[begin + i] - centre;
+        terms[i] = difference * difference;
+      }
+      if (!column_weights_.empty()) multiply(terms, column_weights_.data() + j * size() + begin, n);
+      for (std::size_t i = 0; i < n; ++i) distances[i] += terms[i];
+    }
+    if (!row_weights_.empty()) multiply(distances, row_weights_.data() + begin, n);
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      out[i] = std::min(distances[i], present[i]);
+      sum += out[i];
+    }
+    return sum;
+  }
+
+  BlockSpan blocks_;
+  std::vector<std::size_t> sample_;
+  std::vector<float> coordinates_;     // [d][size]
+  std::vector<float> column_weights_;  // [d][size], or empty
+  std::vector<float> row_weights_;     // [size], or empty
+  std::vector<float> distances_;
+  std::vector<double> chunk_sums_;
+};
+
+std::vector<std::size_t> draw_sample(std::size_t n_blocks, std::size_t n_points, Random& random) {
+  std::vector<std::size_t> sample(std::min(n_blocks, n_points));
+  if (sample.size() == n_blocks) {
+    std::iota(sample.begin(), sample.end(), std::size_t{0});
+  } else {
+    for (std::size_t& index : sample) index = below(n_blocks, random);
+  }
+  return sample;
+}
+
+}  // namespace
 
 std::vector<std::size_t> random_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed) {
   Random random(seed);
@@ -17,6 +158,30 @@ std::vector<std::size_t> random_blocks(BlockSpan blocks, std::size_t n, std::uin
   }
   for (std::size_t i = 0; i < blocks.count() && chosen.size() < n; ++i) {
     if (seen.insert(i)) chosen.push_back(i);
+  }
+  return chosen;
+}
+
+std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::uint64_t seed,
+                                          const BlockWeights& weights) {
+  Random random(seed);
+  Seeding seeding(blocks, draw_sample(blocks.count(), n * kSamplePerCentroid, random), weights);
+  const auto n_candidates = 2 + static_cast<std::size_t>(std::log(static_cast<double>(n)));
+  std::vector<std::size_t> chosen;
+  const std::size_t first = below(seeding.size(), random);
+  seeding.choose(first);
+  chosen.push_back(seeding.block(first));
+  std::vector<std::size_t> candidates(n_candidates);
+  while (chosen.size() < n && seeding.potential() > 0) {
+    for (std::size_t& candidate : candidates) candidate = seeding.draw(random);
+    chosen.push_back(seeding.block(seeding.choose_best(candidates)));
+  }
+  if (chosen.size() == n) return chosen;
+  // The sample has fewer distinct blocks than are wanted.
+  DistinctSet seen(blocks);
+  for (const std::size_t index : chosen) seen.insert(index);
+  for (const std::size_t index : random_blocks(blocks, n, seed)) {
+    if (chosen.size() < n && seen.insert(index)) chosen.push_back(index);
   }
   return chosen;
 }

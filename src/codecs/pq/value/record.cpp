@@ -1,11 +1,10 @@
 // Product-quantized weights to and from the sections that an archive stores.
-#include "codecs/pq/value/record.h"
-
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "codecs/record_checks.h"
 #include "core/bit_packing.h"
+#include "pqw/codecs/pq.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
@@ -70,24 +69,16 @@ void read_codes(const Record& record, PqWeight& weight) {
 
 }  // namespace
 
-Record pq_outline(const PqWeight& weight, const std::string& name) {
-  Record record = record_of(PqCodec::kName, weight, name);
-  const std::size_t n_codes = weight.positions() * weight.rows();
-  record.sections.push_back({kCodebooks,
-                             weight.codebook_dtype,
-                             {weight.n_groups, weight.n_centroids, weight.block_size},
-                             {}});
-  record.sections.push_back(
-      {kCodes, DType::kU8, {packed_size(n_codes, bits_for(weight.n_centroids))}, {}});
-  return record;
-}
-
 Record PqCodec::to_record(const PqWeight& weight, const std::string& name) {
-  Record record = pq_outline(weight, name);
-  std::vector<std::byte>& codebooks = record.sections[0].bytes;
-  codebooks.resize(weight.codebooks.size() * size_in_bytes(weight.codebook_dtype));
-  from_float(weight.codebooks, weight.codebook_dtype, codebooks);
-  record.sections[1].bytes = pack_bits(weight.codes, bits_for(weight.n_centroids));
+  Record record = record_of(kName, weight, name);
+  const DType dtype = weight.codebook_dtype;
+  const Shape shape = {weight.n_groups, weight.n_centroids, weight.block_size};
+  std::vector<std::byte> codebooks(weight.codebooks.size() * size_in_bytes(dtype));
+  from_float(weight.codebooks, dtype, codebooks);
+  const unsigned bits = bits_for(weight.n_centroids);
+  const std::size_t n_packed = packed_size(weight.positions() * weight.rows(), bits);
+  record.sections.push_back({kCodebooks, dtype, shape, std::move(codebooks)});
+  record.sections.push_back({kCodes, DType::kU8, {n_packed}, pack_bits(weight.codes, bits)});
   return record;
 }
 

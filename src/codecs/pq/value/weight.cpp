@@ -1,6 +1,10 @@
-// Product-quantized weights: shape arithmetic.
-#include <algorithm>
+// Product-quantized weights: shape arithmetic and decoding.
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cassert>
+
+#include "core/parallel.h"
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
@@ -24,12 +28,24 @@ std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_
   return groups;
 }
 
-std::size_t PqCodec::parameter_count(const PqWeight& weight) { return element_count(weight.shape); }
-
 std::string PqCodec::summary(const PqWeight& weight) {
-  const std::string groups = ",groups=" + std::to_string(weight.n_groups);
-  return "block_size=" + std::to_string(weight.block_size) +
-         ",centroids=" + std::to_string(weight.n_centroids) + (weight.n_groups > 1 ? groups : "");
+  const std::string groups = weight.n_groups > 1 ? fmt::format(",groups={}", weight.n_groups) : "";
+  return fmt::format("block_size={},centroids={}{}", weight.block_size, weight.n_centroids, groups);
+}
+
+void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
+  assert(first + out.rows() <= weight.rows() && out.cols() == weight.cols());
+  const std::size_t d = weight.block_size;
+  const std::size_t n_rows = weight.rows();
+  const std::vector<std::uint32_t> groups = group_of_positions(weight);
+  Workers(out.rows() * out.cols(), 4).for_each(out.rows(), [&](std::size_t r) {
+    const std::uint16_t* code = weight.codes.data() + first + r;
+    float* to = out.row(r).data();
+    for (std::size_t p = 0; p < groups.size(); ++p, code += n_rows, to += d) {
+      const std::size_t centroid = groups[p] * weight.n_centroids + *code;
+      std::copy_n(weight.codebooks.data() + centroid * d, std::min(d, out.cols() - p * d), to);
+    }
+  });
 }
 
 }  // namespace pqw

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "codecs/tensorized/product/contraction_cp.h"
 #include "codecs/tensorized/value/layout.h"
 #include "core/parallel.h"
 

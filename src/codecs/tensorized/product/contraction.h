@@ -12,4 +12,8 @@ void contract(const Factors& factors, ConstMatrix x, MutableMatrix y);
 // Operations for one row of x: multiplications and additions.
 double contract_cost(const TensorLayout& layout);
 
+// The same of kCp.
+void contract_cp(const Factors& factors, ConstMatrix x, MutableMatrix y);
+double contract_cp_cost(const TensorLayout& layout);
+
 }  // namespace pqw::tensorized

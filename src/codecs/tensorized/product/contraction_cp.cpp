@@ -2,10 +2,9 @@
 //
 // z[r] = Σ_j x[j_1 ... j_m] B_1[j_1][r] ... B_m[j_m][r], summed from the last digit to the first;
 // y[i_1 ... i_n] = Σ_r z[r] A_1[i_1][r] ... A_n[i_n][r], multiplied from the first to the last.
-#include "codecs/tensorized/product/contraction_cp.h"
-
 #include <algorithm>
 
+#include "codecs/tensorized/product/contraction.h"
 #include "codecs/tensorized/value/layout.h"
 #include "core/parallel.h"
 

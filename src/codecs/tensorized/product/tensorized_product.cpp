@@ -7,8 +7,8 @@
 #include <cassert>
 
 #include "codecs/tensorized/product/contraction.h"
-#include "codecs/tensorized/value/each_row.h"
 #include "codecs/tensorized/value/layout.h"
+#include "codecs/tensorized/value/row_builder.h"
 #include "pqw/codecs/weight.h"
 
 namespace pqw {
@@ -63,8 +63,6 @@ TensorizedProduct::TensorizedProduct(TensorizedWeight weight)
 }
 
 void TensorizedProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
-  if (y.cols() == 0 || x.rows() == 0) return;
   if (forward_for(weight_, x.rows()) == TensorForward::kFactorized) {
     multiply_factorized(factors_, first, x, y);
   } else {

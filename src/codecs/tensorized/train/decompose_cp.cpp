@@ -1,6 +1,5 @@
 // CP by alternating least squares.
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 
 #include "codecs/tensorized/train/decompose.h"

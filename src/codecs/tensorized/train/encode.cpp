@@ -13,8 +13,6 @@
 #include "codecs/tensorized/value/outline.h"
 #include "codecs/train/factor_gain.h"
 #include "codecs/train/fields.h"
-#include "codecs/train/importance.h"
-#include "codecs/train/size_by_shape.h"
 #include "core/subject.h"
 
 namespace pqw {
@@ -27,13 +25,12 @@ using tensorized::Tensor;
 using FactorValues = std::vector<std::vector<double>>;  // of factor_shapes
 
 MatrixShape matrix_of(std::span<const FloatTensor> layers) {
-  if (layers.empty()) throw Error(ErrorCode::kInvalidArgument, "no layers to tensorize");
+  if (layers.empty()) throw invalid_argument("no layers to tensorize");
   for (const FloatTensor& layer : layers) {
     if (layer.info.shape == layers[0].info.shape && layer.info.dtype == layers[0].info.dtype) {
       continue;
     }
-    throw Subject{"", ErrorCode::kInvalidArgument}
-        .in("tensor", layer.info.name)
+    throw tensor_subject(layer.info.name)
         .error("shape {} of {}, expected {} of {} as {} has, for joint layers",
                to_string(layer.info.shape), to_string(layer.info.dtype),
                to_string(layers[0].info.shape), to_string(layers[0].info.dtype),
@@ -142,9 +139,7 @@ TensorInfo factor_info(const TensorInfo& info, std::size_t k, MatrixShape shape)
 // Without factors.
 TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
                            const TensorizedOptions& options) {
-  TensorizedWeight weight{{info.shape, info.dtype, TensorizedOptions::fields().text(options)},
-                          layout};
-  return weight;
+  return {{info.shape, info.dtype, TensorizedOptions::fields().text(options)}, layout};
 }
 
 // Applies the gain that the product needs to one of the factors.
@@ -155,19 +150,15 @@ void limit_gain(std::span<const FloatTensor> layers, std::vector<TensorizedWeigh
   if (quantized == factors.end()) return;
   GainSums sums;
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    add_product(
-        layers[l].matrix(),
-        [&](std::size_t first, MutableMatrix rows) {
-          TensorizedCodec::decode_rows(weights[l], first, rows);
-        },
-        sums);
+    add_product(layers[l].matrix(), sums, [&](std::size_t first, MutableMatrix rows) {
+      TensorizedCodec::decode_rows(weights[l], first, rows);
+    });
   }
   *quantized = with_gain(std::move(*quantized), product_gain(sums));
   const auto shared = std::make_shared<const std::vector<Weight>>(std::move(factors));
   for (TensorizedWeight& weight : weights) weight.factors = shared;
 }
 
-// A remark if even ranks of 1 have more parameters than asked for.
 std::string remark_on_rank(const TensorizedWeight& weight, const TensorizedOptions& options) {
   const double dense = static_cast<double>(element_count(weight.shape)) *
                        static_cast<double>(weight.layout.n_layers);
@@ -181,7 +172,6 @@ std::string remark_on_rank(const TensorizedWeight& weight, const TensorizedOptio
 std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
                                            const TensorizedOptions& options,
                                            const EncodeContext& context) {
-  refuse_importances(context, TensorizedCodec::kName);
   const TensorLayout layout = make_layout(matrix_of(layers), layers.size(), options);
   const int exponent = common_exponent(layers);
   FactorValues values = decompose(
@@ -241,18 +231,9 @@ bool TensorizedCodec::is_placeholder(const TensorizedOptions& options) {
   return pqw::is_placeholder(*options.factors);
 }
 
-std::optional<WeightSize> TensorizedCodec::size(const TensorInfo& tensor,
-                                                const TensorizedOptions& options) {
+std::optional<WeightSize> TensorizedCodec::size_by_shape(const TensorInfo& tensor,
+                                                         const TensorizedOptions& options) {
   return joint_size(tensor, 1, options);
-}
-
-FloatTensor TensorizedCodec::prepare(FloatTensor tensor, const TensorizedOptions&) {
-  return tensor;
-}
-
-std::optional<WeightSize> TensorizedCodec::size(const FloatTensor& prepared,
-                                                const TensorizedOptions& options) {
-  return joint_size(prepared.info, 1, options);
 }
 
 TensorizedWeight TensorizedCodec::encode(const FloatTensor& prepared,
@@ -261,8 +242,6 @@ TensorizedWeight TensorizedCodec::encode(const FloatTensor& prepared,
   return encode_joint({&prepared, 1}, options, context).front();
 }
 
-// Says if even ranks of 1 have more parameters than asked for, or if a gain of the factors is
-// limited.
 std::string TensorizedCodec::remarks(const TensorizedWeight& weight,
                                      const TensorizedOptions& options) {
   std::vector<const pqw::Weight*> factors;

@@ -8,15 +8,11 @@
 
 #include "codecs/tensorized/train/decompose.h"
 #include "codecs/tensorized/value/layout.h"
+#include "core/subject.h"
 #include "pqw/codecs/tensorized.h"
-#include "pqw/core/error.h"
 
 namespace pqw {
 namespace {
-
-[[noreturn]] void misfit(const std::string& what) {
-  throw Error(ErrorCode::kInvalidArgument, what);
-}
 
 // The rising factorisation of `size` into n factors of least .. most with the smallest sum; the
 // first one in lexicographic order where several have it. Empty when there is none.
@@ -45,9 +41,9 @@ Shape best_factors(std::size_t size, std::size_t n, std::size_t least, std::size
 void check_modes(const Shape& modes, std::size_t side, const char* which) {
   const auto count = checked_element_count(modes);
   if (!count || *count < side || *count / 2 >= side) {
-    misfit(fmt::format("{}={}: expected a product of {} or more, below {}, for {} {}", which,
-                       fmt::join(modes, "x"), side, 2 * side, side,
-                       which[0] == 'o' ? "rows" : "columns"));
+    throw invalid_argument("{}={}: expected a product of {} or more, below {}, for {} {}", which,
+                           fmt::join(modes, "x"), side, 2 * side, side,
+                           which[0] == 'o' ? "rows" : "columns");
   }
 }
 
@@ -157,9 +153,9 @@ void set_ranks(TensorLayout& layout, const TensorRank& rank, double dense_parame
   layout.ranks = sizes;
   for (std::size_t k = 0; k < std::min(sizes.size(), bounds.size()); ++k) {
     if (sizes[k] > bounds[k]) {
-      misfit(fmt::format("rank={}: expected {} at most for a {} weight of modes {} x {}",
-                         fmt::join(sizes, "x"), fmt::join(bounds, "x"), to_string(layout.form),
-                         to_string(layout.out_modes), to_string(layout.in_modes)));
+      throw invalid_argument("rank={}: expected {} at most for a {} weight of modes {} x {}",
+                             fmt::join(sizes, "x"), fmt::join(bounds, "x"), to_string(layout.form),
+                             to_string(layout.out_modes), to_string(layout.in_modes));
     }
   }
 }
@@ -180,7 +176,8 @@ Shape balanced_modes(std::size_t side, std::size_t n_modes) {
 
 TensorLayout make_layout(MatrixShape matrix, std::size_t n_layers,
                          const TensorizedOptions& options) {
-  if (matrix.rows == 0 || matrix.cols == 0) misfit("an empty matrix cannot be tensorized");
+  if (matrix.rows == 0 || matrix.cols == 0)
+    throw invalid_argument("an empty matrix cannot be tensorized");
   TensorLayout layout{.form = options.form,
                       .out_modes = options.out_modes,
                       .in_modes = options.in_modes,
@@ -197,7 +194,7 @@ TensorLayout make_layout(MatrixShape matrix, std::size_t n_layers,
     }
   }
   if (layout.form == TensorForm::kTtm && n_layers > 1) {
-    misfit(
+    throw invalid_argument(
         "form=ttm cannot be joint: its modes are pairs and leave no place for layers; expected "
         "cp, tucker or tt");
   }

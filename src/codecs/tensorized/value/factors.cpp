@@ -1,7 +1,6 @@
 // Factors decoded to floats, and cut to a layer or to a range of rows.
 #include "codecs/tensorized/value/factors.h"
 
-#include <algorithm>
 #include <cassert>
 
 #include "codecs/active_kernels.h"

@@ -2,22 +2,18 @@
 #include "codecs/tensorized/value/layout.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <numeric>
 
-#include "pqw/core/error.h"
+#include "core/subject.h"
 
 namespace pqw {
 namespace {
 
-constexpr std::array<std::string_view, 4> kForms = {"cp", "tucker", "tt", "ttm"};
-
 [[noreturn]] void no_layout(const TensorLayout& layout, const std::string& what) {
-  throw Error(ErrorCode::kInvalidArgument, "a " + std::string(to_string(layout.form)) +
-                                               " weight of modes " + to_string(layout.out_modes) +
-                                               " x " + to_string(layout.in_modes) + " and ranks " +
-                                               to_string(layout.ranks) + ": " + what);
+  throw invalid_argument("a {} weight of modes {} x {} and ranks {}: {}", to_string(layout.form),
+                         to_string(layout.out_modes), to_string(layout.in_modes),
+                         to_string(layout.ranks), what);
 }
 
 std::size_t expected_ranks(const TensorLayout& layout) {
@@ -131,12 +127,10 @@ std::size_t product(std::span<const std::size_t> sizes) {
 
 }  // namespace tensorized
 
-std::string_view to_string(TensorForm form) { return kForms[static_cast<std::size_t>(form)]; }
-
-std::optional<TensorForm> tensor_form_from_string(std::string_view text) {
-  const auto found = std::ranges::find(kForms, text);
-  if (found == kForms.end()) return std::nullopt;
-  return static_cast<TensorForm>(found - kForms.begin());
+// In the order of the enumeration.
+std::string_view to_string(TensorForm form) {
+  constexpr std::string_view kNames[] = {"cp", "tucker", "tt", "ttm"};
+  return kNames[static_cast<std::size_t>(form)];
 }
 
 std::vector<MatrixShape> factor_shapes(const TensorLayout& layout) {

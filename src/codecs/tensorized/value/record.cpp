@@ -1,5 +1,4 @@
 // Tensorized weights to and from the sections that an archive stores.
-#include <algorithm>
 #include <cstring>
 
 #include "codecs/parts.h"
@@ -25,10 +24,7 @@ Section layout_section(const TensorizedWeight& weight) {
   for (const Shape* sizes : {&layout.out_modes, &layout.in_modes, &layout.ranks}) {
     numbers.insert(numbers.end(), sizes->begin(), sizes->end());
   }
-  Section section{kLayout, DType::kU64, {numbers.size()}, {}};
-  section.bytes.resize(numbers.size() * sizeof(std::uint64_t));
-  std::memcpy(section.bytes.data(), numbers.data(), section.bytes.size());
-  return section;
+  return {kLayout, DType::kU64, {numbers.size()}, bytes_of(numbers)};
 }
 
 std::vector<std::uint64_t> read_numbers(const Record& record) {
@@ -108,9 +104,7 @@ Record TensorizedCodec::to_record(const TensorizedWeight& weight, const std::str
 Record to_record_sharing(const TensorizedWeight& weight, const std::string& name,
                          const std::string& owner) {
   Record record = tensorized_outline(weight, name);
-  Section shared{kShared, DType::kU8, {owner.size()}, std::vector<std::byte>(owner.size())};
-  std::ranges::transform(owner, shared.bytes.begin(), [](char c) { return std::byte(c); });
-  record.sections.push_back(std::move(shared));
+  record.sections.push_back({kShared, DType::kU8, {owner.size()}, bytes_of(owner)});
   return record;
 }
 
@@ -121,9 +115,7 @@ std::optional<std::string> shared_with(const Record& record) {
   if (section.dtype != DType::kU8 || section.bytes.size() > kMostNameBytes) {
     throw subject_of(record).error("section 'shared_with' is not a valid tensor name");
   }
-  std::string name;
-  for (const std::byte c : section.bytes) name.push_back(static_cast<char>(c));
-  return name;
+  return text_of(section);
 }
 
 TensorizedWeight TensorizedCodec::from_record(const Record& record) {

@@ -7,17 +7,12 @@
 #include "codecs/tensorized/value/layout.h"
 
 namespace pqw::tensorized {
-namespace {
-
-constexpr std::size_t kNoDigit = static_cast<std::size_t>(-1);
-
-}  // namespace
 
 RowBuilder::RowBuilder(const Factors& factors, float scale)
     : factors_(factors),
       shapes_(factor_shapes(factors.layout)),
       n_row_modes_(factors.layout.out_modes.size()),
-      digits_(n_row_modes_, kNoDigit),
+      digits_(n_row_modes_, static_cast<std::size_t>(-1)),  // of no row
       states_(n_row_modes_ + 1) {
   switch (factors.layout.form) {
     case TensorForm::kCp:

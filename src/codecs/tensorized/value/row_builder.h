@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codecs/tensorized/value/factors.h"
+#include "core/parallel.h"
 
 namespace pqw::tensorized {
 
@@ -53,6 +54,19 @@ class SafeRowBuilder {
   std::optional<RowBuilder> larger_, smaller_;  // made when needed
   std::vector<float> row_;
 };
+
+// Calls use(i, row) with row first+i, as long as its padded columns, for every i < n.
+template <class Use>
+void for_each_row(const Factors& factors, std::size_t first, std::size_t n, std::size_t n_columns,
+                  const Use& use) {
+  const Workers workers(n * n_columns, 16);
+  // A range for each worker: neighbouring rows share digits.
+  const Division division = Division::by_count(n, workers.count());
+  workers.for_ranges(division, [&](const IndexRange& range, std::size_t) {
+    SafeRowBuilder builder(factors);
+    for (std::size_t i = range.begin; i < range.end; ++i) use(i, builder.build(first + i));
+  });
+}
 
 // Operations of building all rows: multiplications and additions.
 double build_cost(const TensorLayout& layout);
