@@ -296,12 +296,12 @@ TEST_F(CompressTest, EvalReportsSizesOnDiskAndPlainTensorsThatDiffer) {
 
 TEST_F(CompressTest, InspectListsTensorsOfALaterVersion) {
   ArchiveWriter writer(archive_, {});
-  writer.add({{"new", DType::kF32, {4, 4}}, "pq", {"row_scales"}, "", {}});
+  writer.add({{"new", DType::kF32, {4, 4}}, "pq", {"residual"}, "", {}});
   writer.add_plain({"old", DType::kU8, {1}}, std::vector<std::byte>(1));
   writer.commit();
   const Report report = inspect(archive_);
   EXPECT_EQ(find(report, "new").codec, "pq");
-  EXPECT_THAT(find(report, "new").note, testing::HasSubstr("'row_scales'"));
+  EXPECT_THAT(find(report, "new").note, testing::HasSubstr("'residual'"));
   EXPECT_EQ(find(report, "old").codec, "plain");
   EXPECT_THROW(verify(archive_), Error);
 }

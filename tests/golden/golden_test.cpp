@@ -1,5 +1,5 @@
-// The archives of tests/golden, written by the first release of each version of the format, still
-// decode and serve as they did.
+// The archives of tests/golden, written by the first release of each version and feature of the
+// format, still decode and serve as they did.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,28 +36,37 @@ struct Golden {
   Sums products = Sums::kExact;
   Sums decoding = Sums::kExact;
   bool served = false;  // NAME.served.safetensors
+  std::string folder = "v1";
 };
 
-const std::vector<Golden> kArchives = {{"example"},
-                                       {"exact_int8", Sums::kExact, Sums::kExact, true},
-                                       {"exact_joint"},
-                                       {"exact_low_rank", Sums::kExact, Sums::kExact, true},
-                                       {"exact_pq", Sums::kExact, Sums::kExact, true},
-                                       {"exact_tensorized"},
-                                       {"int8", Sums::kRounded, Sums::kExact, true},
-                                       {"int8_adopted", Sums::kRounded, Sums::kExact, true},
-                                       {"joint", Sums::kRounded, Sums::kRounded},
-                                       {"low_rank", Sums::kRounded, Sums::kExact, true},
-                                       {"names"},
-                                       {"none"},
-                                       {"plain"},
-                                       {"pq", Sums::kRounded, Sums::kExact, true},
-                                       {"tensorized", Sums::kRounded, Sums::kRounded}};
+const std::vector<Golden> kArchives = {
+    {"example"},
+    {"exact_int8", Sums::kExact, Sums::kExact, true},
+    {"exact_joint"},
+    {"exact_low_rank", Sums::kExact, Sums::kExact, true},
+    {"exact_pq", Sums::kExact, Sums::kExact, true},
+    {"exact_tensorized"},
+    {"int8", Sums::kRounded, Sums::kExact, true},
+    {"int8_adopted", Sums::kRounded, Sums::kExact, true},
+    {"joint", Sums::kRounded, Sums::kRounded},
+    {"low_rank", Sums::kRounded, Sums::kExact, true},
+    {"names"},
+    {"none"},
+    {"plain"},
+    {"pq", Sums::kRounded, Sums::kExact, true},
+    {"tensorized", Sums::kRounded, Sums::kRounded},
+    {.name = "row_scales", .products = Sums::kRounded, .folder = "row_scales"}};
 
-std::string file(const std::string& name) { return std::string(PQW_GOLDEN) + "/v1/" + name; }
-std::string archive_of(const Golden& golden) { return file(golden.name + ".h5"); }
-std::string decoded_of(const Golden& golden) { return file(golden.name + ".decoded.safetensors"); }
-std::string served_of(const Golden& golden) { return file(golden.name + ".served.safetensors"); }
+std::string file(const std::string& name, const std::string& folder = "v1") {
+  return std::string(PQW_GOLDEN) + "/" + folder + "/" + name;
+}
+std::string archive_of(const Golden& golden) { return file(golden.name + ".h5", golden.folder); }
+std::string decoded_of(const Golden& golden) {
+  return file(golden.name + ".decoded.safetensors", golden.folder);
+}
+std::string served_of(const Golden& golden) {
+  return file(golden.name + ".served.safetensors", golden.folder);
+}
 
 struct Tensor {
   TensorInfo info;
@@ -147,15 +156,21 @@ std::vector<double> reference_product(const Model& model, const Layer& layer,
 }
 
 TEST(Golden, EveryFileIsTested) {
-  std::set<std::string> expected = {file("README.md"), file("make.cpp.txt"), file("make.py"),
-                                    file("unknown.h5")};
+  std::set<std::string> expected = {file("unknown.h5")};
+  std::set<std::string> folders;
   for (const Golden& golden : kArchives) {
     expected.insert({archive_of(golden), decoded_of(golden)});
     if (golden.served) expected.insert(served_of(golden));
+    folders.insert(golden.folder);
   }
   std::set<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(file(""))) {
-    found.insert(entry.path().string());
+  for (const std::string& folder : folders) {
+    for (const char* name : {"README.md", "make.cpp.txt", "make.py"}) {
+      expected.insert(file(name, folder));
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(file("", folder))) {
+      found.insert(entry.path().string());
+    }
   }
   EXPECT_EQ(found, expected);
 }

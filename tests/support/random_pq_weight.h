@@ -24,13 +24,24 @@ inline PqWeight random_pq_weight(Shape shape, std::size_t block_size, std::size_
   return weight;
 }
 
+// Gives the rows scales between 1/8 and 2.
+inline PqWeight with_row_scales(PqWeight weight) {
+  weight.row_scale_type = RowScales::kF16;
+  std::mt19937 random(5);
+  for (std::size_t r = 0; r < weight.rows(); ++r) {
+    weight.row_scales.push_back(static_cast<float>(1 + random() % 16) / 8);
+  }
+  return weight;
+}
+
 // The value of the centroid that stands for column c of row r.
 inline double element(const PqWeight& w, std::size_t r, std::size_t c) {
   const std::size_t p = c / w.block_size;
   std::size_t group = 0;
   while (p >= first_position(group + 1, w.n_groups, w.positions())) ++group;
   const std::size_t k = group * w.n_centroids + w.codes[p * w.rows() + r];
-  return w.codebooks[k * w.block_size + c % w.block_size];
+  const float value = w.codebooks[k * w.block_size + c % w.block_size];
+  return w.row_scales.empty() ? value : w.row_scales[r] * value;
 }
 
 }  // namespace pqw::test

@@ -10,28 +10,26 @@
 
 #include "pqw/codecs/codec.h"
 #include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/gain.h"
 
 namespace pqw {
 
 struct PqCodec;
 
-// Why a gain is smaller than the option asks for.
-enum class GainLimit {
-  kNone,   // it is not smaller
-  kLoss,   // else the relative error would be 1 or more
-  kRange,  // else values would be beyond the range of their type
-};
-
-// The factor that an encoder multiplied codebooks with.
-struct AppliedGain {
-  double factor = 1;  // above 0
-  GainLimit limit = GainLimit::kNone;
+// How the scales of rows are stored.
+enum class RowScales {
+  kNone,  // rows have no scales
+  // A byte: code c stands for 2^((c - 239) / 16), and code 0 for 0. So neighbours differ by 4.4 %,
+  // the smallest scale above 0 is 2^-14.875, and the largest is 2.
+  kLog8,
+  kF16,
 };
 
 // Each row is cut into blocks of d = block_size columns; the last block is padded with zeros. A
 // code replaces each block by a centroid of a codebook. Position p of a row covers the columns
 // p*d .. p*d+d-1. The positions are split into n_groups runs of nearly equal length, each with a
-// codebook of its own.
+// codebook of its own. With row scales, the centroids of row r are multiplied by row_scales[r], and
+// each product is rounded once to float.
 struct PqWeight : WeightHead {
   using Codec = PqCodec;
 
@@ -39,7 +37,8 @@ struct PqWeight : WeightHead {
   std::size_t n_groups = 1;
   std::size_t n_centroids = 0;         // per group
   DType codebook_dtype = DType::kF16;  // every codebook value is exact in this type: F16 or F32
-  AppliedGain gain = {};               // set by the encoder; not read from archives
+  RowScales row_scale_type = RowScales::kNone;
+  AppliedGain gain = {};  // set by the encoder; not read from archives
 
   // Layout: [n_groups][n_centroids][block_size]: centroid k of group g starts at
   // (g * n_centroids + k) * block_size.
@@ -48,6 +47,9 @@ struct PqWeight : WeightHead {
   // Layout: [positions][rows], position-major: the code of row r at position p is p * rows + r.
   // Every code is < n_centroids.
   std::vector<std::uint16_t> codes = {};
+
+  // [rows], or empty without scales. Each one is finite, 0 or more, and exact in its type.
+  std::vector<float> row_scales = {};
 
   std::size_t positions() const { return (cols() + block_size - 1) / block_size; }
 
@@ -82,15 +84,12 @@ enum class Reassign {
   kFarthest,  // it gets the block that is farthest from its centroid
 };
 
-// One factor on all codebooks of a tensor. Centroids are means, and a mean has a smaller norm than
-// the blocks it stands for. So the outputs of a layer with the decoded weights ŵ shrink by the
-// factor <w,ŵ> / ‖w‖² (the amplitude), and the factors of all layers of a deep network multiply.
-// kUnbiased restores the amplitude, kEnergy the norm, and kLeastSquares gives the smallest error.
-// On any tensor, kUnbiased >= kEnergy >= kLeastSquares.
-enum class Gain {
-  kUnbiased,  // ‖w‖² / <w,ŵ>: <w,ŵ> becomes ‖w‖²
-  kEnergy,    // ‖w‖ / ‖ŵ‖: ‖ŵ‖ becomes ‖w‖
-  kLeastSquares,  // <w,ŵ> / ‖ŵ‖²: the least ‖w - ŵ‖; for means this is 1, except for rounding
+// Where the gain is applied.
+enum class GainPer {
+  kTensor,  // one factor on all codebooks
+  // A factor on the scale of each row, which is then rounded to its type, and one on the codebooks,
+  // which makes up for the rounding. Without row scales there is only the factor on the codebooks.
+  kRow,
 };
 
 // A block size that resolve() chooses by the shape.
@@ -110,14 +109,16 @@ struct PqOptions {
   Init init = Init::kPlusPlus;  // how the initial centroids are chosen
   std::size_t restarts = 0;     // number of runs, the best is kept; 0: 10, 3 or 1 by size
   // Blocks per centroid in the sample on which init ++ explores. It samples if the tensor has at
-  // least twice as many blocks, and no importances; the last two fifths of the iterations then use
-  // all blocks. 0: no sample.
+  // least twice as many blocks, and no importances of columns; the last two fifths of the
+  // iterations then use all blocks. 0: no sample.
   std::size_t explore = 1024;
   Reassign reassign = Reassign::kSplit;
   double tolerance = 1e-4;             // stop when the objective falls by less than this share
   DType codebook_dtype = DType::kF16;  // F16 or F32; F32 if the range of F16 is too small
   Engine engine = Engine::kNative;
   Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more
+  GainPer gain_per = GainPer::kTensor;
+  RowScales row_scales = RowScales::kNone;  // only the native engine supports them
 
   bool operator==(const PqOptions&) const = default;
 };
@@ -143,17 +144,21 @@ Blocks cut_blocks(const FloatTensor& tensor, std::size_t block_size);
 Blocks cut_blocks(ConstMatrix w, std::size_t block_size);
 
 // The blocks of a weight, and the weight without its codebooks and codes, which are not learned
-// yet.
+// yet. If the weight has row scales, the blocks are divided by them.
 struct PqPrepared {
   Blocks blocks;
   PqWeight unlearned;
 };
 
+// A row scale is the root mean square of the row, relative to the largest one in the tensor, rounded
+// to its type. So the codebooks have the magnitude of the largest row. The scale is 0, and the row
+// decodes to zeros, if all its weights are 0 or if the scale is too small for its type.
 // REQUIRES: blocks.block_size == options.block_size. Errors: kInvalidArgument.
 PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 
-// Learns the codebooks and assigns the codes: exact k-means EM, weighted if there are importances.
-// Then the gain multiplies the codebooks; the codes stay. The sums of the gain are weighted by the
+// Learns the codebooks and assigns the codes: exact k-means EM, weighted by importances and by the
+// squares of row scales, so that its objective is the squared error of the weights.
+// Then the gain multiplies the codebooks or the row scales; the codes stay. The sums of the gain are weighted by the
 // importances, too. The options of the weight end with the gain:
 // ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run.
 // n_centroids is options.n_centroids, or less if no group has that many distinct blocks; the
@@ -161,7 +166,8 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 // F16, or if they are too small for it. Errors: kInvalidArgument for importances of other sizes,
 // negative or not finite, and with the faiss engine; kUnsupported when that engine fails.
 // Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the bit stream of core/bit_packing.h with
-// bits_for(K) bits a code. Members: codec.h.
+// bits_for(K) bits a code, and with the feature `row_scales` the section of that name, U8 or F16
+// [rows]. Members: codec.h.
 struct PqCodec : CodecBase<PqCodec, PqWeight, PqOptions> {
   using Prepared = PqPrepared;
 

@@ -21,7 +21,7 @@ constexpr Layout kLayouts[] = {{1, 1, 2, 1},     {2, 8, 2, 1},        {15, 2, 16
                                {129, 8, 16, 17}, {512, 8, 256, 64},   {512, 4, 16, 1},
                                {512, 2, 256, 3}, {1030, 16, 256, 65}, {1030, 3, 300, 2}};
 
-enum class Scales { kEqual, kColumns, kRows, kBoth };  // over nine powers of ten
+enum class Scales { kEqual, kColumns, kRows, kBoth, kRowScales };  // over nine powers of ten
 
 double power(std::size_t i, std::size_t n) {
   return std::pow(10.0, n < 2 ? 0 : 9 * static_cast<double>(i) / static_cast<double>(n - 1) - 5);
@@ -46,6 +46,9 @@ PqWeight make_weight(std::size_t rows, const Layout& layout, Scales scales) {
       const std::size_t k = weight.codes[i] / kLevels * kLevels + i % rows % kLevels;
       if (k < layout.n_centroids) weight.codes[i] = static_cast<std::uint16_t>(k);
     }
+  }
+  for (std::size_t r = 0; r < rows && scales == Scales::kRowScales; ++r) {
+    weight.row_scales.push_back(static_cast<float>(power(r % kLevels, kLevels)));
   }
   return weight;
 }
@@ -123,7 +126,7 @@ TEST(PqProductBounds, HoldForSmallAndLopsidedShapes) {
   std::size_t i = 0;
   for (const std::size_t rows : kRowCounts) {
     for (const Layout& layout : kLayouts) {
-      const auto scales = static_cast<Scales>((i + i / std::size(kLayouts)) % 4);
+      const auto scales = static_cast<Scales>((i + i / std::size(kLayouts)) % 5);
       ++i;
       const std::string name = std::to_string(rows) + " x " + std::to_string(layout.cols) + " d " +
                                std::to_string(layout.block_size) + " K " +

@@ -51,10 +51,13 @@ std::vector<double> reference(const PqWeight& weight, const std::vector<float>& 
 TEST(PqProduct, EveryMethodIsAsExactAsThePrecisionSays) {
   struct Case {
     std::size_t rows, cols, d, n_centroids, n_groups;
+    bool row_scales = false;
   };
   for (const Case& c : {Case{100, 300, 8, 256, 1}, Case{70, 130, 4, 16, 3}, Case{65, 200, 3, 9, 1},
-                        Case{20, 90, 2, 300, 2}, Case{9, 5, 8, 16, 1}, Case{130, 64, 1, 256, 1}}) {
-    const PqWeight weight = random_pq_weight({c.rows, c.cols}, c.d, c.n_centroids, c.n_groups);
+                        Case{20, 90, 2, 300, 2}, Case{9, 5, 8, 16, 1}, Case{130, 64, 1, 256, 1},
+                        Case{100, 300, 8, 256, 2, true}, Case{70, 130, 4, 16, 1, true}}) {
+    PqWeight weight = random_pq_weight({c.rows, c.cols}, c.d, c.n_centroids, c.n_groups);
+    if (c.row_scales) weight = test::with_row_scales(std::move(weight));
     for (const std::size_t batch : {1u, 3u, 20u}) {
       const auto x = test::normal_values(batch * c.cols, 5);
       const auto expected = reference(weight, x);

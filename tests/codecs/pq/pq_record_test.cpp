@@ -54,6 +54,33 @@ TEST(PqRecord, ComesBack) {
   EXPECT_EQ(weight.options, "block_size=2");
 }
 
+PqWeight sample_with(RowScales type, std::vector<float> row_scales) {
+  PqWeight weight = sample();
+  weight.row_scale_type = type;
+  weight.row_scales = std::move(row_scales);
+  return weight;
+}
+
+TEST(PqRecord, RowScalesAreAFeature) {
+  Record record = to_record(sample_with(RowScales::kLog8, {0.5f, 0}), "fc");
+  EXPECT_THAT(record.features, ElementsAre("row_scales"));
+  EXPECT_EQ(record.find("row_scales")->dtype, DType::kU8);
+  EXPECT_THAT(record.find("row_scales")->bytes, ElementsAre(std::byte{223}, std::byte{0}));
+  PqWeight weight = PqCodec::from_record(record);
+  EXPECT_EQ(weight.row_scale_type, RowScales::kLog8);
+  EXPECT_THAT(weight.row_scales, ElementsAre(0.5f, 0));
+  std::vector<float> w(6);
+  PqCodec::decode_rows(weight, 0, {w.data(), 2, 3});  // row 0: centroids 2 and 1
+  EXPECT_THAT(w, ElementsAre(-2, 0.25f, 1, 0, 0, 0));
+
+  record = to_record(sample_with(RowScales::kF16, {0.75f, 3}), "fc");
+  EXPECT_EQ(record.find("row_scales")->dtype, DType::kF16);
+  weight = PqCodec::from_record(record);
+  EXPECT_EQ(weight.row_scale_type, RowScales::kF16);
+  EXPECT_THAT(weight.row_scales, ElementsAre(0.75f, 3));
+  EXPECT_TRUE(to_record(sample(), "fc").features.empty());
+}
+
 TEST(PqRecord, OneCentroidNeedsNoCodes) {
   PqWeight weight = sample();
   weight.n_centroids = 1;
@@ -89,7 +116,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadRecord{"codec", ErrorCode::kUnsupported, "codec 'vq'",
                   [](Record& r) { r.codec = "vq"; }},
-        BadRecord{"feature", ErrorCode::kUnsupported, "feature 'row_scales'",
+        BadRecord{"feature", ErrorCode::kUnsupported, "feature 'residual'",
+                  [](Record& r) {
+                    r.features = {"row_scales", "residual"};
+                  }},
+        BadRecord{"no row scales", kCorrupt, "'row_scales' is missing",
                   [](Record& r) { r.features = {"row_scales"}; }},
         BadRecord{"rank", kCorrupt, "shape [6]", [](Record& r) { r.info.shape = {6}; }},
         BadRecord{"overflow", kCorrupt, "cannot be",
@@ -128,6 +159,39 @@ INSTANTIATE_TEST_SUITE_P(
                   }},
         BadRecord{"code out of range", kCorrupt, "code 3",
                   [](Record& r) { section(r, "codes").bytes[0] = std::byte{0xff}; }}),
+    test::name_of);
+
+class PqBadRowScales : public testing::TestWithParam<BadRecord> {};
+
+TEST_P(PqBadRowScales, AreRefused) {
+  test::expect_refused(to_record(sample_with(RowScales::kF16, {1, 1}), "fc"), GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, PqBadRowScales,
+    testing::Values(
+        BadRecord{"type", kCorrupt, "row_scales I8 of shape [4], expected U8 or F16 of shape [2]",
+                  [](Record& r) {
+                    section(r, "row_scales").dtype = DType::kI8;
+                    section(r, "row_scales").shape = {4};
+                  }},
+        BadRecord{"too few", kCorrupt, "row_scales F16 of shape [1]",
+                  [](Record& r) {
+                    section(r, "row_scales").shape = {1};
+                    section(r, "row_scales").bytes.resize(2);
+                  }},
+        BadRecord{"a matrix", kCorrupt, "row_scales F16 of shape [1, 2]",
+                  [](Record& r) {
+                    section(r, "row_scales").shape = {1, 2};
+                  }},
+        BadRecord{"bytes", kCorrupt, "do not fit",
+                  [](Record& r) { section(r, "row_scales").bytes.pop_back(); }},
+        BadRecord{"infinity", kCorrupt, "row scale inf, expected a finite number, 0 or more",
+                  [](Record& r) { section(r, "row_scales").bytes[1] = std::byte{0x7c}; }},
+        BadRecord{"NaN", kCorrupt, "row scale nan",
+                  [](Record& r) { section(r, "row_scales").bytes[3] = std::byte{0x7e}; }},
+        BadRecord{"negative", kCorrupt, "row scale -1",
+                  [](Record& r) { section(r, "row_scales").bytes[1] = std::byte{0xbc}; }}),
     test::name_of);
 
 }  // namespace

@@ -40,6 +40,7 @@ std::unique_ptr<const Product> PqCodec::make_product(PqWeight weight, const Serv
 PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
     : Product(weight.matrix()),
       options_(options),
+      row_scales_(weight.row_scales),
       kernels_(active_kernels()),
       block_size_(weight.block_size),
       n_centroids_(weight.n_centroids),
@@ -141,6 +142,11 @@ void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y)
     batch_lookup_->multiply(first, {x.row(row).data(), 1, x.cols()},
                             {y.row(row).data(), 1, y.cols()}, parallel);
   }
+  if (row_scales_.empty()) return;
+  const float* scales = row_scales_.data() + first;
+  Workers(x.rows() * y.cols(), 1).for_each(y.rows(), [&](std::size_t b) {
+    for (std::size_t r = 0; r < y.cols(); ++r) y(b, r) *= scales[r];
+  });
 }
 
 void PqProduct::decode_row(std::size_t row, std::span<float> out) const {
@@ -154,6 +160,8 @@ void PqProduct::decode_row(std::size_t row, std::span<float> out) const {
     const auto to = out.subspan(p * block_size_);
     std::copy_n(decode_->centroid(p, code), std::min(block_size_, to.size()), to.data());
   }
+  if (row_scales_.empty()) return;
+  for (float& value : out) value *= row_scales_[row];
 }
 
 std::string PqProduct::describe(std::size_t batch) const {

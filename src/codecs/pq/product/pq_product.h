@@ -21,7 +21,8 @@ namespace pqw {
 //
 // Holds the codes, laid out for the kernels, and further data that the methods need. Takes about as
 // many bytes as the codes. The bits of a result depend neither on the number of threads nor on the
-// other rows of the range or of the batch, as long as the method is the same.
+// other rows of the range or of the batch, as long as the method is the same. Row scales multiply
+// the finished sums.
 //
 // If a few centroids are far longer than the others, their codes (up to 8 % of all) are computed as
 // floats, without integer tables. The error of the tables is measured on a few rows of normal x. A
@@ -48,6 +49,7 @@ class PqProduct : public Product {
   ServeMethod method(std::size_t batch, std::size_t n_rows) const;
 
   ServeOptions options_;
+  std::vector<float> row_scales_;  // as in PqWeight; the members below compute without them
   const kernels::Table& kernels_;
   std::size_t block_size_;
   std::size_t n_centroids_;

@@ -17,7 +17,8 @@ class PqRows : public RowProduct {
   explicit PqRows(PqWeight weight)
       : RowProduct(weight.matrix()),
         block_size_(weight.block_size),
-        codebooks_(std::move(weight.codebooks)) {
+        codebooks_(std::move(weight.codebooks)),
+        row_scales_(std::move(weight.row_scales)) {
     for (const std::size_t group : group_of_positions(weight)) {
       codebook_of_.push_back(group * weight.n_centroids * block_size_);
     }
@@ -37,11 +38,14 @@ class PqRows : public RowProduct {
       const auto to = out.subspan(p * block_size_);
       std::copy_n(centroid, std::min(block_size_, to.size()), to.data());
     }
+    if (row_scales_.empty()) return;
+    for (float& value : out) value *= row_scales_[row];
   }
 
  private:
   std::size_t block_size_;
   std::vector<float> codebooks_;          // as in PqWeight
+  std::vector<float> row_scales_;         // as in PqWeight
   std::vector<std::size_t> codebook_of_;  // where the codebook of a position starts in codebooks_
   std::vector<Code> codes_;               // [rows][positions]
 };

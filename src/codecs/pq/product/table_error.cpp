@@ -21,7 +21,7 @@ constexpr double kDeviations = 4;
 }  // namespace
 
 TableErrorMeter::TableErrorMeter(const PqWeight& weight, const DecodeProduct& floats)
-    : matrix_(weight.matrix()) {
+    : matrix_(weight.matrix()), row_scales_(weight.row_scales) {
   weigh(weight);
   range_rows_ = std::min(kRangeRows, matrix_.rows);
   const std::size_t n_tiles = matrix_.rows / range_rows_;  // whole ones
@@ -37,7 +37,7 @@ void TableErrorMeter::weigh(const PqWeight& weight) {
   const std::size_t d = weight.block_size, n = weight.n_centroids, n_positions = weight.positions();
   column_squares_.resize(n_positions * d);
   std::vector<double> row_squares(matrix_.rows), lengths(n);
-  std::vector<std::size_t> counts(n);
+  std::vector<double> masses(n);  // the squared scales of the rows with a code
   const std::vector<std::uint32_t> groups = group_of_positions(weight);
   for (std::size_t p = 0; p < n_positions; ++p) {
     const float* codebook = weight.codebooks.data() + groups[p] * n * d;
@@ -48,16 +48,17 @@ void TableErrorMeter::weigh(const PqWeight& weight) {
         lengths[k] += static_cast<double>(codebook[k * d + j]) * codebook[k * d + j];
       }
     }
-    std::ranges::fill(counts, std::size_t{0});
+    std::ranges::fill(masses, 0.0);
     for (std::size_t r = 0; r < matrix_.rows; ++r) {
       const std::size_t k = weight.codes[p * matrix_.rows + r];
-      ++counts[k];
-      row_squares[r] += lengths[k];
+      const double scale = row_scales_.empty() ? 1 : row_scales_[r];
+      masses[k] += scale * scale;
+      row_squares[r] += scale * scale * lengths[k];
     }
     for (std::size_t k = 0; k < n; ++k) {
-      for (std::size_t j = 0; j < width && counts[k] > 0; ++j) {
+      for (std::size_t j = 0; j < width && masses[k] > 0; ++j) {
         const double value = codebook[k * d + j];
-        column_squares_[p * d + j] += static_cast<double>(counts[k]) * value * value;
+        column_squares_[p * d + j] += masses[k] * value * value;
       }
     }
   }
@@ -110,7 +111,8 @@ TableError TableErrorMeter::measure(const Product& integers) const {
                                         {y.data(), n_x_, range_rows_}, false);
     if (!left.empty()) return {kInfinity, kInfinity};
     for (std::size_t k = 0; k < n_products; ++k) {
-      const double error = static_cast<double>(y[k]) - expected_[i * n_products + k];
+      const double scale = row_scales_.empty() ? 1 : row_scales_[first_rows_[i] + k % range_rows_];
+      const double error = scale * (static_cast<double>(y[k]) - expected_[i * n_products + k]);
       squared_errors[k / range_rows_] += error * error;
     }
   }

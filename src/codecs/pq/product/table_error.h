@@ -36,6 +36,7 @@ class TableErrorMeter {
   void multiply(const PqWeight& weight, const DecodeProduct& floats);
 
   MatrixShape matrix_;
+  std::vector<float> row_scales_;  // as in PqWeight; the products that are compared have none
   double effective_rows_ = 0;  // that would weigh as much if all were alike: (Σ‖W_r‖²)² / Σ‖W_r‖⁴
   std::vector<double> column_squares_;   // Σ_r W_rc² of each column
   std::vector<std::size_t> first_rows_;  // of the ranges of W that are multiplied

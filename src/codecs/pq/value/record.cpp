@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codecs/pq/value/row_scales.h"
 #include "codecs/record_checks.h"
 #include "core/bit_packing.h"
 #include "pqw/codecs/pq.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr const char* kCodebooks = "codebooks";
 constexpr const char* kCodes = "codes";
+constexpr const char* kRowScales = "row_scales";  // a feature and its section
 constexpr std::size_t kMostCodes = std::size_t{1} << 40;
 
 // Fills block size, groups, centroids and the values.
@@ -67,6 +69,22 @@ void read_codes(const Record& record, PqWeight& weight) {
   }
 }
 
+void read_row_scales(const Record& record, PqWeight& weight) {
+  const Section& section = required_section(record, kRowScales);
+  const bool known = section.dtype == DType::kU8 || section.dtype == DType::kF16;
+  if (!known || section.shape != Shape{weight.rows()}) {
+    throw subject_of(record).error("row_scales {} of shape {}, expected U8 or F16 of shape [{}]",
+                                   to_string(section.dtype), to_string(section.shape),
+                                   weight.rows());
+  }
+  weight.row_scale_type = section.dtype == DType::kU8 ? RowScales::kLog8 : RowScales::kF16;
+  weight.row_scales = row_scales_of_bytes(section.bytes, weight.row_scale_type);
+  for (const float scale : weight.row_scales) {
+    if (std::isfinite(scale) && !std::signbit(scale)) continue;
+    throw subject_of(record).error("row scale {:g}, expected a finite number, 0 or more", scale);
+  }
+}
+
 }  // namespace
 
 Record PqCodec::to_record(const PqWeight& weight, const std::string& name) {
@@ -79,13 +97,22 @@ Record PqCodec::to_record(const PqWeight& weight, const std::string& name) {
   const std::size_t n_packed = packed_size(weight.positions() * weight.rows(), bits);
   record.sections.push_back({kCodebooks, dtype, shape, std::move(codebooks)});
   record.sections.push_back({kCodes, DType::kU8, {n_packed}, pack_bits(weight.codes, bits)});
+  if (!weight.row_scales.empty()) {
+    record.features.push_back(kRowScales);
+    record.sections.push_back({kRowScales,
+                               weight.row_scale_type == RowScales::kLog8 ? DType::kU8 : DType::kF16,
+                               {weight.rows()},
+                               bytes_of_row_scales(weight.row_scales, weight.row_scale_type)});
+  }
   return record;
 }
 
 PqWeight PqCodec::from_record(const Record& record) {
-  PqWeight weight{read_head(record)};
+  constexpr std::string_view kKnown[] = {kRowScales};
+  PqWeight weight{read_head(record, kKnown)};
   read_codebooks(record, weight);
   read_codes(record, weight);
+  if (!record.features.empty()) read_row_scales(record, weight);
   return weight;
 }
 

@@ -30,7 +30,8 @@ std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_
 
 std::string PqCodec::summary(const PqWeight& weight) {
   const std::string groups = weight.n_groups > 1 ? fmt::format(",groups={}", weight.n_groups) : "";
-  return fmt::format("block_size={},centroids={}{}", weight.block_size, weight.n_centroids, groups);
+  return fmt::format("block_size={},centroids={}{}{}", weight.block_size, weight.n_centroids,
+                     groups, weight.row_scales.empty() ? "" : ",row_scales");
 }
 
 void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
@@ -45,6 +46,8 @@ void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatr
       const std::size_t centroid = groups[p] * weight.n_centroids + *code;
       std::copy_n(weight.codebooks.data() + centroid * d, std::min(d, out.cols() - p * d), to);
     }
+    if (weight.row_scales.empty()) return;
+    for (float& value : out.row(r)) value *= weight.row_scales[first + r];
   });
 }
 
