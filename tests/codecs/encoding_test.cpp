@@ -33,7 +33,8 @@ void expect_same_size(const Record& size, const Record& record) {
 
 TEST(Encoding, SizeIsThatOfTheRecord) {
   for (const char* settings :
-       {"centroids=16,iterations=1", "centroids=4096,groups=3", "codec=int8",
+       {"centroids=16,iterations=1", "centroids=4096,groups=3", "row_scales=log8",
+        "row_scales=f16,gain_per=row,centroids=16", "codec=int8",
         "codec=int8,per=tensor,scheme=affine,activations=batch", "codec=low_rank",
         "codec=low_rank,energy=0.5", "codec=low_rank,svd=randomized",
         "codec=low_rank,init=zeros,factors.codec=pq", "codec=low_rank,factors.codec=int8",

@@ -38,7 +38,7 @@ TEST(UnusedOptions, NoneOfPq) {
         "init=random,explore=0",  // all blocks, as random starts have it
         "engine=faiss,init=random,restarts=3,seed=4,iterations=2,groups=2,codebook=f32",
         "engine=faiss,tolerance=0,explore=0", "iterations=0,init=++,explore=4,seed=2",
-        "iterations=0,restarts=1"}) {
+        "iterations=0,restarts=1", "gain_per=row,row_scales=log8", "gain_per=tensor"}) {
     EXPECT_THAT(unused_keys(settings), IsEmpty()) << settings;
     EXPECT_EQ(error_of(settings), "") << settings;
   }
@@ -50,6 +50,7 @@ TEST(UnusedOptions, OfPq) {
   EXPECT_THAT(unused_keys("explore=5,init=random"), ElementsAre("explore"));
   EXPECT_THAT(unused_keys("iterations=0,restarts=2,tolerance=0.1,reassign=split"),
               ElementsAre("restarts", "tolerance", "reassign"));
+  EXPECT_EQ(error_of("gain_per=row"), "gain_per=row: it needs row_scales=log8 or f16");
   EXPECT_EQ(error_of("reassign=farthest,engine=faiss"),
             "reassign=farthest: engine=faiss does not support it; use engine=native");
 }

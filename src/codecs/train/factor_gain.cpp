@@ -17,9 +17,7 @@ void add_product(ConstMatrix original, GainSums& sums, const DecodeRows& product
       for (std::size_t c = 0; c < original.cols(); ++c) {
         const double w = original(first + r, c);
         const double v = rows(r, c);
-        sums.original += w * w;
-        sums.product += w * v;
-        sums.reconstruction += v * v;
+        sums.add({w * w, w * v, v * v});
       }
     }
   }

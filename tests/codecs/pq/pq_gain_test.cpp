@@ -41,12 +41,12 @@ TEST(GainSums, LeaveOutThePadding) {
   weight.n_centroids = 2;
   weight.codebooks = {1, 1, 2, 5};
   weight.codes = {0, 1};
-  GainSums sums = gain_sums(blocks, weight, {});  // of (1, 2, 3) and (1, 1, 2)
+  GainSums sums = sum_of(gain_sums_of_rows(blocks, weight, {}));  // of (1, 2, 3) and (1, 1, 2)
   EXPECT_EQ(sums.original, 14);
   EXPECT_EQ(sums.product, 9);
   EXPECT_EQ(sums.reconstruction, 6);
   const std::vector<float> rows{2}, columns{1, 0, 3};
-  sums = gain_sums(blocks, weight, {.rows = rows, .columns = columns});
+  sums = sum_of(gain_sums_of_rows(blocks, weight, {.rows = rows, .columns = columns}));
   EXPECT_EQ(sums.original, 2 * (1 + 27));
   EXPECT_EQ(sums.product, 2 * (1 + 18));
   EXPECT_EQ(sums.reconstruction, 2 * (1 + 12));
@@ -62,7 +62,7 @@ TEST(GainSums, TakeTheCodebookOfTheGroup) {
   weight.n_centroids = 1;
   weight.codebooks = {10, 100};
   weight.codes.resize(6);
-  const GainSums sums = gain_sums(blocks, weight, {});
+  const GainSums sums = sum_of(gain_sums_of_rows(blocks, weight, {}));
   EXPECT_EQ(sums.product, 10 * (1 + 4) + 100 * (2 + 3 + 5 + 6));
   EXPECT_EQ(sums.reconstruction, 2 * 100 + 4 * 10000);
 }

@@ -34,7 +34,7 @@ TEST(Sample, DrawsOneBlockOfEveryRun) {
   std::vector<float> values(1003);
   std::iota(values.begin(), values.end(), 0.0f);
   const PqOptions options{.n_centroids = 5, .explore = 20};
-  const auto sample = sample_blocks({values, 1}, options, 7);
+  const auto sample = sample_blocks({values, 1}, options, 7).values;
   ASSERT_EQ(sample.size(), 100u);
   for (std::size_t i = 0; i < sample.size(); ++i) {
     EXPECT_GE(sample[i], static_cast<float>(i) * 10.03f - 1);
@@ -45,7 +45,7 @@ TEST(Sample, DrawsOneBlockOfEveryRun) {
 TEST(Sample, HoldsEnoughDistinctBlocks) {
   std::vector<float> values(10'000);  // zeros
   for (std::size_t i = 0; i < 20; ++i) values[i] = static_cast<float>(i);
-  const auto sample = sample_blocks({values, 1}, {.n_centroids = 16, .explore = 10}, 7);
+  const auto sample = sample_blocks({values, 1}, {.n_centroids = 16, .explore = 10}, 7).values;
   EXPECT_EQ(sample.size(), 160u + 17u);
 }
 

@@ -29,10 +29,14 @@ std::vector<float> mean_of(std::span<const float> codebook, std::size_t d) {
 double weighted_sum(std::span<const float> distances, std::size_t first,
                     std::span<const float> row_weights) {
   double sum = 0;
-  for (std::size_t i = 0; i < distances.size(); ++i) {
-    const double distance = distances[i];
-    sum +=
-        row_weights.empty() ? distance : distance * row_weights[(first + i) % row_weights.size()];
+  if (row_weights.empty()) {
+    for (const double distance : distances) sum += distance;
+    return sum;
+  }
+  std::size_t row = first % row_weights.size();
+  for (const double distance : distances) {
+    sum += distance * row_weights[row];
+    if (++row == row_weights.size()) row = 0;
   }
   return sum;
 }

@@ -152,14 +152,15 @@ std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
   if (distinct.size() <= options.n_centroids) return gather(blocks, distinct);
   const Problem problem{blocks, weights, options, codes, on_iteration};
   if (options.engine == Engine::kFaiss) return best_run_of_faiss(problem).codebook;
-  const bool weighted = !weights.rows.empty() || !weights.columns.empty();
-  if (weighted || sample_size(blocks.count(), options) == blocks.count()) {
+  if (!weights.columns.empty() || sample_size(blocks.count(), options) == blocks.count()) {
     return best_run(problem, options.iterations).codebook;
   }
-  const std::vector<float> sample = sample_blocks(blocks, options, options.seed);
-  std::vector<std::uint16_t> sample_codes(sample.size() / blocks.d);
+  const Sample sample = sample_blocks(blocks, options, options.seed, weights);
+  std::vector<std::uint16_t> sample_codes(sample.values.size() / blocks.d);
+  const BlockWeights sample_weights{sample_codes.size(), sample.weights, {}};
   const std::size_t settle = exploring_iterations(options);
-  Run run = best_run({{sample, blocks.d}, weights, options, sample_codes, on_iteration}, settle);
+  Run run = best_run(
+      {{sample.values, blocks.d}, sample_weights, options, sample_codes, on_iteration}, settle);
   constexpr std::size_t kLongSteps =
       3;  // over-relaxed steps, from the optimum of the sample towards that of all blocks
   iterate(problem, 0, settle, settle + kLongSteps, options.iterations, run);

@@ -8,6 +8,7 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
+#include "codecs/pq/train/scale_rows.h"
 #include "codecs/train/fields.h"
 #include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
@@ -120,12 +121,13 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
   weight.codes.resize(blocks.count());
   const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
   const std::vector<float> columns = padded_columns(importance, blocks);
+  const std::vector<float> rows = row_weights(importance, weight);
   std::size_t first_code = 0;
   for (std::size_t group = 0; group < weight.n_groups; ++group) {
     const BlockSpan span = group_blocks(blocks, group, weight.n_groups);
     if (span.count() == 0) continue;
     const std::size_t n_rows = matrix_shape(blocks.shape).rows;
-    BlockWeights weights{n_rows, importance.rows, {}};
+    BlockWeights weights{n_rows, rows, {}};
     if (!columns.empty()) {
       const std::size_t first = first_code / n_rows * blocks.block_size;
       weights.columns = std::span(columns).subspan(first, span.count() / n_rows * span.d);
@@ -150,7 +152,10 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
 
 PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options) {
   assert(blocks.block_size == options.block_size);
+  std::vector<float> scales = scale_rows(options.row_scales, blocks);
   PqWeight weight = unlearned(blocks, options);
+  weight.row_scale_type = options.row_scales;
+  weight.row_scales = std::move(scales);
   return {std::move(blocks), std::move(weight)};
 }
 
@@ -175,7 +180,7 @@ PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
   validate(importance, prepared.blocks, options);
   PqWeight weight = prepared.unlearned;
   learn(prepared.blocks, options, context.observer, importance, weight);
-  apply_gain(prepared.blocks, importance, options.gain, weight);
+  apply_gain(prepared.blocks, importance, options, weight);
   return weight;
 }
 

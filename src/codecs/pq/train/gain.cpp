@@ -1,31 +1,18 @@
-// The gain of product-quantized weights: one factor for all codebooks of a tensor.
+// The gain of product-quantized weights: factors on the codebooks and the row scales.
 #include "codecs/pq/train/gain.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "codecs/float_range.h"
+#include "codecs/pq/train/scale_rows.h"
+#include "codecs/pq/value/row_scales.h"
 #include "core/parallel.h"
 #include "pqw/core/convert.h"
 
 namespace pqw {
 namespace {
-
-constexpr std::size_t kChunk = 1024;  // blocks per partial sum
-
-double factor_of(const GainSums& sums, Gain gain) {
-  if (gain == Gain::kUnbiased) return sums.original / sums.product;
-  if (gain == Gain::kEnergy) return std::sqrt(sums.original / sums.reconstruction);
-  return sums.product / sums.reconstruction;
-}
-
-double largest_of(DType dtype) {
-  if (dtype == DType::kF16) return 65504;
-  if (dtype == DType::kBF16) return 0x1.fep127;
-  return std::numeric_limits<float>::max();  // weights of F64 decode to float
-}
 
 // The columns of one block, and the centroid to compare it with.
 struct Columns {
@@ -48,12 +35,6 @@ GainSums sums_of(const Columns& columns) {
   return sums;
 }
 
-void add(const GainSums& part, double weight, GainSums& sums) {
-  sums.original += weight * part.original;
-  sums.product += weight * part.product;
-  sums.reconstruction += weight * part.reconstruction;
-}
-
 std::vector<const float*> codebooks_by_position(const PqWeight& weight) {
   std::vector<const float*> codebooks;
   for (const std::size_t group : group_of_positions(weight)) {
@@ -71,71 +52,68 @@ void scale(const AppliedGain& gain, double by, PqWeight& weight) {
   weight.options += gain_text(weight.gain);
 }
 
+// Applies a gain to each row scale, and to the sums of the row.
+void scale_each_row(Gain asked, std::span<GainSums> rows, PqWeight& weight) {
+  for (std::size_t r = 0; r < weight.row_scales.size(); ++r) {
+    float& row_scale = weight.row_scales[r];
+    if (row_scale == 0) continue;
+    const double most = kLargestRowScale / double{row_scale};
+    const double gained = choose_gain(rows[r], asked, most).factor * row_scale;
+    const float rounded = nearest_row_scale(gained, weight.row_scale_type);
+    rows[r].scale(rounded / double{row_scale});
+    row_scale = rounded;
+  }
+}
+
+// The largest factor that keeps the codebooks and the decoded weights in the range of their types.
+double most_gain(const PqWeight& weight) {
+  const double largest = largest_magnitude(weight.codebooks);
+  const double largest_scale = weight.row_scales.empty() ? 1 : largest_magnitude(weight.row_scales);
+  if (largest == 0 || largest_scale == 0) return kMostGain;
+  return std::min(largest_of(weight.codebook_dtype) / largest,
+                  largest_of(weight.dtype) / (largest * largest_scale));
+}
+
 }  // namespace
 
-GainSums gain_sums(const Blocks& blocks, const PqWeight& weight, const PqImportance& importance) {
+std::vector<GainSums> gain_sums_of_rows(const Blocks& blocks, const PqWeight& weight,
+                                        const PqImportance& importance) {
+  constexpr std::size_t kRowsPerRange = 64;
   const std::size_t d = weight.block_size, n_rows = weight.rows(), n_cols = weight.cols();
   const std::vector<const float*> codebooks = codebooks_by_position(weight);
-  return Workers(blocks.count() * d, 4)
-      .reduce_in_order(
-          Division::by_length(blocks.count(), kChunk), GainSums(),
-          [&](const IndexRange& range, std::size_t, GainSums& partial) {
-            for (std::size_t i = range.begin; i < range.end; ++i) {
-              const std::size_t p = i / n_rows;
-              const float* columns =
-                  importance.columns.empty() ? nullptr : importance.columns.data() + p * d;
-              const float row = importance.rows.empty() ? 1 : importance.rows[i % n_rows];
-              add(sums_of({&blocks.values[i * d], codebooks[p] + weight.codes[i] * d, columns,
-                           std::min(d, n_cols - p * d)}),
-                  row, partial);
-            }
-          },
-          [](GainSums& sums, const GainSums& partial) { add(partial, 1, sums); });
+  const std::vector<float> weights = row_weights(importance, weight);
+  std::vector<GainSums> rows(n_rows);
+  const auto add_rows = [&](const IndexRange& range, std::size_t) {
+    for (std::size_t p = 0; p < codebooks.size(); ++p) {
+      const std::size_t n = std::min(d, n_cols - p * d);
+      const float* columns =
+          importance.columns.empty() ? nullptr : importance.columns.data() + p * d;
+      for (std::size_t r = range.begin; r < range.end; ++r) {
+        const std::size_t i = p * n_rows + r;
+        rows[r].add(
+            sums_of({&blocks.values[i * d], codebooks[p] + weight.codes[i] * d, columns, n}),
+            weights.empty() ? 1 : weights[r]);
+      }
+    }
+  };
+  Workers(blocks.count() * d, 4).for_ranges(Division::by_length(n_rows, kRowsPerRange), add_rows);
+  return rows;
 }
 
-double error_of(const GainSums& sums, double factor) {
-  return 1 + factor * (factor * sums.reconstruction - 2 * sums.product) / sums.original;
-}
-
-AppliedGain choose_gain(const GainSums& sums, Gain asked, double most) {
-  most = std::min(most, kMostGain);
-  AppliedGain choice;
-  if (!(sums.product > 0)) return {1, sums.original > 0 ? GainLimit::kLoss : GainLimit::kNone};
-  for (const Gain gain : {Gain::kUnbiased, Gain::kEnergy, Gain::kLeastSquares}) {
-    if (gain < asked) continue;
-    choice.factor = factor_of(sums, gain);
-    if (error_of(sums, choice.factor) < kMostError) break;
-    if (gain != Gain::kLeastSquares) choice.limit = GainLimit::kLoss;
-  }
-  if (choice.factor <= most) return choice;
-  return {most, GainLimit::kRange};
-}
-
-void apply_gain(const Blocks& blocks, const PqImportance& importance, Gain asked,
+void apply_gain(const Blocks& blocks, const PqImportance& importance, const PqOptions& options,
                 PqWeight& weight) {
-  double largest = 0;
-  for (const float value : weight.codebooks) largest = std::max<double>(largest, std::abs(value));
-  const double limit = std::min(largest_of(weight.codebook_dtype), largest_of(weight.dtype));
-  const AppliedGain choice = choose_gain(gain_sums(blocks, weight, importance), asked,
-                                         largest > 0 ? limit / largest : kMostGain);
-  scale(choice, choice.factor, weight);
+  std::vector<GainSums> rows = gain_sums_of_rows(blocks, weight, importance);
+  const double product = sum_of(rows).product;
+  if (options.gain_per == GainPer::kRow) scale_each_row(options.gain, rows, weight);
+  const GainSums sums = sum_of(rows);
+  AppliedGain choice = choose_gain(sums, options.gain, most_gain(weight));
+  const double by = choice.factor;
+  if (product > 0) choice.factor = std::min(kMostGain, by * (sums.product / product));
+  scale(choice, by, weight);
 }
 
 void lower_gain(double by, PqWeight& weight) {
   scale({weight.gain.factor * by, GainLimit::kLoss}, by, weight);
-}
-
-std::string gain_text(const AppliedGain& gain) {
-  constexpr const char* kLimits[] = {"none", "loss", "type"};  // in the order of GainLimit
-  return fmt::format(",gain_factor={:.4f},gain_limit={}", gain.factor,
-                     kLimits[static_cast<std::size_t>(gain.limit)]);
-}
-
-std::string remark_on_gain(const AppliedGain& gain) {
-  if (gain.limit == GainLimit::kNone) return "";
-  return fmt::format("gain limited to {:.4f}: a larger one would {}", gain.factor,
-                     gain.limit == GainLimit::kLoss ? "give a relative error of 1 or more"
-                                                    : "exceed the range of the type");
 }
 
 void round_to(DType dtype, std::span<float> values) {

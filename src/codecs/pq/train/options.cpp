@@ -7,6 +7,7 @@
 #include "codecs/pq/train/initial_centroids.h"
 #include "codecs/pq/train/sample.h"
 #include "codecs/train/fields.h"
+#include "core/subject.h"
 #include "pqw/codecs/pq.h"
 
 namespace pqw {
@@ -38,7 +39,12 @@ std::size_t auto_block_size(std::span<const std::size_t> shape) {
   return 1;
 }
 
-void PqCodec::check(const PqOptions& options) { PqOptions::fields().check(options); }
+void PqCodec::check(const PqOptions& options) {
+  PqOptions::fields().check(options);
+  if (options.row_scales != RowScales::kNone && options.engine == Engine::kFaiss) {
+    throw invalid_argument("engine=faiss does not support row_scales; use engine=native");
+  }
+}
 
 void PqCodec::resolve(PqOptions& options, std::span<const std::size_t> shape) {
   check(options);
@@ -52,6 +58,7 @@ const Fields<PqOptions>& PqOptions::fields() {
   using enum DType;
   using enum Engine;
   using enum Gain;
+  using enum GainPer;
   using enum Init;
   using enum Reassign;
   static const Fields<O> kFields = {
@@ -98,8 +105,22 @@ const Fields<PqOptions>& PqOptions::fields() {
       Field("gain", &O::gain,
             choice<Gain>(
                 {{"unbiased", kUnbiased}, {"energy", kEnergy}, {"least_squares", kLeastSquares}}),
-            "one factor on all codebooks of a tensor, to keep the amplitude (unbiased), keep the "
-            "norm (energy), or make the error least (least_squares)")};
+            "a factor on the decoded weights, to keep the amplitude (unbiased), keep the norm "
+            "(energy), or make the error least (least_squares)"),
+      Field("gain_per", &O::gain_per, choice<GainPer>({{"tensor", kTensor}, {"row", kRow}}),
+            "one gain for the tensor, or one for each row, within its row scale",
+            {.unused =
+                 [](const O& o) {
+                   const bool lacks_scales = o.gain_per == kRow && o.row_scales == RowScales::kNone;
+                   return lacks_scales ? "it needs row_scales=log8 or f16" : "";
+                 },
+             .written = [](const O& o) { return o.gain_per != kTensor; }}),
+      Field("row_scales", &O::row_scales,
+            choice<RowScales>(
+                {{"none", RowScales::kNone}, {"log8", RowScales::kLog8}, {"f16", RowScales::kF16}}),
+            "a scale for each row, by which its blocks are divided before they are clustered: a "
+            "byte (log8) or float16 per row",
+            {.written = [](const O& o) { return o.row_scales != RowScales::kNone; }})};
   return kFields;
 }
 

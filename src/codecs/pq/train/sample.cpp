@@ -7,8 +7,9 @@
 namespace pqw {
 namespace {
 
-void append(const float* block, std::size_t d, std::vector<float>& values) {
-  values.insert(values.end(), block, block + d);
+void append(BlockSpan blocks, const BlockWeights& weights, std::size_t i, Sample& sample) {
+  sample.values.insert(sample.values.end(), blocks[i], blocks[i] + blocks.d);
+  if (!weights.rows.empty()) sample.weights.push_back(weights.of_row(i));
 }
 
 }  // namespace
@@ -20,22 +21,23 @@ std::size_t sample_size(std::size_t n_blocks, const PqOptions& options) {
   return explores && size > 0 && size <= n_blocks / 2 ? size : n_blocks;
 }
 
-std::vector<float> sample_blocks(BlockSpan blocks, const PqOptions& options, std::uint64_t seed) {
+Sample sample_blocks(BlockSpan blocks, const PqOptions& options, std::uint64_t seed,
+                     const BlockWeights& weights) {
   const std::size_t n = blocks.count();
   const std::size_t size = sample_size(n, options);
   Random random(seed);
-  std::vector<float> values;
-  values.reserve(size * blocks.d);
+  Sample sample;
+  sample.values.reserve(size * blocks.d);
   for (std::size_t i = 0; i < size; ++i) {
     const std::size_t begin = n / size * i + n % size * i / size;
     const std::size_t end = n / size * (i + 1) + n % size * (i + 1) / size;
-    append(blocks[begin + below(end - begin, random)], blocks.d, values);
+    append(blocks, weights, begin + below(end - begin, random), sample);
   }
   const std::size_t needed = options.n_centroids + 1;
-  if (distinct_blocks({values, blocks.d}, needed).size() < needed) {
-    for (const std::size_t i : distinct_blocks(blocks, needed)) append(blocks[i], blocks.d, values);
+  if (distinct_blocks({sample.values, blocks.d}, needed).size() < needed) {
+    for (const std::size_t i : distinct_blocks(blocks, needed)) append(blocks, weights, i, sample);
   }
-  return values;
+  return sample;
 }
 
 }  // namespace pqw

@@ -55,8 +55,10 @@ void add_weighted(BlockSpan blocks, std::span<const std::uint16_t> codes,
                   const BlockWeights& weights, const IndexRange& range, Sums& sums) {
   const std::size_t d = blocks.d;
   const bool by_column = !weights.columns.empty();
+  std::size_t r = range.begin % weights.n_rows;
   for (std::size_t i = range.begin; i < range.end; ++i) {
-    const double row = weights.of_row(i);
+    const double row = weights.rows.empty() ? 1 : weights.rows[r];
+    if (++r == weights.n_rows) r = 0;
     if (row == 0) continue;
     const std::size_t k = codes[i];
     ++sums.sizes[k];
