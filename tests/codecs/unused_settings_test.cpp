@@ -38,7 +38,8 @@ TEST(UnusedOptions, NoneOfPq) {
         "init=random,explore=0",  // all blocks, as random starts have it
         "engine=faiss,init=random,restarts=3,seed=4,iterations=2,groups=2,codebook=f32",
         "engine=faiss,tolerance=0,explore=0", "iterations=0,init=++,explore=4,seed=2",
-        "iterations=0,restarts=1", "gain_per=row,row_scales=log8", "gain_per=tensor"}) {
+        "iterations=0,restarts=1", "gain_per=row,row_scales=log8", "gain_per=tensor",
+        "effort=fast,restarts=2,iterations=5", "effort=max,engine=faiss,init=random"}) {
     EXPECT_THAT(unused_keys(settings), IsEmpty()) << settings;
     EXPECT_EQ(error_of(settings), "") << settings;
   }
@@ -51,6 +52,8 @@ TEST(UnusedOptions, OfPq) {
   EXPECT_THAT(unused_keys("iterations=0,restarts=2,tolerance=0.1,reassign=split"),
               ElementsAre("restarts", "tolerance", "reassign"));
   EXPECT_EQ(error_of("gain_per=row"), "gain_per=row: it needs row_scales=log8 or f16");
+  EXPECT_THAT(unused_keys("effort=max,restarts=2,iterations=5,tolerance=0"), ElementsAre("effort"));
+  EXPECT_THAT(unused_keys("effort=max,iterations=0"), ElementsAre("effort"));
   EXPECT_EQ(error_of("reassign=farthest,engine=faiss"),
             "reassign=farthest: engine=faiss does not support it; use engine=native");
 }

@@ -45,6 +45,7 @@ Answer train_pqw(const Job& job, const Blocks& blocks) {
   options.tolerance = 0;
   options.gain = Gain::kLeastSquares;
   if (job.contender == "pqw-all") options.explore = 0;
+  PqCodec::resolve(options, blocks.shape);
   PqWeight weight = PqCodec::encode(prepare_blocks(blocks, options), options, {});
   return {std::move(weight.codebooks), std::move(weight.codes)};
 }

@@ -27,6 +27,7 @@ std::vector<SettingHelp> keys_with_flags() {
       continue;
     }
     known->help += "\n" + setting.help;
+    if (known->values.starts_with(setting.values)) continue;
     const bool more = setting.values.starts_with(known->values);
     known->values = more ? setting.values : known->values + "|" + setting.values;
   }

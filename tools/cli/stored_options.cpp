@@ -8,9 +8,10 @@
 namespace pqw::tool {
 namespace {
 
-Settings defaults_of(const std::string& codec) {
+Settings defaults_of(const TensorReport& tensor) {
   try {
-    return parse_settings(to_string(options_from({{"codec", codec}})));
+    const CodecOptions defaults = options_from({{"codec", tensor.codec}});
+    return parse_settings(to_string(resolved(defaults, tensor.info.shape)));
   } catch (const Error&) {  // a codec of a later version
     return {};
   }
@@ -27,7 +28,7 @@ Settings stored_settings(const std::string& text) {
 }
 
 std::string unusual_options(const TensorReport& tensor) {
-  const Settings defaults = defaults_of(tensor.codec), shown = stored_settings(tensor.settings);
+  const Settings defaults = defaults_of(tensor), shown = stored_settings(tensor.settings);
   std::string text;
   for (const auto& setting : stored_settings(tensor.options)) {
     const auto& key = setting.first;

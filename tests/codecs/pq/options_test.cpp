@@ -65,6 +65,40 @@ TEST(PqOptions, AreEqualIfAllFieldsAre) {
   EXPECT_NE(options_of({{"seed", "3"}}), PqOptions{});
 }
 
+PqOptions resolved_for(const Settings& settings, const Shape& shape) {
+  PqOptions options = options_of(settings);
+  PqCodec::resolve(options, shape);
+  return options;
+}
+
+TEST(PqOptions, EffortFillsInOnlyWhatIsNotGiven) {
+  const Shape shape = {64, 64};
+  EXPECT_EQ(to_string(resolved_for({}, shape)),
+            "block_size=4,centroids=256,groups=1,iterations=60,seed=0,init=++,restarts=1,"
+            "explore=512,reassign=split,tolerance=0.0004,codebook=f16,engine=native,gain=unbiased");
+  const PqOptions fast = resolved_for({{"iterations", "7"}, {"effort", "fast"}}, shape);
+  EXPECT_EQ(fast.iterations, 7u);
+  EXPECT_EQ(fast.tolerance, 1e-3);
+  const PqOptions given = resolved_for({{"restarts", "2"}, {"tolerance", "0"}}, shape);
+  EXPECT_EQ(given.restarts, 2u);
+  EXPECT_EQ(given.tolerance, 0);
+  EXPECT_EQ(to_string(options_of({{"effort", "max"}})),
+            "block_size=4,centroids=256,groups=1,effort=max,iterations=auto,seed=0,init=++,"
+            "restarts=0,explore=512,reassign=split,tolerance=auto,codebook=f16,engine=native,"
+            "gain=unbiased");
+}
+
+// An E-step takes weights * centroids multiplications: 2^23 at most, 2^26 at most, more.
+TEST(PqOptions, MaxEffortTriesSmallTensorsMoreOften) {
+  const Settings max = {{"effort", "max"}};
+  EXPECT_EQ(resolved_for(max, {128, 256}).restarts, 10u);
+  EXPECT_EQ(resolved_for(max, {129, 256}).restarts, 3u);
+  EXPECT_EQ(resolved_for(max, {1024, 256}).restarts, 3u);
+  EXPECT_EQ(resolved_for(max, {1025, 256}).restarts, 1u);
+  EXPECT_EQ(resolved_for({{"effort", "max"}, {"groups", "2"}}, {256, 256}).restarts, 10u);
+  EXPECT_EQ(resolved_for({}, {128, 256}).restarts, 1u);
+}
+
 class BadOption : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(BadOption, IsRefused) {
@@ -79,9 +113,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Pair{"centroids", "1"}, Pair{"centroids", "65537"}, Pair{"centroids", ""},
                     Pair{"groups", "0"}, Pair{"iterations", "1e3"}, Pair{"tolerance", "1"},
                     Pair{"tolerance", "nan"}, Pair{"codebook", "f8"}, Pair{"init", "kmeans"},
-                    Pair{"restarts", "1001"}, Pair{"explore", "-1"}, Pair{"reassign", "none"},
-                    Pair{"engine", "gpu"}, Pair{"gain", "none"}, Pair{"gain", "1.1"},
-                    Pair{"blocksize", "8"}));
+                    Pair{"effort", "min"}, Pair{"tolerance", "-1"}, Pair{"restarts", "1001"},
+                    Pair{"explore", "-1"}, Pair{"reassign", "none"}, Pair{"engine", "gpu"},
+                    Pair{"gain", "none"}, Pair{"gain", "1.1"}, Pair{"blocksize", "8"}));
 
 }  // namespace
 }  // namespace pqw

@@ -238,7 +238,8 @@ TEST(PqGain, ThePlanHasTheTypeAndTheLengthOfTheText) {
     for (const float value : w) norm = std::max(norm, std::abs(value));
     for (float& value : w) value *= largest / norm;
     w[7] = largest;
-    const PqOptions options{.block_size = 4, .n_centroids = 16};
+    PqOptions options{.block_size = 4, .n_centroids = 16};
+    PqCodec::resolve(options, Shape{32, 32});
     const PqPrepared prepared =
         prepare_blocks(cut_blocks(ConstMatrix(w.data(), 32, 32), 4), options);
     const PqWeight& plan = prepared.unlearned;

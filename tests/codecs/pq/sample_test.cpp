@@ -52,7 +52,7 @@ TEST(Sample, HoldsEnoughDistinctBlocks) {
 TEST(Sample, ExploringItFindsNearlyTheSameObjective) {
   const auto w = test::normal_values(2 * 60'000, 4);
   const PqOptions all{
-      .block_size = 2, .n_centroids = 16, .restarts = 1, .explore = 0, .tolerance = 0};
+      .block_size = 2, .n_centroids = 16, .iterations = 20, .explore = 0, .tolerance = 0};
   PqOptions part = all;
   part.explore = 128;
   Recorder on_all, on_part;

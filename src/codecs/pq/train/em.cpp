@@ -34,17 +34,6 @@ std::vector<std::size_t> initial_blocks(BlockSpan blocks, const BlockWeights& we
              : random_blocks(blocks, options.n_centroids, seed);
 }
 
-// Small problems are cheap to try again, and it is they that bad starts hurt.
-std::size_t run_count(BlockSpan blocks, const PqOptions& options) {
-  constexpr std::size_t kSmall = std::size_t{1} << 26;  // multiplications of an E-step
-  constexpr std::size_t kTiny = std::size_t{1} << 23;
-  if (options.restarts > 0) return options.restarts;
-  const std::size_t n_values = blocks.values.size();
-  return n_values <= kTiny / options.n_centroids    ? 10
-         : n_values <= kSmall / options.n_centroids ? 3
-                                                    : 1;
-}
-
 // Over-relaxation, as in D. Lee, S. Baek and K. Sung, "Modified K-means algorithm for vector
 // quantizer design" (IEEE Signal Processing Letters 4, 1997): a centroid moves kOverRelaxation
 // times as far as its mean. For given codes the objective is a parabola in this factor, lowest at 1
@@ -116,7 +105,7 @@ std::size_t exploring_iterations(const PqOptions& options) {
 Run best_run(const Problem& problem, std::size_t iterations) {
   const PqOptions& options = problem.options;
   Run best;
-  for (std::size_t restart = 0; restart < run_count(problem.blocks, options); ++restart) {
+  for (std::size_t restart = 0; restart < options.restarts; ++restart) {
     Run run;
     run.codebook = gather(problem.blocks, initial_blocks(problem.blocks, problem.weights, options,
                                                          seed_of(options, restart)));
@@ -129,7 +118,7 @@ Run best_run(const Problem& problem, std::size_t iterations) {
 // The same with FAISS; our own E-step computes the objective.
 Run best_run_of_faiss(const Problem& problem) {
   Run best;
-  for (std::size_t restart = 0; restart < run_count(problem.blocks, problem.options); ++restart) {
+  for (std::size_t restart = 0; restart < problem.options.restarts; ++restart) {
     PqOptions options = problem.options;
     options.seed = seed_of(options, restart);
     Run run;

@@ -19,7 +19,7 @@ using OnIteration = std::function<void(const EmIteration&)>;
 // of distinct blocks if that is not larger: then every distinct block is a centroid. The run with
 // the lowest last objective counts; of equal runs, the first.
 // `codes` is scratch space for the codes of the E-steps.
-// REQUIRES: options are valid, blocks.count() >= 1, codes.size() == blocks.count(); with weights
+// REQUIRES: options are valid and resolved, blocks.count() >= 1, codes.size() == blocks.count(); with weights
 // the engine is native.
 std::vector<float> train_codebook(BlockSpan blocks, const BlockWeights& weights,
                                   const PqOptions& options, std::span<std::uint16_t> codes,

@@ -151,7 +151,7 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
 }  // namespace
 
 PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options) {
-  assert(blocks.block_size == options.block_size);
+  assert(blocks.block_size == options.block_size && options.restarts > 0);
   std::vector<float> scales = scale_rows(options.row_scales, blocks);
   PqWeight weight = unlearned(blocks, options);
   weight.row_scale_type = options.row_scales;

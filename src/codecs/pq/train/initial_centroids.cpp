@@ -2,6 +2,7 @@
 #include "codecs/pq/train/initial_centroids.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -12,7 +13,8 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kChunk = 1024;  // points per partial sum
+constexpr std::size_t kChunk = 1024;    // points per partial sum
+constexpr std::size_t kCandidates = 3;  // more take longer than the EM iterations that they save
 
 // The sampled points, dimension by dimension, with the squared distance of each to the nearest
 // chosen one.
@@ -25,6 +27,7 @@ class Seeding {
         column_weights_(weights.columns.empty() ? 0 : coordinates_.size()),
         row_weights_(weights.rows.empty() ? 0 : sample_.size()),
         distances_(sample_.size(), std::numeric_limits<float>::max()),
+        trials_(kCandidates * sample_.size()),
         chunk_sums_((sample_.size() + kChunk - 1) / kChunk) {
     for (std::size_t i = 0; i < sample_.size(); ++i) {
       for (std::size_t j = 0; j < blocks.d; ++j) {
@@ -38,7 +41,7 @@ class Seeding {
 
   std::size_t size() const { return sample_.size(); }
   std::size_t block(std::size_t point) const { return sample_[point]; }
-  double potential() const { return std::accumulate(chunk_sums_.begin(), chunk_sums_.end(), 0.0); }
+  double potential() const { return total(chunk_sums_); }
 
   // A point, with a probability proportional to its distance. REQUIRES: potential() > 0.
   std::size_t draw(Random& random) const {
@@ -59,37 +62,33 @@ class Seeding {
   }
 
   // Chooses the candidate that leaves the smallest potential, the first of equals.
-  std::size_t choose_best(const std::vector<std::size_t>& candidates) {
+  std::size_t choose_best(std::span<const std::size_t> candidates) {
     const std::size_t n_chunks = chunk_sums_.size();
     std::vector<double> sums(candidates.size() * n_chunks);
     const Workers workers(candidates.size() * coordinates_.size(), 4);
     workers.for_each(n_chunks, [&](std::size_t chunk) {
-      float distances[kChunk];
       for (std::size_t c = 0; c < candidates.size(); ++c) {
-        sums[c * n_chunks + chunk] = distances_with(candidates[c], chunk, distances);
+        sums[c * n_chunks + chunk] =
+            distances_with(candidates[c], chunk, trials_.data() + c * size() + chunk * kChunk);
       }
     });
+    const auto sums_of = [&](std::size_t c) {
+      return std::span(sums).subspan(c * n_chunks, n_chunks);
+    };
     std::size_t best = 0;
-    double best_potential = HUGE_VAL;
-    for (std::size_t c = 0; c < candidates.size(); ++c) {
-      const auto first = sums.begin() + static_cast<std::ptrdiff_t>(c * n_chunks);
-      const double candidate_potential =
-          std::accumulate(first, first + static_cast<std::ptrdiff_t>(n_chunks), 0.0);
-      if (candidate_potential >= best_potential) continue;
-      best_potential = candidate_potential;
-      best = c;
+    for (std::size_t c = 1; c < candidates.size(); ++c) {
+      if (total(sums_of(c)) < total(sums_of(best))) best = c;
     }
-    choose(candidates[best]);
+    std::copy_n(trials_.data() + best * size(), size(), distances_.data());
+    std::ranges::copy(sums_of(best), chunk_sums_.begin());
     return candidates[best];
   }
 
-  void choose(std::size_t point) {
-    for (std::size_t chunk = 0; chunk < chunk_sums_.size(); ++chunk) {
-      chunk_sums_[chunk] = distances_with(point, chunk, distances_.data() + chunk * kChunk);
-    }
+ private:
+  static double total(std::span<const double> sums) {
+    return std::accumulate(sums.begin(), sums.end(), 0.0);
   }
 
- private:
   std::size_t farthest() const {
     return static_cast<std::size_t>(std::max_element(distances_.begin(), distances_.end()) -
                                     distances_.begin());
@@ -99,8 +98,18 @@ class Seeding {
     for (std::size_t i = 0; i < n; ++i) values[i] *= factors[i];
   }
 
-  // The distances of a chunk if `point` were chosen as well; returns their sum. `out` may be where
-  // the present distances are.
+  // In as many sums as vectors need: one sum would wait for each addition.
+  static double sum_of(std::span<const float> values) {
+    std::array<double, 8> sums = {};
+    std::size_t i = 0;
+    for (; i + sums.size() <= values.size(); i += sums.size()) {
+      for (std::size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += values[i + lane];
+    }
+    for (; i < values.size(); ++i) sums[0] += values[i];
+    return std::accumulate(sums.begin(), sums.end(), 0.0);
+  }
+
+  // The distances of a chunk if `point` were chosen as well; returns their sum.
   double distances_with(std::size_t point, std::size_t chunk, float* out) const {
     const std::size_t begin = chunk * kChunk;
     const std::size_t n = std::min(kChunk, size() - begin);
@@ -118,12 +127,8 @@ class Seeding {
       for (std::size_t i = 0; i < n; ++i) distances[i] += terms[i];
     }
     if (!row_weights_.empty()) multiply(distances, row_weights_.data() + begin, n);
-    double sum = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      out[i] = std::min(distances[i], present[i]);
-      sum += out[i];
-    }
-    return sum;
+    for (std::size_t i = 0; i < n; ++i) out[i] = std::min(distances[i], present[i]);
+    return sum_of({out, n});
   }
 
   BlockSpan blocks_;
@@ -131,7 +136,8 @@ class Seeding {
   std::vector<float> coordinates_;     // [d][size]
   std::vector<float> column_weights_;  // [d][size], or empty
   std::vector<float> row_weights_;     // [size], or empty
-  std::vector<float> distances_;
+  std::vector<float> distances_;       // [size]
+  std::vector<float> trials_;  // [kCandidates][size]: the distances if a candidate were chosen
   std::vector<double> chunk_sums_;
 };
 
@@ -166,15 +172,13 @@ std::vector<std::size_t> plus_plus_blocks(BlockSpan blocks, std::size_t n, std::
                                           const BlockWeights& weights) {
   Random random(seed);
   Seeding seeding(blocks, draw_sample(blocks.count(), n * kSamplePerCentroid, random), weights);
-  const auto n_candidates = 2 + static_cast<std::size_t>(std::log(static_cast<double>(n)));
+  std::vector<std::size_t> candidates = {below(seeding.size(), random)};
   std::vector<std::size_t> chosen;
-  const std::size_t first = below(seeding.size(), random);
-  seeding.choose(first);
-  chosen.push_back(seeding.block(first));
-  std::vector<std::size_t> candidates(n_candidates);
-  while (chosen.size() < n && seeding.potential() > 0) {
-    for (std::size_t& candidate : candidates) candidate = seeding.draw(random);
+  while (true) {
     chosen.push_back(seeding.block(seeding.choose_best(candidates)));
+    if (chosen.size() == n || seeding.potential() <= 0) break;
+    candidates.resize(kCandidates);
+    for (std::size_t& candidate : candidates) candidate = seeding.draw(random);
   }
   if (chosen.size() == n) return chosen;
   // The sample has fewer distinct blocks than are wanted.
