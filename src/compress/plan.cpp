@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compress/quality.h"
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "pipeline/int8_reference.h"
@@ -68,15 +69,6 @@ std::string obstacle(const TensorInfo& info) {
   return "";
 }
 
-// Every output of a depthwise convolution has only a few weights, so their errors do not average
-// out. The same is true for many small tensors. With 8 bits per weight both are a small part of a
-// file.
-bool is_thin(const TensorInfo& info) {
-  constexpr std::size_t kThinWeights = 8192;
-  const bool depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
-  return depthwise || element_count(info.shape) < kThinWeights;
-}
-
 // Resolves options for the shape of the tensor. Errors name the tensor.
 CodecOptions resolved_for(const TensorInfo& info, CodecOptions options) try {
   return resolved(std::move(options), info.shape);
@@ -105,10 +97,11 @@ bool sets_options(const Settings& rule) {
 // The settings of a rule, on top of the defaults.
 TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
   return located(rule.pattern, [&] {
-    const Settings settings = used_settings(layered(recipe.defaults, rule.settings), rule.settings);
-    TensorSettings choice = tensor_settings_from(settings);
-    if (sets_options(rule.settings) && !has_key(settings, "thin")) choice.thin_is_int8 = false;
-    return choice;
+    Settings settings = used_settings(layered(recipe.defaults, rule.settings), rule.settings);
+    if (sets_options(rule.settings) && !has_key(settings, "thin")) {
+      settings.emplace_back("thin", "same");
+    }
+    return tensor_settings_from(settings);
   });
 }
 
@@ -178,15 +171,12 @@ class Selection {
   std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
 };
 
-// The candidates for a tensor, without those that cannot make a tensor of its shape smaller. A thin
-// tensor gets int8 or stays plain; if its codec is int8 already, its options stay.
-Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice) {
-  Encode encode{{choice.options}, {}, choice.plain_if_not_finite};
-  if (choice.thin_is_int8 && is_thin(info) &&
-      !std::holds_alternative<Int8Options>(choice.options)) {
-    encode.candidates = {Int8Options()};
-    encode.note = "thin: int8";
-  } else if (choice.fallback && !is_plain(*choice.fallback)) {
+// The candidates for a tensor, without those that cannot make a tensor of its shape smaller. The
+// fallback is for the codec that the settings name.
+Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice, Role role) {
+  const RoleSettings& own = choice.of(role);
+  Encode encode{{own.options}, own.note, choice.plain_if_not_finite};
+  if (own.note.empty() && choice.fallback && !is_plain(*choice.fallback)) {
     encode.candidates.push_back(*choice.fallback);
   }
   std::string reason;
@@ -218,6 +208,7 @@ void take_parts(std::span<const Int8Reference> references, std::vector<WorkItem>
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   const Selection selection(tensors, recipe);
   const std::vector<Int8Reference> references = find_int8_references(tensors);
+  const std::vector<Role> roles = roles_of(tensors);
   std::vector<WorkItem> plan;
   for (const TensorInfo& info : tensors) {
     const TensorSettings& choice = selection.choice(info.name);
@@ -232,9 +223,8 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
       if (adopted) {
         item.action = AdoptInt8{*int8};
       } else {
-        item.action = encode_or_keep(info, choice);
-        const auto* encode = std::get_if<Encode>(&item.action);
-        if (encode != nullptr) item.settings += encode->note;
+        item.action = encode_or_keep(info, choice, roles[plan.size()]);
+        item.settings += choice.of(roles[plan.size()]).preset;
       }
     }
     plan.push_back(std::move(item));

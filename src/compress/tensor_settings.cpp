@@ -22,6 +22,7 @@ struct Policies {
 
   bool plain_if_not_finite = false;
   Thin thin = Thin::kUnlessNamed;
+  Quality quality = Quality::kBalanced;
 };
 
 const Fields<Policies>& Policies::fields() {
@@ -34,7 +35,13 @@ const Fields<Policies>& Policies::fields() {
           "thin", &O::thin,
           choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
           "codec of thin tensors (weights of depthwise convolutions, tensors of fewer than 8192 "
-          "weights): int8, or the same as other tensors (default int8; same if a codec is named)")};
+          "weights): int8, or the same as other tensors (default int8; same if a codec is named)"),
+      Field("quality", &O::quality,
+            choice<Quality>({{"high", Quality::kHigh},
+                             {"balanced", Quality::kBalanced},
+                             {"small", Quality::kSmall}}),
+            "how many bits the default rule spends (docs/recipes.md), for tensors whose codec, "
+            "block_size and centroids are not set")};
   return kFields;
 }
 
@@ -82,6 +89,39 @@ CodecOptions fallback_from(const Settings& settings) {
                         shown(joint_label(options)));
 }
 
+std::string text_of(const Settings& settings) {
+  std::string text;
+  for (const auto& [key, value] : settings) text += fmt::format("{}={},", key, value);
+  return text;
+}
+
+// The settings that say how large a tensor becomes. With one of them, the preset does not count.
+constexpr const char* kSizeKeys[] = {"codec", "block_size", "centroids"};
+
+bool sets_size(const Settings& codec) {
+  return std::ranges::any_of(kSizeKeys, [&](const char* key) { return has_key(codec, key); });
+}
+
+// The settings of a role: the preset, with the options that the caller sets on top if they are for
+// the same codec.
+RoleSettings with_preset(const Policies& policies, Role role, const Settings& codec,
+                         const CodecOptions& options) {
+  const bool protects = policies.thin == Thin::kInt8 ||
+                        (policies.thin == Thin::kUnlessNamed && !has_key(codec, "codec"));
+  const bool is_thin = role == Role::kThin;
+  if (is_thin ? !protects && sets_size(codec) : sets_size(codec)) return {options};
+  const Settings base = preset(policies.quality, is_thin && !protects ? Role::kInner : role);
+  RoleSettings made{options_from(base), {}, text_of(base)};
+  if (made.options.index() != options.index()) {
+    if (is_thin) made.note = fmt::format("thin: {}", codec_name(made.options));
+  } else if (std::holds_alternative<PqOptions>(options)) {
+    made.options = options_from(layered(base, codec));
+  } else {
+    made.options = options;
+  }
+  return made;
+}
+
 }  // namespace
 
 std::vector<SettingHelp> recipe_help() {
@@ -104,12 +144,14 @@ TensorSettings tensor_settings_from(const Settings& settings) {
   for (const auto& [key, value] : given) Policies::fields().set(policies, key, value);
   Words keys;
   for (const SettingHelp& policy : policies_help()) keys.push_back(policy.key);
-  TensorSettings result{options_from(codec, PqOptions::kCodec, keys)};
+  TensorSettings result{options_from(codec, PqOptions::kCodec, keys), {}};
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
-  const bool named = has_key(codec, "codec");
-  result.thin_is_int8 = policies.thin == Thin::kUnlessNamed ? !named : policies.thin == Thin::kInt8;
-  for (const auto& [key, value] : settings) result.text += fmt::format("{}={},", key, value);
+  for (const Role role : kRoles) {
+    result.by_role[static_cast<std::size_t>(role)] =
+        with_preset(policies, role, codec, result.options);
+  }
+  result.text = text_of(settings);
   return result;
 }
 
@@ -118,6 +160,15 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
   std::vector<UnusedSetting> unused = unused_options(codec);
   for (const auto& [key, why] : unused_options(fallback)) {
     unused.push_back({"fallback." + key, "fallback." + why});
+  }
+  if (has_key(policies, "quality")) {
+    for (const char* key : kSizeKeys) {
+      if (!has_key(codec, key)) continue;
+      unused.push_back({"quality", fmt::format("quality={}: {}={} says how large a tensor becomes",
+                                               value_of(policies, "quality"), key,
+                                               value_of(codec, key))});
+      break;
+    }
   }
   if (value_of(codec, "codec") != PlainOptions::kCodec) return unused;
   const auto add = [&](const Settings& useless, const char* why) {

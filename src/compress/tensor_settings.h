@@ -1,21 +1,32 @@
 // Interprets the settings of a tensor: its codec, its fallback and policies.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "compress/quality.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/settings.h"
 
 namespace pqw {
 
-struct TensorSettings {
+// What the settings say of a tensor with some role.
+struct RoleSettings {
   CodecOptions options;
+  std::string note = {};    // why the codec is not the one that the settings name
+  std::string preset = {};  // the settings of the preset; empty if it does not count
+};
+
+struct TensorSettings {
+  CodecOptions options;                             // those that the settings name
+  std::array<RoleSettings, kRoles.size()> by_role;  // with the presets of `quality`
   std::optional<CodecOptions> fallback = {};
   bool plain_if_not_finite = false;
-  bool thin_is_int8 = false;
   std::string text = {};  // the settings as given
+
+  const RoleSettings& of(Role role) const { return by_role[static_cast<std::size_t>(role)]; }
 };
 
 // Errors: kInvalidArgument, also for a setting without effect.

@@ -37,16 +37,41 @@ TEST(TensorSettings, MeanCodecFallbackAndPolicies) {
   EXPECT_EQ(std::get<PqOptions>(settings.options).block_size, 8u);
   EXPECT_EQ(codec_name(*settings.fallback), "int8");
   EXPECT_TRUE(settings.plain_if_not_finite);
-  EXPECT_TRUE(settings.thin_is_int8) << "no codec is named";
+  EXPECT_EQ(codec_name(settings.of(Role::kThin).options), "int8") << "no codec is named";
   EXPECT_EQ(settings.text, "block_size=8,fallback.codec=int8,non_finite=plain,");
   EXPECT_FALSE(tensor_settings_from({}).plain_if_not_finite);
 }
 
+// The codec of a role, and the note on it.
+std::string planned(const Settings& settings, Role role) {
+  const TensorSettings all = tensor_settings_from(settings);
+  return std::string(codec_name(all.of(role).options)) + all.of(role).note;
+}
+
 TEST(TensorSettings, ThinTensorsAreInt8UnlessACodecIsNamed) {
-  EXPECT_FALSE(tensor_settings_from({{"codec", "pq"}}).thin_is_int8);
-  EXPECT_TRUE(tensor_settings_from({{"codec", "pq"}, {"thin", "int8"}}).thin_is_int8);
-  EXPECT_TRUE(tensor_settings_from({{"fallback.codec", "pq"}}).thin_is_int8);
-  EXPECT_FALSE(tensor_settings_from({{"thin", "same"}}).thin_is_int8);
+  EXPECT_EQ(planned({}, Role::kThin), "int8thin: int8");
+  EXPECT_EQ(planned({{"codec", "pq"}}, Role::kThin), "pq");
+  EXPECT_EQ(planned({{"codec", "pq"}, {"thin", "int8"}}, Role::kThin), "int8thin: int8");
+  EXPECT_EQ(planned({{"fallback.codec", "pq"}}, Role::kThin), "int8thin: int8");
+  EXPECT_EQ(planned({{"thin", "same"}}, Role::kThin), "pq");
+}
+
+TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
+  const auto inner = [](const Settings& settings) {
+    return tensor_settings_from(settings).of(Role::kInner).options;
+  };
+  EXPECT_EQ(inner({}), inner({{"quality", "balanced"}})) << "the default";
+  EXPECT_NE(inner({}), inner({{"quality", "small"}}));
+  EXPECT_NE(inner({}), inner({{"quality", "high"}}));
+  EXPECT_EQ(inner({{"codec", "pq"}}), CodecOptions(PqOptions()));
+  EXPECT_EQ(inner({{"block_size", "8"}}), CodecOptions(PqOptions{.block_size = 8}));
+  EXPECT_EQ(inner({{"centroids", "16"}}), CodecOptions(PqOptions{.n_centroids = 16}));
+  EXPECT_EQ(std::get<PqOptions>(inner({{"seed", "3"}})).seed, 3u) << "on top of the preset";
+  EXPECT_EQ(std::get<PqOptions>(inner({{"seed", "3"}})).block_size,
+            std::get<PqOptions>(inner({})).block_size);
+  EXPECT_EQ(error_of("quality=small,block_size=4"),
+            "quality=small: block_size=4 says how large a tensor becomes");
+  EXPECT_EQ(error_of("quality=tiny"), "quality=tiny: expected high, balanced or small");
 }
 
 TEST(TensorSettings, MistypedKeysAndWordsAreRecognised) {
