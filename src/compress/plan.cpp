@@ -173,8 +173,8 @@ class Selection {
 
 // The candidates for a tensor, without those that cannot make a tensor of its shape smaller. The
 // fallback is for the codec that the settings name.
-Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice, Role role) {
-  const RoleSettings& own = choice.of(role);
+Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice,
+                      const RoleSettings& own) {
   Encode encode{{own.options}, own.note, choice.plain_if_not_finite};
   if (own.note.empty() && choice.fallback && !is_plain(*choice.fallback)) {
     encode.candidates.push_back(*choice.fallback);
@@ -208,7 +208,6 @@ void take_parts(std::span<const Int8Reference> references, std::vector<WorkItem>
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   const Selection selection(tensors, recipe);
   const std::vector<Int8Reference> references = find_int8_references(tensors);
-  const std::vector<Role> roles = roles_of(tensors);
   std::vector<WorkItem> plan;
   for (const TensorInfo& info : tensors) {
     const TensorSettings& choice = selection.choice(info.name);
@@ -223,8 +222,9 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
       if (adopted) {
         item.action = AdoptInt8{*int8};
       } else {
-        item.action = encode_or_keep(info, choice, roles[plan.size()]);
-        item.settings += choice.of(roles[plan.size()]).preset;
+        const RoleSettings& own = choice.of(role_of(info));
+        item.action = encode_or_keep(info, choice, own);
+        item.settings += own.preset;
       }
     }
     plan.push_back(std::move(item));

@@ -110,7 +110,7 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
                         (policies.thin == Thin::kUnlessNamed && !has_key(codec, "codec"));
   const bool is_thin = role == Role::kThin;
   if (is_thin ? !protects && sets_size(codec) : sets_size(codec)) return {options};
-  const Settings base = preset(policies.quality, is_thin && !protects ? Role::kInner : role);
+  const Settings base = preset(policies.quality, is_thin && !protects ? Role::kLarge : role);
   RoleSettings made{options_from(base), {}, text_of(base)};
   if (made.options.index() != options.index()) {
     if (is_thin) made.note = fmt::format("thin: {}", codec_name(made.options));
@@ -164,9 +164,9 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
   if (has_key(policies, "quality")) {
     for (const char* key : kSizeKeys) {
       if (!has_key(codec, key)) continue;
-      unused.push_back({"quality", fmt::format("quality={}: {}={} says how large a tensor becomes",
-                                               value_of(policies, "quality"), key,
-                                               value_of(codec, key))});
+      unused.push_back(
+          {"quality", fmt::format("quality={}: {}={} says how large a tensor becomes",
+                                  value_of(policies, "quality"), key, value_of(codec, key))});
       break;
     }
   }

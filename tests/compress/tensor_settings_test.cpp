@@ -58,7 +58,7 @@ TEST(TensorSettings, ThinTensorsAreInt8UnlessACodecIsNamed) {
 
 TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
   const auto inner = [](const Settings& settings) {
-    return tensor_settings_from(settings).of(Role::kInner).options;
+    return tensor_settings_from(settings).of(Role::kLarge).options;
   };
   EXPECT_EQ(inner({}), inner({{"quality", "balanced"}})) << "the default";
   EXPECT_NE(inner({}), inner({{"quality", "small"}}));
