@@ -54,51 +54,23 @@ struct Lanes {
   static Lanes in_order(__m256i packed) { return {_mm256_permute4x64_epi64(packed, 0xd8)}; }
 };
 
-struct Bytes {
+struct Vectors {
   static constexpr std::size_t kBytes = 32;
+  using Bytes __attribute__((vector_size(kBytes))) = std::uint8_t;
+  using Words __attribute__((vector_size(kBytes))) = std::uint16_t;
+  using Numbers __attribute__((vector_size(kBytes))) = std::uint32_t;
+  using Integers __attribute__((vector_size(kBytes))) = std::int32_t;
+  using Floats = Floats8;
 
-  __m256i raw;
-
-  static Bytes zero() { return {_mm256_setzero_si256()}; }
-  static Bytes set32(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
-  static Bytes load(const std::uint8_t* from) {
-    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
-  }
-  void store(std::uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
-  static void prefetch(const std::uint8_t* codes) {
-    _mm_prefetch(codes + kFetchFar, _MM_HINT_T1);
-    _mm_prefetch(codes + kFetchAhead, _MM_HINT_T0);
-  }
-  static Bytes both(Bytes a, Bytes b) { return {_mm256_and_si256(a.raw, b.raw)}; }
-  static Bytes add16(Bytes a, Bytes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
-  static Bytes sub16(Bytes a, Bytes b) { return {_mm256_sub_epi16(a.raw, b.raw)}; }
-  static Bytes add32(Bytes a, Bytes b) { return {_mm256_add_epi32(a.raw, b.raw)}; }
-  static Bytes sub32(Bytes a, Bytes b) { return {_mm256_sub_epi32(a.raw, b.raw)}; }
-  template <int kBits>
-  static Bytes shift_right16(Bytes a) {
-    return {_mm256_srli_epi16(a.raw, kBits)};
-  }
-  template <int kBits>
-  static Bytes shift_left16(Bytes a) {
-    return {_mm256_slli_epi16(a.raw, kBits)};
-  }
-  template <int kBits>
-  static Bytes shift_left32(Bytes a) {
-    return {_mm256_slli_epi32(a.raw, kBits)};
-  }
-  static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
-  static Bytes high_words(Bytes a) { return {_mm256_srli_epi32(a.raw, 16)}; }
   static Bytes shuffle(const std::uint8_t* table, Bytes index) {
     const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
-    return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), index.raw)};
-  }
-  static void add_scaled(Bytes totals, float scale, float* sums) {
-    const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(totals.raw), _mm256_set1_ps(scale));
-    _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), product));
+    return reinterpret_cast<Bytes>(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries),
+                                                       reinterpret_cast<__m256i>(index)));
   }
 };
+using Bytes = Vectors::Bytes;
 
-static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Bytes>);
+static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Vectors>);
 
 // 8-bit entries of wide codes: the low four bits choose in 16 tables of 16 bytes, the high ones
 // among the results.
@@ -110,7 +82,7 @@ struct WideQuad {
   template <std::size_t kCount>
   static __m256i choose(const std::uint8_t* tables, Bytes low, const __m256i* shifted) {
     if constexpr (kCount == 1) {
-      return Bytes::shuffle(tables, low).raw;
+      return reinterpret_cast<__m256i>(V::shuffle(tables, low));
     } else {
       constexpr std::size_t kHalf = kCount / 2;
       constexpr std::size_t kBit = kCount == 2 ? 0 : kCount == 4 ? 1 : kCount == 8 ? 2 : 3;
@@ -122,11 +94,12 @@ struct WideQuad {
   static void add(const std::uint8_t* codes, const std::uint8_t* tables,
                   ByteSums<V, kEntries>& sums) {
     for (std::size_t b = 0; b < kQuadBytes; ++b) {
-      const Bytes code = Bytes::load(codes + b * kTileRows);
-      const Bytes low = Bytes::both(code, Bytes::set32(0x0f0f0f0f));
-      const __m256i shifted[4] = {_mm256_slli_epi16(code.raw, 3), _mm256_slli_epi16(code.raw, 2),
-                                  _mm256_slli_epi16(code.raw, 1), code.raw};
-      sums.add(0, {choose<16>(tables + b * kWideCentroids, low, shifted)});
+      const auto bytes = load<Bytes>(codes + b * kTileRows);
+      const auto code = reinterpret_cast<__m256i>(bytes);
+      const __m256i shifted[4] = {_mm256_slli_epi16(code, 3), _mm256_slli_epi16(code, 2),
+                                  _mm256_slli_epi16(code, 1), code};
+      sums.add(
+          0, reinterpret_cast<Bytes>(choose<16>(tables + b * kWideCentroids, bytes & 15, shifted)));
     }
   }
 };
@@ -145,18 +118,18 @@ const LookupKernels lookup_avx2 = {
                   .cycles = {.sweep_per_tile_byte = 110.0f, .build_per_entry = 0.8f}},
     .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideQuad>,
-                  .order = order_parts<Bytes>,
+                  .sweep = sweep_bytes<Vectors, Entries::k8Bits, Codes::kWide, WideQuad>,
+                  .order = order_parts<Vectors>,
                   .cycles = {.sweep_per_tile_byte = 54.0f, .build_per_entry = 1.3f}},
     .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<Lanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
-                    .order = order_parts<Bytes>,
+                    .sweep = sweep_bytes<Vectors, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
+                    .order = order_parts<Vectors>,
                     .cycles = {.sweep_per_tile_byte = 18.5f, .build_per_entry = 0.8f}},
     .narrow_fast = {.quad_table_bytes = 128,
                     .build = build_bytes<Lanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
-                    .order = order_parts<Bytes>,
+                    .sweep = sweep_bytes<Vectors, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
+                    .order = order_parts<Vectors>,
                     .cycles = {.sweep_per_tile_byte = 10.0f, .build_per_entry = 1.2f}},
     .few_fast = batch_lookup<Lanes, 1>(
         {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),

@@ -89,49 +89,23 @@ struct HalfLanes {
   }
 };
 
-struct Bytes {
+struct Vectors {
   static constexpr std::size_t kBytes = 64;
+  using Bytes __attribute__((vector_size(kBytes))) = std::uint8_t;
+  using Words __attribute__((vector_size(kBytes))) = std::uint16_t;
+  using Numbers __attribute__((vector_size(kBytes))) = std::uint32_t;
+  using Integers __attribute__((vector_size(kBytes))) = std::int32_t;
+  using Floats = Floats16;
 
-  __m512i raw;
-
-  static Bytes zero() { return {_mm512_setzero_si512()}; }
-  static Bytes set32(std::int32_t value) { return {_mm512_set1_epi32(value)}; }
-  static Bytes load(const std::uint8_t* from) { return {_mm512_loadu_si512(from)}; }
-  void store(std::uint8_t* to) const { _mm512_storeu_si512(to, raw); }
-  static void prefetch(const std::uint8_t* codes) {
-    _mm_prefetch(codes + kFetchFar, _MM_HINT_T1);
-    _mm_prefetch(codes + kFetchAhead, _MM_HINT_T0);
-  }
-  static Bytes both(Bytes a, Bytes b) { return {_mm512_and_si512(a.raw, b.raw)}; }
-  static Bytes add16(Bytes a, Bytes b) { return {_mm512_add_epi16(a.raw, b.raw)}; }
-  static Bytes sub16(Bytes a, Bytes b) { return {_mm512_sub_epi16(a.raw, b.raw)}; }
-  static Bytes add32(Bytes a, Bytes b) { return {_mm512_add_epi32(a.raw, b.raw)}; }
-  static Bytes sub32(Bytes a, Bytes b) { return {_mm512_sub_epi32(a.raw, b.raw)}; }
-  template <int kBits>
-  static Bytes shift_right16(Bytes a) {
-    return {_mm512_srli_epi16(a.raw, kBits)};
-  }
-  template <int kBits>
-  static Bytes shift_left16(Bytes a) {
-    return {_mm512_slli_epi16(a.raw, kBits)};
-  }
-  template <int kBits>
-  static Bytes shift_left32(Bytes a) {
-    return {_mm512_slli_epi32(a.raw, kBits)};
-  }
-  static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
-  static Bytes high_words(Bytes a) { return {_mm512_srli_epi32(a.raw, 16)}; }
   static Bytes shuffle(const std::uint8_t* table, Bytes index) {
     const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
-    return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), index.raw)};
-  }
-  static void add_scaled(Bytes totals, float scale, float* sums) {
-    const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(totals.raw), _mm512_set1_ps(scale));
-    _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), product));
+    return reinterpret_cast<Bytes>(
+        _mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), reinterpret_cast<__m512i>(index)));
   }
 };
+using Numbers = Vectors::Numbers;
 
-static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Bytes>);
+static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Vectors>);
 static_assert(TableLanes<HalfLanes> && BatchLanes<HalfLanes>);
 
 }  // namespace

@@ -184,9 +184,9 @@ std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint
 
 // The sum of what was added to the entries of a group to make them unsigned.
 template <Entries kEntries, Codes kCodes>
-constexpr std::int32_t offset_of(std::size_t n_quads) {
+constexpr std::uint32_t offset_of(std::size_t n_quads) {
   const std::size_t positions = n_quads * kQuadBytes * (kCodes == Codes::kWide ? 1 : 2);
-  return static_cast<std::int32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
+  return static_cast<std::uint32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
 }
 
 // The order of sums that are already by row.
