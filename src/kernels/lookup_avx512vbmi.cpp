@@ -29,8 +29,7 @@ struct WideQuad {
         low = _mm512_mask_permutexvar_epi8(low, bit6, code, part(1));
         __m512i high = _mm512_permutexvar_epi8(code, part(2));
         high = _mm512_mask_permutexvar_epi8(high, bit6, code, part(3));
-        sums.add(plane,
-                 reinterpret_cast<typename V::Bytes>(_mm512_mask_blend_epi8(bit7, low, high)));
+        sums.add(plane, as<typename V::Bytes>(_mm512_mask_blend_epi8(bit7, low, high)));
       }
     }
   }
@@ -78,9 +77,9 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t quad_stride, std::size_
   const std::uint32_t offset = offset_of<kEntries, Codes::kNarrow>(n_quads);
   for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
     const std::uint8_t* place = scratch + part * kPlanes * 64;
-    auto total = load<Numbers>(place);
-    if constexpr (kPlanes == 2) total += load<Numbers>(place + 64) << 8;
-    add_scaled<Vectors>(total - offset, scale, sums + part * 16);
+    auto total = load<Lanes::Numbers>(place);
+    if constexpr (kPlanes == 2) total += load<Lanes::Numbers>(place + 64) << 8;
+    add_scaled<Lanes>(total - offset, scale, sums + part * 16);
   }
 }
 
@@ -93,13 +92,13 @@ const LookupKernels lookup_avx512vbmi = {
     .interleaved_narrow = true,
     .wide_high = {.quad_table_bytes = 2048,
                   .build = build_planes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Vectors, Entries::k16Bits, Codes::kWide, WideQuad>,
-                  .order = order_parts<Vectors>,
+                  .sweep = sweep_bytes<Lanes, Entries::k16Bits, Codes::kWide, WideQuad>,
+                  .order = order_parts<Lanes>,
                   .cycles = {.sweep_per_tile_byte = 11.7f, .build_per_entry = 0.3f}},
     .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Vectors, Entries::k8Bits, Codes::kWide, WideQuad>,
-                  .order = order_parts<Vectors>,
+                  .sweep = sweep_bytes<Lanes, Entries::k8Bits, Codes::kWide, WideQuad>,
+                  .order = order_parts<Lanes>,
                   .cycles = {.sweep_per_tile_byte = 6.7f, .build_per_entry = 0.4f}},
     .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<HalfLanes, Lanes, 16>,
@@ -111,7 +110,7 @@ const LookupKernels lookup_avx512vbmi = {
                     .sweep = sweep_narrow<Entries::k8Bits>,
                     .order = keep_order,
                     .cycles = {.sweep_per_tile_byte = 4.0f, .build_per_entry = 0.6f}},
-    .few_fast = batch_lookup<HalfLanes, 1>(
+    .few_fast = batch_lookup<HalfLanes, 1, Lanes>(
         {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
     .many_fast = batch_lookup<Lanes, 1>(
         {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};

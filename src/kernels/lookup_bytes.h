@@ -9,7 +9,6 @@
 #include <concepts>
 
 #include "kernels/lookup_tables.h"
-#include "kernels/vectors.h"
 
 namespace pqw::kernels {
 namespace {
@@ -20,21 +19,18 @@ inline void prefetch(const std::uint8_t* codes) {
   __builtin_prefetch(codes + kFetchAhead, 0, 3);
 }
 
-// What an instruction set supplies: its vector as bytes, words of 16 bits and numbers of 32 bits, and
-// an operation.
+// What an instruction set supplies: vectors (vectors.h) with an operation.
 template <class V>
 concept LookupBytes = kTileRows % V::kBytes == 0 &&
-                      requires(typename V::Bytes bytes, typename V::Words words,
-                               typename V::Numbers numbers, typename V::Integers integers,
-                               typename V::Floats floats, const std::uint8_t* table) {
-  // byte i: table[bytes[i]], all bytes below 16
-  { V::shuffle(table, bytes) } -> std::same_as<typename V::Bytes>;
+                      requires(const std::uint8_t* table, typename V::Bytes index) {
+  // byte i: table[index[i]], all of the index below 16
+  { V::shuffle(table, index) } -> std::same_as<typename V::Bytes>;
 };
 
 // sums[i] += totals[i] * scale, product and sum each rounded.
 template <LookupBytes V>
 inline void add_scaled(typename V::Numbers totals, float scale, float* sums) {
-  const auto integers = reinterpret_cast<typename V::Integers>(totals);
+  const auto integers = as<typename V::Integers>(totals);
   const auto values = __builtin_convertvector(integers, typename V::Floats);
   store(load<typename V::Floats>(sums) + values * scale, sums);
 }
@@ -61,7 +57,7 @@ struct ByteSums {
     }
   }
   void add(std::size_t plane, typename V::Bytes entries) {
-    const auto words = reinterpret_cast<Words>(entries);
+    const auto words = as<Words>(entries);
     all[plane] += words;
     odd[plane] += words >> 8;
   }
@@ -70,8 +66,8 @@ struct ByteSums {
   void totals(Numbers* totals) const {
     for (std::size_t m = 0; m < 4; ++m) totals[m] = Numbers{};
     for (std::size_t i = kPlanes; i-- > 0;) {
-      const auto even_rows = reinterpret_cast<Numbers>(all[i] - (odd[i] << 8));
-      const auto odd_rows = reinterpret_cast<Numbers>(odd[i]);
+      const auto even_rows = as<Numbers>(all[i] - (odd[i] << 8));
+      const auto odd_rows = as<Numbers>(odd[i]);
       totals[0] = (totals[0] << 8) + (even_rows & 0xffff);
       totals[1] = (totals[1] << 8) + (odd_rows & 0xffff);
       totals[2] = (totals[2] << 8) + (even_rows >> 16);
@@ -125,8 +121,7 @@ struct NarrowQuad {
     for (std::size_t b = 0; b < kQuadBytes; ++b) {
       const auto code = load<Bytes>(codes + b * kTileRows);
       const Bytes low = code & 15;
-      const Bytes high =
-          reinterpret_cast<Bytes>(reinterpret_cast<typename V::Words>(code) >> 4) & 15;
+      const Bytes high = as<Bytes>(as<typename V::Words>(code) >> 4) & 15;
 #pragma GCC unroll 2
       for (std::size_t plane = 0; plane < ByteSums<V, kEntries>::kPlanes; ++plane) {
         const std::uint8_t* table = tables + plane * 64 + b * 16;
