@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/utf8.h"
-#include "formats/basic_reader.h"
 #include "formats/byte_order.h"
 #include "formats/formats.h"
 #include "formats/hdf5_walk.h"
@@ -25,7 +24,7 @@ constexpr std::size_t kMaxTextBytes = 60000;
 
 constexpr std::size_t kMaxAttributes = 4096;
 
-class Hdf5Reader : public BasicReader {
+class Hdf5Reader : public WeightReader {
  public:
   explicit Hdf5Reader(InputFile input)
       : subject_{input.path(), ErrorCode::kFormat}, input_(std::move(input)) {

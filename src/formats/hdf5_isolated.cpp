@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "core/subject.h"
-#include "formats/basic_reader.h"
 #include "formats/expansion.h"
 #include "formats/formats.h"
 #include "isolate/isolated.h"
@@ -35,7 +34,7 @@ std::vector<std::byte> read_tensor(const WeightReader& reader, std::size_t index
   return reader.read(index);
 }
 
-class IsolatedReader : public BasicReader {
+class IsolatedReader : public WeightReader {
  public:
   explicit IsolatedReader(InputFile file)
       : isolated_(std::move(file), {open_hdf5_direct, encode_lists, read_tensor}) {

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "core/subject.h"
-#include "formats/basic_reader.h"
 #include "formats/formats.h"
 #include "formats/npy.h"
 #include "formats/write_order.h"
@@ -11,7 +10,7 @@
 namespace pqw {
 namespace {
 
-class NpyReader : public BasicReader {
+class NpyReader : public WeightReader {
  public:
   explicit NpyReader(InputFile file)
       : file_(std::move(file)),

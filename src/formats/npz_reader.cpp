@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/subject.h"
-#include "formats/basic_reader.h"
 #include "formats/expansion.h"
 #include "formats/formats.h"
 #include "formats/npy.h"
@@ -21,7 +20,7 @@ constexpr std::string_view kSuffix = ".npy";
 // memory for it is not allocated.
 constexpr std::uint64_t kMaxRatio = 1032;
 
-class NpzReader : public BasicReader {
+class NpzReader : public WeightReader {
  public:
   explicit NpzReader(InputFile file)
       : file_(std::move(file)), zip_(open_zip(file_)), expansion_(file_.size()) {

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/subject.h"
-#include "formats/basic_reader.h"
 #include "formats/byte_order.h"
 #include "formats/formats.h"
 #include "formats/safetensors_header.h"
@@ -17,7 +16,7 @@ namespace {
 
 constexpr std::size_t kPrefixBytes = sizeof(std::uint64_t);
 
-class SafetensorsReader : public BasicReader {
+class SafetensorsReader : public WeightReader {
  public:
   explicit SafetensorsReader(InputFile file) : file_(std::move(file)) {
     const std::vector<std::byte> json = read_header();

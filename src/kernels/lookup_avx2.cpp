@@ -8,97 +8,37 @@
 namespace pqw::kernels {
 namespace {
 
-struct Lanes {
-  static constexpr std::size_t kLanes = 8;
-
-  __m256i raw;
-
-  static Lanes set(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
-  static Lanes load(const std::int16_t* from) {
-    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+struct Lanes : Vectors<32> {
+  static Integers add_dot(Integers sum, Integers a, Integers b) {
+    return sum + as<Integers>(_mm256_madd_epi16(as<__m256i>(a), as<__m256i>(b)));
   }
-  void store(std::uint16_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
-  static Lanes add_dot(Lanes sum, Lanes a, Lanes b) {
-    return {_mm256_add_epi32(sum.raw, _mm256_madd_epi16(a.raw, b.raw))};
+  static Integers high_halves(Integers even, Integers odd) {
+    const __m256i high = _mm256_srli_epi32(as<__m256i>(even), 16);
+    return as<Integers>(_mm256_blend_epi16(high, as<__m256i>(odd), 0xaa));
   }
-  static Lanes high_halves(Lanes even, Lanes odd) {
-    return {_mm256_blend_epi16(_mm256_srli_epi32(even.raw, 16), odd.raw, 0xaa)};
+  static Integers widened(const std::uint16_t* words) {
+    return as<Integers>(
+        _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(words))));
   }
-  void store(std::uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
-  static Lanes load_words(const std::uint16_t* from) {
-    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
+  static Shorts scaled(Shorts a, Shorts b) {
+    return as<Shorts>(_mm256_mulhrs_epi16(as<__m256i>(a), as<__m256i>(b)));
   }
-  static Lanes abs_words(Lanes a) { return {_mm256_abs_epi16(a.raw)}; }
-  static Lanes max_words(Lanes a, Lanes b) { return {_mm256_max_epi16(a.raw, b.raw)}; }
-  static Lanes add_words(Lanes a, Lanes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
-  static void add_scaled_words(Lanes a, const float* scales, float* totals) {
-    const __m128i halves[2] = {_mm256_castsi256_si128(a.raw), _mm256_extracti128_si256(a.raw, 1)};
-    for (std::size_t i = 0; i < 2; ++i) {
-      const __m256 values = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(halves[i]));
-      const __m256 products = _mm256_mul_ps(values, _mm256_loadu_ps(scales + 8 * i));
-      _mm256_storeu_ps(totals + 8 * i, _mm256_add_ps(_mm256_loadu_ps(totals + 8 * i), products));
-    }
+  static Bytes low_bytes(Shorts a, Shorts b) { return packed(a & 0xff, b & 0xff); }
+  static Bytes high_bytes(Shorts a, Shorts b) {
+    return packed(as<Shorts>(as<Words>(a) >> 8), as<Shorts>(as<Words>(b) >> 8));
   }
-  static Lanes scaled_words(Lanes a, Lanes b) { return {_mm256_mulhrs_epi16(a.raw, b.raw)}; }
-  static Lanes low_bytes(Lanes a, Lanes b) {
-    const __m256i byte = _mm256_set1_epi16(0xff);
-    return in_order(
-        _mm256_packus_epi16(_mm256_and_si256(a.raw, byte), _mm256_and_si256(b.raw, byte)));
+  // A pack works on halves of the register.
+  static Bytes packed(Shorts a, Shorts b) {
+    const __m256i halves = _mm256_packus_epi16(as<__m256i>(a), as<__m256i>(b));
+    return as<Bytes>(_mm256_permute4x64_epi64(halves, 0xd8));
   }
-  static Lanes high_bytes(Lanes a, Lanes b) {
-    return in_order(_mm256_packus_epi16(_mm256_srli_epi16(a.raw, 8), _mm256_srli_epi16(b.raw, 8)));
-  }
-
- private:
-  // The order of words after a pack, which works on halves of the register.
-  static Lanes in_order(__m256i packed) { return {_mm256_permute4x64_epi64(packed, 0xd8)}; }
-};
-
-struct Bytes {
-  static constexpr std::size_t kBytes = 32;
-
-  __m256i raw;
-
-  static Bytes zero() { return {_mm256_setzero_si256()}; }
-  static Bytes set32(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
-  static Bytes load(const std::uint8_t* from) {
-    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))};
-  }
-  void store(std::uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw); }
-  static void prefetch(const std::uint8_t* codes) {
-    _mm_prefetch(codes + kFetchFar, _MM_HINT_T1);
-    _mm_prefetch(codes + kFetchAhead, _MM_HINT_T0);
-  }
-  static Bytes both(Bytes a, Bytes b) { return {_mm256_and_si256(a.raw, b.raw)}; }
-  static Bytes add16(Bytes a, Bytes b) { return {_mm256_add_epi16(a.raw, b.raw)}; }
-  static Bytes sub16(Bytes a, Bytes b) { return {_mm256_sub_epi16(a.raw, b.raw)}; }
-  static Bytes add32(Bytes a, Bytes b) { return {_mm256_add_epi32(a.raw, b.raw)}; }
-  static Bytes sub32(Bytes a, Bytes b) { return {_mm256_sub_epi32(a.raw, b.raw)}; }
-  template <int kBits>
-  static Bytes shift_right16(Bytes a) {
-    return {_mm256_srli_epi16(a.raw, kBits)};
-  }
-  template <int kBits>
-  static Bytes shift_left16(Bytes a) {
-    return {_mm256_slli_epi16(a.raw, kBits)};
-  }
-  template <int kBits>
-  static Bytes shift_left32(Bytes a) {
-    return {_mm256_slli_epi32(a.raw, kBits)};
-  }
-  static Bytes low_words(Bytes a) { return both(a, set32(0xffff)); }
-  static Bytes high_words(Bytes a) { return {_mm256_srli_epi32(a.raw, 16)}; }
   static Bytes shuffle(const std::uint8_t* table, Bytes index) {
     const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
-    return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), index.raw)};
-  }
-  static void add_scaled(Bytes totals, float scale, float* sums) {
-    const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(totals.raw), _mm256_set1_ps(scale));
-    _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), product));
+    return as<Bytes>(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), as<__m256i>(index)));
   }
 };
 
-static_assert(TableBytes<Lanes> && BatchLanes<Lanes> && LookupBytes<Bytes>);
+static_assert(TableBytes<Lanes> && LookupBytes<Lanes>);
 
 // 8-bit entries of wide codes: the low four bits choose in 16 tables of 16 bytes, the high ones
 // among the results.
@@ -108,9 +48,9 @@ struct WideQuad {
 
   // The entry of tables first .. first+count-1. shifted[i] has bit 4+i of the code at the top.
   template <std::size_t kCount>
-  static __m256i choose(const std::uint8_t* tables, Bytes low, const __m256i* shifted) {
+  static __m256i choose(const std::uint8_t* tables, Lanes::Bytes low, const __m256i* shifted) {
     if constexpr (kCount == 1) {
-      return Bytes::shuffle(tables, low).raw;
+      return as<__m256i>(V::shuffle(tables, low));
     } else {
       constexpr std::size_t kHalf = kCount / 2;
       constexpr std::size_t kBit = kCount == 2 ? 0 : kCount == 4 ? 1 : kCount == 8 ? 2 : 3;
@@ -122,11 +62,11 @@ struct WideQuad {
   static void add(const std::uint8_t* codes, const std::uint8_t* tables,
                   ByteSums<V, kEntries>& sums) {
     for (std::size_t b = 0; b < kQuadBytes; ++b) {
-      const Bytes code = Bytes::load(codes + b * kTileRows);
-      const Bytes low = Bytes::both(code, Bytes::set32(0x0f0f0f0f));
-      const __m256i shifted[4] = {_mm256_slli_epi16(code.raw, 3), _mm256_slli_epi16(code.raw, 2),
-                                  _mm256_slli_epi16(code.raw, 1), code.raw};
-      sums.add(0, {choose<16>(tables + b * kWideCentroids, low, shifted)});
+      const auto bytes = load<Lanes::Bytes>(codes + b * kTileRows);
+      const auto code = as<__m256i>(bytes);
+      const __m256i shifted[4] = {_mm256_slli_epi16(code, 3), _mm256_slli_epi16(code, 2),
+                                  _mm256_slli_epi16(code, 1), code};
+      sums.add(0, as<Lanes::Bytes>(choose<16>(tables + b * kWideCentroids, bytes & 15, shifted)));
     }
   }
 };
@@ -145,18 +85,18 @@ const LookupKernels lookup_avx2 = {
                   .cycles = {.sweep_per_tile_byte = 110.0f, .build_per_entry = 0.8f}},
     .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideQuad>,
-                  .order = order_parts<Bytes>,
+                  .sweep = sweep_bytes<Lanes, Entries::k8Bits, Codes::kWide, WideQuad>,
+                  .order = order_parts<Lanes>,
                   .cycles = {.sweep_per_tile_byte = 54.0f, .build_per_entry = 1.3f}},
     .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<Lanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
-                    .order = order_parts<Bytes>,
+                    .sweep = sweep_bytes<Lanes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
+                    .order = order_parts<Lanes>,
                     .cycles = {.sweep_per_tile_byte = 18.5f, .build_per_entry = 0.8f}},
     .narrow_fast = {.quad_table_bytes = 128,
                     .build = build_bytes<Lanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
-                    .order = order_parts<Bytes>,
+                    .sweep = sweep_bytes<Lanes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
+                    .order = order_parts<Lanes>,
                     .cycles = {.sweep_per_tile_byte = 10.0f, .build_per_entry = 1.2f}},
     .few_fast = batch_lookup<Lanes, 1>(
         {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),

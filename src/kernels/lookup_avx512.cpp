@@ -45,13 +45,12 @@ void sweep_wide(const std::uint8_t* codes, std::size_t quad_stride, std::size_t 
       _mm512_storeu_si512(place + 64, odd);
     }
   }
-  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kWide>(n_quads));
+  const std::uint32_t offset = offset_of<kEntries, Codes::kWide>(n_quads);
   for (std::size_t half = 0; half < 2 * n_tiles; ++half) {
-    const Bytes all = Bytes::load(scratch + half * 128),
-                odd = Bytes::load(scratch + half * 128 + 64);
-    const Bytes even = Bytes::sub32(all, {_mm512_slli_epi32(odd.raw, 16)});
-    Bytes::add_scaled(Bytes::sub32(even, offset), scale, sums + half * 32);
-    Bytes::add_scaled(Bytes::sub32(odd, offset), scale, sums + half * 32 + 16);
+    const auto all = load<Lanes::Numbers>(scratch + half * 128),
+               odd = load<Lanes::Numbers>(scratch + half * 128 + 64);
+    add_scaled<Lanes>(all - (odd << 16) - offset, scale, sums + half * 32);
+    add_scaled<Lanes>(odd - offset, scale, sums + half * 32 + 16);
   }
 }
 
@@ -80,15 +79,15 @@ const LookupKernels lookup_avx512 = {
                   .cycles = {.sweep_per_tile_byte = 24.5f, .build_per_entry = 0.7f}},
     .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<HalfLanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
-                    .order = order_parts<Bytes>,
+                    .sweep = sweep_bytes<Lanes, Entries::k16Bits, Codes::kNarrow, NarrowQuad>,
+                    .order = order_parts<Lanes>,
                     .cycles = {.sweep_per_tile_byte = 12.0f, .build_per_entry = 0.6f}},
     .narrow_fast = {.quad_table_bytes = 128,
                     .build = build_bytes<HalfLanes, Lanes, 16>,
-                    .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
-                    .order = order_parts<Bytes>,
+                    .sweep = sweep_bytes<Lanes, Entries::k8Bits, Codes::kNarrow, NarrowQuad>,
+                    .order = order_parts<Lanes>,
                     .cycles = {.sweep_per_tile_byte = 6.5f, .build_per_entry = 0.8f}},
-    .few_fast = batch_lookup<HalfLanes, 1>(
+    .few_fast = batch_lookup<HalfLanes, 1, Lanes>(
         {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
     .many_fast = batch_lookup<Lanes, 1>(
         {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};

@@ -16,18 +16,20 @@ struct WideQuad {
                   ByteSums<V, kEntries>& sums) {
 #pragma GCC unroll 4
     for (std::size_t b = 0; b < kQuadBytes; ++b) {
-      const __m512i code = V::load(codes + b * kTileRows).raw;
+      const __m512i code = _mm512_loadu_si512(codes + b * kTileRows);
       const __mmask64 bit7 = _mm512_movepi8_mask(code);
       const __mmask64 bit6 = _mm512_movepi8_mask(_mm512_add_epi8(code, code));
 #pragma GCC unroll 2
       for (std::size_t plane = 0; plane < kPlanes; ++plane) {
         const std::uint8_t* table = tables + b * kWideCentroids * kPlanes + plane * 64;
-        const auto part = [&](std::size_t i) { return V::load(table + i * 64 * kPlanes).raw; };
+        const auto part = [&](std::size_t i) {
+          return _mm512_loadu_si512(table + i * 64 * kPlanes);
+        };
         __m512i low = _mm512_permutexvar_epi8(code, part(0));
         low = _mm512_mask_permutexvar_epi8(low, bit6, code, part(1));
         __m512i high = _mm512_permutexvar_epi8(code, part(2));
         high = _mm512_mask_permutexvar_epi8(high, bit6, code, part(3));
-        sums.add(plane, {_mm512_mask_blend_epi8(bit7, low, high)});
+        sums.add(plane, as<typename V::Bytes>(_mm512_mask_blend_epi8(bit7, low, high)));
       }
     }
   }
@@ -56,7 +58,7 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t quad_stride, std::size_
     }
     for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
       const std::uint8_t* at = codes + quad * quad_stride + part * 64;
-      Bytes::prefetch(at);
+      prefetch(at);
       const __m512i code = _mm512_loadu_si512(at);
       // (code & nibble) | byte, and the same of the high nibbles
       const __m512i low = _mm512_ternarylogic_epi32(code, nibble, byte, 0xea);
@@ -72,14 +74,12 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t quad_stride, std::size_
       }
     }
   }
-  const Bytes offset = Bytes::set32(offset_of<kEntries, Codes::kNarrow>(n_quads));
+  const std::uint32_t offset = offset_of<kEntries, Codes::kNarrow>(n_quads);
   for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
-    Bytes total = Bytes::load(scratch + part * kPlanes * 64);
-    if constexpr (kEntries == Entries::k16Bits) {
-      total = Bytes::add32(total,
-                           Bytes::shift_left32<8>(Bytes::load(scratch + part * kPlanes * 64 + 64)));
-    }
-    Bytes::add_scaled(Bytes::sub32(total, offset), scale, sums + part * 16);
+    const std::uint8_t* place = scratch + part * kPlanes * 64;
+    auto total = load<Lanes::Numbers>(place);
+    if constexpr (kPlanes == 2) total += load<Lanes::Numbers>(place + 64) << 8;
+    add_scaled<Lanes>(total - offset, scale, sums + part * 16);
   }
 }
 
@@ -92,13 +92,13 @@ const LookupKernels lookup_avx512vbmi = {
     .interleaved_narrow = true,
     .wide_high = {.quad_table_bytes = 2048,
                   .build = build_planes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k16Bits, Codes::kWide, WideQuad>,
-                  .order = order_parts<Bytes>,
+                  .sweep = sweep_bytes<Lanes, Entries::k16Bits, Codes::kWide, WideQuad>,
+                  .order = order_parts<Lanes>,
                   .cycles = {.sweep_per_tile_byte = 11.7f, .build_per_entry = 0.3f}},
     .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
-                  .sweep = sweep_bytes<Bytes, Entries::k8Bits, Codes::kWide, WideQuad>,
-                  .order = order_parts<Bytes>,
+                  .sweep = sweep_bytes<Lanes, Entries::k8Bits, Codes::kWide, WideQuad>,
+                  .order = order_parts<Lanes>,
                   .cycles = {.sweep_per_tile_byte = 6.7f, .build_per_entry = 0.4f}},
     .narrow_high = {.quad_table_bytes = 256,
                     .build = build_planes<HalfLanes, Lanes, 16>,
@@ -110,7 +110,7 @@ const LookupKernels lookup_avx512vbmi = {
                     .sweep = sweep_narrow<Entries::k8Bits>,
                     .order = keep_order,
                     .cycles = {.sweep_per_tile_byte = 4.0f, .build_per_entry = 0.6f}},
-    .few_fast = batch_lookup<HalfLanes, 1>(
+    .few_fast = batch_lookup<HalfLanes, 1, Lanes>(
         {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
     .many_fast = batch_lookup<Lanes, 1>(
         {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};

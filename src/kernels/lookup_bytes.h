@@ -13,85 +13,79 @@
 namespace pqw::kernels {
 namespace {
 
-// The vector that an instruction set supplies: kBytes bytes, also seen as words of 16 bits and
-// numbers of 32 bits (names with 16 and 32). Addresses need no alignment.
+// Fetches the codes that are kFetchFar and kFetchAhead bytes on.
+inline void prefetch(const std::uint8_t* codes) {
+  __builtin_prefetch(codes + kFetchFar, 0, 2);
+  __builtin_prefetch(codes + kFetchAhead, 0, 3);
+}
+
+// What an instruction set supplies: vectors (vectors.h) with an operation.
 template <class V>
-concept LookupBytes = requires(V a, V b, const std::uint8_t* from, std::uint8_t* to, float* sums) {
-  requires kTileRows % V::kBytes == 0;
-  { V::zero() } -> std::same_as<V>;
-  { V::set32(std::int32_t{0}) } -> std::same_as<V>;  // the number in all lanes of 32 bits
-  { V::load(from) } -> std::same_as<V>;
-  { a.store(to) } -> std::same_as<void>;
-  // Fetches the codes that are kFetchFar and kFetchAhead bytes on. Doing nothing is correct.
-  { V::prefetch(from) } -> std::same_as<void>;
-  { V::both(a, b) } -> std::same_as<V>;   // a & b
-  { V::add16(a, b) } -> std::same_as<V>;  // modulo 2^16
-  { V::sub16(a, b) } -> std::same_as<V>;
-  { V::add32(a, b) } -> std::same_as<V>;  // modulo 2^32
-  { V::sub32(a, b) } -> std::same_as<V>;
-  { V::template shift_right16<4>(a) } -> std::same_as<V>;  // by 4 and 8 bits, zeros come in
-  { V::template shift_left16<8>(a) } -> std::same_as<V>;
-  { V::template shift_left32<8>(a) } -> std::same_as<V>;
-  { V::low_words(a) } -> std::same_as<V>;      // of each 32 bits the low 16
-  { V::high_words(a) } -> std::same_as<V>;     // of each 32 bits the high 16, shifted down
-  { V::shuffle(from, a) } -> std::same_as<V>;  // byte i: from[a[i]], all a[i] below 16
-  // sums[i] += float(a[i]) * scale for the int32 lanes i, product and sum each rounded
-  { V::add_scaled(a, 1.0f, sums) } -> std::same_as<void>;
+concept LookupBytes = kTileRows % V::kBytes == 0 &&
+                      requires(const std::uint8_t* table, typename V::Bytes index) {
+  // byte i: table[index[i]], all of the index below 16
+  { V::shuffle(table, index) } -> std::same_as<typename V::Bytes>;
 };
+
+// sums[i] += totals[i] * scale, product and sum each rounded.
+template <LookupBytes V>
+inline void add_scaled(typename V::Numbers totals, float scale, float* sums) {
+  const auto integers = as<typename V::Integers>(totals);
+  const auto values = __builtin_convertvector(integers, typename V::Floats);
+  store(load<typename V::Floats>(sums) + values * scale, sums);
+}
 
 template <LookupBytes V, Entries kEntries>
 struct ByteSums {
   static constexpr std::size_t kPlanes = kEntries == Entries::k16Bits ? 2 : 1;
   static constexpr std::size_t kParts = kTileRows / V::kBytes;  // vectors of a tile
-  static constexpr std::size_t kBytes = kPlanes * 2 * V::kBytes;
+  using Words = typename V::Words;
+  using Numbers = typename V::Numbers;
 
-  V all[kPlanes], odd[kPlanes];
+  Words all[kPlanes], odd[kPlanes];
 
-  static ByteSums load(const std::uint8_t* from) {
-    ByteSums sums;
+  explicit ByteSums(const std::uint8_t* from) {
     for (std::size_t i = 0; i < kPlanes; ++i) {
-      sums.all[i] = V::load(from + 2 * i * V::kBytes);
-      sums.odd[i] = V::load(from + (2 * i + 1) * V::kBytes);
-    }
-    return sums;
-  }
-  void store(std::uint8_t* to) const {
-    for (std::size_t i = 0; i < kPlanes; ++i) {
-      all[i].store(to + 2 * i * V::kBytes);
-      odd[i].store(to + (2 * i + 1) * V::kBytes);
+      all[i] = load<Words>(from + 2 * i * V::kBytes);
+      odd[i] = load<Words>(from + (2 * i + 1) * V::kBytes);
     }
   }
-  void add(std::size_t plane, V entries) {
-    all[plane] = V::add16(all[plane], entries);
-    odd[plane] = V::add16(odd[plane], V::template shift_right16<8>(entries));
+  void store_to(std::uint8_t* to) const {
+    for (std::size_t i = 0; i < kPlanes; ++i) {
+      store(all[i], to + 2 * i * V::kBytes);
+      store(odd[i], to + (2 * i + 1) * V::kBytes);
+    }
+  }
+  void add(std::size_t plane, typename V::Bytes entries) {
+    const auto words = as<Words>(entries);
+    all[plane] += words;
+    odd[plane] += words >> 8;
   }
 
   // The sums of rows 4j+m in lane j of totals[m].
-  void totals(V* totals) const {
-    for (std::size_t m = 0; m < 4; ++m) totals[m] = V::zero();
+  void totals(Numbers* totals) const {
+    for (std::size_t m = 0; m < 4; ++m) totals[m] = Numbers{};
     for (std::size_t i = kPlanes; i-- > 0;) {
-      const V even = V::sub16(all[i], V::template shift_left16<8>(odd[i]));
-      const V words[4] = {V::low_words(even), V::low_words(odd[i]), V::high_words(even),
-                          V::high_words(odd[i])};
-      for (std::size_t m = 0; m < 4; ++m) {
-        totals[m] = V::add32(V::template shift_left32<8>(totals[m]), words[m]);
-      }
+      const auto even_rows = as<Numbers>(all[i] - (odd[i] << 8));
+      const auto odd_rows = as<Numbers>(odd[i]);
+      totals[0] = (totals[0] << 8) + (even_rows & 0xffff);
+      totals[1] = (totals[1] << 8) + (odd_rows & 0xffff);
+      totals[2] = (totals[2] << 8) + (even_rows >> 16);
+      totals[3] = (totals[3] << 8) + (odd_rows >> 16);
     }
   }
 };
 
 // Layout of the sums of a tile: float[parts][4][lanes], as ByteSums::totals gives them.
 template <LookupBytes V, Entries kEntries>
-void add_group(const std::uint8_t* scratch, std::size_t n_tiles, std::int32_t offset, float scale,
+void add_group(const std::uint8_t* scratch, std::size_t n_tiles, std::uint32_t offset, float scale,
                float* sums) {
   using Sums = ByteSums<V, kEntries>;
-  const V offsets = V::set32(offset);
   for (std::size_t part = 0; part < n_tiles * Sums::kParts; ++part) {
-    V totals[4];
-    Sums::load(scratch + part * Sums::kBytes).totals(totals);
+    typename V::Numbers totals[4];
+    Sums(scratch + part * sizeof(Sums)).totals(totals);
     for (std::size_t m = 0; m < 4; ++m) {
-      V::add_scaled(V::sub32(totals[m], offsets), scale,
-                    sums + part * V::kBytes + m * (V::kBytes / 4));
+      add_scaled<V>(totals[m] - offset, scale, sums + part * V::kBytes + m * (V::kBytes / 4));
     }
   }
 }
@@ -121,13 +115,13 @@ struct NarrowQuad {
 
   static void add(const std::uint8_t* codes, const std::uint8_t* tables,
                   ByteSums<V, kEntries>& sums) {
+    using Bytes = typename V::Bytes;
     constexpr std::size_t kHalf = kTableBytes / 2;  // the tables of the high nibbles
-    const V nibble = V::set32(0x0f0f0f0f);
 #pragma GCC unroll 4
     for (std::size_t b = 0; b < kQuadBytes; ++b) {
-      const V code = V::load(codes + b * kTileRows);
-      const V low = V::both(code, nibble);
-      const V high = V::both(V::template shift_right16<4>(code), nibble);
+      const auto code = load<Bytes>(codes + b * kTileRows);
+      const Bytes low = code & 15;
+      const Bytes high = as<Bytes>(as<typename V::Words>(code) >> 4) & 15;
 #pragma GCC unroll 2
       for (std::size_t plane = 0; plane < ByteSums<V, kEntries>::kPlanes; ++plane) {
         const std::uint8_t* table = tables + plane * 64 + b * 16;
@@ -144,17 +138,17 @@ void sweep_bytes(const std::uint8_t* codes, std::size_t quad_stride, std::size_t
                  std::size_t n_tiles, const std::uint8_t* tables, float scale,
                  std::uint8_t* scratch, float* sums) {
   using Sums = ByteSums<V, kEntries>;
-  std::memset(scratch, 0, n_tiles * Sums::kParts * Sums::kBytes);
+  std::memset(scratch, 0, n_tiles * Sums::kParts * sizeof(Sums));
   for (std::size_t quad = 0; quad < n_quads; ++quad) {
     const std::uint8_t* table = tables + quad * Quad<V, kEntries>::kTableBytes;
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {
       const std::uint8_t* at = codes + quad * quad_stride + tile * kTileBytes;
-      for (std::size_t i = 0; i < kTileBytes; i += 64) V::prefetch(at + i);
+      for (std::size_t i = 0; i < kTileBytes; i += 64) prefetch(at + i);
       for (std::size_t part = 0; part < Sums::kParts; ++part) {
-        std::uint8_t* place = scratch + (tile * Sums::kParts + part) * Sums::kBytes;
-        Sums row_sums = Sums::load(place);
+        std::uint8_t* place = scratch + (tile * Sums::kParts + part) * sizeof(Sums);
+        Sums row_sums(place);
         Quad<V, kEntries>::add(at + part * V::kBytes, table, row_sums);
-        row_sums.store(place);
+        row_sums.store_to(place);
       }
     }
   }

@@ -5,42 +5,33 @@
 #include <cstring>
 
 #include "kernels/lookup.h"
+#include "kernels/vectors.h"
 
 namespace pqw::kernels {
 namespace {
 
-// The vectors that an instruction set supplies: kLanes int32, or 2 * kLanes int16 "words". The
-// operations work lane by lane, modulo 2^32 or 2^16; addresses need no alignment.
-//
-// TableLanes compute entries from x and centroids.
+// What an instruction set supplies: vectors (vectors.h) with operations lane by lane. TableLanes
+// compute entries from x and centroids.
 template <class V>
-concept TableLanes = requires(V a, V b, V c, const std::int16_t* from, std::uint16_t* to) {
+concept TableLanes = requires(typename V::Integers a) {
   requires kWideCentroids % (2 * V::kLanes) == 0;
-  { V::set(std::int32_t{0}) } -> std::same_as<V>;  // the number in all int32 lanes
-  { V::load(from) } -> std::same_as<V>;
-  { a.store(to) } -> std::same_as<void>;
-  // a + q0 * c0 + q1 * c1, the int32 a and pairs of int16 b and c
-  { V::add_dot(a, b, c) } -> std::same_as<V>;
-  // The high halves of the int32 of a and of b in turn: words a0, q0, a1, q1 ...
-  { V::high_halves(a, b) } -> std::same_as<V>;
+  // a + q0 * c0 + q1 * c1, the integers a and pairs of shorts q and c
+  { V::add_dot(a, a, a) } -> std::same_as<typename V::Integers>;
+  // The high halves of the integers a and q in turn: shorts a0, q0, a1, q1 ...
+  { V::high_halves(a, a) } -> std::same_as<typename V::Integers>;
 };
 
-// TableWords scale entries to 8 bits, still as words.
+// TableWords scale entries to 8 bits, still as shorts.
 template <class V>
-concept TableWords = TableLanes<V> && requires(V a, V b, const std::uint16_t* from) {
-  { V::load_words(from) } -> std::same_as<V>;
-  { V::abs_words(a) } -> std::same_as<V>;
-  { V::max_words(a, b) } -> std::same_as<V>;
-  { V::add_words(a, b) } -> std::same_as<V>;
-  { V::scaled_words(a, b) } -> std::same_as<V>;  // a * b / 2^15, halves rounded up
+concept TableWords = TableLanes<V> && requires(typename V::Shorts a) {
+  { V::scaled(a, a) } -> std::same_as<typename V::Shorts>;  // a * b / 2^15, halves rounded up
 };
 
-// TableBytes bring words into tables of bytes.
+// TableBytes bring shorts into tables of bytes.
 template <class V>
-concept TableBytes = TableWords<V> && requires(V a, V b, std::uint8_t* to) {
-  { V::low_bytes(a, b) } -> std::same_as<V>;   // the low byte of each word of a, then of b
-  { V::high_bytes(a, b) } -> std::same_as<V>;  // the high bytes, likewise
-  { a.store(to) } -> std::same_as<void>;
+concept TableBytes = TableWords<V> && requires(typename V::Shorts a) {
+  { V::low_bytes(a, a) } -> std::same_as<typename V::Bytes>;   // of each short of a, then of b
+  { V::high_bytes(a, a) } -> std::same_as<typename V::Bytes>;  // likewise
 };
 
 // Writes the entries of one position, n_centroids int16 values plus `offset`, in the order of the
@@ -50,19 +41,21 @@ template <TableLanes V, std::size_t kPairs>
 void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size_t n_pairs,
                  std::size_t n_centroids, std::uint16_t offset, std::uint16_t* words) {
   constexpr std::size_t kRun = 2 * V::kLanes;
-  const V half = V::set(static_cast<std::int32_t>((std::uint32_t{offset} << 16) + (1 << 15)));
+  using Integers = typename V::Integers;
+  const Integers half =
+      Integers{} + static_cast<std::int32_t>((std::uint32_t{offset} << 16) + (1 << 15));
   for (std::size_t k = 0; k < n_centroids; k += kRun) {
-    V even = half, odd = half;
+    Integers even = half, odd = half;
 #pragma GCC unroll 8
     for (std::size_t pair = 0; pair < (kPairs > 0 ? kPairs : n_pairs); ++pair) {
       std::int32_t both;
       std::memcpy(&both, x + 2 * pair, sizeof(both));
-      const V factor = V::set(both);
-      even = V::add_dot(even, factor, V::load(centroids));
-      odd = V::add_dot(odd, factor, V::load(centroids + kRun));
+      const Integers factor = Integers{} + both;
+      even = V::add_dot(even, factor, load<Integers>(centroids));
+      odd = V::add_dot(odd, factor, load<Integers>(centroids + kRun));
       centroids += 2 * kRun;
     }
-    V::high_halves(even, odd).store(words + k);
+    store(V::high_halves(even, odd), words + k);
   }
 }
 
@@ -96,14 +89,16 @@ void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t
 // multiple of the words of V; no entry is -2^15 (TableInput keeps sums away from it).
 template <TableWords V>
 std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
-  V most = V::set(0);
+  using Shorts = typename V::Shorts;
+  Shorts most = {}, least = {};
   for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
-    most = V::max_words(most, V::abs_words(V::load_words(words + i)));
+    const Shorts values = load<Shorts>(words + i);
+    most = values > most ? values : most;
+    least = values < least ? values : least;
   }
-  std::int16_t lanes[2 * V::kLanes];
-  std::memcpy(lanes, &most, sizeof(lanes));
+  most = most > -least ? most : -least;
   std::int32_t largest = 0;
-  for (const std::int16_t lane : lanes) largest = lane > largest ? lane : largest;
+  for (std::size_t i = 0; i < 2 * V::kLanes; ++i) largest = most[i] > largest ? most[i] : largest;
   const std::int32_t factor = largest > 0 ? (127 << 15) / largest : 32767;
   return factor > 32767 ? 32767 : factor;
 }
@@ -111,32 +106,34 @@ std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
 // Entries times factor / 2^15, rounded, plus 128: as words again, or as bytes.
 template <TableWords V>
 void scale_words(std::uint16_t* words, std::size_t n, std::int32_t factor) {
-  const V factors = V::set(factor * 0x10001), offset = V::set(0x00800080);
+  using Shorts = typename V::Shorts;
+  const Shorts factors = Shorts{} + static_cast<std::int16_t>(factor);
   for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
-    V::add_words(V::scaled_words(V::load_words(words + i), factors), offset).store(words + i);
+    store(V::scaled(load<Shorts>(words + i), factors) + 128, words + i);
   }
 }
 
 template <TableBytes V>
 void scale_to_bytes(const std::uint16_t* words, std::size_t n, std::int32_t factor,
                     std::uint8_t* bytes) {
-  const V factors = V::set(factor * 0x10001), offset = V::set(0x00800080);
+  using Shorts = typename V::Shorts;
+  const Shorts factors = Shorts{} + static_cast<std::int16_t>(factor);
   for (std::size_t i = 0; i < n; i += 4 * V::kLanes) {
-    const V low = V::scaled_words(V::load_words(words + i), factors);
-    const V high = V::scaled_words(V::load_words(words + i + 2 * V::kLanes), factors);
-    V::low_bytes(V::add_words(low, offset), V::add_words(high, offset)).store(bytes + i);
+    const Shorts low = V::scaled(load<Shorts>(words + i), factors);
+    const Shorts high = V::scaled(load<Shorts>(words + i + 2 * V::kLanes), factors);
+    store(V::low_bytes(low + 128, high + 128), bytes + i);
   }
 }
 
 // Every 64 words become 64 low bytes and 64 high bytes.
 template <TableBytes V>
 void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) {
-  constexpr std::size_t kBytes = 4 * V::kLanes;
-  for (std::size_t i = 0; i < n; i += kBytes) {
-    const V low = V::load_words(words + i), high = V::load_words(words + i + kBytes / 2);
+  using Shorts = typename V::Shorts;
+  for (std::size_t i = 0; i < n; i += V::kBytes) {
+    const auto low = load<Shorts>(words + i), high = load<Shorts>(words + i + V::kBytes / 2);
     std::uint8_t* plane = planes + i / 64 * 128 + i % 64;
-    V::low_bytes(low, high).store(plane);
-    V::high_bytes(low, high).store(plane + 64);
+    store(V::low_bytes(low, high), plane);
+    store(V::high_bytes(low, high), plane + 64);
   }
 }
 
@@ -184,9 +181,9 @@ std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint
 
 // The sum of what was added to the entries of a group to make them unsigned.
 template <Entries kEntries, Codes kCodes>
-constexpr std::int32_t offset_of(std::size_t n_quads) {
+constexpr std::uint32_t offset_of(std::size_t n_quads) {
   const std::size_t positions = n_quads * kQuadBytes * (kCodes == Codes::kWide ? 1 : 2);
-  return static_cast<std::int32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
+  return static_cast<std::uint32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
 }
 
 // The order of sums that are already by row.

@@ -38,10 +38,9 @@ void sweep_words(const std::uint8_t* codes, std::size_t quad_stride, std::size_t
       }
     }
   }
-  const std::int32_t offset = offset_of<kEntries, kCodes>(n_quads);
+  const std::uint32_t offset = offset_of<kEntries, kCodes>(n_quads);
   for (std::size_t r = 0; r < n_tiles * kTileRows; ++r) {
-    const float product = static_cast<float>(static_cast<std::int32_t>(totals[r]) - offset) * scale;
-    sums[r] += product;
+    sums[r] += static_cast<float>(static_cast<std::int32_t>(totals[r] - offset)) * scale;
   }
 }
 

@@ -6,17 +6,13 @@
 namespace pqw::kernels {
 namespace {
 
-struct Vector {
-  static constexpr std::size_t kLanes = 8;
+struct Instructions {
+  using Floats = Floats8;
   static constexpr std::size_t kVectors = 2;
   static constexpr std::size_t kCentroids = 4;  // 2 * 4 sums of 16 registers
 
-  __m256 raw;
-
-  static Vector set(float value) { return {_mm256_set1_ps(value)}; }
-  static Vector load(const float* from) { return {_mm256_loadu_ps(from)}; }
   static void load_columns(const float* const* rows, std::size_t j0, std::size_t n_columns,
-                           Vector* columns) {
+                           Floats* columns) {
     const __m256i number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     const __m256i wanted =
         _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n_columns)), number);
@@ -39,48 +35,30 @@ struct Vector {
     transpose(last);
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < 4; ++j) {
-      columns[j] = {_mm256_permute2f128_ps(first[j], last[j], 0x20)};
-      columns[j + 4] = {_mm256_permute2f128_ps(first[j], last[j], 0x31)};
+      columns[j] = _mm256_permute2f128_ps(first[j], last[j], 0x20);
+      columns[j + 4] = _mm256_permute2f128_ps(first[j], last[j], 0x31);
     }
   }
-  void store(float* to) const { _mm256_storeu_ps(to, raw); }
-  void store_integers(std::uint32_t* to) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_cvttps_epi32(raw));
+  static std::uint32_t less_mask(Floats a, Floats b) {
+    return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ)));
   }
-  static Vector add(Vector a, Vector b) { return {_mm256_add_ps(a.raw, b.raw)}; }
-  static Vector sub(Vector a, Vector b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
-  static Vector mul(Vector a, Vector b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
-  static Vector min(Vector a, Vector b) { return {_mm256_min_ps(a.raw, b.raw)}; }
-  static Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.raw, b.raw)}; }
-  static Vector add_product(Vector sum, Vector a, Vector b) {
-    return {_mm256_fmadd_ps(a.raw, b.raw, sum.raw)};
+  static std::uint32_t equal_mask(Floats a, Floats b) {
+    return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)));
   }
-  static Vector subtract_product(Vector sum, Vector a, Vector b) {
-    return {_mm256_fnmadd_ps(a.raw, b.raw, sum.raw)};
-  }
-  static Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
-    return {_mm256_blendv_ps(no.raw, yes.raw, _mm256_cmp_ps(a.raw, b.raw, _CMP_LT_OQ))};
-  }
-  static std::uint32_t less_mask(Vector a, Vector b) {
-    return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.raw, b.raw, _CMP_LT_OQ)));
-  }
-  static std::uint32_t equal_mask(Vector a, Vector b) {
-    return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.raw, b.raw, _CMP_EQ_OQ)));
-  }
-  static float smallest(Vector a) {
-    __m128 low = _mm_min_ps(_mm256_castps256_ps128(a.raw), _mm256_extractf128_ps(a.raw, 1));
+  static float smallest(Floats a) {
+    __m128 low = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     low = _mm_min_ps(low, _mm_movehl_ps(low, low));
     return _mm_cvtss_f32(_mm_min_ss(low, _mm_movehdup_ps(low)));
   }
 };
 
-static_assert(NearestVector<Vector>);
+static_assert(NearestInstructions<Instructions>);
 
 }  // namespace
 
 void nearest_avx2(const float* blocks, std::size_t n, const CentroidTiles& tiles, float* scratch,
                   std::uint16_t* codes, float* distances) {
-  TiledNearest<Vector>(tiles, scratch).run(blocks, n, codes, distances);
+  TiledNearest<Instructions>(tiles, scratch).run(blocks, n, codes, distances);
 }
 
 }  // namespace pqw::kernels

@@ -6,17 +6,13 @@
 namespace pqw::kernels {
 namespace {
 
-struct Vector {
-  static constexpr std::size_t kLanes = 16;
+struct Instructions {
+  using Floats = Floats16;
   static constexpr std::size_t kVectors = 2;
   static constexpr std::size_t kCentroids = 8;  // 2 * 8 sums of 32 registers
 
-  __m512 raw;
-
-  static Vector set(float value) { return {_mm512_set1_ps(value)}; }
-  static Vector load(const float* from) { return {_mm512_loadu_ps(from)}; }
   static void load_columns(const float* const* rows, std::size_t j0, std::size_t n_columns,
-                           Vector* columns) {
+                           Floats* columns) {
     const auto wanted = static_cast<__mmask16>((1u << n_columns) - 1);
     const auto load_two = [&](std::size_t low, std::size_t high) {
       const __m512 below = _mm512_maskz_loadu_ps(wanted, rows[low] + j0);
@@ -43,44 +39,26 @@ struct Vector {
     transpose(last);
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < 4; ++j) {
-      columns[j] = {_mm512_shuffle_f32x4(first[j], last[j], 0x88)};
-      columns[j + 4] = {_mm512_shuffle_f32x4(first[j], last[j], 0xdd)};
+      columns[j] = _mm512_shuffle_f32x4(first[j], last[j], 0x88);
+      columns[j + 4] = _mm512_shuffle_f32x4(first[j], last[j], 0xdd);
     }
   }
-  void store(float* to) const { _mm512_storeu_ps(to, raw); }
-  void store_integers(std::uint32_t* to) const {
-    _mm512_storeu_si512(to, _mm512_cvttps_epi32(raw));
+  static std::uint32_t less_mask(Floats a, Floats b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
   }
-  static Vector add(Vector a, Vector b) { return {_mm512_add_ps(a.raw, b.raw)}; }
-  static Vector sub(Vector a, Vector b) { return {_mm512_sub_ps(a.raw, b.raw)}; }
-  static Vector mul(Vector a, Vector b) { return {_mm512_mul_ps(a.raw, b.raw)}; }
-  static Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.raw, b.raw)}; }
-  static Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.raw, b.raw)}; }
-  static Vector add_product(Vector sum, Vector a, Vector b) {
-    return {_mm512_fmadd_ps(a.raw, b.raw, sum.raw)};
+  static std::uint32_t equal_mask(Floats a, Floats b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
   }
-  static Vector subtract_product(Vector sum, Vector a, Vector b) {
-    return {_mm512_fnmadd_ps(a.raw, b.raw, sum.raw)};
-  }
-  static Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
-    return {_mm512_mask_mov_ps(no.raw, _mm512_cmp_ps_mask(a.raw, b.raw, _CMP_LT_OQ), yes.raw)};
-  }
-  static std::uint32_t less_mask(Vector a, Vector b) {
-    return _mm512_cmp_ps_mask(a.raw, b.raw, _CMP_LT_OQ);
-  }
-  static std::uint32_t equal_mask(Vector a, Vector b) {
-    return _mm512_cmp_ps_mask(a.raw, b.raw, _CMP_EQ_OQ);
-  }
-  static float smallest(Vector a) { return _mm512_reduce_min_ps(a.raw); }
+  static float smallest(Floats a) { return _mm512_reduce_min_ps(a); }
 };
 
-static_assert(NearestVector<Vector>);
+static_assert(NearestInstructions<Instructions>);
 
 }  // namespace
 
 void nearest_avx512(const float* blocks, std::size_t n, const CentroidTiles& tiles, float* scratch,
                     std::uint16_t* codes, float* distances) {
-  TiledNearest<Vector>(tiles, scratch).run(blocks, n, codes, distances);
+  TiledNearest<Instructions>(tiles, scratch).run(blocks, n, codes, distances);
 }
 
 }  // namespace pqw::kernels

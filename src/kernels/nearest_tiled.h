@@ -20,38 +20,26 @@
 #include <cstdint>
 
 #include "kernels/nearest.h"
+#include "kernels/vectors.h"
 
 namespace pqw::kernels {
 
-// The vector of floats that an instruction set supplies. Operations work lane by lane; addresses of
-// floats need no alignment.
-template <class V>
-concept NearestVector = requires(V a, V b, V c, V d, const float* from, float* to,
-                                 std::uint32_t* integers, const float* const* rows, V* columns) {
-  requires kCentroidLanes % V::kLanes == 0;  // floats of a vector
-  requires kBlocksAtOnce % (V::kVectors * V::kLanes) == 0;
-  requires kCentroidLanes % V::kCentroids == 0;  // kVectors * kCentroids sums stay in registers
-  { V::set(0.0f) } -> std::same_as<V>;           // the number in all lanes
-  { V::load(from) } -> std::same_as<V>;
-  { a.store(to) } -> std::same_as<void>;
-  { a.store_integers(integers) } -> std::same_as<void>;  // floats >= 0 without their fraction
-  // (rows, j0, n, columns): lane i of columns[j] = rows[i][j0 + j] for i < kLanes, j < n <= 8. It
-  // writes 8 columns, and reads no row from j0 + n on.
-  { V::load_columns(rows, 0, 8, columns) } -> std::same_as<void>;
-  { V::add(a, b) } -> std::same_as<V>;
-  { V::sub(a, b) } -> std::same_as<V>;
-  { V::mul(a, b) } -> std::same_as<V>;
-  { V::min(a, b) } -> std::same_as<V>;
-  { V::max(a, b) } -> std::same_as<V>;
-  { V::add_product(a, b, c) } -> std::same_as<V>;          // a + b * c, rounded once or twice
-  { V::subtract_product(a, b, c) } -> std::same_as<V>;     // a - b * c, likewise
-  { V::if_less(a, b, c, d) } -> std::same_as<V>;           // a < b ? c : d
-  { V::less_mask(a, b) } -> std::same_as<std::uint32_t>;   // bit i: a < b in lane i
-  { V::equal_mask(a, b) } -> std::same_as<std::uint32_t>;  // bit i: a == b in lane i
-  { V::smallest(a) } -> std::same_as<float>;               // of all lanes
+// What an instruction set supplies: `Floats`, its vector, and operations without an operator.
+template <class I>
+concept NearestInstructions = requires(typename I::Floats a, const float* const* rows,
+                                       typename I::Floats* columns) {
+  requires kCentroidLanes % kLanesOf<typename I::Floats> == 0;
+  requires kBlocksAtOnce % (I::kVectors * kLanesOf<typename I::Floats>) == 0;
+  requires kCentroidLanes % I::kCentroids == 0;  // kVectors * kCentroids sums stay in registers
+  // (rows, j0, n, columns): lane i of columns[j] = rows[i][j0 + j] for all lanes, j < n <= 8. It
+  // writes 8 columns, and reads no row from j0 + n on. No address needs alignment.
+  { I::load_columns(rows, 0, 8, columns) } -> std::same_as<void>;
+  { I::less_mask(a, a) } -> std::same_as<std::uint32_t>;   // bit i: a < b in lane i
+  { I::equal_mask(a, a) } -> std::same_as<std::uint32_t>;  // bit i: a == b in lane i
+  { I::smallest(a) } -> std::same_as<float>;               // of all lanes
 };
 
-template <NearestVector V>
+template <NearestInstructions I>
 class TiledNearest {
  public:
   TiledNearest(const CentroidTiles& tiles, float* scratch)
@@ -81,29 +69,34 @@ class TiledNearest {
   }
 
  private:
-  static constexpr std::size_t kVectors = V::kVectors;  // of blocks that share a centroid's load
-  static constexpr std::size_t kWidth = kVectors * V::kLanes;
-  static constexpr std::size_t kCentroids = V::kCentroids;  // whose sums are in registers at once
+  using V = typename I::Floats;
+  static constexpr std::size_t kLanes = kLanesOf<V>;
+  static constexpr std::size_t kVectors = I::kVectors;  // of blocks that share a centroid's load
+  static constexpr std::size_t kWidth = kVectors * kLanes;
+  static constexpr std::size_t kCentroids = I::kCentroids;  // whose sums are in registers at once
   static constexpr std::size_t kLooks = 4;  // distances to tiles at once, to hide their latency
 
-  static constexpr std::size_t kPerTile = kCentroidLanes / V::kLanes;
+  static constexpr std::size_t kPerTile = kCentroidLanes / kLanes;
 
   struct Best {
     float distance;
     std::size_t index;
   };
 
+  static V min(V a, V b) { return a < b ? a : b; }
+  static V max(V a, V b) { return a > b ? a : b; }
+
   // Layout: lanes_ is float[d][kBlocksAtOnce]: the shifted blocks, then copies of the last one.
   void fill_lanes() {
     const std::size_t d = tiles_.d;
     for (std::size_t j0 = 0; j0 < d; j0 += 8) {
       const std::size_t n_columns = d - j0 < 8 ? d - j0 : 8;
-      for (std::size_t i = 0; i < kBlocksAtOnce; i += V::kLanes) {
+      for (std::size_t i = 0; i < kBlocksAtOnce; i += kLanes) {
         V columns[8];
-        V::load_columns(rows_ + i, j0, n_columns, columns);
+        I::load_columns(rows_ + i, j0, n_columns, columns);
         float* to = lanes_ + j0 * kBlocksAtOnce + i;
         for (std::size_t j = 0; j < n_columns; ++j) {
-          V::sub(columns[j], V::set(tiles_.shift[j0 + j])).store(to + j * kBlocksAtOnce);
+          store(columns[j] - tiles_.shift[j0 + j], to + j * kBlocksAtOnce);
         }
       }
     }
@@ -113,24 +106,25 @@ class TiledNearest {
   void score(std::size_t part) {
     V best[kVectors], second[kVectors], index[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
-      best[v] = second[v] = V::set(3e38f);
-      index[v] = V::set(0);
+      best[v] = second[v] = V{} + 3e38f;
+      index[v] = V{};
     }
     for (std::size_t t = 0; t < n_tiles_; ++t) {
       V least[kVectors];
       best_scores(t, part, least);
-      const V number = V::set(static_cast<float>(t));
+      const V number = V{} + static_cast<float>(t);
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; ++v) {
-        second[v] = V::min(second[v], V::max(best[v], least[v]));
-        index[v] = V::if_less(least[v], best[v], number, index[v]);
-        best[v] = V::min(best[v], least[v]);
+        second[v] = min(second[v], max(best[v], least[v]));
+        index[v] = least[v] < best[v] ? number : index[v];
+        best[v] = min(best[v], least[v]);
       }
     }
     for (std::size_t v = 0; v < kVectors; ++v) {
-      const std::size_t at = part + v * V::kLanes;
-      index[v].store_integers(best_tile_ + at);
-      clear_ |= V::less_mask(margin(at, best[v]), V::sub(second[v], best[v])) << at;
+      const std::size_t at = part + v * kLanes;
+      const auto tiles = __builtin_convertvector(index[v], decltype(index[v] < index[v]));
+      std::memcpy(best_tile_ + at, &tiles, sizeof(tiles));
+      clear_ |= I::less_mask(margin(at, best[v]), second[v] - best[v]) << at;
     }
   }
 
@@ -144,16 +138,16 @@ class TiledNearest {
 #pragma GCC unroll 8
       for (std::size_t k = 0; k < kCentroids; ++k) {
 #pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) sums[k][v] = V::set(norms[k0 + k]);
+        for (std::size_t v = 0; v < kVectors; ++v) sums[k][v] = norms[k0 + k] - V{};
       }
       for (std::size_t j = 0; j < d; ++j) {
         const float* x = lanes_ + j * kBlocksAtOnce + part;
 #pragma GCC unroll 8
         for (std::size_t k = 0; k < kCentroids; ++k) {
-          const V c = V::set(tile[j * kCentroidLanes + k0 + k]);
+          const float c = tile[j * kCentroidLanes + k0 + k];
 #pragma GCC unroll 4
           for (std::size_t v = 0; v < kVectors; ++v) {
-            sums[k][v] = V::subtract_product(sums[k][v], V::load(x + v * V::kLanes), c);
+            sums[k][v] -= load<V>(x + v * kLanes) * c;
           }
         }
       }
@@ -161,53 +155,52 @@ class TiledNearest {
       for (std::size_t v = 0; v < kVectors; ++v) {
         V smallest = sums[0][v];
 #pragma GCC unroll 8
-        for (std::size_t k = 1; k < kCentroids; ++k) smallest = V::min(smallest, sums[k][v]);
-        least[v] = k0 == 0 ? smallest : V::min(least[v], smallest);
+        for (std::size_t k = 1; k < kCentroids; ++k) smallest = min(smallest, sums[k][v]);
+        least[v] = k0 == 0 ? smallest : min(least[v], smallest);
       }
     }
   }
 
   // Another tile whose best score is more than this above `best` is worse for sure.
   V margin(std::size_t at, V best) const {
-    V squares = V::set(0);
+    V squares = {};
     for (std::size_t j = 0; j < tiles_.d; ++j) {
-      const V x = V::load(lanes_ + j * kBlocksAtOnce + at);
-      squares = V::add_product(squares, x, x);
+      const V x = load<V>(lanes_ + j * kBlocksAtOnce + at);
+      squares += x * x;
     }
-    const V squared_distance = V::max(V::set(0), V::add(V::add(best, best), squares));
-    const V terms = V::add_product(V::mul(squares, V::set(2.5f)), squared_distance, V::set(1.5f));
-    return V::mul(terms, V::set(static_cast<float>(tiles_.d + 4) * 0x1p-22f));
+    const V squared_distance = max(V{}, 2 * best + squares);
+    const V terms = 2.5f * squares + 1.5f * squared_distance;
+    return terms * (static_cast<float>(tiles_.d + 4) * 0x1p-22f);
   }
 
   // For each l: the nearest centroid to rows[l] in tile tiles[l].
   void look_into(const float* const* rows, const std::uint32_t* tiles, Best* best) const {
     const std::size_t d = tiles_.d;
-    V sums[kLooks][kPerTile];
+    V sums[kLooks][kPerTile] = {};
     const float* tile[kLooks];
 #pragma GCC unroll 4
     for (std::size_t l = 0; l < kLooks; ++l) {
       tile[l] = tiles_.centroids + tiles[l] * d * kCentroidLanes;
-      for (V& sum : sums[l]) sum = V::set(0);
     }
     for (std::size_t j = 0; j < d; ++j) {
 #pragma GCC unroll 4
       for (std::size_t l = 0; l < kLooks; ++l) {
-        const V x = V::set(rows[l][j]);
+        const float x = rows[l][j];
 #pragma GCC unroll 2
         for (std::size_t v = 0; v < kPerTile; ++v) {
-          const V difference = V::sub(x, V::load(tile[l] + j * kCentroidLanes + v * V::kLanes));
-          sums[l][v] = V::add_product(sums[l][v], difference, difference);
+          const V difference = x - load<V>(tile[l] + j * kCentroidLanes + v * kLanes);
+          sums[l][v] += difference * difference;
         }
       }
     }
 #pragma GCC unroll 4
     for (std::size_t l = 0; l < kLooks; ++l) {
       V least = sums[l][0];
-      for (std::size_t v = 1; v < kPerTile; ++v) least = V::min(least, sums[l][v]);
-      const float distance = V::smallest(least);
+      for (std::size_t v = 1; v < kPerTile; ++v) least = min(least, sums[l][v]);
+      const float distance = I::smallest(least);
       std::uint32_t equal = 0;
       for (std::size_t v = 0; v < kPerTile; ++v) {
-        equal |= V::equal_mask(sums[l][v], V::set(distance)) << (v * V::kLanes);
+        equal |= I::equal_mask(sums[l][v], V{} + distance) << (v * kLanes);
       }
       best[l] = {distance,
                  tiles[l] * kCentroidLanes + static_cast<std::size_t>(std::countr_zero(equal))};

@@ -1,114 +1,93 @@
 // The loops of product.h. Each product_*.cpp compiles them for its own instructions.
 #pragma once
 
-#include <concepts>
-
 #include "kernels/lookup.h"
 #include "kernels/product.h"
+#include "kernels/vectors.h"
 
 namespace pqw::kernels {
 namespace {
 
-// The vectors that an instruction set supplies: kLanes floats. The operations work lane by lane;
-// addresses need no alignment.
 template <class V>
-concept ProductFloats = requires(V a, V b, V c, const float* from, float* to) {
-  requires V::kLanes >= 1;
-  { V::set(0.0f) } -> std::convertible_to<V>;  // the number in all lanes
-  { V::load(from) } -> std::convertible_to<V>;
-  { a.store(to) } -> std::same_as<void>;
-  { V::add(a, b) } -> std::convertible_to<V>;
-  { V::add_product(a, b, c) } -> std::same_as<V>;  // a + b * c; of pairs of bfloat16 a sum of two
-};
-
-// The sums of kDecodeRows rows of W and kDecodeVectors vectors of x stay in registers.
-template <class V>
-concept DecodeFloats = ProductFloats<V> && requires {
-  requires kTileRows % V::kDecodeRows == 0;
-  requires V::kDecodeVectors == 2 || V::kDecodeVectors == 3;
-};
-
-template <ProductFloats V>
 void build_tables(const float* x, std::size_t n_columns, const float* centroids,
                   std::size_t block_size, std::size_t n_centroids, float* table) {
   constexpr std::size_t kAtOnce = 8;
   std::size_t k = 0;
   for (; k + kAtOnce <= n_centroids; k += kAtOnce) {
-    V sums[kAtOnce];
-#pragma GCC unroll 8
-    for (V& sum : sums) sum = V::set(0);
+    V sums[kAtOnce] = {};
     for (std::size_t j = 0; j < n_columns; ++j) {
-      const V column = V::load(x + j * V::kLanes);
+      const V column = load<V>(x + j * kLanesOf<V>);
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < kAtOnce; ++i) {
-        sums[i] = V::add_product(sums[i], column, V::set(centroids[(k + i) * block_size + j]));
+        sums[i] += column * centroids[(k + i) * block_size + j];
       }
     }
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < kAtOnce; ++i) sums[i].store(table + (k + i) * V::kLanes);
+    for (std::size_t i = 0; i < kAtOnce; ++i) store(sums[i], table + (k + i) * kLanesOf<V>);
   }
   for (; k < n_centroids; ++k) {
-    V sum = V::set(0);
+    V sum = {};
     for (std::size_t j = 0; j < n_columns; ++j) {
-      sum = V::add_product(sum, V::load(x + j * V::kLanes), V::set(centroids[k * block_size + j]));
+      sum += load<V>(x + j * kLanesOf<V>) * centroids[k * block_size + j];
     }
-    sum.store(table + k * V::kLanes);
+    store(sum, table + k * kLanesOf<V>);
   }
 }
 
-// V1: a lane of V alone, with the same roundings.
-template <ProductFloats V, ProductFloats V1>
+template <class V>
 void build_table_of_row(const float* x, std::size_t n_columns, const float* transposed,
                         std::size_t n_centroids, float* table) {
   std::size_t k = 0;
-  for (; k + V::kLanes <= n_centroids; k += V::kLanes) {
-    V sum = V::set(0);
+  for (; k + kLanesOf<V> <= n_centroids; k += kLanesOf<V>) {
+    V sum = {};
     for (std::size_t j = 0; j < n_columns; ++j) {
-      sum = V::add_product(sum, V::set(x[j]), V::load(transposed + j * n_centroids + k));
+      sum += load<V>(transposed + j * n_centroids + k) * x[j];
     }
-    sum.store(table + k);
+    store(sum, table + k);
   }
   for (; k < n_centroids; ++k) {
-    V1 sum = V1::set(0);
-    for (std::size_t j = 0; j < n_columns; ++j) {
-      sum = V1::add_product(sum, V1::set(x[j]), V1::load(transposed + j * n_centroids + k));
-    }
-    sum.store(table + k);
+    table[k] = 0;
+    for (std::size_t j = 0; j < n_columns; ++j) table[k] += transposed[j * n_centroids + k] * x[j];
   }
 }
 
-template <ProductFloats V>
+template <class V>
 void sweep_tables(const std::uint16_t* codes, std::size_t n_units, const float* tables,
                   std::size_t table_floats, float* sums) {
   constexpr std::size_t kRows = 8;
   for (std::size_t r = 0; r < kTileRows; r += kRows) {
     V row_sums[kRows];
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < kRows; ++i) row_sums[i] = V::load(sums + (r + i) * V::kLanes);
+    for (std::size_t i = 0; i < kRows; ++i) row_sums[i] = load<V>(sums + (r + i) * kLanesOf<V>);
     for (std::size_t u = 0; u < n_units; ++u) {
       const std::uint16_t* code = codes + u * kTileRows + r;
       const float* table = tables + u * table_floats;
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < kRows; ++i) {
-        row_sums[i] = V::add(row_sums[i], V::load(table + code[i] * V::kLanes));
+        row_sums[i] += load<V>(table + code[i] * kLanesOf<V>);
       }
     }
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < kRows; ++i) row_sums[i].store(sums + (r + i) * V::kLanes);
+    for (std::size_t i = 0; i < kRows; ++i) store(row_sums[i], sums + (r + i) * kLanesOf<V>);
   }
 }
 
-template <DecodeFloats V, std::size_t kVectors>
+template <class V>
+inline V add_product(V sum, V column, float value) {
+  return sum + column * value;
+}
+
+// The sums of kRows rows of W and kVectors vectors of x stay in registers.
+template <class V, auto add, std::size_t kRows, std::size_t kVectors>
 void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                    std::size_t block_size, const float* x, float* sums) {
-  constexpr std::size_t kRows = V::kDecodeRows;
-  constexpr std::size_t kFloats = kVectors * V::kLanes;
+  constexpr std::size_t kFloats = kVectors * kLanesOf<V>;
   V row_sums[kRows][kVectors];
 #pragma GCC unroll 8
   for (std::size_t i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < kVectors; ++v) {
-      row_sums[i][v] = V::load(sums + i * kFloats + v * V::kLanes);
+      row_sums[i][v] = load<V>(sums + i * kFloats + v * kLanesOf<V>);
     }
   }
   for (std::size_t first = 0; first < n_columns; first += block_size) {
@@ -121,14 +100,14 @@ void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const floa
       V columns[kVectors];
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; ++v) {
-        columns[v] = V::load(x + (first + j) * kFloats + v * V::kLanes);
+        columns[v] = load<V>(x + (first + j) * kFloats + v * kLanesOf<V>);
       }
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < kRows; ++i) {
-        const V value = V::set(row_centroids[i][j]);
+        const float value = row_centroids[i][j];
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) {
-          row_sums[i][v] = V::add_product(row_sums[i][v], columns[v], value);
+          row_sums[i][v] = add(row_sums[i][v], columns[v], value);
         }
       }
     }
@@ -139,31 +118,47 @@ void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const floa
   for (std::size_t i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < kVectors; ++v) {
-      row_sums[i][v].store(sums + i * kFloats + v * V::kLanes);
+      store(row_sums[i][v], sums + i * kFloats + v * kLanesOf<V>);
     }
   }
 }
 
-template <DecodeFloats V, std::size_t kVectors>
+template <class V, auto add, std::size_t kRows, std::size_t kVectors>
 void multiply_tile(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
                    std::size_t block_size, const float* x, float* sums) {
-  for (std::size_t r = 0; r < kTileRows; r += V::kDecodeRows) {
-    multiply_rows<V, kVectors>(codes + r, n_columns, centroids, block_size, x,
-                               sums + r * kVectors * V::kLanes);
+  for (std::size_t r = 0; r < kTileRows; r += kRows) {
+    multiply_rows<V, add, kRows, kVectors>(codes + r, n_columns, centroids, block_size, x,
+                                           sums + r * kVectors * kLanesOf<V>);
   }
 }
 
-template <DecodeFloats V>
+template <class V, auto add, std::size_t kRows, std::size_t kMost>
 void multiply_decoded(const std::uint16_t* codes, std::size_t n_columns,
                       const float* const* centroids, std::size_t block_size, const float* x,
                       std::size_t n_vectors, float* sums) {
   if (n_vectors == 1) {
-    multiply_tile<V, 1>(codes, n_columns, centroids, block_size, x, sums);
-  } else if (n_vectors == 2 || V::kDecodeVectors == 2) {
-    multiply_tile<V, 2>(codes, n_columns, centroids, block_size, x, sums);
+    multiply_tile<V, add, kRows, 1>(codes, n_columns, centroids, block_size, x, sums);
+  } else if (n_vectors == 2 || kMost == 2) {
+    multiply_tile<V, add, kRows, 2>(codes, n_columns, centroids, block_size, x, sums);
   } else {
-    multiply_tile<V, V::kDecodeVectors>(codes, n_columns, centroids, block_size, x, sums);
+    multiply_tile<V, add, kRows, kMost>(codes, n_columns, centroids, block_size, x, sums);
   }
+}
+
+// Of an instruction set with vectors V, whose registers hold the sums of kRows rows of W and up to
+// kMost vectors of x.
+template <class V, std::size_t kRows, std::size_t kMost>
+constexpr ProductKernels product_kernels(ProductKernels::Cycles cycles) {
+  static_assert(kTileRows % kRows == 0 && (kMost == 2 || kMost == 3));
+  return {.lanes = kLanesOf<V>,
+          .most_vectors = kMost,
+          .build = build_tables<V>,
+          .build_row = build_table_of_row<V>,
+          .sweep = sweep_tables<V>,
+          .sweep_row = sweep_tables<float>,
+          .multiply_decoded = multiply_decoded<V, add_product<V>, kRows, kMost>,
+          .multiply_decoded_bfloat16 = nullptr,
+          .cycles = cycles};
 }
 
 }  // namespace

@@ -41,16 +41,11 @@ class DecodedArchive : public WeightReader {
 
   const ArchiveReader& archive() const { return archive_; }
 
-  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  const Metadata& metadata() const override { return archive_.metadata(); }
-  const std::vector<Skipped>& skipped() const override { return skipped_; }
   std::size_t stored_as(std::size_t index) const override;
   std::vector<std::byte> read(std::size_t index) const override;
 
  private:
   ArchiveReader archive_;
-  std::vector<TensorInfo> tensors_;
-  std::vector<Skipped> skipped_;
 };
 
 // Opens an archive, or a weight file (formats/weight_file.h) as it is, by content. Errors: those of

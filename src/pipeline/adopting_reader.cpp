@@ -76,6 +76,8 @@ TensorInfo adopted_info(const TensorInfo& values, const TensorInfo& scale) {
 AdoptingReader::AdoptingReader(const std::string& path, std::unique_ptr<WeightReader> file,
                                std::vector<Int8Reference> references)
     : path_(path), file_(std::move(file)), references_(std::move(references)) {
+  metadata_ = file_->metadata();
+  skipped_ = file_->skipped();
   const std::vector<TensorInfo>& infos = file_->tensors();
   std::vector<bool> hidden(infos.size());
   for (const Int8Reference& reference : references_) {

@@ -35,9 +35,6 @@ class AdoptingReader : public WeightReader {
   AdoptingReader(const std::string& path, std::unique_ptr<WeightReader> file,
                  std::vector<Int8Reference> references);
 
-  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  const Metadata& metadata() const override { return file_->metadata(); }
-  const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
   std::size_t stored_as(std::size_t index) const override;
   std::vector<std::byte> read(std::size_t index) const override;
 
@@ -47,7 +44,6 @@ class AdoptingReader : public WeightReader {
   std::string path_;
   std::unique_ptr<WeightReader> file_;
   std::vector<Int8Reference> references_;
-  std::vector<TensorInfo> tensors_;
   std::vector<std::size_t> origins_;
 };
 

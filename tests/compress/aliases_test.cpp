@@ -96,9 +96,6 @@ class ManyNames : public WeightReader {
       tensors_.back().name = std::to_string(i);
     }
   }
-  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  const Metadata& metadata() const override { return file_->metadata(); }
-  const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
   std::size_t stored_as(std::size_t) const override { return 0; }
   std::vector<std::byte> read(std::size_t) const override {
     ++n_read;
@@ -109,7 +106,6 @@ class ManyNames : public WeightReader {
 
  private:
   std::unique_ptr<WeightReader> file_;
-  std::vector<TensorInfo> tensors_;
 };
 
 TEST(FindAliases, NamesOfStoredValuesAreFoundWithoutReadingThemForEach) {

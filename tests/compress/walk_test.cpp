@@ -22,10 +22,9 @@ using test::Tensor;
 class CountingReader : public WeightReader {
  public:
   explicit CountingReader(std::unique_ptr<WeightReader> file)
-      : file_(std::move(file)), n_read_(file_->tensors().size()) {}
-  const std::vector<TensorInfo>& tensors() const override { return file_->tensors(); }
-  const Metadata& metadata() const override { return file_->metadata(); }
-  const std::vector<Skipped>& skipped() const override { return file_->skipped(); }
+      : file_(std::move(file)), n_read_(file_->tensors().size()) {
+    tensors_ = file_->tensors();
+  }
   std::vector<std::byte> read(std::size_t index) const override {
     ++n_read_[index];
     return file_->read(index);

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
-#include "bench/em_contenders.h"
+#include "bench/em.h"
 
 namespace pqw::bench {
 namespace {
@@ -28,27 +29,33 @@ double least_squared_distance(const float* x, std::span<const float> codebook, s
 
 }  // namespace
 
-Checked check_answer(std::span<const float> blocks, std::size_t block_size, std::size_t n_centroids,
-                     std::span<const float> codebook, std::span<const std::uint16_t> codes,
-                     double max_excess) {
+nlohmann::ordered_json check_answer(const Job& job, double max_excess) {
   constexpr std::size_t kSampleMacs = std::size_t{1} << 28;
-  const std::size_t d = block_size;
+  const std::vector<float> blocks = read_raw<float>(job.blocks_path);
+  const std::vector<float> codebook = read_raw<float>(job.answer_path + ".codebook");
+  const std::vector<std::uint16_t> codes = read_raw<std::uint16_t>(job.answer_path + ".codes");
+  const std::size_t d = job.block_size, n_centroids = job.n_centroids;
   const std::size_t n_blocks = blocks.size() / d;
+  double squared_norm = 0, objective = 0;
+  for (const float v : blocks) squared_norm += static_cast<double>(v) * static_cast<double>(v);
+  const auto result = [&](const std::string& problem) {
+    return nlohmann::ordered_json{
+        {"objective", objective}, {"squared_norm", squared_norm}, {"problem", problem}};
+  };
   if (codebook.size() != n_centroids * d) {
-    return {.problem = fmt::format("{} centroids, not {}", codebook.size() / d, n_centroids)};
+    return result(fmt::format("{} centroids, not {}", codebook.size() / d, n_centroids));
   }
   if (!std::ranges::all_of(codebook, [](float v) { return std::isfinite(v); })) {
-    return {.problem = "a centroid is not finite"};
+    return result("a centroid is not finite");
   }
   if (codes.size() != n_blocks) {
-    return {.problem = fmt::format("{} codes for {} blocks", codes.size(), n_blocks)};
+    return result(fmt::format("{} codes for {} blocks", codes.size(), n_blocks));
   }
   if (std::ranges::any_of(codes, [=](std::uint16_t code) { return code >= n_centroids; })) {
-    return {.problem = "a code without a centroid"};
+    return result("a code without a centroid");
   }
-  Checked checked;
   for (std::size_t i = 0; i < n_blocks; ++i) {
-    checked.objective += squared_distance(&blocks[i * d], &codebook[codes[i] * d], d);
+    objective += squared_distance(&blocks[i * d], &codebook[codes[i] * d], d);
   }
   const std::size_t stride = std::max<std::size_t>(1, n_blocks * n_centroids * d / kSampleMacs);
   double given = 0;
@@ -57,17 +64,9 @@ Checked check_answer(std::span<const float> blocks, std::size_t block_size, std:
     given += squared_distance(&blocks[i * d], &codebook[codes[i] * d], d);
     least += least_squared_distance(&blocks[i * d], codebook, d);
   }
-  checked.excess = least > 0 ? given / least - 1 : given;
-  if (checked.excess > max_excess) {
-    checked.problem = fmt::format("codes {:.2g} worse than the nearest", checked.excess);
-  }
-  return checked;
-}
-
-double squared_norm(std::span<const float> blocks) {
-  double sum = 0;
-  for (const float v : blocks) sum += static_cast<double>(v) * static_cast<double>(v);
-  return sum;
+  const double excess = least > 0 ? given / least - 1 : given;
+  return result(excess > max_excess ? fmt::format("codes {:.2g} worse than the nearest", excess)
+                                    : "");
 }
 
 }  // namespace pqw::bench

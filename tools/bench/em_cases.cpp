@@ -1,10 +1,9 @@
 // The k-means problems of the benchmark.
-#include "bench/em_cases.h"
-
 #include <algorithm>
 #include <memory>
 #include <random>
 
+#include "bench/em.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
 
@@ -60,8 +59,8 @@ std::vector<Case> synthetic_cases(std::size_t shrink) {
        {Mixture{"mixture-2M-d8-K256", 2'000'000, 8, 256, 1},
         Mixture{"conv-512x512x3x3", 262'144, 9, 256, 2}, Mixture{"2M-d4-K16", 2'000'000, 4, 16, 3},
         Mixture{"500k-d8-K4096", 500'000, 8, 4096, 4}}) {
-    cases.push_back({m.name, m.block_size, m.n_centroids,
-                     [m, shrink] { return draw(m, m.n_blocks / shrink); }});
+    const std::size_t n = m.n_blocks / shrink;
+    cases.push_back({m.name, n, m.block_size, m.n_centroids, [m, n] { return draw(m, n); }});
   }
   return cases;
 }
@@ -72,7 +71,9 @@ std::vector<Case> layer_cases(const std::string& path, std::size_t n_layers) {
   std::vector<Case> cases;
   for (const std::size_t i : largest_matrices(*reader, n_layers)) {
     const TensorInfo& info = reader->tensors()[i];
-    cases.push_back({kLayerPrefix + info.name, kBlockSize, 256, [reader, i] {
+    const MatrixShape shape = matrix_shape(info.shape);
+    const std::size_t n_blocks = shape.rows * ((shape.cols + kBlockSize - 1) / kBlockSize);
+    cases.push_back({"layer:" + info.name, n_blocks, kBlockSize, 256, [reader, i] {
                        const std::vector<std::byte> bytes = reader->read(i);
                        const FloatTensor tensor = read_floats(reader->tensors()[i], bytes);
                        return cut_blocks(tensor, kBlockSize).values;

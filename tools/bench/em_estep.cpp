@@ -1,10 +1,7 @@
 // The E-step alone, against the peak of the processor, and the share of the M-step.
 #include <time.h>
 
-#include <nlohmann/json.hpp>
-
-#include "bench/em_job.h"
-#include "bench/em_peak.h"
+#include "bench/em.h"
 #include "codecs/pq/train/assign.h"
 #include "codecs/pq/train/update.h"
 #include "timing/clock.h"
@@ -27,10 +24,10 @@ double seconds(const Function& function) {
 
 }  // namespace
 
-void measure_estep(const Job& job) {
+nlohmann::ordered_json measure_estep(const Job& job) {
   constexpr std::size_t kRounds = 5;
   constexpr std::size_t kPeakSteps = 10'000'000;
-  const std::vector<float> values = read_floats(job.blocks_path);
+  const std::vector<float> values = read_raw<float>(job.blocks_path);
   const BlockSpan blocks{values, job.block_size};
   const std::size_t stride = blocks.count() / job.n_centroids;
   std::vector<float> codebook;
@@ -56,15 +53,12 @@ void measure_estep(const Job& job) {
     rates.push_back(1e-9 * macs / e_step_s);
     shares.push_back(m_step_s / (e_step_s + m_step_s));
   }
-  const nlohmann::ordered_json result = {
-      {"gmac_per_s", timing::median(rates)},
-      {"peak_gmac_per_s", timing::median(peaks)},
-      {"peak_instructions", peak.instructions},
-      {"fraction", timing::median(rates) / timing::median(peaks)},
-      {"m_step_share", timing::median(shares)},
-      {"rounds", kRounds}};
-  const std::string text = result.dump();
-  write_raw(times_path(job.answer_path), text.data(), text.size());
+  return {{"gmac_per_s", timing::median(rates)},
+          {"peak_gmac_per_s", timing::median(peaks)},
+          {"peak_instructions", peak.instructions},
+          {"fraction", timing::median(rates) / timing::median(peaks)},
+          {"m_step_share", timing::median(shares)},
+          {"rounds", kRounds}};
 }
 
 }  // namespace pqw::bench

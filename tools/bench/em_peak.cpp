@@ -1,5 +1,5 @@
 // Measures the peak of the processor: fused multiply-adds of floats in registers.
-#include "bench/em_peak.h"
+#include "bench/em.h"
 
 namespace pqw::bench {
 namespace {

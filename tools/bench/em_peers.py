@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The contenders of the EM benchmark that are Python packages; run by pqw_bench_em.
+"""The contenders of the EM benchmark that are Python packages; run by em.py.
 
     em_peers.py CONTENDER BLOCKS D K ITERATIONS SEED ANSWER
 
-BLOCKS is raw float32 [N][D]; what is written to ANSWER.* is said in em_job.h.
+BLOCKS is raw float32 [N][D]; what is written to ANSWER.* is said in em.h.
     sklearn          KMeans, Lloyd, random start; its labels are those of the final centroids
     torch-matmul     fairseq's schedule with distances by matrix product
     torch-broadcast  the same with all N x K x D differences, as fairseq ships it. One E-step and

@@ -4,11 +4,10 @@
 #include <sys/resource.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
 
-#include "bench/em_job.h"
+#include "bench/em.h"
 #include "pqw/codecs/encode.h"
 
 namespace pqw::bench {
@@ -74,7 +73,7 @@ Answer train_faiss(const Job& job, const Blocks& blocks) {
 
 void train(const Job& job) {
   Blocks blocks;
-  blocks.values = read_floats(job.blocks_path);
+  blocks.values = read_raw<float>(job.blocks_path);
   blocks.block_size = job.block_size;
   blocks.shape = {blocks.count(), job.block_size};
   const bool ours = job.contender == "pqw" || job.contender == "pqw-all";
@@ -87,9 +86,9 @@ void train(const Job& job) {
   const nlohmann::json times = {{"cpu_s", end.cpu_s - start.cpu_s},
                                 {"wall_s", end.wall_s - start.wall_s}};
   const std::string text = times.dump();
-  write_raw(codebook_path(job.answer_path), answer.codebook.data(), answer.codebook.size() * 4);
-  write_raw(codes_path(job.answer_path), answer.codes.data(), answer.codes.size() * 2);
-  write_raw(times_path(job.answer_path), text.data(), text.size());
+  write_raw(job.answer_path + ".codebook", answer.codebook.data(), answer.codebook.size() * 4);
+  write_raw(job.answer_path + ".codes", answer.codes.data(), answer.codes.size() * 2);
+  write_raw(job.answer_path + ".json", text.data(), text.size());
 }
 
 }  // namespace pqw::bench

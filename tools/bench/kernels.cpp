@@ -5,13 +5,12 @@
 // caches. A run counts the fastest of many: others share the processor.
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <random>
 #include <vector>
 
+#include "codecs/product/scratch.h"
 #include "kernels/table.h"
 #include "timing/clock.h"
 
@@ -23,22 +22,13 @@ using namespace kernels;
 constexpr std::size_t kBlockSize = 8;
 constexpr std::size_t kPairs = kBlockSize / 2;
 
-// n values below `limit`, aligned to 64 bytes.
+// n values below `limit`.
 template <class T>
-class Values {
- public:
-  explicit Values(std::size_t n, std::uint32_t limit = 1)
-      : values_(static_cast<T*>(std::aligned_alloc(64, (n * sizeof(T) + 63) / 64 * 64))) {
+struct Values : Scratch<T> {
+  explicit Values(std::size_t n, std::uint32_t limit = 1) : Scratch<T>(n) {
     std::mt19937 random(1);
-    for (std::size_t i = 0; i < n; ++i) values_.get()[i] = static_cast<T>(random() % limit);
+    for (std::size_t i = 0; i < n; ++i) (*this)[i] = static_cast<T>(random() % limit);
   }
-  T* data() const { return values_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* values) const { std::free(values); }
-  };
-  std::unique_ptr<T, Free> values_;
 };
 
 double least_seconds_of(const std::function<void()>& f) {

@@ -79,15 +79,12 @@ struct Int8Codec : CodecBase<Int8Codec, Int8Weight, Int8Options> {
 
   static std::optional<WeightSize> size_by_shape(const TensorInfo& tensor,
                                                  const Int8Options& options);
+  // Each weight is rounded to the nearest multiple of its scale, ties to even, so its error is at
+  // most half a scale (and float rounding). Rows of zeros stay zeros. A row near or below the
+  // smallest normal float gets a subnormal scale, rounded up; if the scale is the smallest float,
+  // the weights are exact.
   static Int8Weight encode(const FloatTensor& prepared, const Int8Options& options,
                            const EncodeContext& context);
 };
-
-// Quantizes a float matrix; the result has the shape [rows, cols] and the type F32. Each weight is
-// rounded to the nearest multiple of its scale, ties to even, so its error is at most half a scale
-// (and float rounding). Rows of zeros stay zeros. A row near or below the smallest normal float
-// gets a subnormal scale, rounded up; if the scale is the smallest float, the weights are exact.
-// Errors: kNonFinite; kInvalidArgument for a matrix without rows.
-Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {});
 
 }  // namespace pqw

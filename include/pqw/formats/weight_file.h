@@ -37,20 +37,28 @@ class WeightReader {
   virtual ~WeightReader() = default;
 
   // In the order of the file.
-  virtual const std::vector<TensorInfo>& tensors() const = 0;
-  virtual const Metadata& metadata() const = 0;
+  const std::vector<TensorInfo>& tensors() const { return tensors_; }
+  const Metadata& metadata() const { return metadata_; }
 
   // The items that were left out because they are not tensors. Tell the user about them.
-  virtual const std::vector<Skipped>& skipped() const = 0;
+  const std::vector<Skipped>& skipped() const { return skipped_; }
 
   // If the file stores the values of several tensors only once: the index of the tensor that has
   // them. Else the index itself.
-  virtual std::size_t stored_as(std::size_t index) const { return index; }
+  virtual std::size_t stored_as(std::size_t index) const {
+    return stored_as_.empty() ? index : stored_as_.at(index);
+  }
 
   // The bytes of tensors()[index], row-major and little-endian. Reading one at a time keeps one
   // tensor in memory. Errors: kIo (also too little memory, and a file that was changed since it was
   // opened), kFormat (content that contradicts its checksum).
   virtual std::vector<std::byte> read(std::size_t index) const = 0;
+
+ protected:
+  std::vector<TensorInfo> tensors_;
+  std::vector<std::size_t> stored_as_;  // empty: every tensor has its own values
+  Metadata metadata_;
+  std::vector<Skipped> skipped_;
 };
 
 // The formats that open_weights reads, for people: "safetensors, .npy, .npz or HDF5".

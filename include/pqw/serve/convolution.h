@@ -51,8 +51,6 @@ struct ImageShape {
   bool operator==(const ImageShape&) const = default;
 };
 
-class Convolution;
-
 // Cross-correlation as deep-learning frameworks define it. Group g of the output channels sees
 // group g of the input channels. A group with fewer outputs than a lookup pays for (a depthwise
 // convolution has one) is computed from decoded weights, unless `serve` asks for a method.
@@ -74,7 +72,18 @@ class Conv2d {
   std::string describe(const ImageShape& shape) const;
 
  private:
-  std::shared_ptr<const Convolution> convolution_;
+  friend class Conv1d;
+
+  // `layer` names it in errors. `weight` is of either class.
+  Conv2d(const char* layer, std::size_t rank, Weight weight, std::vector<float> bias,
+         const Conv2dOptions& options, const ServeOptions& serve);
+
+  const char* layer_;
+  Shape shape_;  // of the weight
+  std::vector<float> bias_;
+  Conv2dOptions options_;
+  std::shared_ptr<const Product> product_;             // or
+  std::shared_ptr<const std::vector<float>> decoded_;  // [out][patch_size]
 };
 
 // A Conv2d over images of height 1.
@@ -95,7 +104,7 @@ class Conv1d {
   std::string describe(const SequenceShape& shape) const;
 
  private:
-  std::shared_ptr<const Convolution> convolution_;
+  Conv2d flat_;
 };
 
 }  // namespace pqw

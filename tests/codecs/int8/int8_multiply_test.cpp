@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "codecs/int8/product/activations.h"
-#include "codecs/int8/product/int8_product.h"
+#include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 #include "tests/support/random_int8_weight.h"
 #include "tests/support/random_matrix.h"
@@ -19,7 +19,7 @@ using testing::ElementsAre;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// One row of x quantized as int8_product.h says, in double.
+// One row of x quantized as int8_product.cpp says, in double.
 struct Reference {
   double scale = 1;
   std::vector<int> values;  // q - z
@@ -56,10 +56,14 @@ float product(const Int8Weight& w, std::size_t r, const Reference& x) {
   return static_cast<float>(static_cast<double>(sum) * (x.scale * w.scales[s]));
 }
 
+std::unique_ptr<const Product> product_of(const Int8Weight& w, unsigned input_bits) {
+  return make_product(w, {.precision = input_bits == 8 ? Precision::kFast : Precision::kHigh});
+}
+
 std::vector<float> multiplied(const Int8Weight& w, const std::vector<float>& x) {
   const std::size_t batch = x.size() / w.cols();
   std::vector<float> y(batch * w.rows(), -1);
-  Int8Product(w, 8).multiply_rows(0, {x.data(), batch, w.cols()}, {y.data(), batch, w.rows()});
+  product_of(w, 8)->multiply_rows(0, {x.data(), batch, w.cols()}, {y.data(), batch, w.rows()});
   return y;
 }
 
@@ -109,10 +113,10 @@ TEST(Int8Multiply, ErrorsAreAtMostHalfAStepOfTheInputs) {
         x[i] *= std::pow(10.0f, static_cast<float>(i % 10) - 4);
       }
       for (const unsigned bits : {8u, 16u}) {
-        const Int8Product product(w, bits);
+        const auto product = product_of(w, bits);
         for (const std::size_t batch : {1u, 2u, 7u, 16u}) {
           std::vector<float> y(batch * rows);
-          product.multiply_rows(0, {x.data(), batch, cols}, {y.data(), batch, rows});
+          product->multiply_rows(0, {x.data(), batch, cols}, {y.data(), batch, rows});
           for (std::size_t b = 0; b < batch; ++b) {
             const auto row = std::span(x).subspan(b * cols, cols);
             const auto [lo, hi] = std::ranges::minmax(row);
@@ -163,12 +167,12 @@ TEST(Int8Multiply, RowsOfTheWeightAloneAreTheSame) {
   const Int8Weight w = test::random_int8_weight({75, 40}, true);
   const auto x = test::normal_values(3 * 40, 2);
   const auto all = multiplied(w, x);
-  const Int8Product prepared(w, 8);
+  const auto prepared = product_of(w, 8);
   for (const std::size_t first : {0u, 1u, 15u, 16u, 31u, 60u, 75u}) {
     for (const std::size_t n : {0u, 1u, 14u, 15u}) {
       if (first + n > 75) continue;
       std::vector<float> y(3 * n);
-      prepared.multiply_rows(first, {x.data(), 3, 40}, {y.data(), 3, n});
+      prepared->multiply_rows(first, {x.data(), 3, 40}, {y.data(), 3, n});
       for (std::size_t i = 0; i < 3; ++i) {
         for (std::size_t r = 0; r < n; ++r) ASSERT_EQ(y[i * n + r], all[i * 75 + first + r]);
       }
@@ -180,7 +184,7 @@ TEST(Int8Multiply, StridesOfInputsAndOutputsAreKept) {
   const Int8Weight w = test::random_int8_weight({20, 10}, false);
   const auto x = test::normal_values(4 * 13, 2);
   std::vector<float> y(4 * 25, -5);
-  Int8Product(w, 8).multiply_rows(0, {x.data(), 4, 10, 13}, {y.data(), 4, 20, 25});
+  product_of(w, 8)->multiply_rows(0, {x.data(), 4, 10, 13}, {y.data(), 4, 20, 25});
   for (std::size_t i = 0; i < 4; ++i) {
     const Reference q = quantize(std::span(x).subspan(i * 13, 10));
     for (std::size_t r = 0; r < 20; ++r) ASSERT_EQ(y[i * 25 + r], product(w, r, q));
@@ -245,7 +249,7 @@ TEST(Int8Multiply, InputsOf16BitsAreExactProductsOfTwoBytes) {
   // lo = -535, hi = 65000: s = 1, z = 535.
   const std::vector<float> x = {65000, -535, 300};
   std::vector<float> y(2);
-  Int8Product(w, 16).multiply_rows(0, {x.data(), 1, 3}, {y.data(), 1, 2});
+  product_of(w, 16)->multiply_rows(0, {x.data(), 1, 3}, {y.data(), 1, 2});
   EXPECT_THAT(
       y, ElementsAre(0.5f * (650000 + 10700 + 900), 2.0f * (100 * 65000 + 155 * 535 - 26 * 300)));
 }
@@ -253,10 +257,10 @@ TEST(Int8Multiply, InputsOf16BitsAreExactProductsOfTwoBytes) {
 TEST(Int8Multiply, InputsOf16BitsAreAHundredTimesAsExact) {
   for (const std::size_t cols : {5u, 300u, 70'001u}) {
     const Int8Weight w = test::random_int8_weight({20, cols}, true);
-    const Int8Product prepared(w, 16);
+    const auto prepared = product_of(w, 16);
     const auto x = test::normal_values(29 * cols, 4);
     std::vector<float> y(29 * 20);
-    prepared.multiply_rows(0, {x.data(), 29, cols}, {y.data(), 29, 20});
+    prepared->multiply_rows(0, {x.data(), 29, cols}, {y.data(), 29, 20});
     for (std::size_t i = 0; i < 29; i += 7) {
       const auto row = std::span(x).subspan(i * cols, cols);
       const auto [lo, hi] = std::minmax_element(row.begin(), row.end());
@@ -326,10 +330,10 @@ TEST(Int8Multiply, EmptyWeightsAndBatches) {
   w.shape = {3, 0};
   w.scales = {1.0f};
   std::vector<float> y(2 * 3, -1);
-  Int8Product(w, 8).multiply_rows(0, {nullptr, 2, 0}, {y.data(), 2, 3});
+  product_of(w, 8)->multiply_rows(0, {nullptr, 2, 0}, {y.data(), 2, 3});
   EXPECT_THAT(y, ElementsAre(0, 0, 0, 0, 0, 0));
-  Int8Product(test::random_int8_weight({3, 4}, false), 8)
-      .multiply_rows(0, {nullptr, 0, 4}, {nullptr, 0, 3});
+  product_of(test::random_int8_weight({3, 4}, false), 8)
+      ->multiply_rows(0, {nullptr, 0, 4}, {nullptr, 0, 3});
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 namespace pqw {
 
-// x = scale * (value - zero_point), see int8_product.h.
+// x = scale * (value - zero_point), see int8_product.cpp.
 struct ActivationScale {
   double scale = 1;
   int zero_point = 0;

@@ -7,8 +7,6 @@
 // 32 rows of x, and 1.2 times as much with 1 row. That is not worth what it brings with it: OpenCL
 // to build, memory and primitives per batch size, a thread pool beside ours, no say over
 // PQW_KERNEL.
-#include "codecs/int8/product/int8_product.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -55,14 +53,58 @@ PlainWeight decoded(const Int8Weight& weight) {
   return plain;
 }
 
-}  // namespace
+// y = x Wᵀ. The inputs are quantized on the fly: over a range of x (a row, or the batch),
+//   lo = min(0, smallest), hi = max(0, largest), s = (hi - lo) / 255, z = round(-lo / s),
+//   q = clamp(round(x / s) + z, 0, 255),   so that |x - s (q - z)| <= s / 2 (and float rounding),
+// or with 65535 in place of 255 for inputs of 16 bits, which take two products of bytes. Then the
+// products q * value are summed in integers, exactly, and
+//   y = s * scale(r) * Σ_c (q[c] - z) (values[r][c] - zero_point(r)), rounded to float.
+// The product with the decoded weight in real numbers differs by s / 2 Σ_c |W[r][c]| at most. If
+// only few columns have large weights, and x is small there, that may be much of y. So the result
+// has the same bits with any instruction set and number of threads, and for a row of x alone as in
+// a batch (unless the range is that of the batch). Zeros of x stay exact zeros. If a range holds
+// infinity or NaN, its outputs are NaN.
+class Int8Product : public Product {
+ public:
+  // Inputs are quantized to 8 or 16 bits.
+  Int8Product(const Int8Weight& weight, unsigned input_bits);
 
-std::unique_ptr<const Product> Int8Codec::make_product(Int8Weight weight,
-                                                       const ServeOptions& options) {
-  if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));
-  if (options.precision == Precision::kExact) return pqw::make_product(decoded(weight), options);
-  return std::make_unique<Int8Product>(weight, options.precision == Precision::kFast ? 8 : 16);
-}
+  void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
+
+  // Rounds as decode_rows does.
+  void decode_row(std::size_t row, std::span<float> out) const override {
+    assert(row < rows() && out.size() == cols());
+    const Line* from = panels_.data() + row / kernels::kPanelRows * lines_;
+    const std::size_t at = row % kernels::kPanelRows * kernels::kPanelColumns;
+    const auto scale = static_cast<float>(scales_[row]);
+    const int zero_point = zero_points_.empty() ? 0 : static_cast<int>(zero_points_[row]);
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      const int value = from[c / kernels::kPanelColumns].bytes[at + c % kernels::kPanelColumns];
+      out[c] = scale * static_cast<float>(value - zero_point);
+    }
+  }
+
+  std::string describe(std::size_t) const override {
+    return fmt::format("int8, inputs in {} bits", 8 * n_planes_);
+  }
+
+ private:
+  struct alignas(64) Line {
+    std::int8_t bytes[64];
+  };
+  class Call;
+
+  void pack(const Int8Weight& weight);
+  const std::int8_t* panel(std::size_t index) const { return panels_[index * lines_].bytes; }
+
+  std::size_t lines_;     // of a panel of 16 rows (kernels/int8_product.h): 4 columns each
+  std::size_t n_planes_;  // bytes of an input
+  ActivationRange activations_;
+  std::vector<Line> panels_;         // [panels][lines]
+  std::vector<double> scales_;       // [rows]
+  std::vector<double> zero_points_;  // [rows], or none
+  std::vector<double> sums_;         // [rows]: Σ_c (value - zero point)
+};
 
 Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
     : Product(weight.matrix()),
@@ -194,21 +236,13 @@ void Int8Product::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix 
   });
 }
 
-// Rounds as decode_rows does.
-void Int8Product::decode_row(std::size_t row, std::span<float> out) const {
-  assert(row < rows() && out.size() == cols());
-  const Line* from = panels_.data() + row / kernels::kPanelRows * lines_;
-  const std::size_t at = row % kernels::kPanelRows * kernels::kPanelColumns;
-  const auto scale = static_cast<float>(scales_[row]);
-  const int zero_point = zero_points_.empty() ? 0 : static_cast<int>(zero_points_[row]);
-  for (std::size_t c = 0; c < out.size(); ++c) {
-    const int value = from[c / kernels::kPanelColumns].bytes[at + c % kernels::kPanelColumns];
-    out[c] = scale * static_cast<float>(value - zero_point);
-  }
-}
+}  // namespace
 
-std::string Int8Product::describe(std::size_t) const {
-  return fmt::format("int8, inputs in {} bits", 8 * n_planes_);
+std::unique_ptr<const Product> Int8Codec::make_product(Int8Weight weight,
+                                                       const ServeOptions& options) {
+  if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));
+  if (options.precision == Precision::kExact) return pqw::make_product(decoded(weight), options);
+  return std::make_unique<Int8Product>(weight, options.precision == Precision::kFast ? 8 : 16);
 }
 
 }  // namespace pqw

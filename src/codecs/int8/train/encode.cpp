@@ -6,7 +6,6 @@
 #include "codecs/int8/value/fault.h"
 #include "codecs/train/fields.h"
 #include "core/parallel.h"
-#include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
 
@@ -113,17 +112,6 @@ Int8Weight Int8Codec::encode(const FloatTensor& tensor, const Int8Options& optio
     for (std::size_t c = 0; c < w.cols(); ++c) to[c] = quantized(w(r, c), scale, weight.dtype);
   });
   return weight;
-}
-
-Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options) {
-  if (w.rows() == 0) throw invalid_argument("int8: a matrix of no rows");
-  require_finite(w, "matrix");
-  FloatTensor tensor{{"", DType::kF32, {w.rows(), w.cols()}}, {}};
-  tensor.values.reserve(w.rows() * w.cols());
-  for (std::size_t r = 0; r < w.rows(); ++r) {
-    tensor.values.insert(tensor.values.end(), w.row(r).begin(), w.row(r).end());
-  }
-  return Int8Codec::encode(tensor, options, {});
 }
 
 }  // namespace pqw
