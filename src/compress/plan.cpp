@@ -97,11 +97,9 @@ bool sets_options(const Settings& rule) {
 // The settings of a rule, on top of the defaults.
 TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
   return located(rule.pattern, [&] {
-    Settings settings = used_settings(layered(recipe.defaults, rule.settings), rule.settings);
-    if (sets_options(rule.settings) && !has_key(settings, "thin")) {
-      settings.emplace_back("thin", "same");
-    }
-    return tensor_settings_from(settings);
+    return tensor_settings_from(
+        used_settings(layered(recipe.defaults, rule.settings), rule.settings),
+        !sets_options(rule.settings));
   });
 }
 

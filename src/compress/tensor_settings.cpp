@@ -95,8 +95,10 @@ std::string text_of(const Settings& settings) {
   return text;
 }
 
-// The settings that say how large a tensor becomes. With one of them, the preset does not count.
-constexpr const char* kSizeKeys[] = {"codec", "block_size", "centroids"};
+// The settings that say how large a tensor becomes, or that presets do not fit. With one of them,
+// the preset does not count.
+constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids",
+                                     "groups", "row_scales", "engine"};
 
 bool sets_size(const Settings& codec) {
   return std::ranges::any_of(kSizeKeys, [&](const char* key) { return has_key(codec, key); });
@@ -135,13 +137,14 @@ bool is_policy(const std::string& key) {
   return key.starts_with("fallback.") || Policies::fields().find(key) != nullptr;
 }
 
-TensorSettings tensor_settings_from(const Settings& settings) {
+TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) {
   for (const UnusedSetting& unused : unused_settings(settings)) {
     throw Error(ErrorCode::kInvalidArgument, unused.why);
   }
   const auto [given, fallback, codec] = parts_of(settings);
   Policies policies;
   for (const auto& [key, value] : given) Policies::fields().set(policies, key, value);
+  if (!thin_differ && policies.thin == Thin::kUnlessNamed) policies.thin = Thin::kSame;
   Words keys;
   for (const SettingHelp& policy : policies_help()) keys.push_back(policy.key);
   TensorSettings result{options_from(codec, PqOptions::kCodec, keys), {}};
@@ -165,7 +168,7 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
     for (const char* key : kSizeKeys) {
       if (!has_key(codec, key)) continue;
       unused.push_back(
-          {"quality", fmt::format("quality={}: {}={} says how large a tensor becomes",
+          {"quality", fmt::format("quality={}: {}={} takes the place of presets",
                                   value_of(policies, "quality"), key, value_of(codec, key))});
       break;
     }

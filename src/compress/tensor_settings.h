@@ -29,8 +29,9 @@ struct TensorSettings {
   const RoleSettings& of(Role role) const { return by_role[static_cast<std::size_t>(role)]; }
 };
 
-// Errors: kInvalidArgument, also for a setting without effect.
-TensorSettings tensor_settings_from(const Settings& settings);
+// `thin_differ`: thin tensors get another codec than large ones, unless the settings say more of
+// them. Errors: kInvalidArgument, also for a setting without effect.
+TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ = true);
 
 // Whether the key does not belong to the codec or its factors: `fallback.KEY` and the policies.
 bool is_policy(const std::string& key);

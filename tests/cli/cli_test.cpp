@@ -31,7 +31,7 @@ TEST_F(Cli, QuantizeVerifyDecodeEval) {
   const Outcome quantize = run({"quantize", "model.safetensors", "-o", "model.h5"});
   EXPECT_EQ(quantize.status, 0) << quantize.err;
   EXPECT_THAT(quantize.out,
-              HasSubstr("conv.weight  [64, 16, 3, 3]  pq     block_size=4,centroids=256"));
+              HasSubstr("conv.weight  [64, 16, 3, 3]  pq     block_size=2,centroids=512"));
   EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
   EXPECT_THAT(quantize.err, HasSubstr("[2/3] fc.weight"));
   EXPECT_THAT(quantize.err, Not(HasSubstr("fc.bias"))) << "plain";
@@ -78,9 +78,10 @@ TEST_F(Cli, TheAmplitudeStandsBesideTheError) {
   }
   EXPECT_THAT(run({"inspect", "m.h5"}).out, Not(HasSubstr("amplitude")));
   const auto amplitude = [&](const std::string& gain) {
-    const auto report = nlohmann::json::parse(
-        run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--json", "--gain", gain})
-            .out);
+    const auto report =
+        nlohmann::json::parse(run({"quantize", "model.safetensors", "-o", "m.h5", "--force",
+                                   "--json", "--block-size", "4", "--gain", gain})
+                                  .out);
     return report["total"]["amplitude"].get<double>();
   };
   EXPECT_NEAR(amplitude("unbiased"), 1, 1e-3);  // codebooks are rounded to 2^-11

@@ -88,7 +88,8 @@ TEST_F(Tables, PlainTensorsAreOneLineUnlessAllAreAskedFor) {
 }
 
 TEST_F(Tables, InspectShowsOptionsThatAreNotDefaults) {
-  run({"quantize", "model.safetensors", "-o", "m.h5", "--seed", "3", "--set", "fc:seed=0"});
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--block-size", "4", "--seed", "3", "--set",
+       "fc:seed=0"});
   const Outcome inspect = run({"inspect", "m.h5"});
   EXPECT_THAT(inspect.out, HasSubstr("  seed=3\n"));
   EXPECT_THAT(inspect.out, Not(HasSubstr("seed=0")));

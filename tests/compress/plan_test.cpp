@@ -76,7 +76,7 @@ TEST(MakePlan, FallbacksAreOptionsOfTheirOwn) {
                       .rules = {{"fc", {{"fallback.codec", "plain"}}}}};
   const auto plan = make_plan(kTensors, recipe);
   EXPECT_EQ(std::get<PqOptions>(candidates(plan[0])[1]).block_size, 2u);
-  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
+  EXPECT_EQ(pq_of(plan[0]).n_centroids, 512u) << "by the preset";
   EXPECT_EQ(candidates(plan[2]).size(), 1u) << "plain is what remains anyway";
 }
 
@@ -268,7 +268,7 @@ TEST(MakePlan, OptionalPatternsMayMatchNothing) {
   const auto plan =
       make_plan(kTensors, {.rules = {{decoder, {{"codec", "int8"}}}}, .exclude = {decoder, "^fc"}});
   EXPECT_EQ(reason(plan[2]), "excluded");
-  EXPECT_EQ(pq_of(plan[0]).block_size, 4u);
+  EXPECT_EQ(pq_of(plan[0]).n_centroids, 512u) << "by the preset";
   // Nothing is included where nothing matches.
   EXPECT_EQ(reason(make_plan(kTensors, {.include = {decoder}})[0]), "not included");
 }

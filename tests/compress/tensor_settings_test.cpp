@@ -70,7 +70,7 @@ TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
   EXPECT_EQ(std::get<PqOptions>(inner({{"seed", "3"}})).block_size,
             std::get<PqOptions>(inner({})).block_size);
   EXPECT_EQ(error_of("quality=small,block_size=4"),
-            "quality=small: block_size=4 says how large a tensor becomes");
+            "quality=small: block_size=4 takes the place of presets");
   EXPECT_EQ(error_of("quality=tiny"), "quality=tiny: expected high, balanced or small");
 }
 

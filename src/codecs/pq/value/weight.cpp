@@ -30,8 +30,11 @@ std::vector<std::uint32_t> group_of_positions(const PqWeight& weight, std::size_
 
 std::string PqCodec::summary(const PqWeight& weight) {
   const std::string groups = weight.n_groups > 1 ? fmt::format(",groups={}", weight.n_groups) : "";
+  const char* scales = weight.row_scales.empty()                  ? ""
+                       : weight.row_scale_type == RowScales::kF16 ? ",row_scales=f16"
+                                                                  : ",row_scales=log8";
   return fmt::format("block_size={},centroids={}{}{}", weight.block_size, weight.n_centroids,
-                     groups, weight.row_scales.empty() ? "" : ",row_scales");
+                     groups, scales);
 }
 
 void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
