@@ -75,4 +75,12 @@ std::string to_hex(const Digest& digest) {
   return hex;
 }
 
+void require_digest(std::span<const std::byte> bytes, const Digest& expected,
+                    const Subject& subject) {
+  const Digest found = sha256(bytes);
+  if (found == expected) return;
+  throw subject.error("its bytes have the SHA-256 {}, the archive says {}", to_hex(found),
+                      to_hex(expected));
+}
+
 }  // namespace pqw::archive

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "core/subject.h"
 #include "io/input_file.h"
 
 struct evp_md_ctx_st;
@@ -37,5 +38,9 @@ Digest sha256_from(const InputFile& file, std::uint64_t offset);
 
 // 64 lower-case hexadecimal digits.
 std::string to_hex(const Digest& digest);
+
+// Throws an error of the subject unless the bytes have that digest.
+void require_digest(std::span<const std::byte> bytes, const Digest& expected,
+                    const Subject& subject);
 
 }  // namespace pqw::archive

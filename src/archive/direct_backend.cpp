@@ -1,168 +1,87 @@
-// The content of an archive, read through HDF5.
-#include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
-
+// The content of an archive, read in this process.
 #include "archive/backend.h"
+#include "archive/content.h"
 #include "archive/layout.h"
-#include "archive/manifest.h"
-#include "archive/tensor_reader.h"
+#include "archive/user_block.h"
 #include "h5/attribute.h"
 #include "h5/file.h"
-#include "h5/handle.h"
+#include "h5/group.h"
 
 namespace pqw::archive {
 namespace {
 
-// Also notes the place of each array's digest.
-void add_to(ManifestList& list, const std::string& path, TensorHead& head) {
-  if (head.entry.codec != kPlainCodec) list.add_group(path, head.entry);
-  for (ArrayInfo& array : head.arrays) {
-    array.digest = list.n_datasets();
-    list.add_array(array.name.empty() ? path : path + "/" + array.name, array.dtype, array.shape);
+std::unique_ptr<Content> open_content(const InputFile& file) {
+  const Subject subject{file.path(), ErrorCode::kCorrupt};
+  const std::uint64_t version = read_block(file).version;
+  const auto lock = h5::exclusive();
+  h5::Handle hdf5 = h5::open_file(file, subject);
+  const h5::Object root = h5::open_root(hdf5.id(), subject);
+  if (h5::read_text(root.handle.id(), kFormatAttribute, kMaxIdentifierBytes, subject) != kFormat ||
+      h5::read_number(root.handle.id(), kVersionAttribute, subject) != version) {
+    throw subject.error("the format or version of the root group contradicts the first block");
   }
-  for (TensorHead& part : head.parts) add_to(list, path + "/" + part.entry.info.name, part);
-}
-
-std::map<std::string, std::string> parse_metadata(const std::string& text, const Subject& subject) {
-  try {
-    return nlohmann::json::parse(text).get<std::map<std::string, std::string>>();
-  } catch (const nlohmann::json::exception&) {
-    throw subject.error("not a JSON object of texts");
-  }
+  if (version == kFirstVersion) return open_version1(file, std::move(hdf5));
+  return open_version2(file, hdf5);
 }
 
 class DirectBackend : public Backend {
  public:
   explicit DirectBackend(InputFile input)
-      : subject_{input.path(), ErrorCode::kCorrupt},
-        input_(std::move(input)),
-        file_bytes_(input_.size()) {
-    const auto lock = h5::exclusive();
-    file_ = h5::open_file(input_, subject_);
-    read_root();
+      : input_(std::move(input)), content_(open_content(input_)) {
+    metadata_ = content_->metadata();
+    std::size_t n = 0;
+    for (const Record& tensor : content_->tensors()) {
+      entries_.push_back(
+          {tensor.info, tensor.codec, tensor.features, tensor.options, stored_bytes(tensor)});
+      first_arrays_.push_back(n);
+      n += n_arrays(tensor);
+    }
   }
 
   Record read(std::size_t index) const override {
-    const auto lock = h5::exclusive();
-    return read_record(heads_.at(index), subject_of(index));
-  }
-
-  std::vector<std::byte> read_plain(std::size_t index) const override {
-    const auto lock = h5::exclusive();
-    return read_data(heads_.at(index).arrays.at(0), subject_of(index));
-  }
-
- private:
-  void read_root() {
-    const h5::Object root = h5::open_root(file_.id(), subject_);
-    const h5::Id id = root.handle.id();
-    if (h5::read_text(id, kFormatAttribute, kMaxIdentifierBytes, subject_) != kFormat ||
-        h5::read_number(id, kVersionAttribute, subject_) != kVersion) {
-      throw subject_.error("the format or version of the root group contradicts the first block");
-    }
-    // Whatever else a later version puts here is not for this one.
-    constexpr std::size_t kMaxRootLinks = 1024;
-    std::map<std::string, h5::Link> links;
-    for (const h5::Link& link :
-         h5::list_links(id, h5::LinkOrder::kByName, kMaxRootLinks, subject_)) {
-      links.emplace(link.name, link);
-    }
-    if (!links.contains(kTensorsGroup)) throw subject_.error("the group of tensors is missing");
-    if (!links.contains(kManifestDataset)) throw subject_.error("the manifest is missing");
-    ManifestList list;
-    std::string metadata_text;
-    const bool has_metadata = links.contains(kMetadataDataset);
-    if (has_metadata) metadata_text = read_metadata(links[kMetadataDataset], list);
-    read_tensors(links[kTensorsGroup], list);
-    read_manifest(links[kManifestDataset], list);
-    if (has_metadata) take_metadata(metadata_text);
-  }
-
-  std::string read_metadata(const h5::Link& link, ManifestList& list) {
-    std::string text = read_text_dataset(file_.id(), link, file_bytes_, subject_.in("metadata"));
-    list.add_text(kMetadataDataset, text.size());
-    return text;
-  }
-
-  void take_metadata(const std::string& text) {
-    const Subject subject = subject_.in("metadata");
-    require_digest(std::as_bytes(std::span(text)), digests_.front(), subject);
-    metadata_ = parse_metadata(text, subject);
-  }
-
-  // REQUIRES: `list` has all that was read.
-  void read_manifest(const h5::Link& link, ManifestList& list) {
-    const Subject subject = subject_.in("manifest");
-    const ArrayInfo array = read_array_head(file_.id(), link, file_bytes_, subject);
-    Manifest manifest = parse_manifest(read_array(file_.id(), array, subject), subject);
-    if (manifest.arrays.size() != list.n_datasets()) {
-      throw subject.error("lists {} datasets, the file has {}", manifest.arrays.size(),
-                          list.n_datasets());
-    }
-    if (manifest.objects != list.finish()) {
-      throw subject.error(
-          "the names, types, shapes and attributes of the file differ from its digest");
-    }
-    digests_ = std::move(manifest.arrays);
-  }
-
-  void read_tensors(const h5::Link& link, ManifestList& list) {
-    const Subject subject = subject_.in("group", kTensorsGroup);
-    if (link.kind != h5::LinkKind::kHard) throw subject.error("not a hard link");
-    const h5::Object group = h5::open_object(file_.id(), link.address, subject);
-    if (group.kind != h5::ObjectKind::kGroup) throw subject.error("not a group");
-    std::uint64_t data_bytes = 0;
-    std::set<std::string> names;
-    for (const h5::Link& tensor :
-         h5::list_links(group.handle.id(), h5::LinkOrder::kByCreation, kMaxTensors, subject)) {
-      const auto name = name_from_link(tensor.name);
-      if (!name) throw subject.error("link '{}' is not a valid tensor name", shown(tensor.name));
-      const Subject of_tensor = subject_.in("tensor", *name);
-      if (!names.insert(*name).second) throw of_tensor.error("occurs twice");
-      TensorHead head = read_head(file_.id(), tensor, *name, file_bytes_, of_tensor);
-      data_bytes += head.entry.data_bytes;
-      if (data_bytes > file_bytes_)
-        throw of_tensor.error("its data overlaps the data of other tensors");
-      add_to(list, tensor_path(tensor.name), head);
-      entries_.push_back(head.entry);
-      heads_.push_back(std::move(head));
-    }
-  }
-
-  Subject subject_of(std::size_t index) const {
-    return subject_.in("tensor", entries_.at(index).info.name);
-  }
-
-  // The bytes of an array. Errors: kCorrupt, also when they have another digest.
-  std::vector<std::byte> read_data(const ArrayInfo& array, Subject subject) const {
-    if (!array.name.empty()) subject = subject.in("section", array.name);
-    std::vector<std::byte> bytes = read_array(file_.id(), array, subject);
-    require_digest(bytes, digests_.at(array.digest), subject);
-    return bytes;
-  }
-
-  Record read_record(const TensorHead& head, const Subject& subject) const {
-    const ArchiveEntry& entry = head.entry;
-    Record record{entry.info, entry.codec, entry.features, entry.options, {}};
-    for (const ArrayInfo& array : head.arrays) {
-      record.sections.push_back({array.name, array.dtype, array.shape, read_data(array, subject)});
-    }
-    for (const TensorHead& part : head.parts) {
-      record.parts.push_back(read_record(part, subject.in("section", part.entry.info.name)));
-    }
+    Record record = content_->tensors().at(index);
+    std::size_t array = first_arrays_[index];
+    fill(record, array, subject_of(index));
     return record;
   }
 
-  Subject subject_;
-  InputFile input_;  // outlives the handle, which reads from it
-  std::uint64_t file_bytes_;
-  h5::Handle file_;
-  std::vector<TensorHead> heads_;  // of each entry
-  std::vector<Digest> digests_;
+  std::vector<std::byte> read_plain(std::size_t index) const override {
+    std::vector<std::byte> bytes(entries_.at(index).data_bytes);
+    content_->read(first_arrays_[index], bytes, subject_of(index));
+    return bytes;
+  }
+
+ private:
+  Subject subject_of(std::size_t index) const {
+    return Subject{input_.path(), ErrorCode::kCorrupt}.in("tensor", entries_[index].info.name);
+  }
+
+  // Reads the sections of a tensor or part, of which `array` is the first.
+  void fill(Record& record, std::size_t& array, const Subject& subject) const {
+    for (Section& section : record.sections) {
+      section.bytes.resize(byte_count({section.name, section.dtype, section.shape}));
+      content_->read(array++, section.bytes, subject.in("section", section.name));
+    }
+    for (Record& part : record.parts) fill(part, array, subject.in("section", part.info.name));
+  }
+
+  InputFile input_;  // outlives the content, which reads from it
+  std::unique_ptr<Content> content_;
+  std::vector<std::size_t> first_arrays_;  // of each tensor
 };
 
 }  // namespace
+
+std::size_t n_arrays(const Record& record) {
+  if (record.codec == kPlainCodec) return 1;
+  std::size_t n = record.sections.size();
+  for (const Record& part : record.parts) n += n_arrays(part);
+  return n;
+}
+
+std::uint64_t stored_bytes(const Record& record) {
+  return record.codec == kPlainCodec ? byte_count(record.info) : data_bytes(record);
+}
 
 std::unique_ptr<Backend> open_direct(InputFile file) {
   return std::make_unique<DirectBackend>(std::move(file));

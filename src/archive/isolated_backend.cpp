@@ -1,10 +1,10 @@
 // The content of an archive, read by a child process.
-#include <set>
 #include <utility>
 
 #include "archive/backend.h"
 #include "archive/digest.h"
 #include "archive/layout.h"
+#include "archive/record_checks.h"
 #include "isolate/isolated.h"
 #include "isolate/wire.h"
 
@@ -35,26 +35,14 @@ std::vector<std::byte> encode_data(const Backend& backend, std::size_t index) {
   return out.take();
 }
 
-// Throws unless the record has the form that the direct backend gives.
-void check_record(const WireReader& in, const Record& record) {
-  for (const std::string& feature : record.features) in.require(is_identifier(feature));
-  std::set<std::string> names;
-  for (const Section& section : record.sections) {
-    in.require(is_identifier(section.name) && names.insert(section.name).second);
-  }
-  for (const Record& part : record.parts) {
-    in.require(is_identifier(part.info.name) && names.insert(part.info.name).second);
-    check_record(in, part);
-  }
-  in.require(is_identifier(record.codec) && names.size() <= kMaxSections);
-  in.require(record.features.size() <= kMaxFeatures && record.options.size() <= kMaxOptionsBytes);
-}
-
-ArchiveEntry decode_entry(WireReader& in) {
+ArchiveEntry decode_entry(WireReader& in, const Subject& archive) {
   const Record head = in.record(1);
-  check_record(in, head);
+  const Subject subject = archive.in("tensor", head.info.name);
+  check_tensor(head.info, subject);
+  const bool is_plain = head.codec == kPlainCodec;
+  if (!is_plain) check_record(head, subject);
   ArchiveEntry entry{head.info, head.codec, head.features, head.options, in.number()};
-  in.require(entry.codec != kPlainCodec || entry.data_bytes == byte_count(entry.info));
+  in.require(!is_plain || entry.data_bytes == byte_count(entry.info));
   return entry;
 }
 
@@ -71,7 +59,7 @@ class IsolatedBackend : public Backend {
     WireReader in(bytes, subject_of(index));
     Record record = in.record(kMaxDepth);
     in.finish();
-    check_record(in, record);
+    check_record(record, subject_of(index));
     in.require(data_bytes(record) == entry.data_bytes);
     in.require(record.info == entry.info && record.codec == entry.codec);
     return record;
@@ -94,7 +82,7 @@ class IsolatedBackend : public Backend {
     WireReader in(bytes, subject());
     std::uint64_t n_bytes = 0;
     for (std::size_t n = in.count(9 * sizeof(std::uint64_t)); n > 0; --n) {
-      entries_.push_back(decode_entry(in));
+      entries_.push_back(decode_entry(in, subject()));
       in.require(entries_.back().data_bytes <= isolated_.file().size() - n_bytes);
       n_bytes += entries_.back().data_bytes;
     }

@@ -10,30 +10,36 @@
 
 namespace pqw::archive {
 
-inline constexpr std::uint64_t kVersion = 1;
+inline constexpr std::uint64_t kVersion = 2;  // that is written
+inline constexpr std::uint64_t kFirstVersion = 1;
 
 // Root group.
 inline constexpr char kFormatAttribute[] = "format";
 inline constexpr char kFormat[] = "pqw";
 inline constexpr char kVersionAttribute[] = "version";
-inline constexpr char kMetadataDataset[] = "metadata";
-inline constexpr char kTensorsGroup[] = "tensors";
 inline constexpr char kManifestDataset[] = "manifest";
 
-// Group of a compressed tensor.
+// Root group of version 2, and the bytes of /data that one digest is of.
+inline constexpr char kDataDataset[] = "data";
+inline constexpr char kIndexDataset[] = "index";
+inline constexpr std::size_t kChunkBytes = 65536;
+
+// Root group of version 1, and the attributes of its compressed tensors.
+inline constexpr char kMetadataDataset[] = "metadata";
+inline constexpr char kTensorsGroup[] = "tensors";
 inline constexpr char kCodecAttribute[] = "codec";
 inline constexpr char kDtypeAttribute[] = "dtype";
 inline constexpr char kShapeAttribute[] = "shape";
 inline constexpr char kFeaturesAttribute[] = "features";
 inline constexpr char kOptionsAttribute[] = "options";
 
-// The codec of tensors that are datasets; no group may claim it.
+// The codec of tensors that are stored as they were; no record may claim it.
 inline constexpr char kPlainCodec[] = "plain";
 
 // Limits, which writer and reader check.
 inline constexpr std::size_t kMaxNameBytes = 65536;     // of a tensor, before escaping
 inline constexpr std::size_t kMaxIdentifierBytes = 64;  // codec, feature, section
-inline constexpr std::size_t kMaxOptionsBytes = 32768;  // a text attribute fits 64 KiB
+inline constexpr std::size_t kMaxOptionsBytes = 32768;
 inline constexpr std::size_t kMaxFeatures = 32;
 inline constexpr std::size_t kMaxSections = 64;  // and parts, together
 inline constexpr std::size_t kMaxDepth = 4;      // a tensor is 1, its parts 2, theirs 3, ...
@@ -48,7 +54,7 @@ constexpr bool is_identifier(std::string_view text) {
   return true;
 }
 
-// The path of a tensor from the root group.
+// The path of a tensor from the root group of version 1.
 inline std::string tensor_path(std::string_view link) {
   return std::string(kTensorsGroup) + "/" + std::string(link);
 }
@@ -60,11 +66,15 @@ inline std::string joined_features(const std::vector<std::string>& features) {
   return text;
 }
 
-// The name of a tensor as the name of its link: '/', '%', bytes below 0x20 and 0x7f become %XX with
-// upper-case digits; the name "." becomes "%2E" and the empty name "%". Every other byte stays. Different names give different links.
-std::string link_from_name(std::string_view name);
+// The name of a tensor as UTF-8: '%' and bytes that are not part of a character become %XX with
+// upper-case digits. Every other byte stays. Different names give different texts.
+std::string text_from_name(std::string_view name);
 
-// The inverse; empty for a link that link_from_name never gives.
+// The inverse; empty for a text that text_from_name never gives.
+std::optional<std::string> name_from_text(std::string_view text);
+
+// The name of a tensor that a link of version 1 stands for: '/', '%', bytes below 0x20 and 0x7f are
+// %XX in it; the name "." is "%2E" and the empty name "%". Empty for any other spelling.
 std::optional<std::string> name_from_link(std::string_view link);
 
 }  // namespace pqw::archive

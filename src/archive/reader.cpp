@@ -12,24 +12,12 @@
 
 namespace pqw {
 
-namespace {
-
-// The first block of an archive, which says how long the file is.
-archive::UserBlock read_block(const InputFile& file) {
-  const auto block = archive::parse(file.read_start(archive::kUserBlockBytes), file.path());
-  if (block.file_bytes == file.size()) return block;
-  throw Subject{file.path(), ErrorCode::kCorrupt}.error("{} bytes long, its first block says {}",
-                                                        file.size(), block.file_bytes);
-}
-
-}  // namespace
-
 InputFile archive::open_checked(const std::string& path) {
   // HDF5's signature, then the version of its superblock. Only version 3 has checksums in all of
   // its metadata and a mark on files that were not closed.
   constexpr std::string_view kSuperblock = "\x89HDF\r\n\x1a\n\x03";
   InputFile file(path);
-  (void)read_block(file);
+  (void)archive::read_block(file);
   const auto start = file.read_start(kUserBlockBytes + kSuperblock.size());
   if (!std::ranges::equal(std::span(start).subspan(kUserBlockBytes),
                           std::as_bytes(std::span(kSuperblock)))) {
@@ -44,7 +32,7 @@ bool is_archive(const std::string& path) {
 
 void verify_digest(const std::string& path) {
   const InputFile file(path);
-  const archive::UserBlock block = read_block(file);
+  const archive::UserBlock block = archive::read_block(file);
   const std::string found = archive::to_hex(archive::sha256_from(file, archive::kUserBlockBytes));
   if (found == block.sha256) return;
   throw Subject{path, ErrorCode::kCorrupt}.error(

@@ -44,7 +44,7 @@ std::uint64_t parse_number(std::string_view text) {
 
 std::array<std::byte, kUserBlockBytes> render(const UserBlock& block) {
   std::string text(kMagic);
-  text += std::string(kVersionLine) + std::to_string(kVersion) + "\n";
+  text += std::string(kVersionLine) + std::to_string(block.version) + "\n";
   text += std::string(kBytesLine) + std::to_string(block.file_bytes) + "\n";
   text += std::string(kDigestLine) + block.sha256 + "\n";
   text += "check: tail -c +513 FILE | sha256sum\n";
@@ -66,20 +66,28 @@ UserBlock parse(std::span<const std::byte> file, const std::string& path) {
   }
   const auto head = file.first(kUserBlockBytes);
   std::string_view text = as_text(head).substr(kMagic.size());
-  const std::uint64_t version = parse_number(take_line(text, kVersionLine));
-  if (version != kVersion && version != 0) {
-    throw Subject{path}.error(ErrorCode::kUnsupported,
-                              "version {} of the format, this program reads version 1", version);
-  }
   UserBlock block;
+  block.version = parse_number(take_line(text, kVersionLine));
+  if (block.version > kVersion) {
+    throw Subject{path}.error(ErrorCode::kUnsupported,
+                              "version {} of the format, this program reads versions 1 to {}",
+                              block.version, kVersion);
+  }
   block.file_bytes = parse_number(take_line(text, kBytesLine));
   block.sha256 = take_line(text, kDigestLine);
   const bool is_digest = block.sha256.size() == kDigestDigits &&
                          block.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!is_digest || !std::ranges::equal(render(block), head)) {
+  if (block.version < kFirstVersion || !is_digest || !std::ranges::equal(render(block), head)) {
     throw Subject{path}.error(ErrorCode::kCorrupt, "the first block of 512 bytes is damaged");
   }
   return block;
+}
+
+UserBlock read_block(const InputFile& file) {
+  const UserBlock block = parse(file.read_start(kUserBlockBytes), file.path());
+  if (block.file_bytes == file.size()) return block;
+  throw Subject{file.path(), ErrorCode::kCorrupt}.error("{} bytes long, its first block says {}",
+                                                        file.size(), block.file_bytes);
 }
 
 }  // namespace pqw::archive

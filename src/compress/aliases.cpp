@@ -4,11 +4,11 @@
 namespace pqw {
 namespace {
 
-// Bytes that an alias takes in an archive beyond an empty plain dataset and the name of its target.
-// kLongestTarget: with a name of at most that length, an alias takes less than the second section
-// and the options of a compressed tensor.
-constexpr std::size_t kAliasOverheadBytes = 224;
-constexpr std::size_t kLongestTarget = 256;
+// Bytes that an alias takes in an archive beyond an empty plain tensor and the name of its target,
+// about. kLongestTarget: names are stored as they are, and a compressed tensor of few distinct
+// blocks takes hardly more than one.
+constexpr std::size_t kAliasOverheadBytes = 64;
+constexpr std::size_t kLongestTarget = 128;
 
 bool may_be_alias(const WorkItem& item, const TensorInfo& info) {
   return item.tensors.size() == 1 && byte_count(info) > kAliasOverheadBytes;

@@ -31,7 +31,8 @@ struct Input {
   std::unique_ptr<WeightReader> reader;
   std::vector<WorkItem> plan;
   ArchiveWriterOptions archive_options;
-  std::size_t n_weights = 0;  // that the archive will have
+  std::size_t n_tensors = 0;  // that the archive will have
+  std::size_t n_weights = 0;  // in them
 };
 
 // Throws if the file has no tensor, or has numbers outside its tensors that must not be left out.
@@ -63,9 +64,8 @@ Input open_input(const std::string& path, const Recipe& recipe, const ReadOption
   for (const WorkItem& item : input.plan) {
     const bool adopts = std::holds_alternative<AdoptInt8>(item.action);
     for (const std::size_t i : std::span(item.tensors).first(adopts ? 1 : item.tensors.size())) {
-      const TensorInfo& info = input.reader->tensors()[i];
-      input.archive_options.names.push_back(info.name);
-      input.n_weights += element_count(info.shape);
+      ++input.n_tensors;
+      input.n_weights += element_count(input.reader->tensors()[i].shape);
     }
   }
   return input;
@@ -101,7 +101,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
   Report report;
   report.skipped = input.reader->skipped();
   if (options.observer != nullptr) {
-    options.observer->on_start(input.archive_options.names.size(), input.n_weights);
+    options.observer->on_start(input.n_tensors, input.n_weights);
   }
   ArchiveWriter writer(output, input.archive_options);
   const Checkpoint checkpoint(output, options.reading);

@@ -9,8 +9,8 @@
 namespace pqw {
 namespace {
 
-// What the tables of an archive take for one compressed tensor, about.
-constexpr std::size_t kRecordOverheadBytes = 512;
+// What the index of an archive takes for one compressed tensor beyond a plain one, about.
+constexpr std::size_t kRecordOverheadBytes = 64;
 
 }  // namespace
 

@@ -132,7 +132,7 @@ class Hdf5Writer : public WeightWriter {
     target_.emplace(path, options);
     file_ = h5::create_file(target_->temporary_path(), h5::FileKind::kInterchange, subject_);
     for (const std::string& group : groups) {
-      h5::create_group(file_.id(), group, {}, subject_.in("group", group)).close(subject_);
+      h5::create_group(file_.id(), group, subject_.in("group", group)).close(subject_);
     }
     const h5::Object root = h5::open_root(file_.id(), subject_);
     for (const auto& [key, value] : metadata) {

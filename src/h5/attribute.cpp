@@ -92,14 +92,6 @@ void write_number(Id object, const std::string& name, std::uint64_t value, const
   write(object, name, type_of(DType::kU64), space.id(), &value, subject);
 }
 
-void write_numbers(Id object, const std::string& name, std::span<const std::uint64_t> values,
-                   const Subject& subject) {
-  const std::size_t count = values.size();
-  const Handle space = create_space({&count, 1}, subject);
-  const std::uint64_t none = 0;  // HDF5 wants a buffer for zero elements, too
-  write(object, name, type_of(DType::kU64), space.id(), count > 0 ? values.data() : &none, subject);
-}
-
 bool has_attribute(Id object, const std::string& name, const Subject& subject) {
   const htri_t result = H5Aexists(object, name.c_str());
   check(result, subject, "look for an attribute");

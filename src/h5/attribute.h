@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +13,6 @@ namespace pqw::h5 {
 void write_text(Id object, const std::string& name, const std::string& text,
                 const Subject& subject);
 void write_number(Id object, const std::string& name, std::uint64_t value, const Subject& subject);
-void write_numbers(Id object, const std::string& name, std::span<const std::uint64_t> values,
-                   const Subject& subject);
 
 bool has_attribute(Id object, const std::string& name, const Subject& subject);
 

@@ -8,26 +8,28 @@
 namespace pqw::h5 {
 namespace {
 
-Handle creation_list(bool is_compact, Storage storage, const Subject& subject) {
+void set_deflate(const Handle& list, std::span<const std::size_t> shape, const Subject& subject) {
+  constexpr unsigned kBestLevel = 9;
+  const std::vector<hsize_t> chunk(shape.begin(), shape.end());
+  check(H5Pset_chunk(list.id(), static_cast<int>(chunk.size()), chunk.data()), subject,
+        "set the chunks");
+  check(H5Pset_deflate(list.id(), kBestLevel), subject, "set the filter deflate");
+}
+
+Handle creation_list(std::span<const std::size_t> shape, Storage storage, const Subject& subject) {
   Handle list = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, subject, "create a property list");
   check(H5Pset_obj_track_times(list.id(), false), subject, "turn times off");
   check(H5Pset_fill_time(list.id(), H5D_FILL_TIME_NEVER), subject, "turn filling off");
-  check(H5Pset_layout(list.id(), is_compact ? H5D_COMPACT : H5D_CONTIGUOUS), subject,
-        "set the layout");
-  check(H5Pset_alloc_time(list.id(), H5D_ALLOC_TIME_EARLY), subject, "set the allocation time");
-  if (storage == Storage::kPacked) {
+  if (storage == Storage::kDeflated) {
+    set_deflate(list, shape, subject);
+  } else {
+    check(H5Pset_layout(list.id(), H5D_CONTIGUOUS), subject, "set the layout");
+    check(H5Pset_alloc_time(list.id(), H5D_ALLOC_TIME_EARLY), subject, "set the allocation time");
+  }
+  if (storage != Storage::kContiguous) {
     check(H5Pset_dset_no_attrs_hint(list.id(), true), subject, "set the size of a header");
   }
   return list;
-}
-
-Handle create(Id parent, const std::string& link, Id type, const Handle& space, std::size_t bytes,
-              Storage storage, const Subject& subject) {
-  const bool is_compact = storage == Storage::kPacked && bytes <= kMaxCompactBytes;
-  const Handle list = creation_list(is_compact, storage, subject);
-  const Handle links = link_list(subject);
-  return own(H5Dcreate2(parent, link.c_str(), type, space.id(), links.id(), list.id(), H5P_DEFAULT),
-             H5Dclose, subject, "create a dataset");
 }
 
 void describe_type(Id dataset, DatasetInfo& info, const Subject& subject) {
@@ -101,17 +103,13 @@ void describe_storage(Id dataset, DatasetInfo& info, const Subject& subject) {
 
 Handle create_dataset(Id parent, const std::string& link, DType dtype,
                       std::span<const std::size_t> shape, Storage storage, const Subject& subject) {
-  const auto bytes = checked_byte_count(shape, dtype);
-  assert(bytes && shape.size() <= kMaxRank);
+  assert(checked_byte_count(shape, dtype) && shape.size() <= kMaxRank);
   const Handle space = create_space(shape, subject);
-  return create(parent, link, type_of(dtype), space, *bytes, storage, subject);
-}
-
-Handle create_text_dataset(Id parent, const std::string& link, std::size_t bytes,
-                           const Subject& subject) {
-  const Handle type = text_type(bytes, subject);
-  return create(parent, link, type.id(), create_space({}, subject), bytes, Storage::kPacked,
-                subject);
+  const Handle list = creation_list(shape, storage, subject);
+  const Handle links = link_list(subject);
+  return own(H5Dcreate2(parent, link.c_str(), type_of(dtype), space.id(), links.id(), list.id(),
+                        H5P_DEFAULT),
+             H5Dclose, subject, "create a dataset");
 }
 
 void write_dataset(Id dataset, std::span<const std::byte> bytes, const Subject& subject) {

@@ -16,22 +16,16 @@ namespace pqw::h5 {
 // HDF5's limit on dimensions.
 inline constexpr std::size_t kMaxRank = 32;
 
-// Data of at most this size is kept in the dataset's header (layout "compact").
-inline constexpr std::size_t kMaxCompactBytes = 4096;
-
 enum class Storage {
-  kPacked,      // the smallest header; compact when small. For files of FileKind::kArchive
-  kContiguous,  // always contiguous
+  kContiguous,
+  kPacked,    // the same with the smallest header, for files of FileKind::kArchive
+  kDeflated,  // as kPacked, but one chunk, which the filter deflate makes smaller if it can
 };
 
-// Allocates all of the data at once; what is not written is undefined. The shape must be valid.
-// `link` is a path relative to `parent`, the groups of which exist.
+// Allocates all of the data at once unless it is deflated; what is not written is undefined. The
+// shape must be valid. `link` is a path relative to `parent`, the groups of which exist.
 Handle create_dataset(Id parent, const std::string& link, DType dtype,
                       std::span<const std::size_t> shape, Storage storage, const Subject& subject);
-
-// One text. REQUIRES: bytes > 0.
-Handle create_text_dataset(Id parent, const std::string& link, std::size_t bytes,
-                           const Subject& subject);
 
 // REQUIRES: `bytes` has the size of the whole dataset.
 void write_dataset(Id dataset, std::span<const std::byte> bytes, const Subject& subject);

@@ -52,6 +52,9 @@ Handle create(const std::string& path, const Handle& access, FileKind kind,
     // H5Pset_file_space_strategy: it adds a header that always holds the time.)
     check(H5Pset_meta_block_size(access.id(), 0), subject, "set the allocation of metadata");
     check(H5Pset_small_data_block_size(access.id(), 0), subject, "set the allocation of data");
+    // The header of the root group is made for 4 links with names of 32 bytes or, as in archives,
+    // for 3 shorter ones and attributes.
+    check(H5Pset_est_link_info(list.id(), 4, 32), subject, "set the size of the root group");
   } else {
     check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), subject,
           "set the format version");

@@ -11,37 +11,9 @@
 namespace pqw::h5 {
 namespace {
 
-// Links live in the group's header up to this count, beyond it in a heap and a tree: about
-// 11 bytes more per link, but adding a link does not search through all others.
-constexpr std::size_t kMaxCompactLinks = 10000;
-
-// The count up to which links that were not announced stay in the header, which grows by a piece
-// for each of them: that is slow for thousands.
-constexpr std::size_t kMaxUnannouncedLinks = 128;
-
-// HDF5's limit on the estimate of the length of a name.
-constexpr std::size_t kMaxEstimate = 65535;
-
-Handle creation_list(const GroupOptions& options, const Subject& subject) {
+Handle creation_list(const Subject& subject) {
   Handle list = own(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, subject, "create a property list");
   check(H5Pset_obj_track_times(list.id(), false), subject, "turn times off");
-  if (options.keep_order) {
-    check(H5Pset_link_creation_order(list.id(), H5P_CRT_ORDER_TRACKED), subject,
-          "keep the order of links");
-  }
-  const bool is_compact = options.n_links <= kMaxCompactLinks;
-  const std::size_t max_compact = is_compact ? std::max(options.n_links, kMaxUnannouncedLinks) : 0;
-  check(H5Pset_link_phase_change(list.id(), static_cast<unsigned>(max_compact), 0), subject,
-        "set the storage of links");
-  const std::size_t bytes = options.name_bytes + options.extra_bytes;
-  if (!is_compact || bytes == 0) return list;
-  // HDF5 sizes the header for `entries` links of `name_bytes` each; space for attributes can be
-  // asked for only as longer names.
-  const std::size_t entries = std::max<std::size_t>(options.n_links, 1);
-  const std::size_t name_bytes = std::min((bytes + entries - 1) / entries, kMaxEstimate);
-  check(H5Pset_est_link_info(list.id(), static_cast<unsigned>(entries),
-                             static_cast<unsigned>(name_bytes)),
-        subject, "set the size of a group");
   return list;
 }
 
@@ -103,10 +75,9 @@ Object look_at(Handle handle, const Subject& subject) {
 
 }  // namespace
 
-Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
-                    const Subject& subject) {
+Handle create_group(Id parent, const std::string& link, const Subject& subject) {
   const Handle links = link_list(subject);
-  const Handle list = creation_list(options, subject);
+  const Handle list = creation_list(subject);
   return own(H5Gcreate2(parent, link.c_str(), links.id(), list.id(), H5P_DEFAULT), H5Gclose,
              subject, "create a group");
 }

@@ -10,16 +10,8 @@
 
 namespace pqw::h5 {
 
-struct GroupOptions {
-  bool keep_order = false;      // remember the order in which links were added
-  std::size_t n_links = 0;      // space for so many links ...
-  std::size_t name_bytes = 0;   // ... whose names take so many bytes in all
-  std::size_t extra_bytes = 0;  // ... and for so many bytes of attributes
-};
-
 // `link` is a path relative to `parent`, the groups of which exist.
-Handle create_group(Id parent, const std::string& link, const GroupOptions& options,
-                    const Subject& subject);
+Handle create_group(Id parent, const std::string& link, const Subject& subject);
 
 enum class LinkKind { kHard, kSoft, kExternal, kOther };
 

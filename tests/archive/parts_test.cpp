@@ -1,4 +1,4 @@
-// The parts of the archive that know nothing of HDF5: names of links, first block, digest.
+// The parts of the archive that do not need HDF5: names, first block, digest.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,29 +20,42 @@ using namespace std::string_literals;
 using test::counting_bytes;
 using test::error_of;
 
-TEST(LinkName, EscapesWhatHdf5CannotHold) {
-  EXPECT_EQ(link_from_name("fc1.weight"), "fc1.weight");
-  EXPECT_EQ(link_from_name("a/b"), "a%2Fb");
-  EXPECT_EQ(link_from_name("100%"), "100%25");
-  EXPECT_EQ(link_from_name("\0\n\x7f"s), "%00%0A%7F");
-  EXPECT_EQ(link_from_name("."), "%2E");
-  EXPECT_EQ(link_from_name(".."), "..");
-  EXPECT_EQ(link_from_name(""), "%");
-  EXPECT_EQ(link_from_name("\xc3\xa4"), "\xc3\xa4");
-}
-
-TEST(LinkName, GivesEveryByteBack) {
-  for (int byte = 0; byte < 256; ++byte) {
-    const std::string name(1, static_cast<char>(byte));
-    EXPECT_EQ(name_from_link(link_from_name(name)), name);
-    EXPECT_EQ(name_from_link(link_from_name("x" + name + "y")), "x" + name + "y");
-  }
+TEST(LinkName, GivesTheNameBack) {
+  EXPECT_EQ(name_from_link("fc1.weight"), "fc1.weight");
+  EXPECT_EQ(name_from_link("a%2Fb"), "a/b");
+  EXPECT_EQ(name_from_link("100%25"), "100%");
+  EXPECT_EQ(name_from_link("%00%0A%7F"), "\0\n\x7f"s);
+  EXPECT_EQ(name_from_link("%2E"), ".");
+  EXPECT_EQ(name_from_link(".."), "..");
   EXPECT_EQ(name_from_link("%"), "");
+  EXPECT_EQ(name_from_link("\xc3\xa4"), "\xc3\xa4");
 }
 
 TEST(LinkName, HasOneSpellingOnly) {
   for (const char* link : {"%2f", "%41", "%2E%2E", "a%", "a%2", "%%", "%zz", "a/b", "."}) {
     EXPECT_EQ(name_from_link(link), std::nullopt) << link;
+  }
+}
+
+TEST(NameText, EscapesWhatIsNotUtf8) {
+  EXPECT_EQ(text_from_name("a/b.c\n"), "a/b.c\n");
+  EXPECT_EQ(text_from_name("100%"), "100%25");
+  EXPECT_EQ(text_from_name("\xc3\xa4"), "\xc3\xa4");
+  EXPECT_EQ(text_from_name("\xc3\xa4\xff\xc3"), "\xc3\xa4%FF%C3");
+  EXPECT_EQ(text_from_name(""), "");
+}
+
+TEST(NameText, GivesEveryByteBack) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string name(1, static_cast<char>(byte));
+    EXPECT_EQ(name_from_text(text_from_name(name)), name);
+    EXPECT_EQ(name_from_text(text_from_name("x" + name + "y")), "x" + name + "y");
+  }
+}
+
+TEST(NameText, HasOneSpellingOnly) {
+  for (const char* text : {"%ff", "%41", "%C3%A4", "a%", "a%2", "%%", "%zz", "\xff", "%2F"}) {
+    EXPECT_EQ(name_from_text(text), std::nullopt) << text;
   }
 }
 
@@ -76,7 +89,7 @@ TEST(Digest, OfAFileThatIsCutIsAnError) {
 
 class UserBlockText : public ::testing::Test {
  protected:
-  const UserBlock block_{.file_bytes = 12345, .sha256 = std::string(64, 'e')};
+  const UserBlock block_{.version = 2, .file_bytes = 12345, .sha256 = std::string(64, 'e')};
   const std::array<std::byte, 512> bytes_ = render(block_);
 
   ErrorCode code_of(std::span<const std::byte> bytes) {
@@ -86,7 +99,7 @@ class UserBlockText : public ::testing::Test {
 
 TEST_F(UserBlockText, IsReadable) {
   const std::string text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
-  EXPECT_TRUE(text.starts_with("pqw archive\nversion 1\nbytes 12345\nsha256 " +
+  EXPECT_TRUE(text.starts_with("pqw archive\nversion 2\nbytes 12345\nsha256 " +
                                std::string(64, 'e') +
                                "\ncheck: tail -c +513 FILE | sha256sum\n  "));
   EXPECT_EQ(text.back(), '\n');
@@ -118,7 +131,7 @@ TEST_F(UserBlockText, KindsOfDamageHaveTheirCodes) {
   EXPECT_EQ(code_of(std::span(bytes_).first(12)), ErrorCode::kCorrupt);
   EXPECT_EQ(code_of(std::span(bytes_).first(511)), ErrorCode::kCorrupt);
   auto newer = bytes_;
-  newer[20] = std::byte{'2'};
+  newer[20] = std::byte{'3'};
   EXPECT_EQ(code_of(newer), ErrorCode::kUnsupported);
   auto not_hexadecimal = bytes_;
   not_hexadecimal[41] = std::byte{'g'};

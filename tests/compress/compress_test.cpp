@@ -306,21 +306,6 @@ TEST_F(CompressTest, InspectListsTensorsOfALaterVersion) {
   EXPECT_THROW(verify(archive_), Error);
 }
 
-TEST_F(CompressTest, SpaceForNamesIsThatOfTheirEscapedForm) {
-  // '/' takes three bytes in the archive: both files hold names of seven bytes.
-  for (const char* format : {"a/t%02d", "abcdt%02d"}) {
-    std::vector<TestTensor> tensors;
-    for (int i = 0; i < 60; ++i) {
-      std::array<char, 16> name{};
-      std::snprintf(name.data(), name.size(), format, i);
-      tensors.push_back(normal_tensor(name.data(), DType::kF32, {3}, 1));
-    }
-    write(dir_ / (format[1] == '/' ? "slash.npz" : "none.npz"), tensors);
-  }
-  EXPECT_EQ(plan_compression(dir_ / "slash.npz", {}).file_bytes,
-            plan_compression(dir_ / "none.npz", {}).file_bytes);
-}
-
 TEST_F(CompressTest, LowRankReplacesEveryLayerThatGains) {
   // 768 -> 256 -> 128 -> 10 with biases.
   std::vector<TestTensor> tensors{normal_tensor("fc1.weight", DType::kF32, {256, 768}, 1),

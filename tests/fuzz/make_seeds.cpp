@@ -4,6 +4,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "archive/index.h"
 #include "codecs/alias.h"
 #include "codecs/carried.h"
 #include "isolate/wire.h"
@@ -83,6 +84,17 @@ void write_archive(const std::string& path) {
   writer.commit();
 }
 
+void write_index(const std::string& path) {
+  pqw::archive::IndexWriter index({{"key", "value"}}, {});
+  std::size_t i = 0;
+  for (Record record : records()) {
+    record.info.name += std::to_string(i++);
+    index.add(record);
+  }
+  index.add_plain({"b", DType::kF16, {5}});
+  write_text(path, index.text());
+}
+
 void write_records(const std::string& folder) {
   std::size_t i = 0;
   for (const Record& record : records()) {
@@ -135,6 +147,7 @@ int main(int argc, char** argv) {
   write_weights(folder_of(root, "npz") + "some.npz", some);
   write_weights(folder_of(root, "hdf5") + "some.h5", some, {{"key", "value"}});
   write_archive(folder_of(root, "hdf5") + "archive.h5");
+  write_index(folder_of(root, "index") + "all");
   write_records(folder_of(root, "record"));
   write_recipes(folder_of(root, "recipe"));
 }

@@ -1,5 +1,6 @@
-// The example of docs/archive_format.md: the archive that it describes is made and compared with
-// the numbers in the document, so that neither drifts from the other.
+// The examples of docs/archive_format.md, one for each version of the format: the archives that they
+// describe, of tests/golden, are compared with the numbers in the document, so that neither drifts
+// from the other.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,6 +47,9 @@ std::vector<float> numbers(const std::string& text) {
 
 class ArchiveFormatExample : public testing::Test {
  protected:
+  explicit ArchiveFormatExample(const std::string& version = "v2")
+      : path_(std::string(PQW_GOLDEN) + "/" + version + "/example.h5") {}
+
   // What steps 1 to 4 of the example derive.
   static PqWeight weight() {
     PqWeight weight;
@@ -56,16 +60,6 @@ class ArchiveFormatExample : public testing::Test {
     weight.codebooks = {0, 0, 1, -1, 0.5f, 2};
     weight.codes = {1, 2, 0, 1, 2, 1};
     return weight;
-  }
-
-  void SetUp() override {
-    const std::vector<float> bias{1, -0.5f};
-    const std::string names[] = {"fc/bias", "fc/weight"};
-    ArchiveWriter writer(path_, {.names = {names[0], names[1]}});
-    writer.add_plain({names[0], DType::kF32, {2}}, std::as_bytes(std::span(bias)));
-    writer.add(to_record(weight(), names[1]));
-    writer.commit();
-    reader_.emplace(path_);
   }
 
   // What the document says between the two texts, the first time after the place `from`.
@@ -83,9 +77,8 @@ class ArchiveFormatExample : public testing::Test {
   }
 
   const std::string document_ = test::content(PQW_ARCHIVE_FORMAT);
-  const test::TempDir dir_;
-  const std::string path_ = dir_ / "example.h5";
-  std::optional<ArchiveReader> reader_;
+  const std::string path_;
+  const ArchiveReader reader_{path_};
 };
 
 TEST_F(ArchiveFormatExample, FirstBlockIsTheOneShown) {
@@ -96,11 +89,51 @@ TEST_F(ArchiveFormatExample, FirstBlockIsTheOneShown) {
             said("\nsha256 ", "\n", "## First block"));
 }
 
-TEST_F(ArchiveFormatExample, DumpIsOfThisArchive) {
-  const std::vector<ArchiveEntry>& entries = reader_->entries();
+TEST_F(ArchiveFormatExample, IsWhatIsWritten) {
+  const test::TempDir dir;
+  const std::vector<float> bias{1, -0.5f};
+  ArchiveWriter writer(dir / "a.h5", {});
+  writer.add_plain({"fc/bias", DType::kF32, {2}}, std::as_bytes(std::span(bias)));
+  writer.add(to_record(weight(), "fc/weight"));
+  writer.commit();
+  EXPECT_EQ(stored_bytes(dir / "a.h5", "data"), stored_bytes(path_, "data"));
+  EXPECT_EQ(stored_bytes(dir / "a.h5", "manifest"), stored_bytes(path_, "manifest"));
+}
+
+TEST_F(ArchiveFormatExample, BytesAreTheOnesShown) {
+  std::string index = said("```\n", "\n```", "The index, here with line breaks:");
+  std::erase(index, '\n');
+  std::string data = said("```\n", "\n```", "12 of `codebooks`, 2 of `codes`");
+  std::ranges::replace(data, '\n', ' ');
+  EXPECT_EQ(hex(stored_bytes(path_, "data")), data);
+  const auto manifest = stored_bytes(path_, "manifest");
+  ASSERT_EQ(manifest.size(), std::stoul(said("The manifest has ", " bytes")));
+  const auto digest = [&](std::size_t i) { return hex(std::span(manifest).subspan(32 * i, 32)); };
+  EXPECT_EQ(digest(0), hex(sha256(std::as_bytes(std::span(index)))));
+  EXPECT_EQ(digest(1), hex(sha256(stored_bytes(path_, "data"))));
+  EXPECT_THAT(digest(0), StartsWith(said("the digest of the index begins `", "`")));
+  EXPECT_THAT(digest(1), StartsWith(said("that of the data `", "`")));
+}
+
+TEST_F(ArchiveFormatExample, DecodesToTheMatrixShown) {
+  const PqWeight read = PqCodec::from_record(reader_.read(1));
+  std::vector<float> codes(read.codes.begin(), read.codes.end());
+  EXPECT_EQ(codes, numbers(said("which are the codes ", " and padding")));
+  std::vector<float> w(10);
+  PqCodec::decode_rows(read, 0, {w.data(), 2, 5});
+  EXPECT_EQ(w, numbers(said("W = ", "```", "1. rows = 2")));
+}
+
+class Version1Example : public ArchiveFormatExample {
+ protected:
+  Version1Example() : ArchiveFormatExample("v1") {}
+};
+
+TEST_F(Version1Example, DumpIsOfThisArchive) {
+  const std::vector<ArchiveEntry>& entries = reader_.entries();
   ASSERT_EQ(entries.size(), 2u);
   const auto bias = numbers(said("DATA { ", " }", "DATASET \"fc%2Fbias\""));
-  EXPECT_THAT(reader_->read_plain(0), ElementsAreArray(std::as_bytes(std::span(bias))));
+  EXPECT_THAT(reader_.read_plain(0), ElementsAreArray(std::as_bytes(std::span(bias))));
   const auto attribute = [&](const std::string& name) {
     return said("DATA { (0): ", " }", "ATTRIBUTE \"" + name + "\"");
   };
@@ -109,7 +142,7 @@ TEST_F(ArchiveFormatExample, DumpIsOfThisArchive) {
   EXPECT_EQ(attribute("options"), '"' + entries[1].options + '"');
   EXPECT_EQ('[' + attribute("shape") + ']', to_string(entries[1].info.shape));
 
-  const Record record = reader_->read(1);
+  const Record record = reader_.read(1);
   EXPECT_EQ(numbers(said("SIMPLE { ", " /", "DATASET \"codebooks\"")),
             std::vector<float>(record.sections[0].shape.begin(), record.sections[0].shape.end()));
   EXPECT_EQ(numbers(said("DATA { ", " }", "DATASET \"codebooks\"")),
@@ -120,7 +153,7 @@ TEST_F(ArchiveFormatExample, DumpIsOfThisArchive) {
   EXPECT_EQ(numbers(said("DATA { ", " }", "DATASET \"codes\"")), codes);
 }
 
-TEST_F(ArchiveFormatExample, BytesAreTheOnesShown) {
+TEST_F(Version1Example, BytesAreTheOnesShown) {
   const std::string path = "tensors/fc%2Fweight/";
   std::string codebooks = said("bytes of `codebooks` are `", "`");
   codebooks = std::regex_replace(codebooks, std::regex("  "), " ");
@@ -128,7 +161,7 @@ TEST_F(ArchiveFormatExample, BytesAreTheOnesShown) {
   EXPECT_EQ(hex(stored_bytes(path_, path + "codes")), said("those of `codes` `", "`"));
 }
 
-TEST_F(ArchiveFormatExample, ManifestIsOfTheListShown) {
+TEST_F(Version1Example, ManifestIsOfTheListShown) {
   std::string list = said("```\n", "\n```", "The list of objects is (zero bytes as `|`)");
   std::ranges::replace(list, '|', '\0');
   const std::vector<std::byte> manifest = stored_bytes(path_, "manifest");
@@ -136,13 +169,13 @@ TEST_F(ArchiveFormatExample, ManifestIsOfTheListShown) {
   const auto digest = [&](std::size_t i) { return std::span(manifest).subspan(32 * i, 32); };
   EXPECT_EQ(hex(digest(0)), hex(sha256(std::span(manifest).subspan(32))));
   EXPECT_EQ(hex(digest(1)), hex(sha256(std::as_bytes(std::span(list)))));
-  EXPECT_THAT(hex(digest(0)), StartsWith(said("begins `", "`")));
+  EXPECT_THAT(hex(digest(0)), StartsWith(said("begins `", "`", "and the manifest, of")));
   EXPECT_THAT(hex(digest(1)), StartsWith(said("the digest of the list `", "`")));
   EXPECT_THAT(hex(digest(2)), StartsWith(said("bytes `", "`", "that of the bias's 8")));
 }
 
-TEST_F(ArchiveFormatExample, DecodesToTheMatrixShown) {
-  const PqWeight read = PqCodec::from_record(reader_->read(1));
+TEST_F(Version1Example, DecodesToTheMatrixShown) {
+  const PqWeight read = PqCodec::from_record(reader_.read(1));
   std::vector<float> codes(read.codes.begin(), read.codes.end());
   EXPECT_EQ(codes, numbers(said("which are the codes ", " and padding")));
   std::vector<float> w(10);

@@ -37,9 +37,10 @@ struct Golden {
   Sums decoding = Sums::kExact;
   bool served = false;  // NAME.served.safetensors
   std::string folder = "v1";
+  bool is_version2 = false;  // NAME.h5 is in v2, and holds the same tensors
 };
 
-const std::vector<Golden> kArchives = {
+const std::vector<Golden> kVersion1 = {
     {"example"},
     {"exact_int8", Sums::kExact, Sums::kExact, true},
     {"exact_joint"},
@@ -57,10 +58,22 @@ const std::vector<Golden> kArchives = {
     {"tensorized", Sums::kRounded, Sums::kRounded},
     {.name = "row_scales", .products = Sums::kRounded, .folder = "row_scales"}};
 
+std::vector<Golden> of_all_versions() {
+  std::vector<Golden> archives = kVersion1;
+  for (Golden golden : kVersion1) {
+    golden.is_version2 = true;
+    archives.push_back(golden);
+  }
+  return archives;
+}
+const std::vector<Golden> kArchives = of_all_versions();
+
 std::string file(const std::string& name, const std::string& folder = "v1") {
   return std::string(PQW_GOLDEN) + "/" + folder + "/" + name;
 }
-std::string archive_of(const Golden& golden) { return file(golden.name + ".h5", golden.folder); }
+std::string archive_of(const Golden& golden) {
+  return file(golden.name + ".h5", golden.is_version2 ? "v2" : golden.folder);
+}
 std::string decoded_of(const Golden& golden) {
   return file(golden.name + ".decoded.safetensors", golden.folder);
 }
@@ -156,18 +169,23 @@ std::vector<double> reference_product(const Model& model, const Layer& layer,
 }
 
 TEST(Golden, EveryFileIsTested) {
-  std::set<std::string> expected = {file("unknown.h5")};
+  std::set<std::string> expected = {file("unknown.h5"), file("unknown.h5", "v2"),
+                                    file("README.md", "v2"), file("make.cpp.txt", "v2"),
+                                    file("check.py", "v2")};
   std::set<std::string> folders;
   for (const Golden& golden : kArchives) {
     expected.insert({archive_of(golden), decoded_of(golden)});
     if (golden.served) expected.insert(served_of(golden));
     folders.insert(golden.folder);
   }
-  std::set<std::string> found;
   for (const std::string& folder : folders) {
     for (const char* name : {"README.md", "make.cpp.txt", "make.py"}) {
       expected.insert(file(name, folder));
     }
+  }
+  folders.insert("v2");
+  std::set<std::string> found;
+  for (const std::string& folder : folders) {
     for (const auto& entry : std::filesystem::directory_iterator(file("", folder))) {
       found.insert(entry.path().string());
     }
@@ -284,27 +302,29 @@ TEST(Golden, ProductsThroughIntegersHaveTheBitsTheyHad) {
       EXPECT_LE(test::relative_error(three, reference_product(model, layer, w, 3)), most);
     }
   }
-  EXPECT_EQ(n_equal, 32u);
-  EXPECT_EQ(n_by_floats, 24u);
+  EXPECT_EQ(n_equal, 2 * 32u);
+  EXPECT_EQ(n_by_floats, 2 * 24u);
 }
 
 TEST(Golden, UnknownFeaturesAndCodecsAreRefusedByTensor) {
-  const std::string path = file("unknown.h5");
-  const ArchiveReader archive(path);
-  const Model model(path);
-  ASSERT_EQ(archive.entries().size(), 3u);
-  EXPECT_THAT(archive.entries()[0].features, ElementsAre("made_up_for_a_test"));
-  EXPECT_EQ(archive.entries()[1].codec, "no_codec");
-  for (const auto& [name, what] :
-       {std::pair("later.weight", "made_up_for_a_test"), std::pair("other.weight", "no_codec")}) {
-    const Error error = test::error_of([&, &name = name] { model.weight(name); });
-    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-    EXPECT_THAT(error.what(), HasSubstr(name));
-    EXPECT_THAT(error.what(), HasSubstr(what));
+  for (const char* version : {"v1", "v2"}) {
+    const std::string path = file("unknown.h5", version);
+    const ArchiveReader archive(path);
+    const Model model(path);
+    ASSERT_EQ(archive.entries().size(), 3u);
+    EXPECT_THAT(archive.entries()[0].features, ElementsAre("made_up_for_a_test"));
+    EXPECT_EQ(archive.entries()[1].codec, "no_codec");
+    for (const auto& [name, what] :
+         {std::pair("later.weight", "made_up_for_a_test"), std::pair("other.weight", "no_codec")}) {
+      const Error error = test::error_of([&, &name = name] { model.weight(name); });
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_THAT(error.what(), HasSubstr(name));
+      EXPECT_THAT(error.what(), HasSubstr(what));
+    }
+    EXPECT_EQ(test::error_of([&] { verify(path); }).code(), ErrorCode::kUnsupported);
+    EXPECT_EQ(archive.entries()[2].info, (TensorInfo{"now \xff\x80", DType::kF32, {2}}));
+    EXPECT_EQ(archive.read_plain(2).size(), 8u);
   }
-  EXPECT_EQ(test::error_of([&] { verify(path); }).code(), ErrorCode::kUnsupported);
-  EXPECT_EQ(archive.entries()[2].info, (TensorInfo{"now \xff\x80", DType::kF32, {2}}));
-  EXPECT_EQ(archive.read_plain(2).size(), 8u);
 }
 
 }  // namespace

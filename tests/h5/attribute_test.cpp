@@ -1,10 +1,22 @@
 #include "h5/attribute.h"
 
+#include <hdf5.h>
+
 #include "h5/group.h"
 #include "tests/h5/h5_testing.h"
 
 namespace pqw::h5 {
 namespace {
+
+void write_numbers(Id object, const char* name, const std::vector<std::uint64_t>& values) {
+  const hsize_t count = values.size();
+  const hid_t space = H5Screate_simple(1, &count, nullptr);
+  const hid_t id = H5Acreate2(object, name, H5T_STD_U64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+  const std::uint64_t none = 0;
+  EXPECT_GE(H5Awrite(id, H5T_STD_U64LE, count > 0 ? values.data() : &none), 0);
+  H5Aclose(id);
+  H5Sclose(space);
+}
 
 using testing::ElementsAre;
 
@@ -19,8 +31,8 @@ TEST_F(Attributes, GiveTextsAndNumbersBack) {
   write_text(id_, "empty", "", subject_);
   write_number(id_, "number", UINT64_MAX, subject_);
   const std::vector<std::uint64_t> shape = {64, 0, 3};
-  write_numbers(id_, "shape", shape, subject_);
-  write_numbers(id_, "none", {}, subject_);
+  write_numbers(id_, "shape", shape);
+  write_numbers(id_, "none", {});
   EXPECT_EQ(read_text(id_, "text", 12, subject_), "block_size=4");
   EXPECT_EQ(read_text(id_, "empty", 12, subject_), "");
   EXPECT_EQ(read_number(id_, "number", subject_), UINT64_MAX);
@@ -42,7 +54,7 @@ TEST_F(Attributes, OfAnotherTypeOrSizeAreErrors) {
   write_text(id_, "text", "12345", subject_);
   write_number(id_, "number", 5, subject_);
   const std::vector<std::uint64_t> one = {1};
-  write_numbers(id_, "list", one, subject_);
+  write_numbers(id_, "list", one);
   EXPECT_EQ(message_of([&] { (void)read_text(id_, "text", 4, subject_); }),
             "shown: object: attribute 'text' is not a fixed-length text of at most 4 bytes");
   EXPECT_EQ(message_of([&] { (void)read_numbers(id_, "list", 0, subject_); }),

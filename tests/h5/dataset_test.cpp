@@ -1,5 +1,7 @@
 #include "h5/dataset.h"
 
+#include <hdf5.h>
+
 #include "h5/group.h"
 #include "tests/h5/h5_testing.h"
 
@@ -43,16 +45,37 @@ TEST_F(Datasets, AreDescribed) {
   EXPECT_TRUE(info.filters.empty());
 }
 
-TEST_F(Datasets, AreCompactUpTo4KiBWhenPacked) {
-  EXPECT_EQ(info_of(0, Storage::kPacked).layout, Layout::kCompact);
-  EXPECT_EQ(info_of(2048, Storage::kPacked).layout, Layout::kCompact);
-  EXPECT_EQ(info_of(2048, Storage::kPacked).stored_bytes, 4096u);
-  EXPECT_EQ(info_of(2049, Storage::kPacked).layout, Layout::kContiguous);
-  EXPECT_EQ(info_of(0, Storage::kContiguous).layout, Layout::kContiguous);
+TEST_F(Datasets, AreContiguousWhenPacked) {
+  EXPECT_EQ(info_of(0, Storage::kPacked).layout, Layout::kContiguous);
+  EXPECT_EQ(info_of(7, Storage::kPacked).layout, Layout::kContiguous);
+  EXPECT_EQ(info_of(7, Storage::kPacked).stored_bytes, 14u);
+}
+
+TEST_F(Datasets, AreOneChunkWhenDeflated) {
+  const std::size_t count = 5000;
+  const std::vector<std::byte> bytes(count, std::byte{3});
+  const Handle dataset =
+      create_dataset(file_.id(), "w", DType::kU8, {&count, 1}, Storage::kDeflated, subject_);
+  write_dataset(dataset.id(), bytes, subject_);
+  check(H5Dflush(dataset.id()), subject_, "flush");
+  std::vector<std::byte> found(count);
+  read_dataset(dataset.id(), found, subject_);
+  EXPECT_EQ(found, bytes);
+  const DatasetInfo info = describe(dataset.id(), subject_);
+  EXPECT_EQ(info.layout, Layout::kChunked);
+  EXPECT_EQ(info.chunk_bytes, count);
+  EXPECT_EQ(info.filters, std::vector{1});
+  EXPECT_GT(info.stored_bytes, 0u);
+  EXPECT_LT(info.stored_bytes, 100u);
 }
 
 TEST_F(Datasets, OfOneTextAreDescribed) {
-  const Handle dataset = create_text_dataset(file_.id(), "text", 5, subject_);
+  const Handle type = text_type(5, subject_);
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const Handle dataset(
+      H5Dcreate2(file_.id(), "text", type.id(), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+      H5Dclose);
+  H5Sclose(space);
   const DatasetInfo info = describe(dataset.id(), subject_);
   EXPECT_FALSE(info.type);
   EXPECT_TRUE(info.is_text);

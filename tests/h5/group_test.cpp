@@ -24,7 +24,10 @@ class Groups : public H5Test {
 };
 
 TEST_F(Groups, ListLinksByNameOrByCreation) {
-  const Handle group = create_group(file_.id(), "g", {.keep_order = true}, subject_);
+  const hid_t list = H5Pcreate(H5P_GROUP_CREATE);
+  H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED);
+  const Handle group(H5Gcreate2(file_.id(), "g", H5P_DEFAULT, list, H5P_DEFAULT), H5Gclose);
+  H5Pclose(list);
   for (const char* name : {"b", "c", "a"}) add(group, name);
   EXPECT_THAT(names_of(list_links(group.id(), LinkOrder::kByName, 3, subject_)),
               testing::ElementsAre("a", "b", "c"));
@@ -33,14 +36,14 @@ TEST_F(Groups, ListLinksByNameOrByCreation) {
 }
 
 TEST_F(Groups, WithoutOrderCannotListByCreation) {
-  const Handle group = create_group(file_.id(), "g", {}, subject_);
+  const Handle group = create_group(file_.id(), "g", subject_);
   EXPECT_THAT(
       message_of([&] { (void)list_links(group.id(), LinkOrder::kByCreation, 3, subject_); }),
       testing::StartsWith("shown: object: cannot list the links of a group: "));
 }
 
 TEST_F(Groups, OfTooManyLinksAreErrors) {
-  const Handle group = create_group(file_.id(), "g", {}, subject_);
+  const Handle group = create_group(file_.id(), "g", subject_);
   add(group, "a");
   add(group, "b");
   EXPECT_EQ(list_links(group.id(), LinkOrder::kByName, 2, subject_).size(), 2u);
@@ -49,7 +52,7 @@ TEST_F(Groups, OfTooManyLinksAreErrors) {
 }
 
 TEST_F(Groups, TellKindsOfLinksWithoutFollowingThem) {
-  const Handle group = create_group(file_.id(), "g", {}, subject_);
+  const Handle group = create_group(file_.id(), "g", subject_);
   add(group, "hard");
   H5Lcreate_soft("nowhere", group.id(), "soft", H5P_DEFAULT, H5P_DEFAULT);
   H5Lcreate_external("none.h5", "x", group.id(), "external", H5P_DEFAULT, H5P_DEFAULT);
@@ -62,7 +65,7 @@ TEST_F(Groups, TellKindsOfLinksWithoutFollowingThem) {
 }
 
 TEST_F(Groups, FindALinkByName) {
-  const Handle group = create_group(file_.id(), "g", {}, subject_);
+  const Handle group = create_group(file_.id(), "g", subject_);
   add(group, "hard");
   H5Lcreate_soft("/a/path of it", group.id(), "soft", H5P_DEFAULT, H5P_DEFAULT);
   const auto hard = find_link(group.id(), "hard", subject_);
@@ -77,7 +80,7 @@ TEST_F(Groups, FindALinkByName) {
 }
 
 TEST_F(Groups, HardLinksAreSecondNames) {
-  const Handle group = create_group(file_.id(), "g", {}, subject_);
+  const Handle group = create_group(file_.id(), "g", subject_);
   add(group, "a");
   create_hard_link(file_.id(), "g/a", "b", subject_);
   const auto link = find_link(file_.id(), "b", subject_);
@@ -88,7 +91,7 @@ TEST_F(Groups, HardLinksAreSecondNames) {
 }
 
 TEST_F(Groups, OpenObjectsByAddress) {
-  const Handle group = create_group(file_.id(), "g", {}, subject_);
+  const Handle group = create_group(file_.id(), "g", subject_);
   add(group, "a");
   H5Lcreate_hard(group.id(), "a", file_.id(), "second", H5P_DEFAULT, H5P_DEFAULT);
   const auto links = list_links(group.id(), LinkOrder::kByName, 9, subject_);

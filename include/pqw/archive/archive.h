@@ -21,9 +21,6 @@ struct ArchiveWriterOptions {
   bool overwrite = false;
   // Free-form text that the archive keeps (safetensors' __metadata__).
   std::map<std::string, std::string> metadata = {};
-  // The names of all tensors that will be added; they set the size of the tables in the file.
-  // Without them the file is a little larger.
-  std::vector<std::string> names = {};
 };
 
 // Writes an archive, which appears under its name on commit (io/atomic_file.h). Equal calls give
@@ -31,7 +28,8 @@ struct ArchiveWriterOptions {
 // Errors of every call: kIo; kExists when the target exists and options.overwrite is false;
 // kInvalidArgument for a name that was added before, a type that is not basic (core/dtype.h), bytes
 // that do not fit their shape, or a name beyond the limits of the format; kUnsupported for more
-// than 32 dimensions. After an error the writer can only be destroyed.
+// than 32 dimensions. After an error the writer can only be destroyed. Bytes are written as they are
+// added; in memory are the names, types and shapes of all tensors and 32 bytes for each 64 KiB.
 class ArchiveWriter {
  public:
   ArchiveWriter(const std::string& path, const ArchiveWriterOptions& options);

@@ -1,44 +1,18 @@
-// One tensor of an archive: checked before it is used, then read.
-#include "archive/tensor_reader.h"
+// The headers of one tensor of an archive of version 1.
+#include "archive/version1_tensor.h"
 
 #include <algorithm>
 #include <set>
 
+#include "archive/dataset_checks.h"
 #include "archive/layout.h"
 #include "h5/attribute.h"
 
 namespace pqw::archive {
 namespace {
 
-h5::Object open_only_name(h5::Id file, const h5::Link& link, const Subject& subject) {
-  if (link.kind != h5::LinkKind::kHard) {
-    throw subject.error("a soft, external or unknown link, expected a hard link");
-  }
-  h5::Object object = h5::open_object(file, link.address, subject);
-  if (object.n_names != 1) throw subject.error("{} links to it, expected one", object.n_names);
-  return object;
-}
-
-// The data lies in this file, raw, whole, and is as long as it is said to be.
-void check_storage(const h5::DatasetInfo& info, std::uint64_t expected_bytes,
-                   std::uint64_t file_bytes, const Subject& subject) {
-  if (info.is_external) throw subject.error("its data is in other files, expected in this one");
-  if (info.layout != h5::Layout::kCompact && info.layout != h5::Layout::kContiguous) {
-    throw subject.error("a chunked or virtual layout, expected contiguous or compact");
-  }
-  if (!info.filters.empty()) throw subject.error("filter {}, expected none", info.filters.front());
-  if (info.stored_bytes != expected_bytes) {
-    throw subject.error("{} bytes stored, its shape needs {}", info.stored_bytes, expected_bytes);
-  }
-  const std::uint64_t offset = info.offset.value_or(0);
-  if (expected_bytes > file_bytes || offset > file_bytes - expected_bytes) {
-    throw subject.error("{} bytes at {}, beyond the end of the file at {}", expected_bytes, offset,
-                        file_bytes);
-  }
-}
-
-ArrayInfo check_array(const h5::Object& object, std::uint64_t address, std::uint64_t file_bytes,
-                      const Subject& subject) {
+// Type and shape of a dataset that passes every check; a section without its bytes.
+Section check_array(const h5::Object& object, std::uint64_t file_bytes, const Subject& subject) {
   if (object.kind != h5::ObjectKind::kDataset) throw subject.error("not a dataset");
   const h5::DatasetInfo info = h5::describe(object.handle.id(), subject);
   if (!info.type || info.type->big_endian) throw subject.error("a type that archives do not have");
@@ -47,8 +21,8 @@ ArrayInfo check_array(const h5::Object& object, std::uint64_t address, std::uint
   }
   const auto bytes = checked_byte_count(info.shape, info.type->dtype);
   if (!bytes) throw subject.error("shape {} overflows 63 bits", to_string(info.shape));
-  check_storage(info, *bytes, file_bytes, subject);
-  return {"", info.type->dtype, info.shape, address, *bytes};
+  check_raw(info, *bytes, file_bytes, subject);
+  return {"", info.type->dtype, info.shape, {}};
 }
 
 std::string read_identifier(h5::Id object, const char* attribute, const Subject& subject) {
@@ -75,7 +49,7 @@ std::vector<std::string> read_features(h5::Id object, const Subject& subject) {
   return features;
 }
 
-void read_attributes(h5::Id group, ArchiveEntry& entry, const Subject& subject) {
+void read_attributes(h5::Id group, Record& entry, const Subject& subject) {
   entry.codec = read_identifier(group, kCodecAttribute, subject);
   if (entry.codec == kPlainCodec) throw subject.error("a group that claims to be plain");
   const std::string dtype = h5::read_text(group, kDtypeAttribute, kMaxIdentifierBytes, subject);
@@ -101,6 +75,8 @@ TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::
 void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::size_t depth,
                    TensorHead& head, const Subject& subject) {
   std::set<std::string> names;
+  std::vector<std::uint64_t> addresses_of_parts;
+  std::uint64_t n_bytes = 0;
   for (const h5::Link& link :
        h5::list_links(group, h5::LinkOrder::kByName, kMaxSections, subject)) {
     const Subject section = subject.in("section", link.name);
@@ -108,17 +84,22 @@ void read_sections(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::siz
     if (!names.insert(link.name).second) throw section.error("occurs twice");
     const h5::Object object = open_only_name(file, link, section);
     if (object.kind == h5::ObjectKind::kGroup) {
-      head.parts.push_back(read_group(file, object.handle.id(), file_bytes, depth + 1, section));
-      head.parts.back().entry.info.name = link.name;
-      head.entry.data_bytes += head.parts.back().entry.data_bytes;
+      TensorHead part = read_group(file, object.handle.id(), file_bytes, depth + 1, section);
+      part.record.info.name = link.name;
+      n_bytes += data_bytes(part.record);
+      addresses_of_parts.insert(addresses_of_parts.end(), part.addresses.begin(),
+                                part.addresses.end());
+      head.record.parts.push_back(std::move(part.record));
     } else {
-      head.arrays.push_back(check_array(object, link.address, file_bytes, section));
-      head.arrays.back().name = link.name;
-      head.entry.data_bytes += head.arrays.back().bytes;
+      Section array = check_array(object, file_bytes, section);
+      array.name = link.name;
+      n_bytes += byte_count({array.name, array.dtype, array.shape});
+      head.addresses.push_back(link.address);
+      head.record.sections.push_back(std::move(array));
     }
-    if (head.entry.data_bytes > file_bytes)
-      throw section.error("its data overlaps the data of other datasets");
+    if (n_bytes > file_bytes) throw section.error("its data overlaps the data of other datasets");
   }
+  head.addresses.insert(head.addresses.end(), addresses_of_parts.begin(), addresses_of_parts.end());
 }
 
 // Every group has one link only (open_only_name), so there are no cycles; the depth bounds the
@@ -127,7 +108,7 @@ TensorHead read_group(h5::Id file, h5::Id group, std::uint64_t file_bytes, std::
                       const Subject& subject) {
   if (depth > kMaxDepth) throw subject.error("parts are nested beyond a depth of 4");
   TensorHead head;
-  read_attributes(group, head.entry, subject);
+  read_attributes(group, head.record, subject);
   read_sections(file, group, file_bytes, depth, head, subject);
   return head;
 }
@@ -141,24 +122,20 @@ TensorHead read_head(h5::Id file, const h5::Link& link, const std::string& name,
   if (object.kind == h5::ObjectKind::kGroup) {
     head = read_group(file, object.handle.id(), file_bytes, 1, subject);
   } else {
-    head.arrays.push_back(check_array(object, link.address, file_bytes, subject));
-    head.entry.codec = kPlainCodec;
-    head.entry.info.dtype = head.arrays.front().dtype;
-    head.entry.info.shape = head.arrays.front().shape;
-    head.entry.data_bytes = head.arrays.front().bytes;
+    const Section array = check_array(object, file_bytes, subject);
+    head.record.codec = kPlainCodec;
+    head.record.info = {"", array.dtype, array.shape};
+    head.addresses = {link.address};
   }
-  head.entry.info.name = name;
+  head.record.info.name = name;
   return head;
 }
 
-ArrayInfo read_array_head(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
-                          const Subject& subject) {
-  return check_array(open_only_name(file, link, subject), link.address, file_bytes, subject);
-}
-
-std::vector<std::byte> read_array(h5::Id file, const ArrayInfo& array, const Subject& subject) {
-  const h5::Object object = h5::open_object(file, array.address, subject);
-  std::vector<std::byte> bytes(array.bytes);
+std::vector<std::byte> read_list(h5::Id file, const h5::Link& link, std::uint64_t file_bytes,
+                                 const Subject& subject) {
+  const h5::Object object = open_only_name(file, link, subject);
+  const Section array = check_array(object, file_bytes, subject);
+  std::vector<std::byte> bytes(byte_count({"", array.dtype, array.shape}));
   h5::read_dataset(object.handle.id(), bytes, subject);
   return bytes;
 }
@@ -171,7 +148,7 @@ std::string read_text_dataset(h5::Id file, const h5::Link& link, std::uint64_t f
   if (!info.is_text || !info.has_space || !info.shape.empty()) {
     throw subject.error("not one fixed-length text");
   }
-  check_storage(info, info.element_bytes, file_bytes, subject);
+  check_raw(info, info.element_bytes, file_bytes, subject);
   std::string text(info.element_bytes, '\0');
   h5::read_dataset(object.handle.id(), std::as_writable_bytes(std::span(text)), subject);
   return text;

@@ -1,5 +1,5 @@
-// The list of everything in an archive.
-#include "archive/manifest.h"
+// The list of everything in an archive of version 1.
+#include "archive/version1_manifest.h"
 
 #include <algorithm>
 #include <cassert>
@@ -24,14 +24,14 @@ void ManifestList::add_field(std::string_view field) {
   sum_.update({{std::byte{0}}});
 }
 
-void ManifestList::add_group(std::string_view path, const ArchiveEntry& entry) {
+void ManifestList::add_group(std::string_view path, const Record& record) {
   add_field("group");
   add_field(path);
-  add_field(entry.codec);
-  add_field(to_string(entry.info.dtype));
-  add_field(to_string(entry.info.shape));
-  add_field(joined_features(entry.features));
-  add_field(entry.options);
+  add_field(record.codec);
+  add_field(to_string(record.info.dtype));
+  add_field(to_string(record.info.shape));
+  add_field(joined_features(record.features));
+  add_field(record.options);
 }
 
 void ManifestList::add_array(std::string_view path, DType dtype, const Shape& shape) {
@@ -49,14 +49,6 @@ void ManifestList::add_text(std::string_view path, std::size_t n_bytes) {
   add_field(std::to_string(n_bytes));
 }
 
-std::vector<std::byte> render(const Manifest& manifest) {
-  std::vector<std::byte> bytes((2 + manifest.arrays.size()) * sizeof(Digest));
-  auto place = std::ranges::copy(manifest.objects, bytes.begin() + sizeof(Digest)).out;
-  for (const Digest& digest : manifest.arrays) place = std::ranges::copy(digest, place).out;
-  std::ranges::copy(sha256(std::span(bytes).subspan(sizeof(Digest))), bytes.begin());
-  return bytes;
-}
-
 Manifest parse_manifest(std::span<const std::byte> bytes, const Subject& subject) {
   if (bytes.size() < 2 * sizeof(Digest) || bytes.size() % sizeof(Digest) != 0) {
     throw subject.error("{} bytes, expected two digests or more", bytes.size());
@@ -67,14 +59,6 @@ Manifest parse_manifest(std::span<const std::byte> bytes, const Subject& subject
   manifest.objects = take_digest(bytes);
   while (!bytes.empty()) manifest.arrays.push_back(take_digest(bytes));
   return manifest;
-}
-
-void require_digest(std::span<const std::byte> bytes, const Digest& expected,
-                    const Subject& subject) {
-  const Digest found = sha256(bytes);
-  if (found == expected) return;
-  throw subject.error("its bytes have the SHA-256 {}, the archive says {}", to_hex(found),
-                      to_hex(expected));
 }
 
 }  // namespace pqw::archive

@@ -1,4 +1,4 @@
-// The manifest of an archive: one digest of all names, types, shapes and attributes, and one digest
+// The manifest of an archive of version 1: one digest of all names, types, shapes and attributes, and one digest
 // of the bytes of each dataset.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "archive/digest.h"
 #include "core/subject.h"
-#include "pqw/archive/archive.h"
+#include "pqw/core/record.h"
 
 namespace pqw::archive {
 
@@ -18,7 +18,7 @@ namespace pqw::archive {
 // from the root group, joined by '/'.
 class ManifestList {
  public:
-  void add_group(std::string_view path, const ArchiveEntry& entry);
+  void add_group(std::string_view path, const Record& record);
   void add_array(std::string_view path, DType dtype, const Shape& shape);
   void add_text(std::string_view path, std::size_t n_bytes);
 
@@ -41,13 +41,7 @@ struct Manifest {
 };
 
 // Layout: SHA-256 of all that follows, `objects`, `arrays`; 32 bytes each.
-std::vector<std::byte> render(const Manifest& manifest);
-
-// The inverse. Errors: kCorrupt when the length or the first digest does not fit.
+// Errors: kCorrupt when the length or the first digest does not fit.
 Manifest parse_manifest(std::span<const std::byte> bytes, const Subject& subject);
-
-// Throws an error of `subject` unless the bytes have that digest.
-void require_digest(std::span<const std::byte> bytes, const Digest& expected,
-                    const Subject& subject);
 
 }  // namespace pqw::archive
