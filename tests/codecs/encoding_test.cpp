@@ -36,10 +36,10 @@ TEST(Encoding, SizeIsThatOfTheRecord) {
        {"centroids=16,iterations=1", "centroids=4096,groups=3", "row_scales=log8",
         "row_scales=f16,gain_per=row,centroids=16", "codec=int8",
         "codec=int8,per=tensor,scheme=affine,activations=batch", "codec=low_rank",
-        "codec=low_rank,energy=0.5", "codec=low_rank,svd=randomized",
-        "codec=low_rank,init=zeros,factors.codec=pq", "codec=low_rank,factors.codec=int8",
-        "codec=low_rank,factors.codec=low_rank,factors.rank=2", "codec=tensorized,form=cp",
-        "codec=tensorized,rank=0.3,factors.codec=int8",
+        "codec=low_rank,energy=0.5", "codec=low_rank,gain=energy", "codec=tensorized,gain=unbiased",
+        "codec=low_rank,svd=randomized", "codec=low_rank,init=zeros,factors.codec=pq",
+        "codec=low_rank,factors.codec=int8", "codec=low_rank,factors.codec=low_rank,factors.rank=2",
+        "codec=tensorized,form=cp", "codec=tensorized,rank=0.3,factors.codec=int8",
         "codec=tensorized,form=tucker,factors.codec=low_rank,factors.factors.codec=int8"}) {
     SCOPED_TRACE(settings);
     const CodecOptions options = options_from(parse_settings(settings));

@@ -67,7 +67,7 @@ TEST(OptionsFrom, MistypedWordsAreRecognised) {
       {{{"codebook", "fp16"}}, "f16 or f32; did you mean 'f16'?"},
       {{{"engine", "fais"}}, "native or faiss; did you mean 'faiss'?"},
       {{{"codec", "int8"}, {"per", "rows"}}, "row or tensor; did you mean 'row'?"},
-      {{{"codec", "int8"}, {"schema", "affine"}}, "activations; did you mean 'scheme'?"},
+      {{{"codec", "int8"}, {"schema", "affine"}}, "gain; did you mean 'scheme'?"},
       {{{"codec", "int8"}, {"scheme", "Affine"}}, "did you mean 'affine'?"},
       {{{"codec", "low_rank"}, {"svd", "random"}}, "did you mean 'randomized'?"},
       {{{"codec", "low_rank"}, {"energy_of", "value"}}, "did you mean 'values'?"},

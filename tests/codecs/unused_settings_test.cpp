@@ -59,13 +59,13 @@ TEST(UnusedOptions, OfPq) {
 }
 
 TEST(UnusedOptions, NoneOfInt8) {
-  EXPECT_EQ(error_of("codec=int8,per=tensor,scheme=affine,activations=batch"), "");
+  EXPECT_EQ(error_of("codec=int8,per=tensor,scheme=affine,activations=batch,gain=energy"), "");
 }
 
 TEST(UnusedOptions, NoneOfLowRank) {
-  for (const char* settings :
-       {"rank=4,svd=randomized,seed=2", "dim_ratio=0.5,svd=auto,seed=2", "energy=0.5,svd=full",
-        "energy=0.5,energy_of=values,init=zeros", "rank=2,init=zeros,factors.codec=pq"}) {
+  for (const char* settings : {"rank=4,svd=randomized,seed=2", "dim_ratio=0.5,svd=auto,seed=2",
+                               "energy=0.5,svd=full", "energy=0.5,energy_of=values,init=zeros",
+                               "gain=unbiased,rank=3", "rank=2,init=zeros,factors.codec=pq"}) {
     EXPECT_EQ(error_of(std::string("codec=low_rank,") + settings), "") << settings;
   }
 }
@@ -77,6 +77,7 @@ TEST(UnusedOptions, OfLowRank) {
   EXPECT_THAT(unused_keys(codec + "energy=0.9,svd=randomized,seed=2"), ElementsAre("svd", "seed"));
   EXPECT_THAT(unused_keys(codec + "svd=full,seed=2"), ElementsAre("seed"));
   EXPECT_THAT(unused_keys(codec + "init=zeros,svd=auto,seed=2"), ElementsAre("svd", "seed"));
+  EXPECT_THAT(unused_keys(codec + "init=zeros,gain=energy"), ElementsAre("gain"));
   EXPECT_EQ(error_of(codec + "svd=full,seed=2"), "seed=2: svd=full uses no random numbers");
 }
 

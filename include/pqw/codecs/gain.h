@@ -12,6 +12,7 @@ enum class Gain {
   kUnbiased,  // ‖w‖² / <w,ŵ>: <w,ŵ> becomes ‖w‖²
   kEnergy,    // ‖w‖ / ‖ŵ‖: ‖ŵ‖ becomes ‖w‖
   kLeastSquares,  // <w,ŵ> / ‖ŵ‖²: the least ‖w - ŵ‖; for means this is 1, except for rounding
+  kNone,          // 1
 };
 
 // Why a gain is smaller than the option asks for.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pqw/codecs/codec.h"
+#include "pqw/codecs/gain.h"
 
 namespace pqw {
 
@@ -63,11 +64,13 @@ struct Int8Options {
   Granularity per = Granularity::kRow;
   Int8Scheme scheme = Int8Scheme::kSymmetric;
   ActivationRange activations = ActivationRange::kRow;  // when multiplying
+  Gain gain = Gain::kUnbiased;                          // a factor on each scale
 
   bool operator==(const Int8Options&) const = default;
 };
 
-// Sections: `values` I8 [rows][cols], `scales` F32 [rows] or [1], `zero_points` I8 of that shape
+// The options of the weight end with the gain, as those of pq do; its factor is the ratio of <w,ŵ>
+// after and before. Sections: `values` I8 [rows][cols], `scales` F32 [rows] or [1], `zero_points` I8 of that shape
 // unless all are 0, `activations` U8 [1] = 1 for kBatch. Members: codec.h.
 struct Int8Codec : CodecBase<Int8Codec, Int8Weight, Int8Options> {
   static void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out);

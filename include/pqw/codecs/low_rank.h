@@ -6,6 +6,7 @@
 
 #include "pqw/codecs/codec.h"
 #include "pqw/codecs/codec_options.h"
+#include "pqw/codecs/gain.h"
 
 namespace pqw {
 
@@ -66,6 +67,9 @@ struct LowRankOptions {
   SvdMethod svd = SvdMethod::kAuto;
   std::uint64_t seed = 0;      // of the random vectors
   FactorOptions factors = {};  // how the factors are kept; plain unless they say otherwise
+  // Of the decomposition: a factor on the outer factor, besides the gains of encoded factors. None,
+  // because the directions that are left have their full length.
+  Gain gain = Gain::kNone;
 
   bool operator==(const LowRankOptions&) const = default;
 };

@@ -9,6 +9,7 @@
 #include "pqw/codecs/codec.h"
 #include "pqw/codecs/codec_options.h"
 #include "pqw/codecs/encode_context.h"
+#include "pqw/codecs/gain.h"
 
 namespace pqw {
 
@@ -120,6 +121,8 @@ struct TensorizedOptions {
   // Tensors of a file with the same label and equal shape, type and options become the layers of
   // one joint tensor (src/compress/plan.h). A single tensor is encoded as if it had no label.
   std::string joint = {};
+  // Of the decomposition: a factor on one of the factors, besides the gains of encoded factors.
+  Gain gain = Gain::kNone;
 
   bool operator==(const TensorizedOptions&) const = default;
 };

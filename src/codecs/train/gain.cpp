@@ -31,6 +31,8 @@ double error_of(const GainSums& sums, double factor) {
 AppliedGain choose_gain(const GainSums& sums, Gain asked, double most) {
   most = std::min(most, kMostGain);
   AppliedGain choice;
+  if (asked == Gain::kNone)
+    return {std::min(1.0, most), most < 1 ? GainLimit::kRange : choice.limit};
   if (!(sums.product > 0)) return {1, sums.original > 0 ? GainLimit::kLoss : GainLimit::kNone};
   for (const Gain gain : {Gain::kUnbiased, Gain::kEnergy, Gain::kLeastSquares}) {
     if (gain < asked) continue;
@@ -46,6 +48,13 @@ std::string gain_text(const AppliedGain& gain) {
   constexpr const char* kLimits[] = {"none", "loss", "type"};  // in the order of GainLimit
   return fmt::format(",gain_factor={:.4f},gain_limit={}", gain.factor,
                      kLimits[static_cast<std::size_t>(gain.limit)]);
+}
+
+Values<Gain> gain_values() {
+  return choice<Gain>({{"unbiased", Gain::kUnbiased},
+                       {"energy", Gain::kEnergy},
+                       {"least_squares", Gain::kLeastSquares},
+                       {"none", Gain::kNone}});
 }
 
 std::string remark_on_gain(const AppliedGain& gain) {

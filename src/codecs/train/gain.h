@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "codecs/train/fields.h"
 #include "pqw/codecs/gain.h"
 #include "pqw/core/dtype.h"
 
@@ -48,6 +49,9 @@ AppliedGain choose_gain(const GainSums& sums, Gain asked, double most = kMostGai
 // ",gain_factor=1.1034,gain_limit=none" (or loss, or type). It has the same length for every
 // choice, because the size of the archive is reported before the choice is known.
 std::string gain_text(const AppliedGain& gain);
+
+// The values of an option.
+Values<Gain> gain_values();
 
 // A remark on a limited gain; empty for others.
 std::string remark_on_gain(const AppliedGain& gain);

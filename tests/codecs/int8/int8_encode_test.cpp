@@ -21,8 +21,16 @@ using testing::ElementsAre;
 constexpr float kMin = std::numeric_limits<float>::min();
 constexpr float kMax = std::numeric_limits<float>::max();
 
-Int8Weight quantize(const std::vector<float>& w, std::size_t rows, const Int8Options& options) {
-  return Int8Codec::encode({{"w", DType::kF32, {rows, w.size() / rows}}, w}, options, {});
+Int8Weight int8_from_float(ConstMatrix w, const Int8Options& options = {}) {
+  const std::span values(w.data(), w.rows() * w.cols());
+  return Int8Codec::encode(
+      {{"w", DType::kF32, {w.rows(), w.cols()}}, {values.begin(), values.end()}}, options, {});
+}
+
+// Without the gain: most tests here are about the rounding.
+Int8Weight quantize(const std::vector<float>& w, std::size_t rows, Int8Options options) {
+  options.gain = Gain::kNone;
+  return int8_from_float({w.data(), rows, w.size() / rows}, options);
 }
 
 TEST(Int8Options, AreSetByNameAndTold) {
@@ -46,7 +54,9 @@ TEST(Int8Encode, SymmetricRowsByHand) {
   EXPECT_THAT(weight.values, ElementsAre(127, -1, 0, 2, 25, -127, 2, 0));
   EXPECT_THAT(weight.scales, ElementsAre(1.0f, 2.54f / 127));
   EXPECT_TRUE(weight.zero_points.empty());
-  EXPECT_EQ(weight.options, "per=row,scheme=symmetric,activations=row");
+  EXPECT_EQ(
+      weight.options,
+      "per=row,scheme=symmetric,activations=row,gain=none,gain_factor=1.0000,gain_limit=none");
 }
 
 TEST(Int8Encode, AffineTensorByHand) {
@@ -122,7 +132,8 @@ TEST(Int8Encode, TheLargestWeightsOfATypeStayFinite) {
        {Limit{DType::kF16, 65504}, Limit{DType::kBF16, 0x1.fep127f}, Limit{DType::kF32, kMax}}) {
     for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
       const FloatTensor tensor{{"w", dtype, {1, 3}}, {value, -value, value / 3}};
-      const auto back = test::decoded(Int8Codec::encode(tensor, Int8Options{.scheme = scheme}, {}));
+      const auto back = test::decoded(
+          Int8Codec::encode(tensor, Int8Options{.scheme = scheme, .gain = Gain::kNone}, {}));
       std::vector<std::byte> bytes(3 * size_in_bytes(dtype));
       from_float(back, dtype, bytes);
       std::vector<float> stored(3);
@@ -132,6 +143,66 @@ TEST(Int8Encode, TheLargestWeightsOfATypeStayFinite) {
       }
     }
   }
+}
+
+// Values (127, 1) for (127, 1.4): ‖w‖² = 16130.96, <w,ŵ> = 16130.4, ‖ŵ‖² = 16130.
+TEST(Int8Gain, MultipliesEachScaleByHand) {
+  const std::vector<float> w{127, 1.4f, -0.5f * 127, -0.5f * 1.4f};
+  const auto scales = [&](Gain gain, Granularity per) {
+    return int8_from_float({w.data(), 2, 2}, {.per = per, .gain = gain}).scales;
+  };
+  const double factors[] = {16130.96 / 16130.4, std::sqrt(16130.96 / 16130), 16130.4 / 16130, 1};
+  for (const Gain gain : {Gain::kUnbiased, Gain::kEnergy, Gain::kLeastSquares, Gain::kNone}) {
+    const auto factor = static_cast<float>(factors[static_cast<std::size_t>(gain)]);
+    EXPECT_THAT(scales(gain, Granularity::kRow),
+                ElementsAre(testing::FloatEq(factor), testing::FloatEq(0.5f * factor)));
+  }
+  // (127, 1, -64, -1): the ties are rounded to even.
+  const double original = 16130.96 * 1.25, product = 16129 + 1.4 + 63.5 * 64 + 0.7;
+  EXPECT_THAT(scales(Gain::kUnbiased, Granularity::kTensor),
+              ElementsAre(testing::FloatEq(static_cast<float>(original / product))));
+  EXPECT_THAT(int8_from_float({w.data(), 2, 2}).options,
+              testing::EndsWith("activations=row,gain_factor=1.0000,gain_limit=none"));
+}
+
+TEST(Int8Gain, UnbiasedHasAmplitudeOneInEachRow) {
+  const std::size_t rows = 20, cols = 30;
+  auto w = test::normal_values(rows * cols, 3);
+  for (std::size_t r = 0; r < rows; ++r) w[r * cols] = 40;  // the others are rounded coarsely
+  for (const Int8Scheme scheme : {Int8Scheme::kSymmetric, Int8Scheme::kAffine}) {
+    for (const Granularity per : {Granularity::kRow, Granularity::kTensor}) {
+      const auto v =
+          test::decoded(int8_from_float({w.data(), rows, cols}, {.per = per, .scheme = scheme}));
+      double original = 0, product = 0;
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        original += double{w[i]} * w[i];
+        product += double{w[i]} * v[i];
+        if ((i + 1) % cols != 0) continue;
+        if (per == Granularity::kTensor && i + 1 < w.size()) continue;
+        EXPECT_NEAR(product / original, 1, 1e-6);
+        original = product = 0;
+      }
+    }
+  }
+}
+
+TEST(Int8Gain, ExactWeightsStayExact) {
+  const std::vector<float> w{127, -3, 0, 5, 0.25f * 127, -0.25f, 0, 0, 0, 0, 0, 0};
+  const Int8Weight weight = int8_from_float({w.data(), 3, 4});
+  EXPECT_EQ(test::decoded(weight), w);
+  EXPECT_THAT(weight.scales, ElementsAre(1, 0.25f, std::numeric_limits<float>::denorm_min()));
+}
+
+// Values below half a scale are lost, so the gain would be 1.06: more than float16 has room for.
+TEST(Int8Gain, DoesNotLeaveTheRangeOfTheType) {
+  FloatTensor tensor{{"w", DType::kF16, {1, 5001}}, std::vector<float>(5001, 230)};
+  tensor.values[0] = 65504;
+  const Int8Weight weight = Int8Codec::encode(tensor, Int8Options(), {});
+  EXPECT_LE(test::decoded(weight)[0], 65504.01f);
+  EXPECT_GT(test::decoded(weight)[0], 65503);
+  EXPECT_THAT(weight.options, testing::EndsWith(",gain_factor=1.0000,gain_limit=type"));
+  tensor.values[0] = 60000;
+  EXPECT_GT(test::decoded(Int8Codec::encode(tensor, Int8Options(), {}))[0], 64000);
 }
 
 TEST(Int8Encode, SameBytesOnAnyNumberOfThreads) {
@@ -156,7 +227,7 @@ TEST(Int8Encode, KeepsShapeAndType) {
     EXPECT_EQ(weight.shape, tensor.info.shape);
     EXPECT_EQ(weight.dtype, DType::kF16);
     EXPECT_EQ(remarks_on(Weight(weight), options), "");
-    EXPECT_EQ(summary(weight), weight.options);
+    EXPECT_THAT(weight.options, testing::StartsWith(summary(weight) + ",gain_factor="));
     EXPECT_EQ(Int8Codec::from_record(to_record(weight, "conv")).values, weight.values);
   }
 }

@@ -57,6 +57,24 @@ TEST(LowRank, KeepsTheLargestSingularValues) {
   EXPECT_THAT(low_rank(weight).options, HasSubstr("kept_squares=0.8333,kept_values=0.7000"));
 }
 
+// Of the squares 30, the largest two values keep 25.
+TEST(LowRank, AGainMultipliesTheProductByHand) {
+  const std::pair<Gain, double> gains[] = {{Gain::kNone, 1},
+                                           {Gain::kUnbiased, 1.2},
+                                           {Gain::kEnergy, std::sqrt(1.2)},
+                                           {Gain::kLeastSquares, 1}};
+  for (const auto& [gain, factor] : gains) {
+    const Weight weight = Encoding(known(), LowRankOptions{.rank = 2, .gain = gain}).encode();
+    EXPECT_NEAR(test::decoded(weight)[1 * 5 + 0], -4 * factor, 1e-5);
+    EXPECT_NEAR(test::decoded(weight)[3 * 5 + 1], 3 * factor, 1e-5);
+  }
+  const Weight weight =
+      Encoding(known(), LowRankOptions{.rank = 2, .gain = Gain::kUnbiased}).encode();
+  EXPECT_THAT(low_rank(weight).options,
+              HasSubstr("gain=unbiased,kept_squares=0.8333,kept_values=0.7000,"
+                        "gain_factor=1.2000,gain_limit=none"));
+}
+
 TEST(LowRank, BothFactorsAreScaledByTheRootsOfTheSingularValues) {
   const Weight weight = Encoding(known(), LowRankOptions{.rank = 2}).encode();
   const std::vector<float> outer = test::decoded(*low_rank(weight).outer);

@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Pair{"tolerance", "nan"}, Pair{"codebook", "f8"}, Pair{"init", "kmeans"},
                     Pair{"effort", "min"}, Pair{"tolerance", "-1"}, Pair{"restarts", "1001"},
                     Pair{"explore", "-1"}, Pair{"reassign", "none"}, Pair{"engine", "gpu"},
-                    Pair{"gain", "none"}, Pair{"gain", "1.1"}, Pair{"blocksize", "8"}));
+                    Pair{"gain", "full"}, Pair{"gain", "1.1"}, Pair{"blocksize", "8"}));
 
 }  // namespace
 }  // namespace pqw

@@ -113,6 +113,13 @@ TEST(ChooseGain, IsFiniteAndAboveZero) {
   }
 }
 
+TEST(ChooseGain, NoneIsOneUnlessTheTypeIsTooSmall) {
+  EXPECT_EQ(choose_gain(means(0.2), Gain::kNone).factor, 1);
+  EXPECT_EQ(choose_gain({1, -1, 3}, Gain::kNone).limit, GainLimit::kNone);
+  EXPECT_EQ(choose_gain(means(0.2), Gain::kNone, 0.5).factor, 0.5);
+  EXPECT_EQ(choose_gain(means(0.2), Gain::kNone, 0.5).limit, GainLimit::kRange);
+}
+
 TEST(ChooseGain, IsAtMostWhatItIsTold) {
   const AppliedGain choice = choose_gain(means(0.2), Gain::kUnbiased, 1.125);
   EXPECT_EQ(choice.factor, 1.125);

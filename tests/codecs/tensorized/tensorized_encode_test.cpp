@@ -35,6 +35,25 @@ TensorizedWeight encoded(const FloatTensor& tensor, const TensorizedOptions& opt
   return std::get<TensorizedWeight>(Encoding(tensor, options).encode());
 }
 
+TEST(TensorizedGain, RestoresTheAmplitudeOfTheProduct) {
+  const FloatTensor tensor = random_tensor({24, 30}, 5);
+  for (const char* form : {"cp", "tucker", "tt", "ttm"}) {
+    for (const char* factors : {"", ",factors.codec=int8"}) {
+      const std::string settings = std::string("gain=unbiased,rank=0.7,form=") + form + factors;
+      const TensorizedWeight weight = encoded(tensor, options_of(settings));
+      const auto v = test::decoded(weight);
+      double original = 0, product = 0;
+      for (std::size_t i = 0; i < v.size(); ++i) {
+        original += double{tensor.values[i]} * tensor.values[i];
+        product += double{tensor.values[i]} * v[i];
+      }
+      EXPECT_THAT(weight.options, HasSubstr(",gain=unbiased,gain_factor="));
+      const bool limited = !weight.options.ends_with("none");
+      EXPECT_NEAR(product / original, 1, limited ? 0.5 : 1e-3) << settings;
+    }
+  }
+}
+
 struct Case {
   TensorLayout layout;
   const char* settings;

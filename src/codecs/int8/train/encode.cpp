@@ -5,6 +5,7 @@
 
 #include "codecs/int8/value/fault.h"
 #include "codecs/train/fields.h"
+#include "codecs/train/gain.h"
 #include "core/parallel.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
@@ -76,12 +77,35 @@ std::vector<Range> ranges_of(ConstMatrix w, Granularity per) {
 
 // The weight without its values; its scales are not set yet.
 Int8Weight unquantized(const TensorInfo& tensor, const Int8Options& options) {
-  Int8Weight weight{{tensor.shape, tensor.dtype, Int8Options::fields().text(options)}};
+  Int8Weight weight{
+      {tensor.shape, tensor.dtype, Int8Options::fields().text(options) + gain_text({})}};
   weight.activations = options.activations;
   const std::size_t n_scales = options.per == Granularity::kRow ? weight.rows() : 1;
   weight.scales.resize(n_scales);
   if (options.scheme == Int8Scheme::kAffine) weight.zero_points.resize(n_scales);
   return weight;
+}
+
+// Multiplies each scale by the gain of its rows. No value leaves the range of the weight's type.
+void apply_gain(Gain asked, std::span<const GainSums> rows, Int8Weight& weight) {
+  const GainSums all = sum_of(rows);
+  AppliedGain applied;
+  double product = 0;
+  for (std::size_t i = 0; i < weight.scales.size(); ++i) {
+    float& scale = weight.scales[i];
+    const GainSums& sums = weight.scales.size() == 1 ? all : rows[i];
+    const int zero_point = weight.zero_point(i);
+    const int most =
+        weight.zero_points.empty() ? 127 : std::max(127 - zero_point, 128 + zero_point);
+    const AppliedGain choice =
+        choose_gain(sums, asked, largest_of(weight.dtype) / (double{scale} * most));
+    scale = static_cast<float>(choice.factor * scale);
+    applied.limit = std::max(applied.limit, choice.limit);
+    product += choice.factor * sums.product;
+  }
+  if (all.product > 0) applied.factor = product / all.product;
+  weight.options.resize(weight.options.size() - gain_text({}).size());
+  weight.options += gain_text(applied);
 }
 
 }  // namespace
@@ -106,11 +130,17 @@ Int8Weight Int8Codec::encode(const FloatTensor& tensor, const Int8Options& optio
       weight.zero_points[i] = static_cast<std::int8_t>(scale.zero_point);
     }
   }
+  std::vector<GainSums> sums(w.rows());
   Workers(w.rows() * w.cols(), kWeightCost).for_each(w.rows(), [&](std::size_t r) {
     const Scale scale{weight.scale(r), weight.zero_point(r)};
     std::int8_t* to = weight.values.data() + r * w.cols();
-    for (std::size_t c = 0; c < w.cols(); ++c) to[c] = quantized(w(r, c), scale, weight.dtype);
+    for (std::size_t c = 0; c < w.cols(); ++c) {
+      to[c] = quantized(w(r, c), scale, weight.dtype);
+      const double original = w(r, c), v = double{scale.scale} * (to[c] - scale.zero_point);
+      sums[r].add({original * original, original * v, v * v});
+    }
   });
+  apply_gain(options.gain, sums, weight);
   return weight;
 }
 

@@ -1,5 +1,6 @@
 // Options of int8: the table.
 #include "codecs/train/fields.h"
+#include "codecs/train/gain.h"
 #include "pqw/codecs/int8.h"
 
 namespace pqw {
@@ -17,7 +18,11 @@ const Fields<Int8Options>& Int8Options::fields() {
       Field("activations", &O::activations,
             choice<ActivationRange>(
                 {{"row", ActivationRange::kRow}, {"batch", ActivationRange::kBatch}}),
-            "when multiplying, quantize inputs by the range of each row or of the whole batch")};
+            "when multiplying, quantize inputs by the range of each row or of the whole batch"),
+      Field("gain", &O::gain, gain_values(),
+            "a factor on each scale, to keep the amplitude (unbiased), keep the norm (energy), or "
+            "make the error least (least_squares)",
+            {.written = [](const O& o) { return o.gain != Gain::kUnbiased; }})};
   return kFields;
 }
 

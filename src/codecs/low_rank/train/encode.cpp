@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codecs/float_range.h"
 #include "codecs/low_rank/train/truncated_svd.h"
 #include "codecs/low_rank/value/factors.h"
 #include "codecs/record_checks.h"
@@ -95,10 +96,16 @@ std::string text_of(const KeptShares& kept) {
   return text;
 }
 
+// The singular vectors are at right angles: <w,ŵ> = ‖ŵ‖², the share kept.
+AppliedGain gain_of(const KeptShares& kept, const LowRankOptions& options) {
+  return choose_gain({1, kept.squares, kept.squares}, options.gain);
+}
+
 WeightHead head_of(const TensorInfo& info, const KeptShares& kept, const LowRankOptions& options) {
   const std::string shares = text_of(kept);
   return {info.shape, info.dtype,
-          LowRankOptions::fields().text(options) + (shares.empty() ? "" : ",") + shares};
+          LowRankOptions::fields().text(options) + (shares.empty() ? "" : ",") + shares +
+              (options.gain == Gain::kNone ? "" : gain_text(gain_of(kept, options)))};
 }
 
 // Factors are of the type of the original, but no wider than float32.
@@ -224,11 +231,14 @@ LowRankWeight LowRankCodec::encode(const LowRankFactors& factors, const LowRankO
   weight.kept = factors.kept;
   weight.inner = std::make_shared<const pqw::Weight>(
       encoding_of(inner_info(factors.info, rank), factors.inner, options).encode(context));
+  std::vector<float> outer =
+      factors.weight.empty() ? factors.outer : refitted(factors, *weight.inner);
+  if (options.gain != Gain::kNone) {
+    const double gain = gain_of(factors.kept, options).factor;
+    for (float& value : outer) value = saturated(gain * value);
+  }
   weight.outer = std::make_shared<const pqw::Weight>(
-      encoding_of(outer_info(factors.info, rank),
-                  factors.weight.empty() ? factors.outer : refitted(factors, *weight.inner),
-                  options)
-          .encode(context));
+      encoding_of(outer_info(factors.info, rank), std::move(outer), options).encode(context));
   limit_gain(factors, weight);
   return weight;
 }

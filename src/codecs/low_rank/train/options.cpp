@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "codecs/train/fields.h"
+#include "codecs/train/gain.h"
 #include "core/subject.h"
 #include "pqw/codecs/low_rank.h"
 
@@ -54,10 +55,20 @@ const Fields<LowRankOptions>& LowRankOptions::fields() {
                    return o.energy > 0 && o.svd != kRandomized ? "" : draws_nothing(o);
                  }}),
       Field("seed", &O::seed, count<std::uint64_t>(), "seed of the random vectors",
-            {.unused = [](const O& o) {
-              return either(draws_nothing(o),
-                            o.svd == kFull ? "svd=full uses no random numbers" : "");
-            }})};
+            {.unused =
+                 [](const O& o) {
+                   return either(draws_nothing(o),
+                                 o.svd == kFull ? "svd=full uses no random numbers" : "");
+                 }}),
+      Field("gain", &O::gain, gain_values(),
+            "a factor on the product, for what the decomposition drops; factors.gain is for the "
+            "rounding of factors",
+            {.unused =
+                 [](const O& o) {
+                   const bool zeros = o.init == kZeros && o.gain != Gain::kNone;
+                   return zeros ? "init=zeros decomposes nothing" : "";
+                 },
+             .written = [](const O& o) { return o.gain != Gain::kNone; }})};
   return kFields;
 }
 

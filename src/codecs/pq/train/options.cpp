@@ -66,7 +66,6 @@ const Fields<PqOptions>& PqOptions::fields() {
   using O = PqOptions;
   using enum DType;
   using enum Engine;
-  using enum Gain;
   using enum GainPer;
   using enum Init;
   using enum PqEffort;
@@ -128,9 +127,7 @@ const Fields<PqOptions>& PqOptions::fields() {
             "type of the stored codebooks"),
       Field("engine", &O::engine, choice<Engine>({{"native", kNative}, {"faiss", kFaiss}}),
             "what learns the codebooks; faiss supports iterations, seed, restarts and init random"),
-      Field("gain", &O::gain,
-            choice<Gain>(
-                {{"unbiased", kUnbiased}, {"energy", kEnergy}, {"least_squares", kLeastSquares}}),
+      Field("gain", &O::gain, gain_values(),
             "a factor on the decoded weights, to keep the amplitude (unbiased), keep the norm "
             "(energy), or make the error least (least_squares)"),
       Field("gain_per", &O::gain_per, choice<GainPer>({{"tensor", kTensor}, {"row", kRow}}),

@@ -139,7 +139,21 @@ TensorInfo factor_info(const TensorInfo& info, std::size_t k, MatrixShape shape)
 // Without factors.
 TensorizedWeight weight_of(const TensorInfo& info, const TensorLayout& layout,
                            const TensorizedOptions& options) {
-  return {{info.shape, info.dtype, TensorizedOptions::fields().text(options)}, layout};
+  return {{info.shape, info.dtype,
+           TensorizedOptions::fields().text(options) +
+               (options.gain == Gain::kNone ? "" : gain_text({}))},
+          layout};
+}
+
+GainSums sums_of(std::span<const FloatTensor> layers,
+                 const std::vector<TensorizedWeight>& weights) {
+  GainSums sums;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    add_product(layers[l].matrix(), sums, [&](std::size_t first, MutableMatrix rows) {
+      TensorizedCodec::decode_rows(weights[l], first, rows);
+    });
+  }
+  return sums;
 }
 
 // Applies the gain that the product needs to one of the factors.
@@ -148,13 +162,7 @@ void limit_gain(std::span<const FloatTensor> layers, std::vector<TensorizedWeigh
   const auto quantized = std::ranges::find_if(
       factors, [](const Weight& factor) { return std::holds_alternative<PqWeight>(factor); });
   if (quantized == factors.end()) return;
-  GainSums sums;
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    add_product(layers[l].matrix(), sums, [&](std::size_t first, MutableMatrix rows) {
-      TensorizedCodec::decode_rows(weights[l], first, rows);
-    });
-  }
-  *quantized = with_gain(std::move(*quantized), product_gain(sums));
+  *quantized = with_gain(std::move(*quantized), product_gain(sums_of(layers, weights)));
   const auto shared = std::make_shared<const std::vector<Weight>>(std::move(factors));
   for (TensorizedWeight& weight : weights) weight.factors = shared;
 }
@@ -179,16 +187,28 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
       {options.iterations, restarts_of(options, layout), options.tolerance, options.seed});
   balance(values, exponent);
   const std::vector<MatrixShape> shapes = factor_shapes(layout);
-  std::vector<Weight> factors;
-  for (std::size_t k = 0; k < shapes.size(); ++k) {
+  const auto encoded = [&](std::size_t k) {
     FloatTensor factor{factor_info(layers[0].info, k, shapes[k]), {}};
     std::ranges::transform(values[k], std::back_inserter(factor.values), saturated);
-    factors.push_back(Encoding(std::move(factor), *options.factors).encode(context));
-  }
+    return Encoding(std::move(factor), *options.factors).encode(context);
+  };
+  std::vector<Weight> factors;
+  for (std::size_t k = 0; k < shapes.size(); ++k) factors.push_back(encoded(k));
   TensorizedWeight first = weight_of(layers[0].info, layout, options);
-  first.factors = std::make_shared<const std::vector<Weight>>(std::move(factors));
+  first.factors = std::make_shared<const std::vector<Weight>>(factors);
   std::vector<TensorizedWeight> weights(layers.size(), first);
   for (std::size_t l = 0; l < layers.size(); ++l) weights[l].layer = l;
+  if (options.gain != Gain::kNone) {
+    const AppliedGain gain = choose_gain(sums_of(layers, weights), options.gain);
+    for (double& value : values[0]) value *= gain.factor;
+    factors[0] = encoded(0);
+    const auto shared = std::make_shared<const std::vector<Weight>>(std::move(factors));
+    for (TensorizedWeight& weight : weights) {
+      weight.factors = shared;
+      weight.options.resize(weight.options.size() - gain_text({}).size());
+      weight.options += gain_text(gain);
+    }
+  }
   limit_gain(layers, weights);
   return weights;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "codecs/train/fields.h"
+#include "codecs/train/gain.h"
 #include "pqw/codecs/tensorized.h"
 
 namespace pqw {
@@ -128,7 +129,11 @@ const Fields<TensorizedOptions>& TensorizedOptions::fields() {
             {.unused = draws_nothing}),
       Field("joint", &O::joint, label(),
             "tensors of equal label, shape, type and options are decomposed together and share "
-            "their factors (not ttm)")};
+            "their factors (not ttm)"),
+      Field("gain", &O::gain, gain_values(),
+            "a factor on the product, for what the decomposition drops; factors.gain is for the "
+            "rounding of factors",
+            {.written = [](const O& o) { return o.gain != Gain::kNone; }})};
   return kFields;
 }
 
