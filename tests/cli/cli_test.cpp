@@ -74,7 +74,7 @@ TEST_F(Cli, TheAmplitudeStandsBesideTheError) {
   for (const Outcome& outcome : {quantize, eval}) {
     EXPECT_THAT(outcome.out, HasSubstr("rel.error  amplitude  SQNR dB"));
     EXPECT_THAT(outcome.out, HasSubstr("1.0000"));
-    EXPECT_THAT(outcome.out, HasSubstr("\namplitude: how much of a layer's signal survives"));
+    EXPECT_THAT(outcome.out, HasSubstr("\namplitude: <w,v> / |w|^2"));
   }
   EXPECT_THAT(run({"inspect", "m.h5"}).out, Not(HasSubstr("amplitude")));
   const auto amplitude = [&](const std::string& gain) {
@@ -102,30 +102,53 @@ TEST_F(Cli, OfFlagsThatSayTheRankTheLastCounts) {
 }
 
 TEST_F(Cli, FewBitsAreSaidToBeARisk) {
-  const Outcome safe = run({"quantize", "model.safetensors", "-o", "m.h5"});
-  EXPECT_THAT(safe.err, Not(HasSubstr("below about 2 bits")));
   // 64 * 36 * 8 bits and a codebook of 256 * 4 * 16 of 9216 weights, and of 9600 64 * 38 * 8 and
   // the same: 70784 bits of 18816 weights are 3.76. With 16 centroids: 64 * (36 + 38) * 4 + 2 *
   // 1024 = 20992 bits are 1.12.
-  const Outcome few =
-      run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16"});
+  const auto quantize = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"quantize", "model.safetensors", "-o", "m.h5", "--force"});
+    return run(flags);
+  };
+  EXPECT_THAT(quantize({}).out, Not(HasSubstr("\nwarning: ")));
+  const Outcome few = quantize({"--centroids", "16"});
   EXPECT_EQ(few.status, 0);
-  EXPECT_THAT(few.err, HasSubstr("1.12 bits a weight, without int8 and plain tensors: below"));
-  EXPECT_THAT(few.err, HasSubstr("blocks of 2 or --codec int8 lose less"));
+  EXPECT_THAT(few.out,
+              HasSubstr("\nwarning: 1.12 bits a weight, without int8 and plain tensors: "));
+  EXPECT_THAT(run({"eval", "model.safetensors", "m.h5"}).out, HasSubstr("\nwarning: 1.12 bits"));
   // 64 * 38 * 4 + 1024 bits of 9600 weights; nor do 8 bits of the other hide it.
-  const Outcome mixed = run({"quantize", "model.safetensors", "-o", "m.h5", "--force",
-                             "--centroids", "16", "--set", "conv:codec=int8"});
-  EXPECT_THAT(mixed.err, HasSubstr("1.12 bits a weight,"));
-  const Outcome fine =
-      run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--codec", "int8"});
-  EXPECT_THAT(fine.err, Not(HasSubstr("below about 2 bits")));
-  const Outcome dry =
-      run({"quantize", "model.safetensors", "--dry-run", "--centroids", "16", "--json"});
-  EXPECT_THAT(dry.err, HasSubstr("1.12 bits a weight,"));
-  EXPECT_THAT(run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--centroids", "16",
-                   "--quiet"})
-                  .err,
-              IsEmpty());
+  EXPECT_THAT(quantize({"--centroids", "16", "--set", "conv:codec=int8"}).out,
+              HasSubstr("\nwarning: 1.12 bits a weight,"));
+  EXPECT_THAT(quantize({"--codec", "int8"}).out, Not(HasSubstr("\nwarning: ")));
+  const auto dry = nlohmann::json::parse(
+      run({"quantize", "model.safetensors", "--dry-run", "--centroids", "16", "--json"}).out);
+  EXPECT_THAT(dry["verdict"]["warning"].get<std::string>(), HasSubstr("1.12 bits a weight,"));
+  EXPECT_TRUE(dry["verdict"]["command_to_halve_the_error"].is_null());  // not measured
+  const Outcome quiet = quantize({"--centroids", "16", "--quiet"});
+  EXPECT_THAT(quiet.err, IsEmpty());
+  EXPECT_THAT(quiet.out, Not(HasSubstr("warning: ")));
+}
+
+TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
+  std::filesystem::rename(dir_ / "model.safetensors", dir_ / "my model.safetensors");
+  const auto error_and_command = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(),
+                 {"quantize", "my model.safetensors", "-o", "m.h5", "--force", "--json"});
+    const auto report = nlohmann::json::parse(run(flags).out);
+    return std::pair(report["total"]["relative_error"].get<double>(),
+                     report["verdict"]["command_to_halve_the_error"]);
+  };
+  const auto [error, command] =
+      error_and_command({"--exclude", "bias$", "--seed", "3", "--block-size", "4"});
+  EXPECT_EQ(command,
+            "pqw quantize 'my model.safetensors' -o m.h5 --force --exclude 'bias$' --seed 3 "
+            "--block-size 3 --centroids 256");
+  EXPECT_THAT(run({"eval", "my model.safetensors", "m.h5"}).out,
+              HasSubstr("\nhalf the error: pqw quantize 'my model.safetensors' -o m.h5 --force "
+                        "--block-size 3 --centroids 256\n"));
+  const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--block-size", "3"});
+  EXPECT_LT(half.first, 0.6 * error);
+  // A rule would keep its own block size.
+  EXPECT_TRUE(error_and_command({"--set", "conv:block_size=4"}).second.is_null());
 }
 
 TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {

@@ -14,8 +14,10 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/next_command.h"
 #include "cli/report.h"
 #include "cli/usage.h"
+#include "pqw/archive/archive.h"
 #include "pqw/core/text.h"
 #include "pqw/pipeline/evaluate.h"
 
@@ -69,11 +71,20 @@ void require_none(const std::vector<TensorReport>& beyond, const Arguments& limi
   throw LimitExceeded(message);
 }
 
+// Needs the original as a weight file: only that can be compressed again.
+std::string command_for(const Verdict& verdict, const Arguments& arguments) {
+  if (is_archive(arguments.original) || !is_archive(arguments.compressed)) return "";
+  return next_command(verdict, arguments.original, arguments.compressed, {});
+}
+
 void print(const Report& report, const std::vector<TensorReport>& beyond,
            const Arguments& arguments) {
   print_skipped(report.skipped);
+  const Verdict verdict = judge(report);
+  const std::string command = command_for(verdict, arguments);
   if (!arguments.json) {
-    return print_result(to_table(report, {arguments.all, line_width(STDOUT_FILENO)}));
+    return print_result(to_table(report, {arguments.all, line_width(STDOUT_FILENO)}) +
+                        to_text(verdict, command));
   }
   const auto limit = [](const std::optional<double>& value) {
     return value ? Json(*value) : Json();
@@ -84,6 +95,7 @@ void print(const Report& report, const std::vector<TensorReport>& beyond,
                         {"trusted", arguments.reading.trusted}});
   json["archive"] = arguments.compressed;
   append(report, json);
+  json["verdict"] = to_json(verdict, command);
   json["beyond_limits"] = Json::array();
   for (const TensorReport& tensor : beyond) json["beyond_limits"].push_back(tensor.info.name);
   print_json(json);

@@ -13,6 +13,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/next_command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/usage.h"
@@ -119,16 +120,27 @@ std::string throughput(const Report& report) {
                      report.seconds, n_weights / 1e6 / report.seconds);
 }
 
-// A warning about a run that leaves few bits per weight; empty for every other run.
-std::string risk(const Report& report) {
-  constexpr double kSafeBits = 2;
-  const auto bits = report.bits_per_coarse_weight();
-  if (!bits || *bits >= kSafeBits) return "";
-  return fmt::format(
-      "{:.2f} bits a weight, without int8 and plain tensors: below about 2 bits no setting without "
-      "calibration was safe on all networks; check yours on its task (blocks of 2 or --codec int8 "
-      "lose less)",
-      *bits);
+// The command of this run, with finer options in place of its own. Rules, and settings of parts,
+// would need to change as well: with them there is none.
+std::string command_for(const Verdict& verdict, const Arguments& arguments) {
+  const bool has_parts = std::ranges::any_of(arguments.defaults, [](const auto& setting) {
+    return setting.first.find('.') != std::string::npos;
+  });
+  if (has_parts || !arguments.rules.empty() || !arguments.recipe.empty()) {
+    return "";
+  }
+  std::vector<std::string> flags;
+  const auto add = [&](const std::string& flag, const std::string& value) {
+    flags.insert(flags.end(), {flag, value});
+  };
+  for (const Pattern& pattern : arguments.include) add("--include", pattern.text);
+  for (const Pattern& pattern : arguments.exclude) add("--exclude", pattern.text);
+  for (const auto& [key, value] : arguments.defaults) {
+    if (key != "block_size" && key != "centroids") add(flag_of(key), value);
+  }
+  if (arguments.skip_unsupported) flags.push_back("--skip-unsupported");
+  if (arguments.reading.trusted) flags.push_back("--trusted");
+  return next_command(verdict, arguments.input, arguments.output, flags);
 }
 
 Json texts_of(const std::vector<Pattern>& patterns) {
@@ -153,12 +165,16 @@ Json options_of(const Recipe& recipe, const Arguments& arguments) {
 }
 
 void print(const Report& report, const Recipe& recipe, const Arguments& arguments) {
+  const Verdict verdict = judge(report);
+  const std::string command = command_for(verdict, arguments);
   if (!arguments.json) {
-    return print_result(to_table(report, {arguments.all, line_width(STDOUT_FILENO)}));
+    const std::string table = to_table(report, {arguments.all, line_width(STDOUT_FILENO)});
+    return print_result(table + (arguments.quiet ? "" : to_text(verdict, command)));
   }
   Json json = document("quantize", arguments.input, options_of(recipe, arguments));
   json["output"] = arguments.dry_run ? Json() : Json(arguments.output);
   append(report, json);
+  json["verdict"] = to_json(verdict, command);
   print_json(json);
 }
 
@@ -174,7 +190,6 @@ void run(const Arguments& arguments) {
     print(report, recipe, arguments);
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
-    if (const std::string text = risk(report); !text.empty()) print_note(text);
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/json.h"
 #include "pqw/pipeline/report.h"
+#include "pqw/pipeline/verdict.h"
 
 namespace pqw::tool {
 
@@ -24,6 +25,9 @@ std::string to_listing(const Report& report, std::size_t width);
 // Appends "tensors", "skipped" and "total". A value is null if it was not measured or is
 // infinite.
 void append(const Report& report, Json& document);
+
+// `command` halves the error; empty: there is none.
+Json to_json(const Verdict& verdict, const std::string& command);
 
 // The options of a tensor, as its record in an archive has them. Empty for a text that is not one of
 // settings: archives are not trusted.

@@ -54,4 +54,15 @@ void append(const Report& report, Json& document) {
                        {"seconds", report.seconds}};
 }
 
+Json to_json(const Verdict& verdict, const std::string& command) {
+  Json errors = Json::array();
+  for (const ErrorShare& error : verdict.largest_errors) {
+    errors.push_back({{"tensor", error.tensor}, {"share", error.share}});
+  }
+  const std::string warning = warning_of(verdict);
+  return {{"largest_errors", std::move(errors)},
+          {"command_to_halve_the_error", command.empty() ? Json() : Json(command)},
+          {"warning", warning.empty() ? Json() : Json(warning)}};
+}
+
 }  // namespace pqw::tool

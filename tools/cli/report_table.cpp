@@ -41,9 +41,6 @@ const std::vector<timing::Column> kColumns = {{"tensor", true, 20},
                                               {"ratio", false, 0, 3},
                                               {"note", true, 12, 5}};
 
-constexpr const char* kLegend =
-    "amplitude: how much of a layer's signal survives compression; 1 is unbiased\n";
-
 double number(std::uint64_t n) { return static_cast<double>(n); }
 
 // Whether a plain tensor is not what it was.
@@ -149,8 +146,7 @@ std::string to_table(const Report& report, const TableStyle& style) {
     const std::string line = timing::cut_in_middle(plain_line(plain), room).append(kHint);
     text += timing::cut_in_middle(line, style.width) + "\n";
   }
-  text += bytes_line(report) + "\n" + parameters_line(report);
-  return text + (report.distortion() ? kLegend : "");
+  return text + bytes_line(report) + "\n" + parameters_line(report);
 }
 
 std::string to_listing(const Report& report, std::size_t width) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cli/next_command.h"
 #include "cli/usage.h"
 
 namespace pqw::tool {
@@ -41,8 +42,7 @@ void add_setting_flags(CLI::App& verb, Settings& settings) {
     const bool is_part = setting.key.ends_with(kOfPart);
     const std::string key =
         setting.key.substr(0, setting.key.size() - (is_part ? kOfPart.size() : 0));
-    std::string flag = "--" + key;
-    std::ranges::replace(flag, '_', '-');
+    const std::string flag = flag_of(key);
     const auto take = [&settings, is_part, key, flag](const std::string& value) {
       if (is_part) {
         const Settings more =

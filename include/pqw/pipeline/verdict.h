@@ -1,0 +1,48 @@
+// The verdict on a compressed file: what was gained and lost, and what to do about it.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pqw/pipeline/report.h"
+
+namespace pqw {
+
+// Below this many bits a weight, no setting without calibration kept all networks alive that were
+// tried. Tensors in int8 and plain tensors do not count.
+inline constexpr double kSafeBits = 3;
+
+struct ErrorShare {
+  std::string tensor;
+  double share = 0;  // of Σ‖w - ŵ‖² of the file
+};
+
+struct PqSize {
+  std::size_t block_size = 0, n_centroids = 0;
+  auto operator<=>(const PqSize&) const = default;
+};
+
+struct Verdict {
+  double bits_per_weight = 0;                   // of the whole file
+  double ratio = 0;                             // of the bytes before to the bytes of the file
+  std::optional<double> relative_error = {};    // this and the next: empty if not measured
+  std::optional<double> amplitude = {};         // Σwŵ / Σw²
+  std::vector<ErrorShare> largest_errors = {};  // 3 at most, the largest first
+  // Options of pq that about halve the error, if they are set for the whole file.
+  // Empty unless nearly all of the error is in pq tensors in which both are equal.
+  std::optional<PqSize> finer = {};
+  std::optional<double> risky_bits = {};  // of the coarse weights, if below kSafeBits
+};
+
+Verdict judge(const Report& report);
+
+// For people: lines that end with \n. `command` halves the error; empty: there is none.
+std::string to_text(const Verdict& verdict, const std::string& command);
+
+// One line for people on the risk of the archive; empty if there is none.
+std::string warning_of(const Verdict& verdict);
+
+}  // namespace pqw

@@ -1,0 +1,41 @@
+// The command line that a verdict proposes.
+#include "cli/next_command.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace pqw::tool {
+namespace {
+
+// The word as a POSIX shell reads it back.
+std::string quoted_for_shell(const std::string& word) {
+  constexpr std::string_view kSafe =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
+  if (!word.empty() && word.find_first_not_of(kSafe) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+std::string flag_of(std::string key) {
+  std::ranges::replace(key, '_', '-');
+  return "--" + key;
+}
+
+std::string next_command(const Verdict& verdict, const std::string& input,
+                         const std::string& output, const std::vector<std::string>& flags) {
+  if (!verdict.finer) return "";
+  std::vector<std::string> words = {"pqw", "quantize", input, "-o", output, "--force"};
+  words.insert(words.end(), flags.begin(), flags.end());
+  words.insert(words.end(), {"--block-size", std::to_string(verdict.finer->block_size),
+                             "--centroids", std::to_string(verdict.finer->n_centroids)});
+  std::string command;
+  for (const std::string& word : words) {
+    command += (command.empty() ? "" : " ") + quoted_for_shell(word);
+  }
+  return command;
+}
+
+}  // namespace pqw::tool
