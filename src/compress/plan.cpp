@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compress/points.h"
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "pipeline/int8_reference.h"
@@ -90,9 +91,22 @@ std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {
   return patterns;
 }
 
+// A target chooses some options of its own accord.
+void require_choice_left(const Recipe& recipe) {
+  if (!recipe.target) return;
+  for (const char* key : {"codec", "block_size", "centroids", "groups"}) {
+    const auto found = std::ranges::find(recipe.defaults, key, &Settings::value_type::first);
+    if (found == recipe.defaults.end()) continue;
+    throw invalid_argument(
+        "{}={} for all tensors: a target chooses it; name it for some, in a rule", key,
+        shown(found->second));
+  }
+}
+
 // Settings without effect that only some rules use, or that a rule inherits, are left out.
 TensorSettings choice_of_defaults(const Recipe& recipe) {
   Settings own;
+  require_choice_left(recipe);
   for (const UnusedSetting& unused : unused_defaults(recipe)) own.emplace_back(unused.key, "");
   return tensor_settings_from(used_settings(recipe.defaults, own));
 }
@@ -107,12 +121,17 @@ TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
   return located(rule.pattern, [&] {
     const Settings settings = used_settings(layered(recipe.defaults, rule.settings), rule.settings);
     TensorSettings choice = tensor_settings_from(settings);
-    if (sets_options(rule.settings) && !has_key(settings, "thin")) choice.thin_is_int8 = false;
+    if (sets_options(rule.settings)) {
+      choice.is_free = false;
+      if (!has_key(settings, "thin")) choice.thin_is_int8 = false;
+    }
     return choice;
   });
 }
 
 }  // namespace
+
+bool is_decided_by_rules(const TensorInfo& info) { return obstacle(info).empty(); }
 
 void check_settings(const Settings& settings) { (void)tensor_settings_from(settings); }
 
@@ -178,12 +197,25 @@ class Selection {
   std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
 };
 
+// int8 has the smaller error at the same size, and serves faster. pq may turn out smaller than it
+// seems, with fewer distinct blocks than centroids.
+void prefer_int8(const TensorInfo& info, Encode& encode) {
+  const auto* pq = std::get_if<PqOptions>(&encode.candidates.front());
+  const CodecOptions int8 = Int8Options();
+  const std::uint64_t bytes = data_bytes(size_by_shape(info, int8)->record);
+  if (pq == nullptr || pq_bytes(info, *pq) < bytes) return;
+  encode.first_below = bytes;
+  encode.candidates.insert(encode.candidates.begin() + 1, int8);
+}
+
 // The candidates for a tensor, without those that cannot make a tensor of its shape smaller. A thin
 // tensor gets int8 or stays plain; if its codec is int8 already, its options stay.
-Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice) {
+Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice, bool has_target) {
   Encode encode{{choice.options}, {}, choice.plain_if_not_finite};
-  if (choice.thin_is_int8 && is_thin(info) &&
-      !std::holds_alternative<Int8Options>(choice.options)) {
+  if (has_target && choice.is_free) {
+    encode.is_free = true;
+  } else if (choice.thin_is_int8 && is_thin(info) &&
+             !std::holds_alternative<Int8Options>(choice.options)) {
     encode.candidates = {Int8Options()};
     encode.note = "thin: int8";
   } else if (choice.fallback && !is_plain(*choice.fallback)) {
@@ -191,6 +223,7 @@ Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice) {
   }
   std::string reason;
   for (CodecOptions& options : encode.candidates) options = resolved_for(info, std::move(options));
+  if (choice.is_free && !has_target) prefer_int8(info, encode);
   std::erase_if(encode.candidates, [&](const CodecOptions& options) {
     const std::string obstacle = obstacle_to(options, info.shape);
     if (!obstacle.empty()) reason = obstacle;
@@ -225,14 +258,15 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
     const bool adopted =
         int8 != nullptr &&
         std::ranges::find(references, plan.size(), &Int8Reference::values) != references.end();
-    WorkItem item{{plan.size()}, Keep{adopted ? "" : obstacle(info)}, choice.text};
+    WorkItem item{
+        {plan.size()}, Keep{adopted ? "" : obstacle(info)}, choice.text, choice.importance};
     std::string& reason = std::get<Keep>(item.action).reason;
     if (reason.empty()) reason = selection.reason_to_keep(info.name);
     if (reason.empty()) {
       if (adopted) {
         item.action = AdoptInt8{*int8};
       } else {
-        item.action = encode_or_keep(info, choice);
+        item.action = encode_or_keep(info, choice, recipe.target.has_value());
         const auto* encode = std::get_if<Encode>(&item.action);
         if (encode != nullptr) item.settings += encode->note;
       }

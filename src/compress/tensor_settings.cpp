@@ -22,6 +22,7 @@ struct Policies {
 
   bool plain_if_not_finite = false;
   Thin thin = Thin::kUnlessNamed;
+  double importance = 1;
 };
 
 const Fields<Policies>& Policies::fields() {
@@ -34,7 +35,10 @@ const Fields<Policies>& Policies::fields() {
           "thin", &O::thin,
           choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
           "codec of thin tensors (weights of depthwise convolutions, tensors of fewer than 8192 "
-          "weights): int8, or the same as other tensors (default int8; same if a codec is named)")};
+          "weights): int8, or the same as other tensors (default int8; same if a codec is named)"),
+      Field("importance", &O::importance, positive(),
+            "how much an error of these tensors counts when a target is searched for",
+            {.has_flag = false})};
   return kFields;
 }
 
@@ -108,6 +112,8 @@ TensorSettings tensor_settings_from(const Settings& settings) {
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
   const bool named = has_key(codec, "codec");
+  result.is_free = !named;
+  result.importance = policies.importance;
   result.thin_is_int8 = policies.thin == Thin::kUnlessNamed ? !named : policies.thin == Thin::kInt8;
   for (const auto& [key, value] : settings) result.text += fmt::format("{}={},", key, value);
   return result;

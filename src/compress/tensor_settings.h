@@ -15,6 +15,8 @@ struct TensorSettings {
   std::optional<CodecOptions> fallback = {};
   bool plain_if_not_finite = false;
   bool thin_is_int8 = false;
+  bool is_free = true;    // no setting names the codec
+  double importance = 1;  // of errors, in the search for a target
   std::string text = {};  // the settings as given
 };
 
