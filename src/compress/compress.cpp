@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "compress/plan.h"
+#include "compress/search.h"
 #include "compress/walk.h"
 #include "core/subject.h"
 #include "formats/formats.h"
@@ -86,6 +89,39 @@ void check_archive_output(const std::string& input, const Recipe& recipe,
       extension);
 }
 
+// Searches the points that the target of the recipe asks for, if it has one.
+std::optional<SearchResult> search_target(const Recipe& recipe, const std::string& path,
+                                          CompressObserver* observer, Input& input) {
+  if (!recipe.target) return std::nullopt;
+  return search({*input.reader, *recipe.target, input.archive_options, path, observer}, input.plan);
+}
+
+// By the names of the reports. The values of adopted tensors have no float type.
+std::map<std::string, Settings> rules_of(const Input& input) {
+  std::map<std::string, Settings> rules;
+  for (const WorkItem& item : input.plan) {
+    const bool adopts = std::holds_alternative<AdoptInt8>(item.action);
+    for (const std::size_t i : item.tensors) {
+      const TensorInfo& info = input.reader->tensors()[i];
+      if (adopts || is_decided_by_rules(info)) rules[info.name] = rule_of(item);
+      if (adopts) break;
+    }
+  }
+  return rules;
+}
+
+// The walk, and what a recipe says to do the same.
+std::vector<TensorReport> walk_with_rules(Input& input, const WalkOptions& options,
+                                          const std::function<void(const StoredTensor&)>& store) {
+  const std::map<std::string, Settings> rules = rules_of(input);
+  std::vector<TensorReport> reports = walk(*input.reader, std::move(input.plan), options, store);
+  for (TensorReport& report : reports) {
+    const auto rule = rules.find(report.info.name);
+    if (rule != rules.end()) report.rule = rule->second;
+  }
+  return reports;
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -104,33 +140,41 @@ Report compress(const std::string& input_path, const std::string& output, const 
     options.observer->on_start(input.n_tensors, input.n_weights);
   }
   ArchiveWriter writer(output, input.archive_options);
+  const auto found = search_target(recipe, input_path, options.observer, input);
   const Checkpoint checkpoint(output, options.reading);
   if (options.resume) checkpoint.require_folder();
-  report.tensors =
-      walk(*input.reader, std::move(input.plan),
-           {.path = input_path,
-            .observer = options.observer,
-            .checkpoint = &checkpoint,
-            .resume = options.resume,
-            .is_long = [&] { return seconds_since(start) >= options.keep_after_seconds; }},
-           [&](const StoredTensor& tensor) { add(tensor, writer); });
+  report.tensors = walk_with_rules(
+      input,
+      {.path = input_path,
+       .observer = options.observer,
+       .checkpoint = &checkpoint,
+       .resume = options.resume,
+       .is_long = [&] { return seconds_since(start) >= options.keep_after_seconds; }},
+      [&](const StoredTensor& tensor) { add(tensor, writer); });
   report.file_bytes = writer.commit();
   checkpoint.remove();
+  if (found) {
+    report.search = found->outcome;
+    report.search->error = measured_error(*found, report.tensors);
+  }
   report.seconds = seconds_since(start);
   return report;
 }
 
 Report plan_compression(const std::string& input_path, const Recipe& recipe,
-                        const std::string& output, const ReadOptions& options) {
+                        const std::string& output, const ReadOptions& options,
+                        CompressObserver* observer) {
   const auto start = std::chrono::steady_clock::now();
   check_archive_output(input_path, recipe, output);
   Input input = open_input(input_path, recipe, options);
   Report report;
   report.skipped = input.reader->skipped();
+  if (const auto found = search_target(recipe, input_path, observer, input)) {
+    report.search = found->outcome;
+  }
   ArchiveSizer sizer(input.archive_options, output.empty() ? "the archive" : output);
-  report.tensors =
-      walk(*input.reader, std::move(input.plan), {.mode = Mode::kSize, .path = input_path},
-           [&](const StoredTensor& tensor) { add(tensor, sizer); });
+  report.tensors = walk_with_rules(input, {.mode = Mode::kSize, .path = input_path},
+                                   [&](const StoredTensor& tensor) { add(tensor, sizer); });
   report.file_bytes = sizer.finish();
   report.seconds = seconds_since(start);
   return report;

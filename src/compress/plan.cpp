@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compress/points.h"
 #include "compress/quality.h"
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
@@ -82,9 +83,22 @@ std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {
   return patterns;
 }
 
+// A target chooses some options of its own accord.
+void require_choice_left(const Recipe& recipe) {
+  if (!recipe.target) return;
+  for (const char* key : {"codec", "block_size", "centroids", "groups"}) {
+    const auto found = std::ranges::find(recipe.defaults, key, &Settings::value_type::first);
+    if (found == recipe.defaults.end()) continue;
+    throw invalid_argument(
+        "{}={} for all tensors: a target chooses it; name it for some, in a rule", key,
+        shown(found->second));
+  }
+}
+
 // Settings without effect that only some rules use, or that a rule inherits, are left out.
 TensorSettings choice_of_defaults(const Recipe& recipe) {
   Settings own;
+  require_choice_left(recipe);
   for (const UnusedSetting& unused : unused_defaults(recipe)) own.emplace_back(unused.key, "");
   return tensor_settings_from(used_settings(recipe.defaults, own));
 }
@@ -104,6 +118,8 @@ TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
 }
 
 }  // namespace
+
+bool is_decided_by_rules(const TensorInfo& info) { return obstacle(info).empty(); }
 
 void check_settings(const Settings& settings) { (void)tensor_settings_from(settings); }
 
@@ -169,16 +185,31 @@ class Selection {
   std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
 };
 
+// int8 has the smaller error at the same size, and serves faster. pq may turn out smaller than it
+// seems, with fewer distinct blocks than centroids.
+void prefer_int8(const TensorInfo& info, Encode& encode) {
+  const auto* pq = std::get_if<PqOptions>(&encode.candidates.front());
+  const CodecOptions int8 = Int8Options();
+  const std::uint64_t bytes = data_bytes(size_by_shape(info, int8)->record);
+  if (pq == nullptr || pq_bytes(info, *pq) < bytes) return;
+  encode.first_below = bytes;
+  encode.candidates.insert(encode.candidates.begin() + 1, int8);
+}
+
 // The candidates for a tensor, without those that cannot make a tensor of its shape smaller. The
 // fallback is for the codec that the settings name.
-Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice,
-                      const RoleSettings& own) {
+Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice, const RoleSettings& own,
+                      bool has_target) {
   Encode encode{{own.options}, own.note, choice.plain_if_not_finite};
-  if (own.note.empty() && choice.fallback && !is_plain(*choice.fallback)) {
+  if (has_target && choice.is_free) {
+    encode = {{choice.options}, {}, choice.plain_if_not_finite};
+    encode.is_free = true;
+  } else if (own.note.empty() && choice.fallback && !is_plain(*choice.fallback)) {
     encode.candidates.push_back(*choice.fallback);
   }
   std::string reason;
   for (CodecOptions& options : encode.candidates) options = resolved_for(info, std::move(options));
+  if (choice.is_free && !has_target) prefer_int8(info, encode);
   std::erase_if(encode.candidates, [&](const CodecOptions& options) {
     const std::string obstacle = obstacle_to(options, info.shape);
     if (!obstacle.empty()) reason = obstacle;
@@ -213,7 +244,8 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
     const bool adopted =
         int8 != nullptr &&
         std::ranges::find(references, plan.size(), &Int8Reference::values) != references.end();
-    WorkItem item{{plan.size()}, Keep{adopted ? "" : obstacle(info)}, choice.text};
+    WorkItem item{
+        {plan.size()}, Keep{adopted ? "" : obstacle(info)}, choice.text, choice.importance};
     std::string& reason = std::get<Keep>(item.action).reason;
     if (reason.empty()) reason = selection.reason_to_keep(info.name);
     if (reason.empty()) {
@@ -221,7 +253,7 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
         item.action = AdoptInt8{*int8};
       } else {
         const RoleSettings& own = choice.of(role_of(info));
-        item.action = encode_or_keep(info, choice, own);
+        item.action = encode_or_keep(info, choice, own, recipe.target.has_value());
         item.settings += own.preset;
       }
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <variant>
@@ -37,6 +38,9 @@ struct Encode {
   std::vector<CodecOptions> candidates;  // resolved; in the order of preference
   std::string note = {};                 // why the first one differs from the settings
   bool keep_if_not_finite = false;       // else NaN or infinity is an error
+  // A search for the target may replace the one candidate, options of pq, or has done so (search.h).
+  bool is_free = false;
+  std::uint64_t first_below = ~std::uint64_t{0};  // bytes that the first one must stay below
 };
 
 using Action = std::variant<Keep, Alias, AdoptInt8, Encode>;
@@ -45,7 +49,8 @@ using Action = std::variant<Keep, Alias, AdoptInt8, Encode>;
 struct WorkItem {
   std::vector<std::size_t> tensors;  // indices; those of joint layers rise
   Action action;
-  std::string settings;  // that the action follows from, as given; equal for equal actions
+  std::string settings;   // that the action follows from, as given; equal for equal actions
+  double importance = 1;  // of errors, in the search for a target
 };
 
 // The work in the order of the first tensors of the items.
@@ -53,11 +58,19 @@ struct WorkItem {
 //   its scale and zero point say.
 // - Encoded tensors with the same label (TensorizedOptions::joint) and equal shape, type, options,
 //   fallback and policy are layers of one joint tensor.
+// - If the recipe names no codec for a tensor, and pq would not be smaller than int8, it gets int8.
 // - Thin tensors get codec int8 if the recipe names no codec for them (recipe.h).
+// - If the recipe has a target, encoded tensors for which it names no codec are free.
 // Errors: kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor
 // and is not optional (the message says where it stands), and for ranks that do not fit the number
 // of layers.
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
+
+// Settings of a rule with the same action, for a tensor that rules decide on.
+Settings rule_of(const WorkItem& item);
+
+// Whether what happens to a tensor depends on the recipe.
+bool is_decided_by_rules(const TensorInfo& info);
 
 // TensorizedOptions::joint; empty for other codecs. Points into the options.
 std::string_view joint_label(const CodecOptions& options);

@@ -89,24 +89,6 @@ StoredTensor adopt(std::span<Source> sources, const Int8Options& options, Mode m
   return stored;
 }
 
-// The floats of a tensor, or why it stays plain.
-struct Floats {
-  std::optional<FloatTensor> tensor;
-  std::string obstacle = {};
-};
-
-Floats floats_of(Source& source, const Encode& encode) {
-  try {
-    return {read_floats(source.info(), source.bytes())};
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kUnsupported) {
-      return {std::nullopt, "has only weights below the range of float"};
-    }
-    if (error.code() != ErrorCode::kNonFinite || !encode.keep_if_not_finite) throw;
-    return {std::nullopt, "holds NaN or infinity"};
-  }
-}
-
 // Whether the tensor is large, and its floats are larger: with its bytes beside them, preparing it
 // would take more than three times the memory of the tensor (docs/architecture.md, "Memory"). Such
 // a tensor is read again when its encoding is measured.
@@ -115,17 +97,21 @@ bool is_small_beside_floats(const TensorInfo& info) {
   return size_in_bytes(info.dtype) < sizeof(float) && byte_count(info) > kLargeBytes;
 }
 
-// The tensor by one candidate; empty if it would not shrink, or would be lost: then `faults` get
-// the reason.
+// The tensor by one candidate; empty if it would not shrink, would not stay below that many bytes,
+// or would be lost: then `faults` get the reason.
 std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const CodecOptions& options,
-                                    const std::string& note, Mode mode, EmObserver* observer,
-                                    Notes& faults) {
+                                    const std::string& note, std::uint64_t below, Mode mode,
+                                    EmObserver* observer, Notes& faults) {
   const TensorInfo& info = source.info();
   const bool learns = mode == Mode::kEncode || !outcome_is_sure(options, tensor);
   if (is_small_beside_floats(info)) source.release();
   std::optional<Encoding> encoding(std::in_place, std::move(tensor), options);
   auto size = encoding->size();
   if (size && !shrinks(data_bytes(size->record), info)) return std::nullopt;
+  if (size && data_bytes(size->record) >= below) {
+    faults.push_back("pq would not be smaller");
+    return std::nullopt;
+  }
   Notes notes = faults;
   notes.push_back(note);
   if (!learns) return encoded(info, options, std::move(*size), std::move(notes));
@@ -156,8 +142,9 @@ StoredTensor encode_alone(Source& source, const Encode& encode,
   for (const CodecOptions& options : candidates) {
     if (!floats.tensor) floats = floats_of(source, encode);
     const bool is_first = &options == &encode.candidates.front();
-    auto stored = attempt(source, *std::exchange(floats.tensor, {}), options,
-                          is_first ? encode.note : "", mode, observer, faults);
+    auto stored =
+        attempt(source, *std::exchange(floats.tensor, {}), options, is_first ? encode.note : "",
+                is_first ? encode.first_below : ~std::uint64_t{0}, mode, observer, faults);
     if (stored) return std::move(*stored);
   }
   faults.insert(faults.begin(), refusal);
@@ -218,6 +205,18 @@ std::vector<StoredTensor> encode_joint_item(std::span<Source> sources, const Enc
 }
 
 }  // namespace
+
+Floats floats_of(Source& source, const Encode& encode) {
+  try {
+    return {read_floats(source.info(), source.bytes())};
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kUnsupported) {
+      return {std::nullopt, "has only weights below the range of float"};
+    }
+    if (error.code() != ErrorCode::kNonFinite || !encode.keep_if_not_finite) throw;
+    return {std::nullopt, "holds NaN or infinity"};
+  }
+}
 
 void add(const StoredTensor& tensor, ArchiveWriter& writer) {
   if (const auto* record = std::get_if<Record>(&tensor.content)) return writer.add(*record);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -30,6 +31,15 @@ struct StoredTensor {
   std::variant<Record, PlainBytes> content;
   TensorReport report;  // with the distortion in mode kEncode
 };
+
+// The floats of a tensor, or why it stays plain.
+struct Floats {
+  std::optional<FloatTensor> tensor;
+  std::string obstacle = {};
+};
+
+// Errors: those of the reader and of read_floats, if the item does not keep such tensors.
+Floats floats_of(Source& source, const Encode& encode);
 
 // Adds a tensor to an archive or to its size.
 void add(const StoredTensor& tensor, ArchiveWriter& writer);

@@ -23,6 +23,7 @@ struct Policies {
   bool plain_if_not_finite = false;
   Thin thin = Thin::kUnlessNamed;
   Quality quality = Quality::kBalanced;
+  double importance = 1;
 };
 
 const Fields<Policies>& Policies::fields() {
@@ -41,7 +42,10 @@ const Fields<Policies>& Policies::fields() {
                              {"balanced", Quality::kBalanced},
                              {"small", Quality::kSmall}}),
             "how many bits the default rule spends (docs/recipes.md), for tensors whose codec, "
-            "block_size and centroids are not set")};
+            "block_size and centroids are not set"),
+      Field("importance", &O::importance, positive(),
+            "how much an error of these tensors counts when a target is searched for",
+            {.has_flag = false})};
   return kFields;
 }
 
@@ -150,6 +154,8 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
   TensorSettings result{options_from(codec, PqOptions::kCodec, keys), {}};
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
+  result.is_free = thin_differ && !has_key(codec, "codec");
+  result.importance = policies.importance;
   for (const Role role : kRoles) {
     result.by_role[static_cast<std::size_t>(role)] =
         with_preset(policies, role, codec, result.options);

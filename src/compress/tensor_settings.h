@@ -24,6 +24,8 @@ struct TensorSettings {
   std::array<RoleSettings, kRoles.size()> by_role;  // with the presets of `quality`
   std::optional<CodecOptions> fallback = {};
   bool plain_if_not_finite = false;
+  bool is_free = true;    // no setting names the codec
+  double importance = 1;  // of errors, in the search for a target
   std::string text = {};  // the settings as given
 
   const RoleSettings& of(Role role) const { return by_role[static_cast<std::size_t>(role)]; }

@@ -39,6 +39,16 @@ struct Task {
   std::vector<StoredTensor> stored = {};
 };
 
+// What the tensors of an item take in memory, in floats.
+std::size_t floats_in(const WeightReader& reader, const WorkItem& item) {
+  std::size_t n = 0;
+  for (const std::size_t i : item.tensors) {
+    const TensorInfo& info = reader.tensors()[i];
+    n += std::max(element_count(info.shape), byte_count(info) / sizeof(float));
+  }
+  return n;
+}
+
 bool has_work(const Task& task) { return std::holds_alternative<Encode>(task.item.action); }
 
 class Walk {
@@ -62,28 +72,11 @@ class Walk {
   }
 
  private:
-  // What the tensors of an item take in memory, in floats.
-  std::size_t size_of(const WorkItem& item) const {
-    std::size_t n = 0;
-    for (const std::size_t i : item.tensors) {
-      const TensorInfo& info = reader_.tensors()[i];
-      n += std::max(element_count(info.shape), byte_count(info) / sizeof(float));
-    }
-    return n;
-  }
-
-  // A large item, or small ones.
   std::vector<Task> next_batch(std::vector<WorkItem>& plan, std::size_t& next) {
     std::vector<Task> batch;
-    for (std::size_t n_floats = 0; next < plan.size(); ++next) {
-      const std::size_t n = size_of(plan[next]);
-      const bool fits = n <= kSmallTensor && n_floats + n <= kBatch;
-      if (!batch.empty() && !fits) break;
+    for (const std::size_t end = end_of_batch(reader_, plan, next); next < end; ++next) {
       batch.push_back({std::move(plan[next])});
-      for (const std::size_t i : batch.back().item.tensors) {
-        batch.back().sources.emplace_back(reader_, i);
-      }
-      n_floats += fits ? n : kBatch;
+      batch.back().sources = sources_of(reader_, batch.back().item);
     }
     return batch;
   }
@@ -197,6 +190,24 @@ class Walk {
 };
 
 }  // namespace
+
+std::size_t end_of_batch(const WeightReader& reader, std::span<const WorkItem> plan,
+                         std::size_t first) {
+  std::size_t end = first;
+  for (std::size_t n_floats = 0; end < plan.size(); ++end) {
+    const std::size_t n = floats_in(reader, plan[end]);
+    const bool fits = n <= kSmallTensor && n_floats + n <= kBatch;
+    if (end > first && !fits) break;
+    n_floats += fits ? n : kBatch;
+  }
+  return end;
+}
+
+std::vector<Source> sources_of(const WeightReader& reader, const WorkItem& item) {
+  std::vector<Source> sources;
+  for (const std::size_t i : item.tensors) sources.emplace_back(reader, i);
+  return sources;
+}
 
 std::vector<TensorReport> walk(const WeightReader& reader, std::vector<WorkItem> plan,
                                const WalkOptions& options,

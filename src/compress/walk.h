@@ -23,6 +23,12 @@ struct WalkOptions {
   std::function<bool()> is_long = [] { return false; };
 };
 
+// The items first .. end-1 are in memory together: a large one, or small ones.
+std::size_t end_of_batch(const WeightReader& reader, std::span<const WorkItem> plan,
+                         std::size_t first);
+
+std::vector<Source> sources_of(const WeightReader& reader, const WorkItem& item);
+
 // Calls `store` for each stored tensor, in the order of the file, and returns their reports. Small
 // tensors are encoded side by side, a thread each; a large one by all threads. With `resume`, takes
 // the tensors that an interrupted run kept, and keeps the others once they are finished. Without,

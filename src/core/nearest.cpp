@@ -47,7 +47,8 @@ std::string nearest(std::string_view word, const Words& words) {
   std::size_t least = typed.size();  // as many edits would replace every letter
   for (const std::string& candidate : words) {
     const std::string meant = plain(candidate);
-    const bool begun = typed.size() >= kLeastBegun && meant.starts_with(typed);
+    const bool begun =
+        typed.size() >= kLeastBegun && typed.size() < meant.size() && meant.starts_with(typed);
     const std::size_t distance = begun ? 1 : edits(typed, meant);
     const std::size_t most = std::max<std::size_t>(1, meant.size() / kLettersPerEdit);
     if (distance > most || distance >= least) continue;

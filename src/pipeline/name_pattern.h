@@ -23,4 +23,7 @@ class NamePattern {
   std::unique_ptr<Impl> impl_;
 };
 
+// A pattern that matches the text itself, anywhere.
+std::string escaped_pattern(const std::string& text);
+
 }  // namespace pqw

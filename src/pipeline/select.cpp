@@ -28,6 +28,8 @@ bool NamePattern::matches(const std::string& name) const {
   return RE2::PartialMatch(name, impl_->expression);
 }
 
+std::string escaped_pattern(const std::string& text) { return RE2::QuoteMeta(text); }
+
 std::vector<std::size_t> select_tensors(const std::string& path,
                                         std::span<const TensorInfo> tensors,
                                         const std::string& pattern) {

@@ -70,6 +70,14 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
 
   const json dry = valid_document({"quantize", "model.safetensors", "--dry-run"});
   EXPECT_TRUE(dry["output"].is_null());
+  EXPECT_TRUE(dry["options"]["target"].is_null());
+  EXPECT_FALSE(dry.contains("search"));
+  const json target =
+      valid_document({"quantize", "model.safetensors", "-o", "t.h5", "--target-bpw", "6"});
+  EXPECT_EQ(target["options"]["target"],
+            json({{"bpw", 6}, {"metric", "relative"}, {"for", "any"}}));
+  EXPECT_EQ(target["search"]["target_bytes"], 18880 * 6 / 8);
+  EXPECT_GT(target["search"]["error"], 0);
   const json inspect = valid_document({"inspect", "m.h5"});
   EXPECT_EQ(inspect["tensors"][1]["options"], quantize["tensors"][1]["options"]);
   EXPECT_EQ(inspect["is_archive"], true);

@@ -63,6 +63,20 @@ TEST(MakePlan, BlocksAreNoLongerThanARow) {
   EXPECT_EQ(pq_of(asked[0]).block_size, 3u);
 }
 
+// 128 x 96 weights: int8 takes 12288 bytes and 128 scales of 4. Blocks of 1 with 256 centroids take
+// 12288 bytes and 512 of codebooks; with 128 centroids, 7/8 of the codes and 256 bytes.
+TEST(MakePlan, PrefersInt8WherePqIsNotSmaller) {
+  const std::vector<TensorInfo> tensors{{"w", DType::kF32, {128, 96}}};
+  const auto plan = [&](const Recipe& recipe) { return make_plan(tensors, recipe); };
+  const Settings large = {{"block_size", "1"}}, small = {{"block_size", "1"}, {"centroids", "128"}};
+  const auto replaced = plan({.defaults = large});
+  ASSERT_EQ(candidates(replaced[0]).size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<Int8Options>(candidates(replaced[0])[1]));
+  EXPECT_EQ(std::get<Encode>(replaced[0].action).first_below, 12800u);
+  EXPECT_EQ(candidates(plan({.defaults = small})[0]).size(), 1u);
+  EXPECT_EQ(candidates(plan({.rules = {{"w", large}}})[0]).size(), 1u) << "a rule sets its options";
+}
+
 TEST(MakePlan, ARuleThatChangesTheCodecLeavesItsOptionsBehind) {
   const Recipe recipe{.defaults = {{"centroids", "64"}, {"fallback.codec", "pq"}},
                       .rules = {{"fc", {{"codec", "plain"}}}, {"conv", {{"codec", "pq"}}}}};

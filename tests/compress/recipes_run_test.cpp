@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "pqw/compress/compress.h"
 #include "pqw/pipeline/evaluate.h"
+#include "tests/support/file_content.h"
 #include "tests/support/normal_weights.h"
 #include "tests/support/temp_dir.h"
 
@@ -53,6 +55,16 @@ TEST_P(ShippedRecipe, RunsOnSmallModels) {
     EXPECT_TRUE(compresses(report) || GetParam() == "low_rank") << "whose rank is 64";
     EXPECT_EQ(verify(archive), tensors.size());
   }
+}
+
+TEST_P(ShippedRecipe, IsWrittenAsARuleForEachTensor) {
+  const test::TempDir dir;
+  const std::string input = dir / "m.safetensors", rules = dir / "rules.yaml";
+  test::write_normal_weights(input, kTransformer);
+  const Report report = compress(input, dir / "m.h5", recipe());
+  std::ofstream(rules) << recipe_text(report);
+  compress(input, dir / "again.h5", read_recipe(rules));
+  EXPECT_EQ(test::content(dir / "again.h5"), test::content(dir / "m.h5"));
 }
 
 TEST_P(ShippedRecipe, PlansTheModelOfTheDemo) {

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "cli/next_command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/target_flags.h"
 #include "cli/usage.h"
 #include "pqw/compress/compress.h"
 #include "pqw/compress/recipe.h"
@@ -53,7 +55,8 @@ struct Arguments {
   Settings defaults;
   std::vector<Pattern> include, exclude;
   std::vector<Rule> rules;
-  std::string recipe;
+  std::string recipe, recipe_output;
+  std::optional<Target> target;
   ReadOptions reading;
   bool dry_run = false;
   bool force = false;
@@ -73,6 +76,7 @@ Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   append(recipe.exclude, arguments.exclude);
   recipe.rules.insert(recipe.rules.begin(), arguments.rules.begin(), arguments.rules.end());
   recipe.skip_unsupported = arguments.skip_unsupported;
+  recipe.target = arguments.target;
   return with_settings(std::move(recipe), arguments.defaults);
 }
 
@@ -88,11 +92,12 @@ Recipe recipe_of(const Arguments& arguments) {
 }
 
 Report make_report(const Arguments& arguments, const Recipe& recipe) try {
-  if (arguments.dry_run) {
-    return plan_compression(arguments.input, recipe, arguments.output, arguments.reading);
-  }
   std::optional<Progress> progress;
   if (!arguments.quiet) progress.emplace();
+  if (arguments.dry_run) {
+    return plan_compression(arguments.input, recipe, arguments.output, arguments.reading,
+                            progress ? &*progress : nullptr);
+  }
   return compress(arguments.input, arguments.output, recipe,
                   {.overwrite = arguments.force,
                    .observer = progress ? &*progress : nullptr,
@@ -157,6 +162,7 @@ Json options_of(const Recipe& recipe, const Arguments& arguments) {
   }
   return {{"dry_run", arguments.dry_run},
           {"skip_unsupported", recipe.skip_unsupported},
+          {"target", recipe.target ? to_json(*recipe.target) : Json()},
           {"recipe", recipe.file.empty() ? Json() : Json(recipe.file)},
           {"defaults", to_json(recipe.defaults)},
           {"include", texts_of(recipe.include)},
@@ -178,18 +184,38 @@ void print(const Report& report, const Recipe& recipe, const Arguments& argument
   print_json(json);
 }
 
+// "target: at most 4000000 bytes; found: 3998612 bytes, error 0.0312"
+std::string text_of(const SearchOutcome& search, const Report& report) {
+  const std::string target = search.target_bytes > 0
+                                 ? fmt::format("at most {} bytes", search.target_bytes)
+                                 : fmt::format("error {:.4g}", search.target_error);
+  const std::string error = search.error
+                                ? fmt::format("error {:.4g}", *search.error)
+                                : fmt::format("error about {:.4g}", search.estimated_error);
+  return fmt::format("target: {}; found: {} bytes, {}{}{}", target, report.file_bytes, error,
+                     search.note.empty() ? "" : "; ", search.note);
+}
+
 void run(const Arguments& arguments) {
   Recipe recipe;
   Report report;
   const auto write = [&] {
     recipe = recipe_of(arguments);
+    std::optional<RecipeOutput> recipe_output;
+    if (!arguments.recipe_output.empty()) {
+      const std::array others = {arguments.input, arguments.output, arguments.recipe};
+      recipe_output.emplace(arguments.recipe_output, others,
+                            WriteOptions{.overwrite = arguments.force});
+    }
     report = make_report(arguments, recipe);
+    if (recipe_output) recipe_output->commit(report);
   };
   write_output(arguments.dry_run ? "" : arguments.output, write, [&] {
     print_skipped(report.skipped);
     print(report, recipe, arguments);
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
+    if (report.search) print_note(text_of(*report.search, report));
   });
 }
 
@@ -226,10 +252,14 @@ void add_quantize(CLI::App& app) {
       verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
   add_setting_flags(verb, arguments->defaults);
   add_pattern_options(verb, *arguments);
+  add_target_options(verb, arguments->target);
   verb.add_option("--recipe", arguments->recipe,
                   "defaults, patterns and rules from a YAML file; flags come on top")
       ->type_name("FILE")
       ->check([](const std::string& path) { return path.empty() ? "expected a file" : ""; }, "");
+  verb.add_option("--output-recipe", arguments->recipe_output,
+                  "write a recipe with a rule for each tensor, which makes the same archive again")
+      ->type_name("FILE");
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
   verb.add_flag(

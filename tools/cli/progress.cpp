@@ -33,6 +33,10 @@ void Progress::on_start(std::size_t n_tensors, std::size_t n_weights) {
   n_weights_ = n_weights;
 }
 
+void Progress::on_search(std::size_t n, std::size_t m) {
+  if (terminal_) print_talk(fmt::format("\r\x1b[Ksearching: point {} of {}", n, m));
+}
+
 void Progress::on_tensor(const TensorInfo& info) {
   current_ = info;
   draw(0);

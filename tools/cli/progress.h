@@ -17,6 +17,7 @@ class Progress : public CompressObserver {
   ~Progress() override;
 
   void on_start(std::size_t n_tensors, std::size_t n_weights) override;
+  void on_search(std::size_t n, std::size_t m) override;
   void on_tensor(const TensorInfo& info) override;
   void on_iteration(const EmIteration& iteration) override;
   void on_tensor_done(const TensorReport& report) override;

@@ -30,6 +30,17 @@ Json json_of(const TensorReport& tensor) {
   return json;
 }
 
+Json json_of(const SearchOutcome& search) {
+  const auto given = [](auto value) { return value > 0 ? Json(value) : Json(); };
+  return {{"target_bytes", given(search.target_bytes)},
+          {"target_error", given(search.target_error)},
+          {"estimated_error", search.estimated_error},
+          {"error", search.error ? Json(*search.error) : Json()},
+          {"slope", search.slope},
+          {"points", search.n_points},
+          {"note", search.note.empty() ? Json() : Json(search.note)}};
+}
+
 }  // namespace
 
 void append(const Report& report, Json& document) {
@@ -52,6 +63,7 @@ void append(const Report& report, Json& document) {
                        {"amplitude", measured(distortion, &Distortion::amplitude)},
                        {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
                        {"seconds", report.seconds}};
+  if (report.search) document["search"] = json_of(*report.search);
 }
 
 Json to_json(const Verdict& verdict, const std::string& command) {

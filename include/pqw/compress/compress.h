@@ -16,6 +16,8 @@ namespace pqw {
 class CompressObserver : public EmObserver {
  public:
   virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
+  // Before the tensors, if the recipe has a target: n of m operating points are probed; m may rise.
+  virtual void on_search(std::size_t n, std::size_t m) { (void)n, (void)m; }
   virtual void on_tensor(const TensorInfo& info) = 0;
   virtual void on_tensor_done(const TensorReport& report) = 0;
   // The finished tensors are kept in that folder: --resume can continue from them.
@@ -55,8 +57,10 @@ Report compress(const std::string& input, const std::string& output, const Recip
 // A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
 // the input. Learns only if the report depends on it: joint layers, quantized factors, weights near
 // the limits of their type, few iterations (`is_sure` in codecs/codec.h). Checks `output` as
-// compress does, unless it is empty.
+// compress does, unless it is empty. With a target it searches as compress does, and tells the
+// observer on_search.
 Report plan_compression(const std::string& input, const Recipe& recipe,
-                        const std::string& output = "", const ReadOptions& options = {});
+                        const std::string& output = "", const ReadOptions& options = {},
+                        CompressObserver* observer = nullptr);
 
 }  // namespace pqw

@@ -1,16 +1,21 @@
 // Recipes: which tensors to compress, and how.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pqw/codecs/settings.h"
+#include "pqw/compress/target.h"
+#include "pqw/io/atomic_file.h"
+#include "pqw/pipeline/report.h"
 
 namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
-// `non_finite` and `thin`. Thin tensors are the weights of depthwise convolutions (rank 3 or more,
+// `non_finite`, `thin` and `importance`. Thin tensors are the weights of depthwise convolutions (rank 3 or more,
 // shape[1] == 1) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
 // smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
 // if the rule that matches sets an option of a codec.
@@ -41,6 +46,9 @@ struct Recipe {
   std::string file = {};              // the file that it was read from
   // True: leave out numbers that cannot become a tensor. False: they are an error.
   bool skip_unsupported = false;
+  // Replaces codec, block_size, centroids and groups of all tensors for which no rule names a codec
+  // or sets one of its options.
+  std::optional<Target> target = {};
 };
 
 // "PATTERN:key=value,..."; the pattern ends at the last colon. Errors: kInvalidArgument.
@@ -65,9 +73,26 @@ Rule parse_rule(const std::string& text);
 // Errors: kNotFound, kIo; kInvalidArgument for anything else, naming the line.
 Recipe read_recipe(const std::string& path);
 
+// The recipe file that makes the archive of a compression again, without its target: a rule for each
+// tensor that rules decide on, its name as the pattern.
+std::string recipe_text(const Report& report);
+
+// A file that gets that text when the compression is done.
+class RecipeOutput {
+ public:
+  // Errors: those of AtomicFile; kInvalidArgument if it is one of the other files of the run.
+  RecipeOutput(const std::string& path, std::span<const std::string> others,
+               const WriteOptions& options);
+  // Errors: kIo.
+  void commit(const Report& report);
+
+ private:
+  AtomicFile file_;
+};
+
 // Checks all that can be checked without tensors. Errors: kInvalidArgument for a malformed pattern
-// or setting, for a setting of a rule that has no effect (codecs/settings.h), and for a default
-// that has no effect with any rule.
+// or setting, for a setting of a rule that has no effect (codecs/settings.h), for a default that
+// has no effect with any rule, and for a default that a target chooses.
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 void check_pattern(const Pattern& pattern);

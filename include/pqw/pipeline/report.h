@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pqw/codecs/weight.h"
@@ -24,6 +25,10 @@ struct TensorReport {
   std::size_t n_parameters = 0;  // parameter_count() of codecs/weight.h; of plain data its elements
   std::size_t inner_width = 0;   // the rank of low_rank: outputs of the first of its two layers
 
+  // Settings of a rule that stores the tensor in the same way (compress/recipe.h). Empty if it is
+  // plain whatever the rules say, and for reports that are not of a compression.
+  std::vector<std::pair<std::string, std::string>> rule = {};
+
   bool exact = false;  // not plain, but decodes to the bytes of the original
 
   // Against the original, measured on the stored values; empty when not measured.
@@ -40,11 +45,23 @@ std::string same_as(const std::string& tensor);
 // Fills in settings, options and parameters of the weight.
 void describe(const Weight& weight, TensorReport& report);
 
+// What a search for a target has found (compress/target.h).
+struct SearchOutcome {
+  std::uint64_t target_bytes = 0;    // of the file; 0 if the target is an error
+  double target_error = 0;           // of the file by the metric; 0 if the target is a size
+  double estimated_error = 0;        // from probes
+  std::optional<double> error = {};  // measured on the stored values; empty in a dry run
+  double slope = 0;                  // error that the next step to a finer point saves per byte
+  std::size_t n_points = 0;          // that were probed
+  std::string note = {};             // why the file is not closer to the target
+};
+
 struct Report {
   std::vector<TensorReport> tensors;
   std::vector<Skipped> skipped;  // items of the input that are not tensors
   std::uint64_t file_bytes = 0;  // on disk
   double seconds = 0;
+  std::optional<SearchOutcome> search = {};
 
   std::uint64_t original_bytes() const;     // of all tensors, without file headers
   double ratio() const;                     // original_bytes / file_bytes

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "core/subject.h"
 
@@ -67,6 +68,11 @@ template Values<unsigned long long> count<unsigned long long>(unsigned long long
 Values<double> share() {
   return numbers<double>("X", "a number above 0, at most 1",
                          [](double value) { return value > 0 && value <= 1; });
+}
+
+Values<double> positive() {
+  return numbers<double>("X", "a number above 0",
+                         [](double value) { return value > 0 && std::isfinite(value); });
 }
 
 Values<double> share_below_1() {

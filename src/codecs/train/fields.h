@@ -59,6 +59,7 @@ Values<T> count(std::type_identity_t<T> low = 0,
                 std::type_identity_t<T> high = std::numeric_limits<T>::max());
 
 Values<double> share();          // above 0, at most 1
+Values<double> positive();       // above 0
 Values<double> share_below_1();  // 0 or more, below 1
 
 // One of some words.

@@ -1,0 +1,41 @@
+// Targets: a size or an error of the whole file, in place of settings.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace pqw {
+
+// How the errors of tensors add up to the error of a file. Both sums weigh each tensor by the
+// setting `importance`.
+enum class Metric {
+  kRelative,  // the mean of the relative errors ‖w - ŵ‖² / ‖w‖² of the tensors
+  kTotal,     // Σ‖w - ŵ‖² / Σ‖w‖²
+};
+
+// Which codecs and options a search may choose.
+enum class Use {
+  kAny,      // int8; pq with at most 1024 centroids
+  kStorage,  // int8; pq with at most 4096 centroids
+  kServing,  // int8; pq with at most 256 centroids: codes are bytes in memory
+};
+
+enum class TargetKind {
+  kSize,           // bytes of the file
+  kBitsPerWeight,  // bits of the file per element of a tensor
+  kRatio,          // bytes of the tensors per byte of the file
+  kError,          // of the file by the metric
+};
+
+struct Target {
+  TargetKind kind = TargetKind::kSize;
+  double value = 0;  // finite, above 0
+  Metric metric = Metric::kRelative;
+  Use use = Use::kAny;
+};
+
+// "4MB": bytes of a size in B (or without a unit), kB, KB, MB, GB (powers of 1000), KiB, MiB or GiB
+// (powers of 1024). Parts of a byte are dropped. Errors: kInvalidArgument, naming the units.
+std::uint64_t parse_size(std::string_view text);
+
+}  // namespace pqw

@@ -1,0 +1,85 @@
+// Writes the recipe that makes an archive again.
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+
+#include "compress/plan.h"
+#include "io/different_files.h"
+#include "pipeline/name_pattern.h"
+#include "pqw/compress/recipe.h"
+
+namespace pqw {
+namespace {
+
+Settings texts(const std::string& settings) {
+  return settings.empty() ? Settings() : parse_settings(settings);
+}
+
+// The options that differ from the defaults of their codec.
+Settings settings_of(const CodecOptions& options) {
+  const std::string codec = codec_name(options);
+  const Settings defaults = texts(to_string(options_from({{"codec", codec}})));
+  Settings settings = {{"codec", codec}};
+  for (const auto& setting : texts(to_string(options))) {
+    if (std::ranges::find(defaults, setting) == defaults.end()) settings.push_back(setting);
+  }
+  std::visit(
+      [&](const auto& o) {
+        if constexpr (requires { o.factors; }) {
+          const Settings factors = under("factors", settings_of(*o.factors));
+          settings.insert(settings.end(), factors.begin(), factors.end());
+        }
+      },
+      options);
+  return settings;
+}
+
+// The settings of an item ("key=value,key=value,"), each key once, with the codec.
+Settings as_given(const std::string& text, const std::string& codec) {
+  Settings settings = {{"codec", codec}};
+  for (const auto& setting : texts(text.substr(0, text.rfind(',')))) {
+    std::erase_if(settings, [&](const auto& other) { return other.first == setting.first; });
+    settings.push_back(setting);
+  }
+  return settings;
+}
+
+}  // namespace
+
+Settings rule_of(const WorkItem& item) {
+  if (const auto* int8 = std::get_if<AdoptInt8>(&item.action)) return settings_of(int8->options);
+  const auto* encode = std::get_if<Encode>(&item.action);
+  if (encode == nullptr) return {{"codec", "plain"}};
+  const CodecOptions& first = encode->candidates.front();
+  if (!encode->is_free && encode->note.empty()) return as_given(item.settings, codec_name(first));
+  Settings settings = settings_of(first);
+  if (encode->keep_if_not_finite) settings.emplace_back("non_finite", "plain");
+  return settings;
+}
+
+std::string recipe_text(const Report& report) {
+  YAML::Emitter yaml;
+  yaml << YAML::BeginMap << YAML::Key << "tensors" << YAML::Value << YAML::BeginSeq;
+  for (const TensorReport& tensor : report.tensors) {
+    if (tensor.rule.empty()) continue;
+    yaml << YAML::Flow << YAML::BeginMap << YAML::Key << "pattern" << YAML::Value
+         << YAML::SingleQuoted << fmt::format("^{}$", escaped_pattern(tensor.info.name));
+    for (const auto& [key, value] : tensor.rule) yaml << YAML::Key << key << YAML::Value << value;
+    yaml << YAML::EndMap;
+  }
+  yaml << YAML::EndSeq << YAML::EndMap;
+  return std::string(yaml.c_str()) + "\n";
+}
+
+RecipeOutput::RecipeOutput(const std::string& path, std::span<const std::string> others,
+                           const WriteOptions& options)
+    : file_((require_different_files(others, path), path), options) {}
+
+void RecipeOutput::commit(const Report& report) {
+  const std::string text = recipe_text(report);
+  file_.write(std::as_bytes(std::span(text)));
+  file_.commit();
+}
+
+}  // namespace pqw
