@@ -164,7 +164,7 @@ TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {
     return all;
   };
   EXPECT_EQ(codecs({}), "int8! int8! pq ");
-  EXPECT_EQ(codecs({"--thin", "same"}), "pq pq pq ");
+  EXPECT_EQ(codecs({"--thin", "same"}), "pq int8! pq ") << "pq would not be smaller than int8";
   EXPECT_EQ(codecs({"--codec", "pq"}), "pq pq pq ");
   EXPECT_EQ(codecs({"--codec", "pq", "--thin", "int8"}), "int8! int8! pq ");
   EXPECT_EQ(codecs({"--set", "depth:codec=pq"}), "pq int8! pq ");
@@ -284,7 +284,7 @@ TEST_F(Cli, UsageErrorsExitTwo) {
   EXPECT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--threads", "0"}).status, 2);
   EXPECT_EQ(run({"eval", "model.safetensors"}).status, 2);
   const std::pair<std::string, std::string> mistakes[] = {
-      {"--block-size", "0"},  {"--gain", "none"},  {"--centroids", "1"},
+      {"--block-size", "0"},  {"--gain", "best"},  {"--centroids", "1"},
       {"--iterations", "-1"}, {"--set", "fc"},     {"--set", "fc:codec=zip"},
       {"--include", "("},     {"--engine", "none"}};
   for (const auto& [flag, value] : mistakes) {

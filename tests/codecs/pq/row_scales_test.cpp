@@ -123,8 +123,8 @@ TEST(RowScaleEncoding, RowsOfOneDirectionShareTheirCentroids) {
     EXPECT_THAT(weight.options,
                 HasSubstr(type == RowScales::kLog8 ? ",row_scales=log8,gain_factor="
                                                    : ",row_scales=f16,gain_factor="));
-    EXPECT_THAT(PqCodec::summary(weight), EndsWith(type == RowScales::kLog8 ? ",row_scales=log8"
-                                                                          : ",row_scales=f16"));
+    EXPECT_THAT(PqCodec::summary(weight),
+                EndsWith(type == RowScales::kLog8 ? ",row_scales=log8" : ",row_scales=f16"));
   }
   const PqWeight without = pq_from_float(ConstMatrix(w.data(), 5, 4), {2, 3});
   EXPECT_GT(distortion_of(w, decoded(without)).relative_error(), 0.001);
