@@ -86,12 +86,11 @@ std::vector<Pattern> patterns_of(const std::vector<Rule>& rules) {
 // A target chooses some options of its own accord.
 void require_choice_left(const Recipe& recipe) {
   if (!recipe.target) return;
-  for (const char* key : {"codec", "block_size", "centroids", "groups"}) {
-    const auto found = std::ranges::find(recipe.defaults, key, &Settings::value_type::first);
-    if (found == recipe.defaults.end()) continue;
+  for (const auto& [key, value] : recipe.defaults) {
+    if (!target_chooses(key)) continue;
     throw invalid_argument(
         "{}={} for all tensors: a target chooses it; name it for some, in a rule", key,
-        shown(found->second));
+        shown(value));
   }
 }
 
@@ -120,6 +119,12 @@ TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
 }  // namespace
 
 bool is_decided_by_rules(const TensorInfo& info) { return obstacle(info).empty(); }
+
+bool target_chooses(const std::string& key) {
+  static const Words kKeys = {"codec",    "block_size", "centroids", "groups", "row_scales",
+                              "gain_per", "engine",     "quality",   "thin"};
+  return std::ranges::find(kKeys, key) != kKeys.end();
+}
 
 void check_settings(const Settings& settings) { (void)tensor_settings_from(settings); }
 

@@ -4,9 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <map>
 
 #include "pqw/core/text.h"
 
@@ -28,46 +25,6 @@ std::vector<ErrorShare> largest_errors(const Report& report, double total) {
   return shares;
 }
 
-// Of "block_size=4,centroids=256": block size and centroids. Zeros for other texts.
-PqSize pq_size(const std::string& settings) {
-  const auto number_after = [&](std::string_view key) -> std::size_t {
-    const std::size_t at = settings.find(key);
-    std::size_t number = 0;
-    if (at != std::string::npos) {
-      std::from_chars(settings.data() + at + key.size(), settings.data() + settings.size(), number);
-    }
-    return number;
-  };
-  return {number_after("block_size="), number_after("centroids=")};
-}
-
-// Each bit more a weight quarters the squared error of a fine quantizer: half a bit halves it. So
-// blocks of d with K centroids become blocks of log2(K) / (log2(K) / d + 0.5) columns, and in short
-// blocks twice as many centroids have that half bit.
-std::optional<PqSize> finer(const Report& report, double total) {
-  constexpr double kNearlyAll = 0.9;
-  std::map<PqSize, double> errors;
-  for (const TensorReport& tensor : report.tensors) {
-    if (tensor.codec != PqCodec::kName || !tensor.distortion) continue;
-    errors[pq_size(tensor.settings)] += tensor.distortion->squared_error();
-  }
-  const auto most = std::ranges::max_element(errors, {}, &decltype(errors)::value_type::second);
-  if (most == errors.end() || !(total > 0 && most->second >= kNearlyAll * total))
-    return std::nullopt;
-  auto [block_size, n_centroids] = most->first;
-  constexpr std::size_t kShort = 2, kMostCentroids = 32768;
-  if (block_size == 0 || n_centroids < 2 || (block_size <= kShort && n_centroids > kMostCentroids))
-    return std::nullopt;
-  if (block_size <= kShort) {
-    n_centroids *= 2;
-  } else {
-    const double bits = std::log2(static_cast<double>(n_centroids));
-    const double columns = bits / (bits / static_cast<double>(block_size) + 0.5);
-    block_size = std::max<std::size_t>(1, static_cast<std::size_t>(columns));
-  }
-  return PqSize{block_size, n_centroids};
-}
-
 }  // namespace
 
 Verdict judge(const Report& report) {
@@ -79,7 +36,6 @@ Verdict judge(const Report& report) {
   verdict.relative_error = distortion->relative_error();
   verdict.amplitude = distortion->amplitude();
   verdict.largest_errors = largest_errors(report, distortion->squared_error());
-  verdict.finer = finer(report, distortion->squared_error());
   return verdict;
 }
 

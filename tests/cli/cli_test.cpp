@@ -1,5 +1,6 @@
 // The command-line tool as its users meet it: the real binary on real files.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -139,14 +140,16 @@ TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
   };
   const auto [error, command] =
       error_and_command({"--exclude", "bias$", "--seed", "3", "--block-size", "4"});
-  EXPECT_EQ(command,
-            "pqw quantize 'my model.safetensors' -o m.h5 --force --exclude 'bias$' --seed 3 "
-            "--block-size 3 --centroids 256");
+  EXPECT_EQ(command, fmt::format("pqw quantize 'my model.safetensors' -o m.h5 --force --exclude "
+                                 "'bias$' --seed 3 --target-error {:.3g} --metric total",
+                                 error / 2));
   EXPECT_THAT(run({"eval", "my model.safetensors", "m.h5"}).out,
-              HasSubstr("\nhalf the error: pqw quantize 'my model.safetensors' -o m.h5 --force "
-                        "--block-size 3 --centroids 256\n"));
-  const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--block-size", "3"});
-  EXPECT_LT(half.first, 0.6 * error);
+              HasSubstr(fmt::format("\nhalf the error: pqw quantize 'my model.safetensors' -o m.h5 "
+                                    "--force --target-error {:.3g} --metric total\n",
+                                    error / 2)));
+  const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--target-error",
+                                       fmt::format("{:.3g}", error / 2), "--metric", "total"});
+  EXPECT_NEAR(half.first / error, 0.5, 0.1);
   // A rule would keep its own block size.
   EXPECT_TRUE(error_and_command({"--set", "conv:block_size=4"}).second.is_null());
 }

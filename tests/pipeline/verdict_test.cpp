@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 namespace pqw {
 namespace {
 
@@ -70,32 +68,9 @@ TEST(Verdict, OfAFileThatWasNotMeasuredHasSizesOnly) {
   for (TensorReport& tensor : report.tensors) tensor.distortion.reset();
   const Verdict verdict = judge(report);
   EXPECT_EQ(verdict.relative_error, std::nullopt);
-  EXPECT_EQ(verdict.finer, std::nullopt);
   EXPECT_TRUE(verdict.largest_errors.empty());
   EXPECT_THAT(to_text(verdict, ""),
               testing::StartsWith("16.00 bits a weight, 2.00 times smaller\n"));
-}
-
-// Half a bit more a weight: 8 / (8/4 + 1/2) = 3.2, 8 / (8/8 + 1/2) = 5.3, 10 / (10/4 + 1/2) = 3.3,
-// 4 / (4/9 + 1/2) = 4.2; in blocks of 2, half a bit is one more bit a code.
-TEST(Verdict, KnowsTheOptionThatHalvesTheErrorOfEqualTensors) {
-  const auto finer = [](const std::string& settings, double error_of_other = 0) {
-    Report report;
-    const auto off = static_cast<float>(std::sqrt(error_of_other));
-    report.tensors = {tensor("a", "pq", {0, 1}, 1), tensor("b", "pq", {1 - off, 1}, 1)};
-    report.tensors[0].settings = settings;
-    report.tensors[1].settings = "block_size=7,centroids=16";
-    return judge(report).finer.value_or(PqSize{});
-  };
-  EXPECT_EQ(finer("block_size=4,centroids=256"), (PqSize{3, 256}));
-  EXPECT_EQ(finer("block_size=8,centroids=256,groups=2"), (PqSize{5, 256}));
-  EXPECT_EQ(finer("block_size=4,centroids=1024"), (PqSize{3, 1024}));
-  EXPECT_EQ(finer("block_size=9,centroids=16"), (PqSize{4, 16}));
-  EXPECT_EQ(finer("block_size=2,centroids=256"), (PqSize{2, 512}));
-  EXPECT_EQ(finer("block_size=1,centroids=65536"), PqSize{});
-  EXPECT_EQ(finer("rank=3"), PqSize{});
-  EXPECT_EQ(finer("block_size=4,centroids=256", 0.1), (PqSize{3, 256}));  // 1 / 1.1 of the error
-  EXPECT_EQ(finer("block_size=4,centroids=256", 0.2), PqSize{});          // 1 / 1.2
 }
 
 TEST(Verdict, EndsWithTheCommandThatHalvesTheError) {

@@ -125,8 +125,8 @@ std::string throughput(const Report& report) {
                      report.seconds, n_weights / 1e6 / report.seconds);
 }
 
-// The command of this run, with finer options in place of its own. Rules, and settings of parts,
-// would need to change as well: with them there is none.
+// The command of this run, with half of its error as the target in place of what says the size.
+// Rules, and settings of parts, would need to change as well: with them there is none.
 std::string command_for(const Verdict& verdict, const Arguments& arguments) {
   const bool has_parts = std::ranges::any_of(arguments.defaults, [](const auto& setting) {
     return setting.first.find('.') != std::string::npos;
@@ -141,7 +141,7 @@ std::string command_for(const Verdict& verdict, const Arguments& arguments) {
   for (const Pattern& pattern : arguments.include) add("--include", pattern.text);
   for (const Pattern& pattern : arguments.exclude) add("--exclude", pattern.text);
   for (const auto& [key, value] : arguments.defaults) {
-    if (key != "block_size" && key != "centroids") add(flag_of(key), value);
+    if (!target_chooses(key)) add(flag_of(key), value);
   }
   if (arguments.skip_unsupported) flags.push_back("--skip-unsupported");
   if (arguments.reading.trusted) flags.push_back("--trusted");

@@ -1,6 +1,8 @@
 // The command line that a verdict proposes.
 #include "cli/next_command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -26,11 +28,11 @@ std::string flag_of(std::string key) {
 
 std::string next_command(const Verdict& verdict, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags) {
-  if (!verdict.finer) return "";
+  if (verdict.relative_error.value_or(0) == 0) return "";
   std::vector<std::string> words = {"pqw", "quantize", input, "-o", output, "--force"};
   words.insert(words.end(), flags.begin(), flags.end());
-  words.insert(words.end(), {"--block-size", std::to_string(verdict.finer->block_size),
-                             "--centroids", std::to_string(verdict.finer->n_centroids)});
+  words.insert(words.end(), {"--target-error", fmt::format("{:.3g}", *verdict.relative_error / 2),
+                             "--metric", "total"});
   std::string command;
   for (const std::string& word : words) {
     command += (command.empty() ? "" : " ") + quoted_for_shell(word);

@@ -8,8 +8,8 @@
 
 namespace pqw::tool {
 
-// "pqw quantize IN -o OUT --force FLAGS --block-size 3 --centroids 256", with words quoted for a
-// shell. Empty if the verdict has no finer options.
+// "pqw quantize IN -o OUT --force FLAGS --target-error X --metric total" with X half of the error,
+// and words quoted for a shell. Empty if there is no error.
 std::string next_command(const Verdict& verdict, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags);
 

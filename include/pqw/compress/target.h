@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace pqw {
@@ -33,6 +34,9 @@ struct Target {
   Metric metric = Metric::kRelative;
   Use use = Use::kAny;
 };
+
+// Whether a target chooses the setting with that key, so that it may not be a default beside one.
+bool target_chooses(const std::string& key);
 
 // "4MB": bytes of a size in B (or without a unit), kB, KB, MB, GB (powers of 1000), KiB, MiB or GiB
 // (powers of 1024). Parts of a byte are dropped. Errors: kInvalidArgument, naming the units.

@@ -1,7 +1,6 @@
 // The verdict on a compressed file: what was gained and lost, and what to do about it.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -20,21 +19,13 @@ struct ErrorShare {
   double share = 0;  // of Σ‖w - ŵ‖² of the file
 };
 
-struct PqSize {
-  std::size_t block_size = 0, n_centroids = 0;
-  auto operator<=>(const PqSize&) const = default;
-};
-
 struct Verdict {
   double bits_per_weight = 0;                   // of the whole file
   double ratio = 0;                             // of the bytes before to the bytes of the file
   std::optional<double> relative_error = {};    // this and the next: empty if not measured
   std::optional<double> amplitude = {};         // Σwŵ / Σw²
   std::vector<ErrorShare> largest_errors = {};  // 3 at most, the largest first
-  // Options of pq that about halve the error, if they are set for the whole file.
-  // Empty unless nearly all of the error is in pq tensors in which both are equal.
-  std::optional<PqSize> finer = {};
-  std::optional<double> risky_bits = {};  // of the coarse weights, if below kSafeBits
+  std::optional<double> risky_bits = {};        // of the coarse weights, if below kSafeBits
 };
 
 Verdict judge(const Report& report);
