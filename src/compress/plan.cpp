@@ -126,6 +126,12 @@ bool target_chooses(const std::string& key) {
   return std::ranges::find(kKeys, key) != kKeys.end();
 }
 
+std::string preset_of(const Recipe& recipe) {
+  if (recipe.target || sets_size(recipe.defaults)) return "";
+  const auto named = std::ranges::find(recipe.defaults, "quality", &Settings::value_type::first);
+  return named == recipe.defaults.end() ? "balanced" : named->second;
+}
+
 void check_settings(const Settings& settings) { (void)tensor_settings_from(settings); }
 
 void check_pattern(const Pattern& pattern) { (void)compile(pattern); }
@@ -242,6 +248,7 @@ void take_parts(std::span<const Int8Reference> references, std::vector<WorkItem>
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   const Selection selection(tensors, recipe);
   const std::vector<Int8Reference> references = find_int8_references(tensors);
+  const std::size_t n_weights = weights_of(tensors);
   std::vector<WorkItem> plan;
   for (const TensorInfo& info : tensors) {
     const TensorSettings& choice = selection.choice(info.name);
@@ -257,7 +264,7 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
       if (adopted) {
         item.action = AdoptInt8{*int8};
       } else {
-        const RoleSettings& own = choice.of(role_of(info));
+        const RoleSettings& own = choice.of(role_of(info, n_weights));
         item.action = encode_or_keep(info, choice, own, recipe.target.has_value());
         item.settings += own.preset;
       }

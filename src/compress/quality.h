@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <span>
 
 #include "pqw/codecs/settings.h"
 #include "pqw/core/tensor.h"
@@ -17,12 +19,18 @@ enum class Role {
   // few weights, so their errors do not average out. With 8 bits per weight, all thin tensors
   // together are a small part of a file.
   kThin,
+  // Less than a fortieth of the weights of the file. All of these together are a small part of
+  // it, too.
+  kSmall,
   kLarge,
 };
 
-inline constexpr std::array kRoles = {Role::kThin, Role::kLarge};
+inline constexpr std::array kRoles = {Role::kThin, Role::kSmall, Role::kLarge};
 
-Role role_of(const TensorInfo& info);
+// The weights of a file: elements of tensors of rank 2 or more.
+std::size_t weights_of(std::span<const TensorInfo> tensors);
+
+Role role_of(const TensorInfo& info, std::size_t n_weights_of_file);
 
 // The settings of a role.
 Settings preset(Quality quality, Role role);

@@ -104,10 +104,6 @@ std::string text_of(const Settings& settings) {
 constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids",
                                      "groups", "row_scales", "engine"};
 
-bool sets_size(const Settings& codec) {
-  return std::ranges::any_of(kSizeKeys, [&](const char* key) { return has_key(codec, key); });
-}
-
 // The settings of a role: the preset, with the options that the caller sets on top if they are for
 // the same codec.
 RoleSettings with_preset(const Policies& policies, Role role, const Settings& codec,
@@ -135,6 +131,10 @@ std::vector<SettingHelp> recipe_help() {
   const std::vector<SettingHelp> of_codecs = settings_help();
   all.insert(all.end(), of_codecs.begin(), of_codecs.end());
   return all;
+}
+
+bool sets_size(const Settings& settings) {
+  return std::ranges::any_of(kSizeKeys, [&](const char* key) { return has_key(settings, key); });
 }
 
 bool is_policy(const std::string& key) {

@@ -35,6 +35,9 @@ struct TensorSettings {
 // them. Errors: kInvalidArgument, also for a setting without effect.
 TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ = true);
 
+// Whether the settings say how large a tensor becomes, so that no preset does.
+bool sets_size(const Settings& settings);
+
 // Whether the key does not belong to the codec or its factors: `fallback.KEY` and the policies.
 bool is_policy(const std::string& key);
 

@@ -44,7 +44,8 @@ std::string warning_of(const Verdict& verdict) {
   return fmt::format(
       "{:.2f} bits a weight, without int8 and plain tensors: below about {} bits, no setting "
       "without calibration kept all networks alive. Run yours on its task before you use this "
-      "archive; if it fails, give it more bits (--block-size 2, or --codec int8)",
+      "archive. If it fails, find the tensors that it is sensitive to and give them more bits "
+      "(--set 'NAME:codec=int8'), or take --quality high",
       *verdict.risky_bits, kSafeBits);
 }
 

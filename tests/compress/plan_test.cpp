@@ -123,6 +123,29 @@ TEST(MakePlan, ThinTensorsAreInt8) {
   EXPECT_EQ(planned({8191, 1}), "int8 thin: int8");
 }
 
+TEST(MakePlan, PresetsGoByTheShareOfTheFile) {
+  // 400,000 weights in all, of which a fortieth are 10,000.
+  const std::vector<TensorInfo> tensors{{"thin", DType::kF32, {81, 100}},
+                                        {"small", DType::kF32, {99, 100}},
+                                        {"large", DType::kF32, {100, 100}},
+                                        {"bias", DType::kF32, {1000000}},
+                                        {"rest", DType::kF32, {3720, 100}}};
+  const auto plan = make_plan(tensors, {});
+  EXPECT_EQ(codec_name(candidates(plan[0])[0]), "int8") << "of 8100 weights";
+  EXPECT_EQ(pq_of(plan[1]).block_size, 1u);
+  EXPECT_EQ(pq_of(plan[1]).n_centroids, 64u);
+  EXPECT_EQ(pq_of(plan[2]).block_size, 2u);
+  EXPECT_EQ(pq_of(plan[2]).n_centroids, 512u);
+  EXPECT_EQ(pq_of(plan[2]).row_scales, RowScales::kLog8);
+  EXPECT_EQ(pq_of(plan[2]).gain_per, GainPer::kRow);
+  const auto high = make_plan(tensors, {.defaults = {{"quality", "high"}}});
+  EXPECT_EQ(codec_name(candidates(high[4])[0]), "int8");
+  const auto small = make_plan(tensors, {.defaults = {{"quality", "small"}}});
+  EXPECT_EQ(pq_of(small[1]).block_size, 1u);
+  EXPECT_EQ(pq_of(small[4]).n_centroids, 64u);
+  EXPECT_EQ(pq_of(small[4]).block_size, 2u);
+}
+
 TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
   const Shape thin{512, 1, 3, 3};
   EXPECT_EQ(planned(thin, {.defaults = {{"codec", "pq"}}}), "pq");

@@ -125,6 +125,15 @@ std::string throughput(const Report& report) {
                      report.seconds, n_weights / 1e6 / report.seconds);
 }
 
+// The preset, if the settings for all tensors leave the choice to it.
+std::string choice_of(const Recipe& recipe) {
+  const std::string preset = preset_of(recipe);
+  if (preset.empty()) return "";
+  return fmt::format("preset {}: {} (--quality high, balanced or small; or --target-size SIZE)",
+                     preset,
+                     preset == "high" ? "int8" : "int8 for thin tensors, pq for the others");
+}
+
 // The command of this run, with half of its error as the target in place of what says the size.
 // Rules, and settings of parts, would need to change as well: with them there is none.
 std::string command_for(const Verdict& verdict, const Arguments& arguments) {
@@ -215,6 +224,7 @@ void run(const Arguments& arguments) {
     print(report, recipe, arguments);
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
+    if (const std::string text = choice_of(recipe); !text.empty()) print_note(text);
     if (report.search) print_note(text_of(*report.search, report));
   });
 }

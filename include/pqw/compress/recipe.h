@@ -15,9 +15,10 @@
 namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
-// `non_finite`, `thin` and `importance`. Thin tensors are the weights of depthwise convolutions (rank 3 or more,
-// shape[1] == 1) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
-// smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
+// `non_finite`, `thin`, `quality` and `importance`. `quality` names a preset (docs/recipes.md). The
+// preset chooses for tensors whose settings do not say how large they become. Thin tensors are the
+// weights of depthwise convolutions (rank 3 or more, shape[1] == 1) and tensors of fewer than 8192
+// weights. If int8 does not make a thin tensor smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
 // if the rule that matches sets an option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
@@ -99,6 +100,10 @@ void check_pattern(const Pattern& pattern);
 
 // The defaults that have no effect, neither alone nor with any rule.
 std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
+
+// The preset that chooses for tensors without a rule: "balanced". Empty if the defaults say how large
+// a tensor becomes, or a target does.
+std::string preset_of(const Recipe& recipe);
 
 // Adds `settings` to the defaults of `recipe`. Removes defaults that have no effect then: the seed
 // of form cp if the settings say form tt.
