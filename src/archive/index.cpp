@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "archive/content.h"
@@ -197,7 +198,14 @@ class IndexParser {
  private:
   bool keep(int depth, json::parse_event_t event, json& value) {
     if (depth > kMaxNesting) throw subject_.in("index").error("nested too deeply");
-    if (event == json::parse_event_t::key && depth == 1) key_ = value;
+    using Event = json::parse_event_t;
+    if (event == Event::object_start) keys_.emplace_back();
+    if (event == Event::object_end) keys_.pop_back();
+    if (event == Event::key && !keys_.back().insert(value.get<std::string>()).second) {
+      throw subject_.in("index").error("the key '{}' occurs twice in an object",
+                                       shown(value.get<std::string>()));
+    }
+    if (event == Event::key && depth == 1) key_ = value;
     if (event != json::parse_event_t::object_end || depth != 2 || key_ != "tensors") return true;
     Record record = record_of(value, subject_);
     const Subject subject = subject_.in("tensor", record.info.name);
@@ -208,7 +216,8 @@ class IndexParser {
   }
 
   Subject subject_;
-  std::string key_;  // of the root object
+  std::string key_;                          // of the root object
+  std::vector<std::set<std::string>> keys_;  // of the objects that are open
   std::unordered_set<std::string> names_;
   Index index_;
 };

@@ -116,6 +116,10 @@ TEST(Index, OfAnotherStructureIsRefused) {
   EXPECT_THAT(message(R"({"tensors":[[{}]]})"), HasSubstr("a tensor that is not a JSON object"));
   EXPECT_THAT(message(R"({"tensors":[],"metadata":{"a":1}})"), HasSubstr("is not a text"));
   EXPECT_THAT(message(std::string(100000, '[')), HasSubstr("nested too deeply"));
+  EXPECT_THAT(message(R"({"tensors":[],"tensors":[]})"),
+              HasSubstr("the key 'tensors' occurs twice"));
+  EXPECT_THAT(message(R"({"tensors":[{"shape":[],"name":"a","shape":[1]}]})"),
+              HasSubstr("the key 'shape' occurs twice"));
 }
 
 TEST(Index, FieldsOfTensorsAreChecked) {

@@ -223,7 +223,7 @@ void run(const Arguments& arguments) {
     print_skipped(report.skipped);
     print(report, recipe, arguments);
     if (arguments.quiet) return;
-    print_note(arguments.dry_run ? "dry run: nothing was written" : throughput(report));
+    print_note(arguments.dry_run ? "dry run: no archive was written" : throughput(report));
     if (const std::string text = choice_of(recipe); !text.empty()) print_note(text);
     if (report.search) print_note(text_of(*report.search, report));
   });
