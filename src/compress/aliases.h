@@ -27,7 +27,7 @@ class Aliases {
 
  private:
   // If two tensors have equal traits and equal bytes, they are stored in the same way.
-  using Traits = std::tuple<std::string, Shape, std::size_t, std::string>;
+  using Traits = std::tuple<std::string, Shape, std::size_t, std::string, PlainDtype>;
   static Traits traits_of(const WorkItem& item, const TensorInfo& info);
 
   const WeightReader& reader_;

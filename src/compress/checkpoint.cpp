@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "archive/digest.h"
+#include "codecs/cast.h"
 #include "core/subject.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/kernels.h"
@@ -80,6 +81,7 @@ StoredTensor read_tensor(const ArchiveReader& part, std::size_t i) {
                    .bytes = entry.data_bytes,
                    .n_parameters = figures.n_parameters,
                    .inner_width = figures.inner_width,
+                   .narrowed = entry.codec == kCastCodec,
                    .distortion = figures.distortion};
   return tensor;
 }
@@ -145,7 +147,7 @@ void PartKey::add(const std::string& text) {
 
 void PartKey::add(const WorkItem& item, std::span<Source> sources) {
   add(fmt::format("{}", fmt::join(item.tensors, " ")));
-  add(item.settings);
+  add(fmt::format("{} {}", item.settings, static_cast<int>(item.plain_dtype)));
   for (Source& source : sources) {
     const TensorInfo& info = source.info();
     add(fmt::format("{} {}", to_string(info.dtype), to_string(info.shape)));

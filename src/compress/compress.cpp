@@ -103,7 +103,8 @@ std::map<std::string, Settings> rules_of(const Input& input) {
     const bool adopts = std::holds_alternative<AdoptInt8>(item.action);
     for (const std::size_t i : item.tensors) {
       const TensorInfo& info = input.reader->tensors()[i];
-      if (adopts || is_decided_by_rules(info)) rules[info.name] = rule_of(item);
+      if (adopts || is_decided_by_rules(info) || may_be_narrowed(info, item.plain_dtype))
+        rules[info.name] = rule_of(item);
       if (adopts) break;
     }
   }

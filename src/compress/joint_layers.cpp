@@ -44,7 +44,8 @@ std::vector<WorkItem> join_layers(std::span<const TensorInfo> tensors, std::vect
     }
     const std::size_t tensor = item.tensors.front();
     const auto group = std::ranges::find_if(groups, [&](std::size_t i) {
-      return alike(tensors[joined[i].tensors.front()], std::get<Encode>(joined[i].action),
+      return joined[i].plain_dtype == item.plain_dtype &&
+             alike(tensors[joined[i].tensors.front()], std::get<Encode>(joined[i].action),
                    tensors[tensor], *encode);
     });
     if (group == groups.end()) {

@@ -244,8 +244,11 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
     const bool adopted =
         int8 != nullptr &&
         std::ranges::find(references, plan.size(), &Int8Reference::values) != references.end();
-    WorkItem item{
-        {plan.size()}, Keep{adopted ? "" : obstacle(info)}, choice.text, choice.importance};
+    WorkItem item{{plan.size()},
+                  Keep{adopted ? "" : obstacle(info)},
+                  choice.text,
+                  choice.importance,
+                  choice.plain_dtype};
     std::string& reason = std::get<Keep>(item.action).reason;
     if (reason.empty()) reason = selection.reason_to_keep(info.name);
     if (reason.empty()) {

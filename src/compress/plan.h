@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "compress/plain_dtype.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/recipe.h"
 #include "pqw/core/tensor.h"
@@ -51,6 +52,7 @@ struct WorkItem {
   Action action;
   std::string settings;   // that the action follows from, as given; equal for equal actions
   double importance = 1;  // of errors, in the search for a target
+  PlainDtype plain_dtype = PlainDtype::kSame;  // of its tensors that are stored plain
 };
 
 // The work in the order of the first tensors of the items.

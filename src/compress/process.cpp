@@ -9,6 +9,7 @@
 
 #include "codecs/alias.h"
 #include "codecs/carried.h"
+#include "codecs/cast.h"
 #include "compress/worth.h"
 #include "model/archive_tensors.h"
 #include "pipeline/adopting_reader.h"
@@ -204,6 +205,21 @@ std::vector<StoredTensor> encode_joint_item(std::span<Source> sources, const Enc
   return stored;
 }
 
+// Stores a plain tensor in the type that is wanted for it.
+void narrow(StoredTensor& stored, Source& source, PlainDtype wanted, Mode mode) {
+  const bool is_plain = std::holds_alternative<PlainBytes>(stored.content);
+  if (!is_plain || !may_be_narrowed(stored.info, wanted)) return;
+  Narrowed made = narrowed(stored.info, source.bytes(), wanted);
+  TensorReport& report = stored.report;
+  report.note = joined({report.note, made.note});
+  if (!made.record) return;
+  report.codec = kCastCodec;
+  report.narrowed = true;
+  report.bytes = data_bytes(*made.record);
+  if (mode == Mode::kEncode) report.distortion = made.distortion;
+  stored.content = std::move(*made.record);
+}
+
 }  // namespace
 
 Floats floats_of(Source& source, const Encode& encode) {
@@ -237,8 +253,12 @@ std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> source
     stored.push_back(adopt(sources, int8->options, mode, path));
   } else {
     const auto& encode = std::get<Encode>(item.action);
-    if (sources.size() > 1) return encode_joint_item(sources, encode, mode, observer);
-    stored.push_back(encode_alone(sources.front(), encode, encode.candidates, "", mode, observer));
+    stored = sources.size() > 1 ? encode_joint_item(sources, encode, mode, observer)
+                                : std::vector{encode_alone(sources.front(), encode,
+                                                           encode.candidates, "", mode, observer)};
+  }
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    narrow(stored[i], sources[i], item.plain_dtype, mode);
   }
   return stored;
 }
@@ -248,7 +268,8 @@ StoredTensor alias_of(const TensorReport& target, const TensorInfo& info) {
   TensorReport& report = stored.report;
   report.info = info;
   report.codec = kAliasCodec;
-  report.exact = !target.compressed();
+  report.narrowed = target.narrowed;
+  report.exact = !target.compressed() && !target.narrowed;
   report.note = same_as(target.info.name);
   report.bytes = target.info.name.size();
   report.distortion = target.distortion;

@@ -45,9 +45,7 @@ Settings as_given(const std::string& text, const std::string& codec) {
   return settings;
 }
 
-}  // namespace
-
-Settings rule_of(const WorkItem& item) {
+Settings rule_of_action(const WorkItem& item) {
   if (const auto* int8 = std::get_if<AdoptInt8>(&item.action)) return settings_of(int8->options);
   const auto* encode = std::get_if<Encode>(&item.action);
   if (encode == nullptr) return {{"codec", "plain"}};
@@ -55,6 +53,18 @@ Settings rule_of(const WorkItem& item) {
   if (!encode->is_free && encode->note.empty()) return as_given(item.settings, codec_name(first));
   Settings settings = settings_of(first);
   if (encode->keep_if_not_finite) settings.emplace_back("non_finite", "plain");
+  return settings;
+}
+
+}  // namespace
+
+Settings rule_of(const WorkItem& item) {
+  constexpr char kKey[] = "plain_dtype";
+  Settings settings = rule_of_action(item);
+  if (item.plain_dtype == PlainDtype::kSame || has_key(settings, kKey)) return settings;
+  const auto found = std::ranges::find(plain_dtypes(), item.plain_dtype,
+                                       &std::pair<std::string, PlainDtype>::second);
+  settings.emplace_back(kKey, found->first);
   return settings;
 }
 

@@ -154,9 +154,10 @@ class Search {
     const TensorInfo& info = sources[0].info();
     Floats floats = floats_of(sources[0], *encode);
     Item& item = items_[i];
-    item.candidates.push_back(
-        {Keep{floats.tensor ? "plain: chosen for the target" : floats.obstacle}, byte_count(info)});
-    item.candidates.back().relative_error = 0;
+    Candidate plain{Keep{floats.tensor ? "plain: chosen for the target" : floats.obstacle}};
+    plain.relative_error = 0;
+    (void)store(i, plain, sources);
+    item.candidates.push_back(std::move(plain));
     if (!floats.tensor) return;
     item.importance = plan_[i].importance;
     for (const float value : floats.tensor->values) {
@@ -304,7 +305,7 @@ class Search {
   // A candidate that does not make its tensor smaller, or loses it, is not one.
   void drop_if_plain(std::size_t i, std::size_t c) {
     auto& candidates = items_[i].candidates;
-    const bool is_kept = std::holds_alternative<PlainBytes>(candidates[c].stored->front().content);
+    const bool is_kept = !candidates[c].stored->front().report.compressed();
     if (is_kept && !is_plain(candidates[c])) {
       candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(c));
     }

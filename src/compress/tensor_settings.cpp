@@ -21,6 +21,7 @@ struct Policies {
   static const Fields<Policies>& fields();
 
   bool plain_if_not_finite = false;
+  PlainDtype plain_dtype = PlainDtype::kSame;
   Thin thin = Thin::kUnlessNamed;
   Quality quality = Quality::kBalanced;
   double importance = 1;
@@ -32,6 +33,9 @@ const Fields<Policies>& Policies::fields() {
       Field("non_finite", &O::plain_if_not_finite,
             choice<bool>({{"error", false}, {"plain", true}}),
             "what to do with a tensor that holds NaN or infinity: stop, or keep it as it is"),
+      Field("plain_dtype", &O::plain_dtype, choice<PlainDtype>(plain_dtypes()),
+            "type in which plain F32 tensors are stored (they decode to F32): the same; exact: f16 "
+            "or bf16 if it holds every value exactly; f16 or bf16: rounded"),
       Field(
           "thin", &O::thin,
           choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
@@ -154,6 +158,7 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
   TensorSettings result{options_from(codec, PqOptions::kCodec, keys), {}};
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
+  result.plain_dtype = policies.plain_dtype;
   result.is_free = thin_differ && !has_key(codec, "codec");
   result.importance = policies.importance;
   for (const Role role : kRoles) {
@@ -165,7 +170,7 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
 }
 
 std::vector<UnusedSetting> unused_settings(const Settings& settings) {
-  const auto [policies, fallback, codec] = parts_of(settings);
+  auto [policies, fallback, codec] = parts_of(settings);
   std::vector<UnusedSetting> unused = unused_options(codec);
   for (const auto& [key, why] : unused_options(fallback)) {
     unused.push_back({"fallback." + key, "fallback." + why});
@@ -185,6 +190,7 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
       unused.push_back({key, fmt::format("{}={}: {}", key, value, why)});
     }
   };
+  std::erase_if(policies, [](const auto& setting) { return setting.first == "plain_dtype"; });
   add(policies, "codec=plain keeps every tensor as it is");
   add(under(kFallback, fallback), "codec=plain needs no fallback");
   return unused;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/plain_dtype.h"
 #include "compress/quality.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/settings.h"
@@ -24,6 +25,7 @@ struct TensorSettings {
   std::array<RoleSettings, kRoles.size()> by_role;  // with the presets of `quality`
   std::optional<CodecOptions> fallback = {};
   bool plain_if_not_finite = false;
+  PlainDtype plain_dtype = PlainDtype::kSame;
   bool is_free = true;    // no setting names the codec
   double importance = 1;  // of errors, in the search for a target
   std::string text = {};  // the settings as given

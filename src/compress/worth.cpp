@@ -23,12 +23,15 @@ Distortion measure_stored(std::span<const std::byte> original, const TensorInfo&
   return measure(info.dtype, original, info.dtype, decoded_bytes(weight, info));
 }
 
-std::string fault_of(const Distortion& distortion, const CodecOptions& options) {
+bool is_lost(const Distortion& distortion) {
   // Rounding may leave a weight that is lost just below 1.
   constexpr double kLost = 0.9999;
-  const double error = distortion.relative_error();
-  if (error < kLost || is_placeholder(options)) return "";
-  return fmt::format("{}: relative error {:.3g}", codec_name(options), error);
+  return !(distortion.relative_error() < kLost);
+}
+
+std::string fault_of(const Distortion& distortion, const CodecOptions& options) {
+  if (!is_lost(distortion) || is_placeholder(options)) return "";
+  return fmt::format("{}: relative error {:.3g}", codec_name(options), distortion.relative_error());
 }
 
 }  // namespace pqw

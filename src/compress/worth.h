@@ -19,9 +19,11 @@ bool shrinks(std::uint64_t bytes, const TensorInfo& info, std::size_t n_tensors 
 Distortion measure_stored(std::span<const std::byte> original, const TensorInfo& info,
                           const Weight& weight);
 
-// Says why a weight must not replace its tensor: "low_rank: relative error 1.3" if zeros are about
-// as close (a relative error of 0.9999 or more); empty if it may. Placeholders (codecs/encode.h)
-// always may.
+// Whether zeros are about as close to the original: a relative error of 0.9999 or more.
+bool is_lost(const Distortion& distortion);
+
+// Says why a weight must not replace its tensor: "low_rank: relative error 1.3" if the tensor would
+// be lost; empty if it may. Placeholders (codecs/encode.h) always may.
 std::string fault_of(const Distortion& distortion, const CodecOptions& options);
 
 }  // namespace pqw

@@ -5,6 +5,7 @@
 
 #include "codecs/alias.h"
 #include "codecs/carried.h"
+#include "codecs/cast.h"
 #include "core/subject.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
@@ -58,14 +59,19 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   return *found;
 }
 
-bool is_exact(const ArchiveReader& archive, std::size_t index) {
-  const std::string& codec = archive.entries()[index].codec;
-  return codec == "plain" || codec == kCarriedCodec;
+bool is_narrowed(const ArchiveReader& archive, std::size_t index) {
+  return archive.entries()[index].codec == kCastCodec;
 }
 
-std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t index) {
+bool has_values(const ArchiveReader& archive, std::size_t index) {
+  const std::string& codec = archive.entries()[index].codec;
+  return codec == "plain" || codec == kCarriedCodec || codec == kCastCodec;
+}
+
+std::vector<std::byte> read_values(const ArchiveReader& archive, std::size_t index) {
   if (archive.entries()[index].codec == "plain") return archive.read_plain(index);
   const Record record = archive.read(index);
+  if (record.codec == kCastCodec) return cast_bytes(record);
   const auto bytes = carried_bytes(record);
   return {bytes.begin(), bytes.end()};
 }
@@ -108,7 +114,7 @@ std::size_t DecodedArchive::stored_as(std::size_t index) const {
 
 std::vector<std::byte> DecodedArchive::read(std::size_t index) const {
   const std::size_t stored = stored_as(index);
-  if (is_exact(archive_, stored)) return read_exact(archive_, stored);
+  if (has_values(archive_, stored)) return read_values(archive_, stored);
   return decoded_bytes(read_compressed(archive_, stored), tensors_[index]);
 }
 

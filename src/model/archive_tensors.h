@@ -21,13 +21,16 @@ TensorInfo original_info(const ArchiveReader& archive, std::size_t index);
 // alias, or has another type or shape.
 std::size_t stored_index(const ArchiveReader& archive, std::size_t index);
 
-// is_exact: whether a tensor is stored byte for byte. read_exact: those bytes. Errors: those of
-// ArchiveReader and carried_bytes. REQUIRES: not an alias; for read_exact: is_exact.
-bool is_exact(const ArchiveReader& archive, std::size_t index);
-std::vector<std::byte> read_exact(const ArchiveReader& archive, std::size_t index);
+// is_narrowed: whether the archive holds the values of a tensor in a narrower type (codecs/cast.h).
+// has_values: whether it holds them at all, so or byte for byte. read_values: the values in the
+// original type. Errors: those of ArchiveReader, carried_bytes and cast_bytes. REQUIRES: not an
+// alias; for read_values: has_values.
+bool is_narrowed(const ArchiveReader& archive, std::size_t index);
+bool has_values(const ArchiveReader& archive, std::size_t index);
+std::vector<std::byte> read_values(const ArchiveReader& archive, std::size_t index);
 
 // A compressed tensor of an archive, with the factors of another tensor if it shares them. Errors:
-// those of ArchiveReader and weight_from_record. REQUIRES: not an alias, and not is_exact.
+// those of ArchiveReader and weight_from_record. REQUIRES: not an alias, and not has_values.
 Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 
 // The decoded tensor in the original type. REQUIRES: `info` has the shape of the weight.

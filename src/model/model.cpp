@@ -24,11 +24,11 @@ struct Model::Impl {
     throw Subject{path}.error(ErrorCode::kNotFound, "no tensor is named '{}'", shown(name));
   }
 
-  // The compressed tensor; empty for one that is stored byte for byte.
+  // The compressed tensor; empty for one whose values are stored.
   std::optional<Weight> compressed(std::size_t index) const {
     if (archive == nullptr) return std::nullopt;
     const std::size_t stored = stored_index(*archive, index);
-    if (is_exact(*archive, stored)) return std::nullopt;
+    if (has_values(*archive, stored)) return std::nullopt;
     return read_compressed(*archive, stored);
   }
 };
@@ -75,8 +75,8 @@ std::string Model::codec(const std::string& name) const {
   const std::size_t index = impl_->index_of(*this, name);
   if (impl_->archive == nullptr) return PlainCodec::kName;
   const std::size_t stored = stored_index(*impl_->archive, index);
-  return is_exact(*impl_->archive, stored) ? PlainCodec::kName
-                                           : impl_->archive->entries()[stored].codec;
+  return has_values(*impl_->archive, stored) ? PlainCodec::kName
+                                             : impl_->archive->entries()[stored].codec;
 }
 
 std::vector<float> Model::decode(const std::string& name) const {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "codecs/cast.h"
 #include "core/parallel.h"
 #include "core/subject.h"
 #include "model/archive_tensors.h"
@@ -25,10 +26,13 @@ TensorReport describe(const ArchiveReader& archive, std::size_t index) {
   report.n_parameters = element_count(entry.info.shape);
   try {
     const std::size_t stored = stored_index(archive, index);
-    report.exact = is_exact(archive, stored);
+    report.narrowed = is_narrowed(archive, stored);
+    report.exact = has_values(archive, stored) && !report.narrowed;
     if (stored != index) {
       report.note = same_as(archive.entries()[stored].info.name);
       report.n_parameters = 0;
+    } else if (report.narrowed) {
+      report.note = stored_in(cast_dtype(archive.read(index)));
     } else if (!report.exact) {
       describe(read_compressed(archive, index), report);
     }
@@ -109,7 +113,8 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
   }
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
   if (!from_archive) report.codec = "decoded";
-  if (!report.compressed()) report.note = "differs from the original, although it is plain";
+  if (!report.compressed() && !report.narrowed)
+    report.note = "differs from the original, although it is plain";
 }
 
 }  // namespace
@@ -150,8 +155,8 @@ std::size_t verify(const std::string& archive, const ReadOptions& options) {
   const ArchiveReader reader(archive, options);
   for (std::size_t i = 0; i < reader.entries().size(); ++i) {
     if (stored_index(reader, i) != i) continue;
-    if (is_exact(reader, i)) {
-      read_exact(reader, i);
+    if (has_values(reader, i)) {
+      read_values(reader, i);
     } else {
       read_compressed(reader, i);
     }

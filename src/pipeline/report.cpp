@@ -21,6 +21,8 @@ double TensorReport::bits_per_weight() const {
 
 std::string same_as(const std::string& tensor) { return "same as '" + tensor + "'"; }
 
+std::string stored_in(DType dtype) { return "stored as " + std::string(to_string(dtype)); }
+
 void describe(const Weight& weight, TensorReport& report) {
   report.settings = summary(weight);
   report.options = std::visit(

@@ -87,6 +87,29 @@ TEST_F(Tables, PlainTensorsAreOneLineUnlessAllAreAskedFor) {
   }
 }
 
+TEST_F(Tables, NarrowedTensorsAreInTheLineOfPlainOnes) {
+  write_model("model.safetensors", {"conv.weight", "a.bias", "b.bias"},
+              {{64, 16, 3, 3}, {64}, {32}});
+  // 64 values of 2 bytes and 32 of 4; 32 values in F16 would not be smaller with their entry.
+  const std::string line = "\n2 plain tensors, 256 B: ";
+  for (const char* output : {"--dry-run", "-om.h5"}) {
+    const Outcome outcome =
+        run({"quantize", "model.safetensors", output, "--plain-dtype", "f16", "--json"});
+    EXPECT_THAT(outcome.out, HasSubstr("\"rank below 2; stored as F16\""));
+    const Outcome table =
+        run({"quantize", "model.safetensors", "--dry-run", "--plain-dtype", "f16"});
+    EXPECT_THAT(table.out, HasSubstr(line));
+    EXPECT_THAT(table.out, HasSubstr("rank below 2; stored as F16 (1)"));
+  }
+  EXPECT_THAT(run({"inspect", "m.h5"}).out, HasSubstr(line + "stored as F16 (1)"));
+  EXPECT_THAT(run({"eval", "model.safetensors", "m.h5"}).out,
+              HasSubstr(line + "stored as F16 (1)"));
+  EXPECT_THAT(run({"inspect", "m.h5", "--all"}).out,
+              HasSubstr("\na.bias       [64]            cast"));
+  EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
+  EXPECT_EQ(run({"quantize", "model.safetensors", "--dry-run", "--plain-dtype", "f32"}).status, 2);
+}
+
 TEST_F(Tables, InspectShowsOptionsThatAreNotDefaults) {
   run({"quantize", "model.safetensors", "-o", "m.h5", "--block-size", "4", "--seed", "3", "--set",
        "fc:seed=0"});

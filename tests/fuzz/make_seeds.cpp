@@ -7,6 +7,7 @@
 #include "archive/index.h"
 #include "codecs/alias.h"
 #include "codecs/carried.h"
+#include "codecs/cast.h"
 #include "isolate/wire.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
@@ -69,6 +70,8 @@ std::vector<Record> records() {
     result.push_back(pqw::carried_record(info, counting(info)));
   }
   result.push_back(pqw::alias_record({"w", DType::kF32, {6, 9}}, "w0"));
+  result.push_back(
+      pqw::cast_record({"w", DType::kF32, {6, 9}}, DType::kF16, std::vector<std::byte>(108)));
   return result;
 }
 

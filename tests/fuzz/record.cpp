@@ -1,6 +1,7 @@
 // Fuzz target: records of compressed tensors, as an archive gives them to the codecs.
 #include "codecs/alias.h"
 #include "codecs/carried.h"
+#include "codecs/cast.h"
 #include "isolate/wire.h"
 #include "pqw/codecs/weight.h"
 #include "pqw/core/convert.h"
@@ -32,6 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     } else if (record.codec == pqw::kCarriedCodec) {
       const pqw::TensorInfo info = pqw::info_from({record.info, record.options});
       pqw::fuzz::require(pqw::carried_bytes(record).size() == byte_count(info));
+    } else if (record.codec == pqw::kCastCodec) {
+      pqw::fuzz::require(pqw::cast_bytes(record).size() == byte_count(record.info));
     } else {
       decode_all(pqw::weight_from_record(record));
     }

@@ -131,7 +131,7 @@ std::string to_table(const Report& report, const TableStyle& style) {
   std::vector<Row> rows;
   std::vector<TensorReport> plain;
   for (const TensorReport& tensor : report.tensors) {
-    if (style.all || tensor.compressed() || differs(tensor)) {
+    if (style.all || tensor.compressed() || (differs(tensor) && !tensor.narrowed)) {
       rows.push_back(row_of(tensor));
     } else {
       plain.push_back(tensor);

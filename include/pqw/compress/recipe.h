@@ -15,8 +15,8 @@
 namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
-// `non_finite`, `thin` and `importance`. Thin tensors are the weights of depthwise convolutions (rank 3 or more,
-// shape[1] == 1) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
+// `non_finite`, `plain_dtype`, `thin` and `importance`. Thin tensors are the weights of depthwise
+// convolutions (rank 3 or more, shape[1] == 1) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
 // smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
 // if the rule that matches sets an option of a codec.
 

@@ -37,8 +37,8 @@ class Model {
   // The index in tensors(); empty if no tensor has that name.
   std::optional<std::size_t> find(std::string_view name) const;
 
-  // The codec of a tensor; "plain" for one that is stored byte for byte. An alias has the codec of
-  // the tensor that it equals.
+  // The codec of a tensor; "plain" for one that is stored byte for byte or in a narrower type. An
+  // alias has the codec of the tensor that it equals.
   std::string codec(const std::string& name) const;
 
   // A tensor of a float type as floats, row-major.

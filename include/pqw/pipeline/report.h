@@ -29,18 +29,20 @@ struct TensorReport {
   // plain whatever the rules say, and for reports that are not of a compression.
   std::vector<std::pair<std::string, std::string>> rule = {};
 
-  bool exact = false;  // not plain, but decodes to the bytes of the original
+  bool exact = false;     // not plain, but decodes to the bytes of the original
+  bool narrowed = false;  // plain, but for a narrower type: its values may be rounded
 
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion = {};
 
-  bool compressed() const { return codec != "plain" && !exact; }
+  bool compressed() const { return codec != "plain" && !exact && !narrowed; }
   std::uint64_t original_bytes() const { return byte_count(info); }
   double bits_per_weight() const;  // 0 for a tensor without elements
 };
 
-// The note of an alias of `tensor`.
+// The notes of an alias of `tensor`, and of a narrowed tensor.
 std::string same_as(const std::string& tensor);
+std::string stored_in(DType dtype);
 
 // Fills in settings, options and parameters of the weight.
 void describe(const Weight& weight, TensorReport& report);
