@@ -19,8 +19,8 @@ namespace pqw {
 // (docs/recipes.md). The preset chooses for tensors whose settings do not say how large they become.
 // Thin tensors are the weights of depthwise convolutions (rank 3 or more, shape[1] == 1) and tensors
 // of fewer than 8192 weights. If int8 does not make a thin tensor smaller, it stays plain. `thin` is
-// `same` by default if the settings of a tensor name a codec, or
-// if the rule that matches sets an option of a codec.
+// `same` by default if the settings of a tensor name a codec, or if the rule that matches sets an
+// option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
 std::vector<SettingHelp> recipe_help();
