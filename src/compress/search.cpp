@@ -21,7 +21,7 @@ namespace {
 
 // What the tables of an archive take for a compressed tensor beyond a plain one, about. The exact
 // size corrects it.
-constexpr std::uint64_t kRecordBytes = 256;
+constexpr std::uint64_t kRecordBytes = 40;
 
 // A way to store the tensors of an item.
 struct Candidate {
