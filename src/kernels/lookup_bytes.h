@@ -93,9 +93,13 @@ void add_group(const std::uint8_t* scratch, std::size_t n_tiles, std::uint32_t o
 template <LookupBytes V>
 void order_parts(const float* sums, float* rows) {
   constexpr std::size_t kLanes = V::kBytes / 4;
-  for (std::size_t r = 0; r < kTileRows; ++r) {
-    const std::size_t within = r % V::kBytes;
-    rows[r] = sums[r - within + within % 4 * kLanes + within / 4];
+  for (std::size_t part = 0; part < kTileRows; part += V::kBytes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+#pragma GCC unroll 4
+      for (std::size_t m = 0; m < 4; ++m) {
+        rows[part + 4 * lane + m] = sums[part + m * kLanes + lane];
+      }
+    }
   }
 }
 
