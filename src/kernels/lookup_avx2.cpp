@@ -10,7 +10,8 @@ namespace {
 
 struct Lanes : Vectors<32> {
   static Integers add_dot(Integers sum, Integers a, Integers b) {
-    return sum + as<Integers>(_mm256_madd_epi16(as<__m256i>(a), as<__m256i>(b)));
+    const __m256i products = _mm256_madd_epi16(as<__m256i>(a), as<__m256i>(b));
+    return as<Integers>(as<Numbers>(sum) + as<Numbers>(products));
   }
   static Integers high_halves(Integers even, Integers odd) {
     const __m256i high = _mm256_srli_epi32(as<__m256i>(even), 16);

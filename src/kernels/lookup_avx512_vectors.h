@@ -14,7 +14,8 @@ struct Lanes : Vectors<64> {
 #ifdef __AVX512VNNI__
     return as<Integers>(_mm512_dpwssd_epi32(as<__m512i>(sum), as<__m512i>(a), as<__m512i>(b)));
 #else
-    return sum + as<Integers>(_mm512_madd_epi16(as<__m512i>(a), as<__m512i>(b)));
+    const __m512i products = _mm512_madd_epi16(as<__m512i>(a), as<__m512i>(b));
+    return as<Integers>(as<Numbers>(sum) + as<Numbers>(products));
 #endif
   }
   static Integers high_halves(Integers even, Integers odd) {
@@ -50,7 +51,8 @@ struct HalfLanes : Vectors<32> {
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
     return as<Integers>(_mm256_dpwssd_epi32(as<__m256i>(sum), as<__m256i>(a), as<__m256i>(b)));
 #else
-    return sum + as<Integers>(_mm256_madd_epi16(as<__m256i>(a), as<__m256i>(b)));
+    const __m256i products = _mm256_madd_epi16(as<__m256i>(a), as<__m256i>(b));
+    return as<Integers>(as<Numbers>(sum) + as<Numbers>(products));
 #endif
   }
   static Integers high_halves(Integers even, Integers odd) {

@@ -7,7 +7,8 @@ namespace {
 
 struct Lanes : Vectors<16> {
   static Integers add_dot(Integers sum, Integers a, Integers b) {
-    return sum + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+    const Integers low = (a << 16 >> 16) * (b << 16 >> 16), high = (a >> 16) * (b >> 16);
+    return as<Integers>(as<Numbers>(sum) + as<Numbers>(low) + as<Numbers>(high));
   }
   static Integers high_halves(Integers even, Integers odd) {
     const Numbers high = as<Numbers>(even) >> 16;

@@ -15,7 +15,7 @@ namespace {
 template <class V>
 concept TableLanes = requires(typename V::Integers a) {
   requires kWideCentroids % (2 * V::kLanes) == 0;
-  // a + q0 * c0 + q1 * c1, the integers a and pairs of shorts q and c
+  // a + q0 * c0 + q1 * c1 modulo 2^32, the integers a and pairs of shorts q and c
   { V::add_dot(a, a, a) } -> std::same_as<typename V::Integers>;
   // The high halves of the integers a and q in turn: shorts a0, q0, a1, q1 ...
   { V::high_halves(a, a) } -> std::same_as<typename V::Integers>;
