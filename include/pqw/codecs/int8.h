@@ -70,7 +70,8 @@ struct Int8Options {
 };
 
 // The options of the weight end with the gain, as those of pq do; its factor is the ratio of <w,ŵ>
-// after and before. Sections: `values` I8 [rows][cols], `scales` F32 [rows] or [1], `zero_points` I8 of that shape
+// after and before. Sections: `values` I8 [rows][cols], `scales` F32 [rows] or [1], `zero_points` I8
+// of that shape
 // unless all are 0, `activations` U8 [1] = 1 for kBatch. Members: codec.h.
 struct Int8Codec : CodecBase<Int8Codec, Int8Weight, Int8Options> {
   static void decode_rows(const Int8Weight& weight, std::size_t first, MutableMatrix out);

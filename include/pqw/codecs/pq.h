@@ -16,7 +16,7 @@ namespace pqw {
 
 struct PqCodec;
 
-// How the scales of rows are stored.
+// The type in which an archive stores the scales of rows.
 enum class RowScales {
   kNone,  // rows have no scales
   // A byte: code c stands for 2^((c - 239) / 16), and code 0 for 0. So neighbours differ by 4.4 %,
@@ -79,8 +79,8 @@ enum class Init {
   kRandom,  // distinct blocks, drawn uniformly, then plain EM
 };
 
-// How long to search for codebooks: the values of restarts, iterations and tolerance that are not
-// given. At block 4 and 256 centroids, kFast takes two thirds of the time of kDefault for 1 % more
+// The effort of the search for codebooks. It sets restarts, iterations and tolerance where they are
+// not given. At block 4 and 256 centroids, kFast takes two thirds of the time of kDefault for 1 % more
 // error, kMax four to six times as long for 0.7 % less.
 enum class PqEffort { kFast, kDefault, kMax };
 
@@ -89,7 +89,7 @@ enum class Reassign {
   kFarthest,  // it gets the block that is farthest from its centroid
 };
 
-// Where the gain is applied.
+// The part of a weight that has a gain of its own.
 enum class GainPer {
   kTensor,  // one factor on all codebooks
   // A factor on the scale of each row, which is then rounded to its type, and one on the codebooks,
@@ -170,7 +170,8 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 
 // Learns the codebooks and assigns the codes: exact k-means EM, weighted by importances and by the
 // squares of row scales, so that its objective is the squared error of the weights.
-// Then the gain multiplies the codebooks or the row scales; the codes stay. The sums of the gain are weighted by the
+// Then the gain multiplies the codebooks or the row scales; the codes stay. The sums of the gain are
+// weighted by the
 // importances, too. The options of the weight end with the gain:
 // ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run.
 // n_centroids is options.n_centroids, or less if no group has that many distinct blocks; the

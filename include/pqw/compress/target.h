@@ -7,7 +7,7 @@
 
 namespace pqw {
 
-// How the errors of tensors add up to the error of a file. Both sums weigh each tensor by the
+// A metric adds the errors of tensors up to the error of a file. Both metrics weigh each tensor by the
 // setting `importance`.
 enum class Metric {
   kRelative,  // the mean of the relative errors ‖w - ŵ‖² / ‖w‖² of the tensors

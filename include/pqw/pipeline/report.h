@@ -47,7 +47,7 @@ std::string stored_in(DType dtype);
 // Fills in settings, options and parameters of the weight.
 void describe(const Weight& weight, TensorReport& report);
 
-// What a search for a target has found (compress/target.h).
+// The result of a search for a target (compress/target.h).
 struct SearchOutcome {
   std::uint64_t target_bytes = 0;    // of the file; 0 if the target is an error
   double target_error = 0;           // of the file by the metric; 0 if the target is a size
