@@ -13,6 +13,12 @@ constexpr std::size_t kMax = std::numeric_limits<std::ptrdiff_t>::max();
 
 }  // namespace
 
+TensorInfo canonical(TensorInfo info) {
+  info.shape = canonical_shape(info.shape, info.layout.axes);
+  info.layout.axes.clear();
+  return info;
+}
+
 std::optional<std::size_t> checked_element_count(std::span<const std::size_t> shape) {
   std::size_t count = 1;
   bool has_zero = false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pqw/core/dtype.h"
+#include "pqw/core/layout.h"
 
 namespace pqw {
 
@@ -25,11 +26,15 @@ struct UnknownType {
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;
-  Shape shape;                              // empty: a scalar
+  Shape shape;                              // as in the file; empty: a scalar
   std::optional<UnknownType> unknown = {};  // set if and only if dtype is kUnknown
+  Layout layout = {};
 
   bool operator==(const TensorInfo&) const = default;
 };
+
+// The tensor as encoders and layers see it: [out, in, kernel...], its layout without axes.
+TensorInfo canonical(TensorInfo info);
 
 // Product of the dimensions (1 for a scalar); empty when it does not fit in 63 bits.
 std::optional<std::size_t> checked_element_count(std::span<const std::size_t> shape);
