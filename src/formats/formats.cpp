@@ -17,7 +17,8 @@ const Format kFormats[] = {
      .extensions = {".safetensors"},
      .detect = is_safetensors,
      .open = open_safetensors,
-     .create = create_safetensors},
+     .create = create_safetensors,
+     .copy = copy_safetensors},
     {.name = ".npy",
      .file = "a .npy file",
      .extensions = {".npy"},
@@ -69,6 +70,14 @@ const Format& format_of_output(const std::string& path) {
 std::string readable_formats() {
   Words names;
   for (const Format& format : kFormats) names.emplace_back(format.name);
+  return listed(names);
+}
+
+std::string template_formats() {
+  Words names;
+  for (const Format& format : kFormats) {
+    if (format.copy != nullptr) names.emplace_back(format.name);
+  }
   return listed(names);
 }
 

@@ -19,6 +19,14 @@ using CreateFormat = std::unique_ptr<WeightWriter>(const std::string& path,
                                                    const Metadata& metadata,
                                                    const WriteOptions& options);
 
+// A writer of a copy of `original` in which these tensors get new values, in the order of the add
+// calls. Names, types and shapes are those in the original, no tensor twice; everything else is
+// copied byte for byte. add_name_of returns false.
+using CopyFormat = std::unique_ptr<WeightWriter>(InputFile original, const std::string& path,
+                                                 std::vector<TensorInfo> tensors,
+                                                 const ReadOptions& reading,
+                                                 const WriteOptions& options);
+
 struct Format {
   std::string_view name;                // in lists: "HDF5"
   std::string_view file;                // in sentences: "an HDF5 file"
@@ -29,6 +37,7 @@ struct Format {
   DetectFormat* detect;
   OpenFormat* open;
   CreateFormat* create;
+  CopyFormat* copy = nullptr;  // null if files of this format cannot be templates
 };
 
 // The format of a file, by its content; null if pqw does not read it.
@@ -58,6 +67,7 @@ Foreign describe_foreign(const InputFile& file);
 DetectFormat is_safetensors;
 OpenFormat open_safetensors;
 CreateFormat create_safetensors;
+CopyFormat copy_safetensors;
 
 // numpy's .npy: one tensor, which has no name of its own and gets numpy's default. create_npy drops
 // the metadata. Errors: kFormat, kUnsupported (versions); kExists, kIo, kUnsupported (not exactly

@@ -2,9 +2,12 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "core/subject.h"
+#include "formats/append_range.h"
 #include "formats/byte_order.h"
 #include "formats/formats.h"
 #include "formats/safetensors_header.h"
@@ -16,51 +19,56 @@ namespace {
 
 constexpr std::size_t kPrefixBytes = sizeof(std::uint64_t);
 
+struct OpenedHeader {
+  SafetensorsHeader header;      // entries in the order of their data
+  std::uint64_t data_begin = 0;  // from the start of the file
+};
+
+OpenedHeader read_header(const InputFile& file) {
+  const Subject subject{file.path()};
+  if (file.size() < kPrefixBytes) {
+    throw subject.error("{} bytes, a safetensors file starts with 8 bytes of header length",
+                        file.size());
+  }
+  const auto length = load_little_endian<std::uint64_t>(file.read(0, kPrefixBytes));
+  if (length > kSafetensorsMaxHeaderBytes) {
+    throw subject.error("header of {} bytes, safetensors allows {}", length,
+                        kSafetensorsMaxHeaderBytes);
+  }
+  if (length > file.size() - kPrefixBytes) {
+    throw subject.error("header of {} bytes, the file has {} after its length", length,
+                        file.size() - kPrefixBytes);
+  }
+  const std::vector<std::byte> json = file.read(kPrefixBytes, length);
+  SafetensorsHeader header = parse_safetensors_header(
+      file.path(), {reinterpret_cast<const char*>(json.data()), json.size()});
+  const std::uint64_t data_begin = kPrefixBytes + length;
+  sort_and_check_ranges(file.path(), file.size() - data_begin, header.entries);
+  file.require_unchanged();
+  return {std::move(header), data_begin};
+}
+
 class SafetensorsReader : public WeightReader {
  public:
   explicit SafetensorsReader(InputFile file) : file_(std::move(file)) {
-    const std::vector<std::byte> json = read_header();
-    SafetensorsHeader header = parse_safetensors_header(
-        file_.path(), {reinterpret_cast<const char*>(json.data()), json.size()});
-    data_begin_ = kPrefixBytes + json.size();
-    sort_and_check_ranges(file_.path(), file_.size() - data_begin_, header.entries);
-    file_.require_unchanged();
+    auto [header, data_begin] = read_header(file_);
     metadata_ = std::move(header.metadata);
     for (SafetensorsEntry& entry : header.entries) {
       tensors_.push_back(std::move(entry.info));
-      begins_.push_back(entry.begin);
+      begins_.push_back(data_begin + entry.begin);
     }
   }
 
   std::vector<std::byte> read(std::size_t index) const override {
     const std::size_t size = byte_count(tensors_.at(index));
-    std::vector<std::byte> bytes = file_.read(data_begin_ + begins_[index], size);
+    std::vector<std::byte> bytes = file_.read(begins_[index], size);
     file_.require_unchanged();
     return bytes;
   }
 
  private:
-  std::vector<std::byte> read_header() const {
-    const Subject subject{file_.path()};
-    if (file_.size() < kPrefixBytes) {
-      throw subject.error("{} bytes, a safetensors file starts with 8 bytes of header length",
-                          file_.size());
-    }
-    const auto length = load_little_endian<std::uint64_t>(file_.read(0, kPrefixBytes));
-    if (length > kSafetensorsMaxHeaderBytes) {
-      throw subject.error("header of {} bytes, safetensors allows {}", length,
-                          kSafetensorsMaxHeaderBytes);
-    }
-    if (length > file_.size() - kPrefixBytes) {
-      throw subject.error("header of {} bytes, the file has {} after its length", length,
-                          file_.size() - kPrefixBytes);
-    }
-    return file_.read(kPrefixBytes, length);
-  }
-
   InputFile file_;
-  std::uint64_t data_begin_ = 0;
-  std::vector<std::size_t> begins_;
+  std::vector<std::uint64_t> begins_;  // from the start of the file
 };
 
 // The alignment of a tensor's offset: the size of an element if that is a power of two, and 1 for
@@ -124,6 +132,38 @@ class SafetensorsWriter : public WeightWriter {
   std::vector<std::size_t> offsets_;  // from the start of the file
 };
 
+// A copy of a file, in which data is overwritten.
+class SafetensorsCopy : public WeightWriter {
+ public:
+  SafetensorsCopy(const InputFile& original, const std::string& path,
+                  std::vector<TensorInfo> tensors, const WriteOptions& options)
+      : order_(path, std::move(tensors)), file_(path, options) {
+    const auto [header, data_begin] = read_header(original);
+    std::unordered_map<std::string_view, std::uint64_t> begins;
+    for (const SafetensorsEntry& entry : header.entries) {
+      begins.emplace(entry.info.name, data_begin + entry.begin);
+    }
+    for (const TensorInfo& info : order_.tensors()) offsets_.push_back(begins.at(info.name));
+    append_range(file_, original, 0, original.size());
+    original.require_unchanged();
+  }
+
+  void add(std::span<const std::byte> bytes) override {
+    const std::size_t index = order_.next(bytes.size());
+    file_.write_at(offsets_[index], bytes);
+  }
+
+  void commit() override {
+    order_.require_complete();
+    file_.commit();
+  }
+
+ private:
+  WriteOrder order_;
+  AtomicFile file_;
+  std::vector<std::uint64_t> offsets_;
+};
+
 }  // namespace
 
 bool is_safetensors(const InputFile& file) {
@@ -141,6 +181,12 @@ std::unique_ptr<WeightWriter> create_safetensors(const std::string& path,
                                                  const Metadata& metadata,
                                                  const WriteOptions& options) {
   return std::make_unique<SafetensorsWriter>(path, std::move(tensors), metadata, options);
+}
+
+std::unique_ptr<WeightWriter> copy_safetensors(InputFile original, const std::string& path,
+                                               std::vector<TensorInfo> tensors, const ReadOptions&,
+                                               const WriteOptions& options) {
+  return std::make_unique<SafetensorsCopy>(original, path, std::move(tensors), options);
 }
 
 }  // namespace pqw

@@ -20,6 +20,7 @@ namespace {
 struct Arguments {
   std::string archive;
   std::string output;
+  std::string original;
   std::string pattern;
   ReadOptions reading;
   bool force = false;
@@ -27,17 +28,36 @@ struct Arguments {
   bool quiet = false;
 };
 
-void print(std::size_t n_tensors, const Arguments& arguments) {
+DecodedCopy decode(const Arguments& arguments) {
+  if (!arguments.original.empty()) {
+    return decode_into_copy(arguments.archive, arguments.original, arguments.output,
+                            arguments.pattern, arguments.force, arguments.reading);
+  }
+  return {decode_archive(arguments.archive, arguments.output, arguments.pattern, arguments.force,
+                         arguments.reading),
+          {}};
+}
+
+void print(const DecodedCopy& decoded, const Arguments& arguments) {
+  const std::size_t n_tensors = decoded.n_tensors, n_kept = decoded.kept.size();
   if (arguments.json) {
-    Json json = document("decode", arguments.archive,
-                         {{"tensor", arguments.pattern.empty() ? Json() : Json(arguments.pattern)},
-                          {"trusted", arguments.reading.trusted}});
+    Json json =
+        document("decode", arguments.archive,
+                 {{"tensor", arguments.pattern.empty() ? Json() : Json(arguments.pattern)},
+                  {"template", arguments.original.empty() ? Json() : Json(arguments.original)},
+                  {"trusted", arguments.reading.trusted}});
     json["output"] = arguments.output;
     json["tensor_count"] = n_tensors;
+    json["kept"] = decoded.kept;
     print_json(json);
   } else if (!arguments.quiet) {
     print_note(
         fmt::format("{}: {} tensor{}", arguments.output, n_tensors, n_tensors == 1 ? "" : "s"));
+    if (n_kept == 0) return;
+    print_note(fmt::format(
+        "{}: {} tensor{} of the template not in the archive kept as they are, for "
+        "example {}",
+        arguments.output, n_kept, n_kept == 1 ? "" : "s", quoted("tensor", decoded.kept.front())));
   }
 }
 
@@ -52,6 +72,10 @@ void add_decode(CLI::App& app) {
                       " (.npy for a single tensor)")
       ->required()
       ->type_name("FILE");
+  verb.add_option("--template", arguments->original,
+                  "the original weight file (" + template_formats() +
+                      "): write a copy of it with the decoded values, everything else as it is")
+      ->type_name("FILE");
   add_tensor_option(verb, arguments->pattern);
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
@@ -60,14 +84,12 @@ void add_decode(CLI::App& app) {
   verb.add_flag("--quiet", arguments->quiet, "no notes");
   verb.footer(
       "Names, shapes and types are those of the original file.\n"
-      "Example:\n  pqw decode model.h5 -o decoded.safetensors");
+      "Examples:\n  pqw decode model.h5 -o decoded.safetensors\n"
+      "  pqw decode model.h5 --template model.onnx -o decoded.onnx");
   verb.callback([arguments] {
-    std::size_t n = 0;
-    const auto write = [&] {
-      n = decode_archive(arguments->archive, arguments->output, arguments->pattern,
-                         arguments->force, arguments->reading);
-    };
-    write_output(arguments->output, write, [&] { print(n, *arguments); });
+    DecodedCopy decoded;
+    const auto write = [&] { decoded = decode(*arguments); };
+    write_output(arguments->output, write, [&] { print(decoded, *arguments); });
   });
 }
 

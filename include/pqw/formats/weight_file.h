@@ -106,4 +106,22 @@ std::unique_ptr<WeightWriter> create_weights(const std::string& path,
                                              const Metadata& metadata = {},
                                              const WriteOptions& options = {});
 
+// The formats that create_copy reads, for people.
+std::string template_formats();
+
+struct CopyWriter {
+  std::unique_ptr<WeightWriter> writer;
+  std::vector<std::string> kept;  // tensors of the original that keep their values
+};
+
+// Creates a copy of the weight file `original` in which `tensors` get new values, in the order of
+// the add calls. Everything else is as in the original, byte for byte. The extension of `path` is
+// one that the original may have.
+// Errors: those of open_weights; kExists, kIo; kUnsupported (a format without templates);
+// kInvalidArgument (a tensor that the original does not have, has with another type or shape, or
+// that is given twice; an extension that does not fit; output and original are the same file).
+CopyWriter create_copy(const std::string& original, const std::string& path,
+                       std::vector<TensorInfo> tensors, const ReadOptions& reading = {},
+                       const WriteOptions& options = {});
+
 }  // namespace pqw

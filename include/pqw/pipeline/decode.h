@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "pqw/io/options.h"
 
@@ -20,5 +21,16 @@ void require_archive(const std::string& path);
 std::size_t decode_archive(const std::string& archive, const std::string& output,
                            const std::string& pattern, bool overwrite,
                            const ReadOptions& options = {});
+
+struct DecodedCopy {
+  std::size_t n_tensors = 0;      // decoded
+  std::vector<std::string> kept;  // tensors of the template that the archive does not give
+};
+
+// The same into a copy of `original`, the weight file that the archive was made from or one with the
+// same tensors (create_copy of formats/weight_file.h). Errors: also those of create_copy.
+DecodedCopy decode_into_copy(const std::string& archive, const std::string& original,
+                             const std::string& output, const std::string& pattern, bool overwrite,
+                             const ReadOptions& options = {});
 
 }  // namespace pqw
