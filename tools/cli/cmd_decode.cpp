@@ -84,7 +84,7 @@ void add_decode(CLI::App& app) {
   verb.add_flag("--quiet", arguments->quiet, "no notes");
   verb.footer(
       "Names, shapes and types are those of the original file.\n"
-      "Examples:\n  pqw decode model.h5 -o decoded.safetensors\n"
+      "Example:\n  pqw decode model.h5 -o decoded.safetensors\n"
       "  pqw decode model.h5 --template model.onnx -o decoded.onnx");
   verb.callback([arguments] {
     DecodedCopy decoded;
