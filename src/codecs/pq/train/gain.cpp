@@ -65,13 +65,15 @@ void scale_each_row(Gain asked, std::span<GainSums> rows, PqWeight& weight) {
   }
 }
 
-// The largest factor that keeps the codebooks and the decoded weights in the range of their types.
+// The largest factor that keeps the codebooks in the range of their type, and the decoded weights in
+// the range of float. It is not that of the weight's type: decoding to a narrower type saturates, so
+// a few weights next to its limit do not make all others smaller.
 double most_gain(const PqWeight& weight) {
   const double largest = largest_magnitude(weight.codebooks);
   const double largest_scale = weight.row_scales.empty() ? 1 : largest_magnitude(weight.row_scales);
   if (largest == 0 || largest_scale == 0) return kMostGain;
   return std::min(largest_of(weight.codebook_dtype) / largest,
-                  largest_of(weight.dtype) / (largest * largest_scale));
+                  largest_of(DType::kF32) / (largest * largest_scale));
 }
 
 }  // namespace

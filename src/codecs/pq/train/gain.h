@@ -18,7 +18,7 @@ std::vector<GainSums> gain_sums_of_rows(const Blocks& blocks, const PqWeight& we
 
 // Applies options.gain by options.gain_per, rounds what it changes to its type, and writes the gain
 // into the weight and its options; the factor of these is the ratio of <w,ŵ> after and before. The
-// codes stay. No value leaves the range of the type of the codebook, the row scales or the tensor.
+// codes stay. No value leaves the range of the type of the codebook, the row scales, or float.
 // REQUIRES: the options of the weight end with the text of its gain.
 void apply_gain(const Blocks& blocks, const PqImportance& importance, const PqOptions& options,
                 PqWeight& weight);
