@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "compress/aliases.h"
@@ -119,9 +119,6 @@ class Search {
                         std::vector<Source> sources = sources_of(input_.reader, plan_[i]);
                         fn(i, sources);
                       });
-      if (!batch.empty() && input_.observer != nullptr) {
-        input_.observer->on_search(n_probed_, n_wanted_);
-      }
     }
   }
 
@@ -231,9 +228,15 @@ class Search {
                  Candidate& candidate = items_[i].candidates[c];
                  const auto& options = std::get<Encode>(candidate.action).candidates.front();
                  candidate.relative_error = probed_error(*floats.tensor, options);
-                 ++n_probed_;
+                 count_probe();
                }
              });
+  }
+
+  void count_probe() {
+    const std::lock_guard lock(observer_mutex_);
+    ++n_probed_;
+    if (input_.observer != nullptr) input_.observer->on_search(n_probed_, n_wanted_);
   }
 
   // What an error of 1, relative to the tensor, adds to the error of the file.
@@ -457,7 +460,8 @@ class Search {
   std::vector<Item> items_;  // as in the plan
   MetricSum sum_{input_.target.metric};
   Table table_;
-  std::atomic<std::size_t> n_probed_ = 0;
+  std::mutex observer_mutex_;  // also of n_probed_, while points are probed
+  std::size_t n_probed_ = 0;
   std::size_t n_wanted_ = 0;
   SearchOutcome outcome_;
 };

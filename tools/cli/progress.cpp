@@ -16,6 +16,17 @@ namespace {
 constexpr std::size_t kBarWidth = 24;
 constexpr std::size_t kNameWidth = 28;
 
+// "[######                  ]"
+std::string bar(double share) {
+  const auto filled = static_cast<std::size_t>(share * kBarWidth);
+  return fmt::format("[{:<{}}]", std::string(filled, '#'), kBarWidth);
+}
+
+// In place of the line before. A longer line would wrap, and "\r" would not come back to its start.
+void print_line(const std::string& line) {
+  print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width(STDERR_FILENO) - 1));
+}
+
 }  // namespace
 
 volatile std::sig_atomic_t parts_are_kept = 0;
@@ -31,10 +42,21 @@ double Progress::seconds() const {
 void Progress::on_start(std::size_t n_tensors, std::size_t n_weights) {
   n_tensors_ = n_tensors;
   n_weights_ = n_weights;
+  n_tensors_done_ = n_weights_done_ = 0;
 }
 
+// m rises while the search goes on, so the bar may step back.
 void Progress::on_search(std::size_t n, std::size_t m) {
-  if (terminal_) print_talk(fmt::format("\r\x1b[Ksearching: point {} of {}", n, m));
+  constexpr std::size_t kPointsPerLine = 100;
+  const std::string text = fmt::format("searching for the target: {} of {} points", n, m);
+  if (terminal_) {
+    const double share = m == 0 ? 0 : static_cast<double>(n) / static_cast<double>(m);
+    return print_line(fmt::format("{} {}", bar(share), text));
+  }
+  const bool is_first = n_points_said_ == 0 && n == m;  // all of those that come first
+  if (n < n_points_said_ + kPointsPerLine && !is_first) return;
+  n_points_said_ = n;
+  print_talk(text + "\n");
 }
 
 void Progress::on_tensor(const TensorInfo& info) {
@@ -82,19 +104,16 @@ void Progress::draw(std::size_t iteration) {
   drawn_ = now;
   const double share =
       n_weights_ == 0 ? 1 : static_cast<double>(n_weights_done_) / static_cast<double>(n_weights_);
-  const auto filled = static_cast<std::size_t>(share * kBarWidth);
   const double rate = static_cast<double>(n_weights_done_) / seconds();
   std::string eta = "?";
   if (n_weights_done_ > 0) {
     eta = fmt::format("{:.0f} s", static_cast<double>(n_weights_ - n_weights_done_) / rate);
   }
-  std::string line =
-      fmt::format("[{:<{}}] {}/{} {:.2f} M weights/s, ETA {}, {}", std::string(filled, '#'),
-                  kBarWidth, n_tensors_done_, n_tensors_, rate / 1e6, eta,
-                  timing::cut_in_middle(printable(current_.name), kNameWidth));
+  std::string line = fmt::format("{} {}/{} {:.2f} M weights/s, ETA {}, {}", bar(share),
+                                 n_tensors_done_, n_tensors_, rate / 1e6, eta,
+                                 timing::cut_in_middle(printable(current_.name), kNameWidth));
   if (iteration > 0) line += fmt::format(": iteration {}", iteration);
-  // A longer line would wrap, and "\r" would not come back to its start.
-  print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width(STDERR_FILENO) - 1));
+  print_line(line);
 }
 
 void Progress::erase() {

@@ -38,6 +38,7 @@ class Progress : public CompressObserver {
   std::size_t n_tensors_done_ = 0;
   std::size_t n_weights_ = 0;
   std::size_t n_weights_done_ = 0;
+  std::size_t n_points_said_ = 0;
 };
 
 }  // namespace pqw::tool
