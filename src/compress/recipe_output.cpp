@@ -82,9 +82,10 @@ std::string recipe_text(const Report& report) {
   return std::string(yaml.c_str()) + "\n";
 }
 
-RecipeOutput::RecipeOutput(const std::string& path, std::span<const std::string> others,
-                           const WriteOptions& options)
-    : file_((require_different_files(others, path), path), options) {}
+RecipeOutput::RecipeOutput(const std::string& path, std::span<const std::string> inputs,
+                           const std::string& archive, const WriteOptions& options)
+    : file_((require_different_files(inputs, path), require_different_outputs(archive, path), path),
+            options) {}
 
 void RecipeOutput::commit(const Report& report) {
   const std::string text = recipe_text(report);

@@ -1,4 +1,4 @@
-// Makes sure that an output is not one of the inputs.
+// Makes sure that an output is not one of the inputs, and not another output.
 #include "io/different_files.h"
 
 #include <sys/stat.h>
@@ -38,6 +38,21 @@ fs::path folder_of(const fs::path& path) {
                              "input and output are the same file: {}{}", output, how);
 }
 
+// The absolute path, without symbolic links and dots as far as it exists.
+fs::path full(const fs::path& path) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  const fs::path real = fs::weakly_canonical(absolute, error);
+  return error ? absolute.lexically_normal() : real;
+}
+
+// Whether writing `output` replaces or removes `other`.
+bool writes(const std::string& output, const std::string& other) {
+  const fs::path target = full(output), path = full(other);
+  return path == target || path == fs::path(target.string() + kTemporarySuffix) ||
+         path.parent_path() == full(output + kPartsSuffix);
+}
+
 }  // namespace
 
 void require_different_files(std::span<const std::string> inputs, const std::string& output) {
@@ -53,6 +68,15 @@ void require_different_files(std::span<const std::string> inputs, const std::str
       refuse(input, output, ", which replaces its parts in " + parts);
     }
   }
+}
+
+void require_different_outputs(const std::string& first, const std::string& second) {
+  if (first.empty() || second.empty()) return;
+  if (!writes(first, second) && !writes(second, first)) return;
+  throw Subject{second}.error(ErrorCode::kInvalidArgument,
+                              "is also written for the output {}; give the two outputs different "
+                              "names",
+                              first);
 }
 
 }  // namespace pqw

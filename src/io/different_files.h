@@ -1,4 +1,4 @@
-// The names derived from an output, and the check that none of them is an input.
+// The names derived from an output, and the checks that none of them is an input or another output.
 #pragma once
 
 #include <span>
@@ -17,5 +17,10 @@ inline constexpr char kPartsSuffix[] = ".pqw.parts";
 // temporary sibling, or in its folder of parts, under any name or link. Ignores
 // names that are empty or do not exist. Call it before any work. Errors: kInvalidArgument.
 void require_different_files(std::span<const std::string> inputs, const std::string& output);
+
+// Throws if two outputs of one run would replace each other: one is the other, its temporary
+// sibling, or in its folder of parts. Neither needs to exist. Ignores empty names. Errors:
+// kInvalidArgument.
+void require_different_outputs(const std::string& first, const std::string& second);
 
 }  // namespace pqw

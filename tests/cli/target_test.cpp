@@ -29,6 +29,13 @@ TEST_F(TargetFlags, GiveASizeAndSayWhatWasFound) {
                                      std::to_string(size()) + " bytes, error 0."));
 }
 
+TEST_F(TargetFlags, TheSearchSaysHowFarItIs) {
+  const test::Outcome outcome = quantize({"--target-size", "14kB"});
+  EXPECT_THAT(outcome.err, testing::ContainsRegex("(^|\n)searching for the target: [0-9]+ of "
+                                                  "[0-9]+ points\n"));
+  EXPECT_THAT(quantize({"--target-size", "14kB", "--quiet"}).err, testing::IsEmpty());
+}
+
 TEST_F(TargetFlags, GiveBitsRatiosAndErrors) {
   // 64*16*9 + 64*150 + 64 = 18880 weights of 4 bytes.
   EXPECT_EQ(quantize({"--target-bpw", "6", "--metric", "total"}).status, 0);
@@ -89,9 +96,17 @@ TEST_F(TargetFlags, TheRecipeMakesTheSameArchive) {
 
 TEST_F(TargetFlags, TheRecipeReplacesNoOtherFile) {
   test::CliTest::run({"quantize", "model.safetensors", "-o", "old.h5"});
-  for (const char* other : {"model.safetensors", "m.h5"}) {
-    EXPECT_EQ(quantize({"--output-recipe", other}).status, 1) << other;
+  const auto quiet = [&](const std::string& recipe) {
+    return quantize({"--quiet", "--output-recipe", recipe});
+  };
+  expect_error(quiet("model.safetensors"), 2,
+               "--output-recipe: model.safetensors: input and output are the same file");
+  for (const char* other : {"m.h5", "./m.h5", "m.h5.pqw.tmp", "m.h5.pqw.parts/r"}) {
+    expect_error(quiet(other), 2,
+                 "--output-recipe: " + std::string(other) +
+                     ": is also written for the output m.h5; give the two outputs different names");
   }
+  EXPECT_FALSE(exists("m.h5"));
   expect_failure(
       run({"quantize", "model.safetensors", "-o", "m.h5", "--quiet", "--output-recipe", "old.h5"}),
       "old.h5");

@@ -99,5 +99,19 @@ TEST_F(DifferentFiles, AllInputsAreLookedAtAndEmptyNamesAreNone) {
   EXPECT_EQ(message_of("nothing", "nothing"), "no error") << "whoever opens it says so";
 }
 
+TEST_F(DifferentFiles, TwoOutputsMayNotReplaceEachOther) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {"new", "new"},     {"new", "./new"},      {"new", "sub/up/new"},
+      {"m", "link"},      {"new", dir_ / "new"}, {"m", "sub/../m"},
+      {"a", "a.pqw.tmp"}, {"a.pqw.tmp", "a"},    {"a", "a.pqw.parts/b"}};
+  for (const auto& [first, second] : wrong) {
+    EXPECT_THROW(require_different_outputs(first, second), Error) << first << " " << second;
+  }
+  EXPECT_NO_THROW(require_different_outputs("new", "new2"));
+  EXPECT_NO_THROW(require_different_outputs("m", "sub/m"));
+  EXPECT_NO_THROW(require_different_outputs("m", "hard")) << "each name is replaced by itself";
+  EXPECT_NO_THROW(require_different_outputs("", ""));
+}
+
 }  // namespace
 }  // namespace pqw

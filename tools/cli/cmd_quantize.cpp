@@ -205,17 +205,23 @@ std::string text_of(const SearchOutcome& search, const Report& report) {
                      search.note.empty() ? "" : "; ", search.note);
 }
 
+// Null if none is asked for.
+std::unique_ptr<RecipeOutput> recipe_output_of(const Arguments& arguments) try {
+  if (arguments.recipe_output.empty()) return nullptr;
+  const std::array inputs = {arguments.input, arguments.recipe};
+  return std::make_unique<RecipeOutput>(arguments.recipe_output, inputs, arguments.output,
+                                        WriteOptions{.overwrite = arguments.force});
+} catch (const Error& error) {
+  if (error.code() != ErrorCode::kInvalidArgument) throw;
+  throw CLI::ValidationError("--output-recipe", printable(error.what()));
+}
+
 void run(const Arguments& arguments) {
   Recipe recipe;
   Report report;
   const auto write = [&] {
     recipe = recipe_of(arguments);
-    std::optional<RecipeOutput> recipe_output;
-    if (!arguments.recipe_output.empty()) {
-      const std::array others = {arguments.input, arguments.output, arguments.recipe};
-      recipe_output.emplace(arguments.recipe_output, others,
-                            WriteOptions{.overwrite = arguments.force});
-    }
+    const std::unique_ptr<RecipeOutput> recipe_output = recipe_output_of(arguments);
     report = make_report(arguments, recipe);
     if (recipe_output) recipe_output->commit(report);
   };

@@ -82,9 +82,10 @@ std::string recipe_text(const Report& report);
 // A file that gets that text when the compression is done.
 class RecipeOutput {
  public:
-  // Errors: those of AtomicFile; kInvalidArgument if it is one of the other files of the run.
-  RecipeOutput(const std::string& path, std::span<const std::string> others,
-               const WriteOptions& options);
+  // `archive` is the other output of the run; empty if there is none. Errors: those of AtomicFile;
+  // kInvalidArgument if the recipe would replace an input or the archive.
+  RecipeOutput(const std::string& path, std::span<const std::string> inputs,
+               const std::string& archive, const WriteOptions& options);
   // Errors: kIo.
   void commit(const Report& report);
 
