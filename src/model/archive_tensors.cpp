@@ -2,6 +2,7 @@
 #include "model/archive_tensors.h"
 
 #include <algorithm>
+#include <new>
 
 #include "codecs/alias.h"
 #include "codecs/carried.h"
@@ -28,6 +29,17 @@ TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& ten
                shown(owner));
   }
   return TensorizedCodec::from_record(archive.read(*index));
+}
+
+// Runs `action`. A small archive may stand for a tensor that no memory holds: then the error names it.
+template <class Action>
+auto with_memory(const ArchiveReader& archive, std::size_t index, const Action& action) try {
+  return action();
+} catch (const std::bad_alloc&) {
+  const TensorInfo& info = archive.entries()[index].info;
+  throw subject_of(archive, info.name)
+      .error(ErrorCode::kIo, "not enough memory: shape {} of {} has {} bytes",
+             to_string(info.shape), to_string(info.dtype), byte_count(info));
 }
 
 }  // namespace
@@ -77,10 +89,12 @@ std::vector<std::byte> read_values(const ArchiveReader& archive, std::size_t ind
 }
 
 Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
-  const Record record = archive.read(index);
-  const auto owner = shared_with(record);
-  if (!owner) return weight_from_record(record);
-  return tensorized_from_record(record, read_owner(archive, record.info.name, *owner));
+  return with_memory(archive, index, [&]() -> Weight {
+    const Record record = archive.read(index);
+    const auto owner = shared_with(record);
+    if (!owner) return weight_from_record(record);
+    return tensorized_from_record(record, read_owner(archive, record.info.name, *owner));
+  });
 }
 
 std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info) {
@@ -115,7 +129,8 @@ std::size_t DecodedArchive::stored_as(std::size_t index) const {
 std::vector<std::byte> DecodedArchive::read(std::size_t index) const {
   const std::size_t stored = stored_as(index);
   if (has_values(archive_, stored)) return read_values(archive_, stored);
-  return decoded_bytes(read_compressed(archive_, stored), tensors_[index]);
+  const Weight weight = read_compressed(archive_, stored);
+  return with_memory(archive_, stored, [&] { return decoded_bytes(weight, tensors_[index]); });
 }
 
 std::unique_ptr<WeightReader> open_decoded(const std::string& path, const ReadOptions& options) {

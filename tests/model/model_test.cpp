@@ -128,6 +128,31 @@ TEST_F(ModelTest, ErrorsNameTheArchiveTheTensorAndTheReason) {
                "expected rank 2");
 }
 
+// Codes of no bits take no bytes of the file, but two bytes of memory each.
+TEST_F(ModelTest, ATensorThatNoMemoryHoldsIsNamed) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer ends the process at such an allocation";
+#endif
+  PqWeight weight = weight_of({2, 1});
+  weight.block_size = 1;
+  weight.n_groups = weight.n_centroids = 1;
+  weight.codebooks = {1};
+  weight.codes = {0, 0};
+  Record record = to_record(weight, "huge");
+  record.info.shape[0] = std::size_t{1} << 40;
+  const std::string path = dir_ / "huge.h5";
+  ArchiveWriter writer(path, {});
+  writer.add(record);
+  writer.commit();
+  try {
+    (void)Model(path).linear("huge");
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.what(), path + ": tensor 'huge': not enough memory: shape [1099511627776, 1] " +
+                                "of F32 has 4398046511104 bytes");
+  }
+}
+
 TEST_F(ModelTest, TellsWhatTheArchiveHolds) {
   ASSERT_EQ(model_->tensors().size(), 8u);
   const auto index = model_->find("conv1d.weight");
