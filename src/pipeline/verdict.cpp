@@ -17,11 +17,12 @@ std::vector<ErrorShare> largest_errors(const Report& report, double total) {
   std::vector<ErrorShare> shares;
   for (const TensorReport& tensor : report.tensors) {
     if (!tensor.compressed() || !tensor.distortion) continue;
-    const double share = tensor.distortion->squared_error() / total;
-    if (share >= kLeastShare) shares.push_back({tensor.info.name, share});
+    if (!(tensor.distortion->squared_error() > 0)) continue;
+    shares.push_back({tensor.info.name, tensor.distortion->squared_error() / total});
   }
   std::ranges::stable_sort(shares, std::greater(), &ErrorShare::share);
   shares.resize(std::min(shares.size(), kMostShares));
+  while (shares.size() > 1 && shares.back().share < kLeastShare) shares.pop_back();
   return shares;
 }
 

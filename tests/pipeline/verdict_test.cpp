@@ -53,6 +53,22 @@ TEST(Verdict, NamesThreeTensorsWithTheLargestErrors) {
               HasSubstr("\nmost of the error: b (53 %), d (27 %), c (13 %)\n"));
 }
 
+// Each of them has less than a hundredth of the error, and still one is the largest.
+TEST(Verdict, NamesATensorWhereAllErrorsAreSmall) {
+  Report report;
+  for (int i = 0; i < 200; ++i) {
+    report.tensors.push_back(tensor(std::to_string(i), "pq", {1, i == 7 ? -1.0f : 0.0f}, 1));
+  }
+  report.tensors.push_back(tensor("exact", "int8", {1, 1}, 1));
+  report.file_bytes = 40;
+  const auto errors = judge(report).largest_errors;  // 4 of 203
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].tensor, "7");
+  report.tensors[7] = tensor("7", "pq", {1, 0}, 1);
+  ASSERT_EQ(judge(report).largest_errors.size(), 1u);
+  EXPECT_EQ(judge(report).largest_errors[0].tensor, "0");
+}
+
 TEST(Verdict, WarnsOfFewBitsThatInt8AndPlainTensorsDoNotHide) {
   Report report = some_report();  // pq: 4 bytes of 12 weights
   const Verdict verdict = judge(report);
