@@ -78,7 +78,9 @@ std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options) {
   const std::size_t scale_bytes = options.row_scales == RowScales::kNone  ? 0
                                   : options.row_scales == RowScales::kF16 ? 2
                                                                           : 1;
-  return options.n_groups * options.n_centroids * options.block_size *
+  const std::size_t n_groups =
+      std::max<std::size_t>(1, options.n_groups);  // of kAutoGroups, the least
+  return n_groups * options.n_centroids * options.block_size *
              size_in_bytes(options.codebook_dtype) +
          (block_count(info, options.block_size) * code_bits + 7) / 8 +
          matrix_shape(info.shape).rows * scale_bytes;

@@ -141,6 +141,23 @@ TEST_F(CompressTest, ReportedSizeIsTheSizeOnDiskAlsoOfADryRun) {
   }
 }
 
+TEST_F(CompressTest, ADryRunChoosesTheSameGroups) {
+  TestTensor tensor = normal_tensor("w", DType::kF32, {512, 8}, 1);
+  auto values = test::normal_values(512 * 8, 1);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if ((i % 2 == 0) == (i % 8 < 4)) values[i] *= 8;  // the two halves of a row need other blocks
+  }
+  from_float(values, DType::kF32, tensor.bytes);
+  const std::string input = dir_ / "grouped.safetensors";
+  write(input, {tensor});
+  const Recipe recipe{
+      .defaults = {{"codec", "pq"}, {"block_size", "2"}, {"centroids", "16"}, {"groups", "auto"}}};
+  const Report plan = plan_compression(input, recipe), report = compress(input, archive_, recipe);
+  EXPECT_EQ(report.tensors[0].settings, "block_size=2,centroids=16,groups=2");
+  EXPECT_EQ(plan.tensors[0].settings, report.tensors[0].settings);
+  EXPECT_EQ(plan.file_bytes, report.file_bytes);
+}
+
 TEST_F(CompressTest, TheFallbackTakesWhatWouldNotShrink) {
   // 512 centroids for single weights are 2048 bytes, and 9 bits for each of the weights.
   const std::string input = dir_ / "small.safetensors";

@@ -100,6 +100,9 @@ enum class GainPer {
 // A block size that resolve() chooses by the shape.
 inline constexpr std::size_t kAutoBlockSize = 0;
 
+// A number of groups that preparing the blocks chooses by short runs.
+inline constexpr std::size_t kAutoGroups = 0;
+
 // Values that resolve() replaces by the effort.
 inline constexpr std::size_t kIterationsByEffort = static_cast<std::size_t>(-1);
 inline constexpr double kToleranceByEffort = -1;
@@ -112,7 +115,8 @@ struct PqOptions {
   std::size_t block_size = 4;  // columns per block, or kAutoBlockSize
   // Per codebook, 2..65536; fewer if there are fewer distinct blocks.
   std::size_t n_centroids = 256;
-  std::size_t n_groups = 1;  // codebooks, each for a run of positions; at most one per position
+  // Codebooks, each for a run of positions, at most one per position; or kAutoGroups.
+  std::size_t n_groups = 1;
   PqEffort effort = PqEffort::kDefault;
   // EM iterations at most; 0 keeps the initial centroids.
   std::size_t iterations = kIterationsByEffort;

@@ -52,6 +52,7 @@ TEST(PqOptions, AreSetByName) {
   EXPECT_EQ(options.tolerance, 1e-3);
   EXPECT_EQ(options.codebook_dtype, DType::kF32);
   EXPECT_EQ(options_of({{"block_size", "auto"}}).block_size, kAutoBlockSize);
+  EXPECT_EQ(options_of({{"groups", "auto"}}).n_groups, kAutoGroups);
   EXPECT_EQ(options_of({{"engine", "faiss"}}).engine, Engine::kFaiss);
   for (const auto& [text, gain] :
        {std::pair("energy", Gain::kEnergy), std::pair("least_squares", Gain::kLeastSquares),

@@ -8,6 +8,7 @@
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
+#include "codecs/pq/train/groups.h"
 #include "codecs/pq/train/scale_rows.h"
 #include "codecs/train/fields.h"
 #include "core/subject.h"
@@ -17,21 +18,9 @@
 namespace pqw {
 namespace {
 
-std::size_t positions_of(const Blocks& blocks) {
-  return (matrix_shape(blocks.shape).cols + blocks.block_size - 1) / blocks.block_size;
-}
-
 std::size_t groups_of(const Blocks& blocks, const PqOptions& options) {
   return std::clamp<std::size_t>(options.n_groups, 1,
                                  std::max<std::size_t>(1, positions_of(blocks)));
-}
-
-BlockSpan group_blocks(const Blocks& blocks, std::size_t group, std::size_t n_groups) {
-  const std::size_t positions = positions_of(blocks);
-  const std::size_t position_floats = matrix_shape(blocks.shape).rows * blocks.block_size;
-  const std::size_t begin = first_position(group, n_groups, positions) * position_floats;
-  const std::size_t end = first_position(group + 1, n_groups, positions) * position_floats;
-  return {std::span(blocks.values).subspan(begin, end - begin), blocks.block_size};
 }
 
 // binary16 keeps 11 bits between 2^-14 and 65504. Larger weights would become infinite; so might
@@ -150,9 +139,13 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
 
 }  // namespace
 
-PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options) {
-  assert(blocks.block_size == options.block_size && options.restarts > 0);
+PqPrepared prepare_blocks(Blocks blocks, const PqOptions& given) {
+  assert(blocks.block_size == given.block_size && given.restarts > 0);
+  PqOptions options = given;
   std::vector<float> scales = scale_rows(options.row_scales, blocks);
+  if (options.n_groups == kAutoGroups) {
+    options.n_groups = choose_groups(blocks, scales, options);
+  }
   PqWeight weight = unlearned(blocks, options);
   weight.row_scale_type = options.row_scales;
   weight.row_scales = std::move(scales);

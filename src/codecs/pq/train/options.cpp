@@ -59,7 +59,8 @@ void PqCodec::resolve(PqOptions& options, std::span<const std::size_t> shape) {
   const std::size_t cols = std::max<std::size_t>(1, matrix.cols);
   options.block_size = std::min(options.block_size, cols);  // more would be padding
   const std::size_t positions = (cols - 1) / options.block_size + 1;
-  resolve_effort(options, matrix.rows * cols / std::min(options.n_groups, positions));
+  resolve_effort(options,
+                 matrix.rows * cols / std::clamp<std::size_t>(options.n_groups, 1, positions));
 }
 
 const Fields<PqOptions>& PqOptions::fields() {
@@ -76,7 +77,9 @@ const Fields<PqOptions>& PqOptions::fields() {
             "nearest to 8 for other kernels, 8 for matrices (half the size, but too coarse for "
             "most networks)"),
       Field("centroids", &O::n_centroids, count(2, 65536), "centroids per codebook"),
-      Field("groups", &O::n_groups, count(1), "codebooks per tensor, each for a run of columns"),
+      Field("groups", &O::n_groups, count(1).or_word("auto", kAutoGroups),
+            "codebooks per tensor, each for a run of columns; auto: 1, 2, 4, ..., as many as lower "
+            "the error by more than their bytes are worth in codes, by a short trial"),
       Field(
           "effort", &O::effort,
           choice<PqEffort>({{"fast", kFast}, {"default", kDefault}, {"max", kMax}}),
