@@ -1,7 +1,25 @@
 // Chooses settings by the role of a tensor in its network.
 #include "compress/quality.h"
 
+#include <string>
+#include <string_view>
+
 namespace pqw {
+namespace {
+
+bool is_tall(const TensorInfo& info) {
+  constexpr std::size_t kRows = 2048, kRowsPerColumn = 6;
+  if (info.layout.kind == Kind::kEmbedding) return true;
+  return info.shape.size() == 2 && info.shape[0] >= kRows &&
+         info.shape[0] / kRowsPerColumn >= info.shape[1];
+}
+
+std::string_view centroids(Quality quality, Role role) {
+  if (role == Role::kSmall || quality == Quality::kSmall) return "64";
+  return role == Role::kTall ? "1024" : "512";
+}
+
+}  // namespace
 
 std::size_t weights_of(std::span<const TensorInfo> tensors) {
   std::size_t n = 0;
@@ -17,15 +35,15 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
   const std::size_t n = element_count(info.shape);
   const bool depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
   if (depthwise || n < kThinWeights) return Role::kThin;
-  return n < n_weights_of_file / kSmallShare ? Role::kSmall : Role::kLarge;
+  if (n < n_weights_of_file / kSmallShare) return Role::kSmall;
+  return is_tall(info) ? Role::kTall : Role::kLarge;
 }
 
 Settings preset(Quality quality, Role role) {
   if (role == Role::kThin || quality == Quality::kHigh) return {{"codec", "int8"}};
-  const bool fine = role == Role::kSmall;
   return {{"codec", "pq"},
-          {"block_size", fine ? "1" : "2"},
-          {"centroids", quality == Quality::kSmall || fine ? "64" : "512"},
+          {"block_size", role == Role::kSmall ? "1" : "2"},
+          {"centroids", std::string(centroids(quality, role))},
           {"row_scales", "log8"},
           {"gain_per", "row"}};
 }

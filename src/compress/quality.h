@@ -22,10 +22,13 @@ enum class Role {
   // Less than a fortieth of the weights of the file. All of these together are a small part of
   // it, too.
   kSmall,
+  // Large, and an embedding or a matrix with a row for each word of a vocabulary: few of its rows
+  // act at once, so their errors do not average out as those of other large tensors do.
+  kTall,
   kLarge,
 };
 
-inline constexpr std::array kRoles = {Role::kThin, Role::kSmall, Role::kLarge};
+inline constexpr std::array kRoles = {Role::kThin, Role::kSmall, Role::kTall, Role::kLarge};
 
 // The weights of a file: elements of tensors of rank 2 or more.
 std::size_t weights_of(std::span<const TensorInfo> tensors);

@@ -146,6 +146,21 @@ TEST(MakePlan, PresetsGoByTheShareOfTheFile) {
   EXPECT_EQ(pq_of(small[4]).block_size, 2u);
 }
 
+TEST(MakePlan, TallTensorsHaveMoreCentroids) {
+  const auto centroids = [](const Shape& shape, const char* quality, Kind kind = Kind::kUnknown) {
+    TensorInfo info{"w", DType::kF32, shape};
+    info.layout.kind = kind;
+    return pq_of(make_plan({&info, 1}, {.defaults = {{"quality", quality}}})[0]).n_centroids;
+  };
+  EXPECT_EQ(centroids({6144, 1024}, "balanced"), 1024u);
+  EXPECT_EQ(centroids({6144, 1025}, "balanced"), 512u) << "fewer than 6 rows for each column";
+  EXPECT_EQ(centroids({2048, 100}, "balanced"), 1024u);
+  EXPECT_EQ(centroids({2047, 100}, "balanced"), 512u) << "few rows";
+  EXPECT_EQ(centroids({2048, 5, 5}, "balanced"), 512u) << "a convolution";
+  EXPECT_EQ(centroids({1000, 300}, "balanced", Kind::kEmbedding), 1024u);
+  EXPECT_EQ(centroids({6144, 1024}, "small"), 64u);
+}
+
 TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
   const Shape thin{512, 1, 3, 3};
   EXPECT_EQ(planned(thin, {.defaults = {{"codec", "pq"}}}), "pq");
