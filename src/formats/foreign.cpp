@@ -52,12 +52,8 @@ constexpr Magic kMagics[] = {
     {0, "\xff\xd8\xff"sv, "an image", kFetchAgain},
 };
 
-// ONNX: a protobuf message whose first field is ir_version (1), followed by a string field or the
-// graph. TensorFlow's saved_model.pb starts in the same way.
-bool is_onnx(std::string_view text) {
-  return text.size() > 3 && text[0] == '\x08' && text[1] > 0 && text[1] < 32 &&
-         (text[2] == '\x12' || text[2] == '\x1a' || text[2] == '\x3a' || text[2] == '\x42');
-}
+// TensorFlow's saved_model.pb: a protobuf message that starts with its version, 1, and a MetaGraphDef.
+bool is_saved_model(std::string_view text) { return text.starts_with("\x08\x01\x12"sv); }
 
 bool is_pickle(std::string_view text) {
   return text.size() > 1 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
@@ -160,7 +156,10 @@ Foreign describe_foreign(const InputFile& file) {
             "reading it could run code; in Python: "
             "safetensors.torch.save_file(torch.load(IN, weights_only=True), OUT)"};
   }
-  if (is_onnx(text)) return {"a protobuf message (ONNX? TensorFlow?)", kExport};
+  if (is_saved_model(text)) {
+    return {"a protobuf message, but not an ONNX model (TensorFlow's saved_model.pb?)",
+            "convert the model to ONNX, or export its weights to safetensors, .npz or HDF5"};
+  }
   if (const auto foreign = recognise_text(text)) return *foreign;
   return {"of an unknown format; it starts with" + first_bytes(text), "", ErrorCode::kFormat};
 }

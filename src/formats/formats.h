@@ -49,6 +49,13 @@ std::string extension_of(const std::string& path);
 // The format that the name of an output stands for. Errors: kInvalidArgument.
 const Format& format_of_output(const std::string& path);
 
+// The checks of create_copy before it writes `path`: `originals` are the tensors of the template,
+// `tensors` those that get new values. Returns the names of the others. Errors: kInvalidArgument.
+std::vector<std::string> check_template(const std::string& original, const Format& format,
+                                        const std::vector<TensorInfo>& originals,
+                                        const std::string& path,
+                                        const std::vector<TensorInfo>& tensors);
+
 // A file without weights, or a weight file of a format that pqw does not read.
 struct Foreign {
   std::string what;       // "a GGUF file"
@@ -89,6 +96,16 @@ OpenFormat open_npz;
 // metadata.
 // Errors: kExists, kIo, kUnsupported (element types, names that a zip archive cannot hold).
 CreateFormat create_npz;
+
+// ONNX models. Tensors are the initializers, the values of Constant nodes and other tensors in
+// attributes, of all graphs and in their order; layouts come from the operators that use them.
+// Values are in the model or in external files of its folder. skipped() lists tensors of text.
+// Metadata are the metadata_props. Numbers in attributes that are not tensors are not listed.
+// The copy of a model with external data has its data in OUT.data (onnx_data_file.h).
+// Errors: kFormat, kIo, kUnsupported; kNotFound (external files).
+DetectFormat is_onnx;
+OpenFormat open_onnx;
+CopyFormat copy_onnx;
 
 // Generic HDF5, also if a user block of 512, 1024, 2048, ... bytes comes before the content.
 // Tensors are the datasets of numbers (h5/content.h) that hard links, and soft links within the

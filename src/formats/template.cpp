@@ -59,6 +59,16 @@ class Replaced {
 
 }  // namespace
 
+std::vector<std::string> check_template(const std::string& original, const Format& format,
+                                        const std::vector<TensorInfo>& originals,
+                                        const std::string& path,
+                                        const std::vector<TensorInfo>& tensors) {
+  require_fitting_extension(original, format, path);
+  Replaced replaced(originals);
+  for (const TensorInfo& info : tensors) replaced.add(original, info);
+  return replaced.kept();
+}
+
 CopyWriter create_copy(const std::string& original, const std::string& path,
                        std::vector<TensorInfo> tensors, const ReadOptions& reading,
                        const WriteOptions& options) {
@@ -71,10 +81,8 @@ CopyWriter create_copy(const std::string& original, const std::string& path,
                                   format == nullptr ? "the file" : format->file,
                                   template_formats());
   }
-  require_fitting_extension(original, *format, path);
-  Replaced replaced(reader->tensors());
-  for (const TensorInfo& info : tensors) replaced.add(original, info);
-  std::vector<std::string> kept = replaced.kept();
+  std::vector<std::string> kept =
+      check_template(original, *format, reader->tensors(), path, tensors);
   return {format->copy(std::move(file), path, std::move(tensors), reading, options),
           std::move(kept)};
 }

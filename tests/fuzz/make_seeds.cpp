@@ -12,6 +12,7 @@
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/formats/weight_file.h"
+#include "tests/formats/onnx_building.h"
 
 namespace {
 
@@ -39,6 +40,21 @@ void write_weights(const std::string& path, const std::vector<TensorInfo>& tenso
 }
 
 void write_text(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+
+void write_onnx(const std::string& path) {
+  onnx::ModelProto model = pqw::test::onnx_model();
+  onnx::GraphProto& graph = *model.mutable_graph();
+  pqw::test::add_floats(graph, "w", {2, 3});
+  pqw::test::add_constant(graph, "c", {2});
+  pqw::test::set_int(pqw::test::add_node(graph, "Gemm", {"x", "w", "c"}, "y"), "transB", 1);
+  onnx::NodeProto& node = pqw::test::add_node(graph, "If", {"y"}, "z");
+  onnx::TensorProto& half = *pqw::test::add_subgraph(node, "then_branch").add_initializer();
+  half.set_name("w");
+  half.set_data_type(onnx::TensorProto::FLOAT16);
+  half.add_dims(1);
+  half.add_int32_data(0x3c00);
+  write_text(path, model.SerializeAsString());
+}
 
 // A small tensor of each codec.
 std::vector<Record> records() {
@@ -148,6 +164,7 @@ int main(int argc, char** argv) {
   write_weights(folder_of(root, "npy") + "scalar.npy", {{"w", DType::kU8, {}}});
   write_structure(folder_of(root, "npy") + "structure.npy");
   write_weights(folder_of(root, "npz") + "some.npz", some);
+  write_onnx(folder_of(root, "onnx") + "some.onnx");
   write_weights(folder_of(root, "hdf5") + "some.h5", some, {{"key", "value"}});
   write_archive(folder_of(root, "hdf5") + "archive.h5");
   write_index(folder_of(root, "index") + "all");
