@@ -156,7 +156,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
   checkpoint.remove();
   if (found) {
     report.search = found->outcome;
-    report.search->error = measured_error(*found, report.tensors);
+    report.search->error = measured_error(recipe.target->metric, found->shares, report.tensors);
   }
   report.seconds = seconds_since(start);
   return report;

@@ -1,0 +1,205 @@
+// Lists the ways to store each item of a plan, and finds their errors and sizes.
+#include "compress/candidates.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "compress/aliases.h"
+#include "compress/points.h"
+#include "compress/walk.h"
+#include "core/parallel.h"
+
+namespace pqw {
+namespace {
+
+// What the tables of an archive take for a compressed tensor beyond a plain one, about. The exact
+// size corrects it.
+constexpr std::uint64_t kRecordBytes = 40;
+
+void drop_bytes(Record& record) {
+  for (Section& section : record.sections) section.bytes = {};
+  for (Record& part : record.parts) drop_bytes(part);
+}
+
+void forget_values(StoredTensor& tensor) {
+  if (auto* record = std::get_if<Record>(&tensor.content)) {
+    drop_bytes(*record);
+  } else {
+    tensor.content = PlainBytes{};
+  }
+}
+
+std::uint64_t bytes_in(const std::vector<StoredTensor>& stored) {
+  std::uint64_t sum = 0;
+  for (const StoredTensor& tensor : stored) {
+    const auto* record = std::get_if<Record>(&tensor.content);
+    sum += record == nullptr ? byte_count(tensor.info) : data_bytes(*record) + kRecordBytes;
+  }
+  return sum;
+}
+
+bool is_plain(const Candidate& candidate) { return std::holds_alternative<Keep>(candidate.action); }
+
+}  // namespace
+
+Candidates::Candidates(const SearchInput& input, const std::vector<WorkItem>& plan)
+    : input_(input), plan_(plan), items_(plan.size()) {
+  find_aliases();
+  for_each([&](std::size_t i) { return !items_[i].same_as; },
+           [&](std::size_t i, std::vector<Source>& sources) { look_at(i, sources); });
+  for (std::size_t i = 0; i < plan_.size(); ++i) {
+    const auto target = items_[i].same_as;
+    if (target && items_[*target].importance > 0) {
+      items_[*target].importance += plan_[i].importance;
+    }
+  }
+  probe_first();
+}
+
+// Calls fn(i, sources) for the items that are wanted: large ones one at a time with all threads,
+// small ones side by side.
+template <class Wanted, class Fn>
+void Candidates::for_each(const Wanted& wanted, const Fn& fn) {
+  for (std::size_t first = 0; first < plan_.size();) {
+    const std::size_t end = end_of_batch(input_.reader, plan_, first);
+    std::vector<std::size_t> batch;
+    for (; first < end; ++first) {
+      if (wanted(first)) batch.push_back(first);
+    }
+    Workers(batch.size() > 1)
+        .for_ranges(Division::by_length(batch.size(), 1),
+                    [&](const IndexRange& range, std::size_t) {
+                      const std::size_t i = batch[range.index];
+                      std::vector<Source> sources = sources_of(input_.reader, plan_[i]);
+                      fn(i, sources);
+                    });
+  }
+}
+
+void Candidates::find_aliases() {
+  Aliases aliases(input_.reader, plan_);
+  std::map<std::size_t, std::size_t> item_of_tensor;
+  for (std::size_t i = 0; i < plan_.size(); ++i) {
+    item_of_tensor[plan_[i].tensors.front()] = i;
+    Source source(input_.reader, plan_[i].tensors.front());
+    if (const auto target = aliases.find(plan_[i], source)) {
+      items_[i].same_as = item_of_tensor.at(*target);
+    }
+  }
+}
+
+void Candidates::look_at(std::size_t i, std::vector<Source>& sources) {
+  const auto* encode = std::get_if<Encode>(&plan_[i].action);
+  if (encode == nullptr || !encode->is_free) return take_as_it_is(i, sources);
+  const TensorInfo& info = sources[0].info();
+  Floats floats = floats_of(sources[0], *encode);
+  SearchItem& item = items_[i];
+  Candidate plain{Keep{floats.tensor ? "plain: chosen for the target" : floats.obstacle}};
+  plain.relative_error = 0;
+  (void)store(i, plain, sources);
+  item.candidates.push_back(std::move(plain));
+  if (!floats.tensor) return;
+  item.importance = plan_[i].importance;
+  for (const float value : floats.tensor->values) {
+    item.squared_norm += static_cast<double>(value) * value;
+  }
+  const auto& base = std::get<PqOptions>(encode->candidates.front());
+  for (const OperatingPoint& point : operating_points(info, base, input_.target.use)) {
+    item.candidates.push_back({Encode{{point.options}, {}, encode->keep_if_not_finite, true},
+                               point.bytes + kRecordBytes, point.series, point.number});
+  }
+}
+
+// An error counts only if the target is an error: then the tensor is encoded to measure it.
+void Candidates::take_as_it_is(std::size_t i, std::vector<Source>& sources) {
+  const bool measures =
+      input_.target.kind == TargetKind::kError && std::holds_alternative<Encode>(plan_[i].action);
+  Candidate only{plan_[i].action};
+  only.relative_error = 0;
+  only.stored =
+      process(plan_[i], sources, measures ? Mode::kEncode : Mode::kSize, input_.path, nullptr);
+  SearchItem& item = items_[i];
+  double squared_error = 0;
+  for (StoredTensor& tensor : *only.stored) {
+    if (const auto& distortion = tensor.report.distortion; measures && distortion) {
+      item.importance = plan_[i].importance;
+      item.squared_norm += distortion->squared_norm();
+      squared_error += distortion->squared_error();
+    }
+    forget_values(tensor);
+  }
+  if (item.squared_norm > 0) only.relative_error = squared_error / item.squared_norm;
+  only.bytes = bytes_in(*only.stored);
+  item.candidates.push_back(std::move(only));
+}
+
+void Candidates::probe_first() {
+  Selection selected(items_.size());
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    std::map<std::size_t, std::vector<std::size_t>> series;
+    for (std::size_t c = 0; c < items_[i].candidates.size(); ++c) {
+      const Candidate& candidate = items_[i].candidates[c];
+      if (!candidate.relative_error) series[candidate.series].push_back(c);
+    }
+    for (const auto& [number, members] : series) {
+      constexpr std::size_t kSecond = 2;
+      selected[i].push_back(members.front());
+      if (members.size() > 1) selected[i].push_back(members[std::min(kSecond, members.size() - 1)]);
+    }
+  }
+  (void)probe(selected);
+}
+
+bool Candidates::probe(const Selection& selected) {
+  const std::size_t n_before = n_probed_;
+  for (const auto& of_item : selected) n_wanted_ += of_item.size();
+  for_each([&](std::size_t i) { return !selected[i].empty(); },
+           [&](std::size_t i, std::vector<Source>& sources) {
+             const auto& encode = std::get<Encode>(plan_[i].action);
+             const Floats floats = floats_of(sources[0], encode);
+             sources[0].release();
+             for (const std::size_t c : selected[i]) {
+               Candidate& candidate = items_[i].candidates[c];
+               const auto& options = std::get<Encode>(candidate.action).candidates.front();
+               candidate.relative_error = probed_error(*floats.tensor, options);
+               count_probe();
+             }
+           });
+  return n_probed_ > n_before;
+}
+
+void Candidates::count_probe() {
+  const std::lock_guard lock(observer_mutex_);
+  ++n_probed_;
+  if (input_.observer != nullptr) input_.observer->on_search(n_probed_, n_wanted_);
+}
+
+bool Candidates::store(const Selection& selected) {
+  std::vector<char> differs(items_.size());
+  for_each([&](std::size_t i) { return !selected[i].empty(); },
+           [&](std::size_t i, std::vector<Source>& sources) {
+             for (const std::size_t c : selected[i]) {
+               if (store(i, items_[i].candidates[c], sources)) differs[i] = true;
+             }
+           });
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (!differs[i]) continue;
+    std::erase_if(items_[i].candidates, [](const Candidate& candidate) {
+      return candidate.stored && !candidate.stored->front().report.compressed() &&
+             !is_plain(candidate);
+    });
+  }
+  return std::ranges::count(differs, 1) > 0;
+}
+
+// Whether its size is another one than it seemed.
+bool Candidates::store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const {
+  WorkItem item = plan_[i];
+  item.action = candidate.action;
+  candidate.stored = process(item, sources, Mode::kSize, input_.path, nullptr);
+  for (StoredTensor& tensor : *candidate.stored) forget_values(tensor);
+  return std::exchange(candidate.bytes, bytes_in(*candidate.stored)) != candidate.bytes;
+}
+
+}  // namespace pqw

@@ -1,0 +1,59 @@
+// Turns candidates into points, and guesses the errors of those that are not probed.
+#include "compress/point_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/file_error.h"
+
+namespace pqw {
+namespace {
+
+// From the two probed candidates of the series that are nearest, as a power of the number.
+std::optional<double> guessed_error(const SearchItem& item, const Candidate& wanted) {
+  std::vector<const Candidate*> known;
+  for (const Candidate& other : item.candidates) {
+    if (other.series == wanted.series && other.relative_error) known.push_back(&other);
+  }
+  if (wanted.series == 0 || known.size() < 2) return std::nullopt;
+  const double at = std::log(wanted.number);
+  std::ranges::stable_sort(
+      known, {}, [&](const Candidate* other) { return std::abs(std::log(other->number) - at); });
+  const auto log_error = [](const Candidate* candidate) {
+    constexpr double kLeast = 1e-30;
+    return std::log(std::max(*candidate->relative_error, kLeast));
+  };
+  const double x0 = std::log(known[0]->number), x1 = std::log(known[1]->number);
+  const double low = log_error(known[0]), high = log_error(known[1]);
+  return std::exp(low + (high - low) * (at - x0) / (x1 - x0));
+}
+
+}  // namespace
+
+PointTable make_point_table(std::span<const SearchItem> items, Metric metric, bool with_guesses) {
+  MetricSum sum(metric);
+  for (const SearchItem& item : items) sum.add(0, item.squared_norm, item.importance);
+  PointTable table;
+  for (const SearchItem& item : items) {
+    // What an error of 1, relative to the tensor, adds to the error of the file.
+    const double weight = sum.most() > 0 ? sum.weight(item.squared_norm, item.importance) *
+                                               item.squared_norm / sum.most()
+                                         : 0;
+    Points points;
+    std::vector<std::size_t> origin;
+    for (std::size_t c = 0; c < item.candidates.size(); ++c) {
+      const Candidate& candidate = item.candidates[c];
+      std::optional<double> error = candidate.relative_error;
+      if (!error && with_guesses) error = guessed_error(item, candidate);
+      if (!error) continue;
+      points.push_back({candidate.bytes, *error * weight});
+      origin.push_back(c);
+    }
+    if (item.same_as) points.push_back({}), origin.push_back(0);
+    table.points.push_back(std::move(points));
+    table.origin.push_back(std::move(origin));
+  }
+  return table;
+}
+
+}  // namespace pqw
