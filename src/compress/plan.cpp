@@ -94,6 +94,20 @@ void require_choice_left(const Recipe& recipe) {
   }
 }
 
+// Without a target, importances have no effect.
+void require_target_for_importance(const Recipe& recipe) {
+  constexpr const char* kKey = "importance";
+  if (recipe.target) return;
+  const auto check = [&](const Settings& settings) {
+    if (!has_key(settings, kKey)) return;
+    throw invalid_argument(
+        "importance: it counts only in the search for a target; add --target-size, --target-bpw, "
+        "--target-ratio or --target-error, or leave it out");
+  };
+  check(recipe.defaults);
+  for (const Rule& rule : recipe.rules) located(rule.pattern, [&] { check(rule.settings); });
+}
+
 // Settings without effect that only some rules use, or that a rule inherits, are left out.
 TensorSettings choice_of_defaults(const Recipe& recipe) {
   Settings own;
@@ -212,7 +226,7 @@ void prefer_int8(const TensorInfo& info, Encode& encode) {
 Action encode_or_keep(const TensorInfo& info, const TensorSettings& choice, const RoleSettings& own,
                       bool has_target) {
   Encode encode{{own.options}, own.note, choice.plain_if_not_finite};
-  if (has_target && choice.is_free) {
+  if (has_target && choice.is_searched) {
     encode = {{choice.options}, {}, choice.plain_if_not_finite};
     encode.is_free = true;
   } else if (own.note.empty() && choice.fallback && !is_plain(*choice.fallback)) {
@@ -246,6 +260,7 @@ void take_parts(std::span<const Int8Reference> references, std::vector<WorkItem>
 }  // namespace
 
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
+  require_target_for_importance(recipe);
   const Selection selection(tensors, recipe);
   const std::vector<Int8Reference> references = find_int8_references(tensors);
   const std::size_t n_weights = weights_of(tensors);

@@ -35,12 +35,13 @@ Settings settings_of(const CodecOptions& options) {
   return settings;
 }
 
-// The settings of an item ("key=value,key=value,"), each key once, with the codec.
+// The settings of an item ("key=value,key=value,"), each key once, with the codec. Those that chose
+// it, or that count for a target only, have no effect then.
 Settings as_given(const std::string& text, const std::string& codec) {
   Settings settings = {{"codec", codec}};
   for (const auto& setting : texts(text.substr(0, text.rfind(',')))) {
     std::erase_if(settings, [&](const auto& other) { return other.first == setting.first; });
-    settings.push_back(setting);
+    if (setting.first != "quality" && setting.first != "importance") settings.push_back(setting);
   }
   return settings;
 }

@@ -105,8 +105,17 @@ std::string text_of(const Settings& settings) {
 
 // The settings that say how large a tensor becomes, or that presets do not fit. With one of them,
 // the preset does not count.
-constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids",
-                                     "groups", "row_scales", "engine"};
+constexpr const char* kSizeKeys[] = {"codec", "block_size", "centroids", "groups", "engine"};
+
+// The settings of a preset, with those of the caller on top that its codec has.
+Settings on_preset(const Settings& base, const Settings& codec) {
+  const bool is_pq = value_of(base, "codec") == PqOptions::kCodec;
+  Settings own = codec;
+  std::erase_if(own, [&](const auto& setting) {
+    return !is_pq && Int8Options::fields().find(setting.first) == nullptr;
+  });
+  return used_settings(layered(base, own), own);
+}
 
 // The settings of a role: the preset, with the options that the caller sets on top if they are for
 // the same codec.
@@ -117,15 +126,43 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
   const bool is_thin = role == Role::kThin;
   if (is_thin ? !protects && sets_size(codec) : sets_size(codec)) return {options};
   const Settings base = preset(policies.quality, is_thin && !protects ? Role::kLarge : role);
-  RoleSettings made{options_from(base), {}, text_of(base)};
-  if (made.options.index() != options.index()) {
-    if (is_thin) made.note = fmt::format("thin: {}", codec_name(made.options));
-  } else if (std::holds_alternative<PqOptions>(options)) {
-    made.options = options_from(layered(base, codec));
-  } else {
-    made.options = options;
+  if (has_key(codec, "codec")) {  // of a thin tensor
+    if (value_of(codec, "codec") == value_of(base, "codec")) return {options, {}, text_of(base)};
+    return {options_from(base), "thin: " + value_of(base, "codec"), text_of(base)};
   }
-  return made;
+  Settings made = on_preset(base, codec);
+  RoleSettings result{options_from(made)};
+  std::erase_if(made, [&](const auto& setting) { return has_key(codec, setting.first); });
+  result.preset = text_of(made);
+  if (is_thin && result.options.index() != options.index()) {
+    result.note = fmt::format("thin: {}", codec_name(result.options));
+  }
+  return result;
+}
+
+// The settings of a codec without effect. A preset counts with them.
+std::vector<UnusedSetting> unused_with_preset(const Settings& policies, const Settings& codec) try {
+  Policies chosen;
+  for (const auto& [key, value] : policies) Policies::fields().set(chosen, key, value);
+  const Settings base = preset(chosen.quality, Role::kLarge);
+  if (value_of(base, "codec") == PqOptions::kCodec) {
+    std::vector<UnusedSetting> unused = unused_options(layered(base, codec));
+    std::erase_if(unused,
+                  [&](const UnusedSetting& setting) { return !has_key(codec, setting.key); });
+    return unused;
+  }
+  std::vector<UnusedSetting> unused;
+  for (const auto& [key, value] : codec) {
+    if (Int8Options::fields().find(key) != nullptr || PqOptions::fields().find(key) == nullptr) {
+      continue;
+    }
+    unused.push_back({key, fmt::format("{}={}: quality={} chooses int8, which does not have this "
+                                       "option; leave one of them out",
+                                       key, value, value_of(policies, "quality"))});
+  }
+  return unused;
+} catch (const Error&) {  // a wrong value
+  return {};
 }
 
 }  // namespace
@@ -155,11 +192,15 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
   if (!thin_differ && policies.thin == Thin::kUnlessNamed) policies.thin = Thin::kSame;
   Words keys;
   for (const SettingHelp& policy : policies_help()) keys.push_back(policy.key);
-  TensorSettings result{options_from(codec, PqOptions::kCodec, keys), {}};
+  // An option may have an effect only together with the preset.
+  const Settings alone = without(codec, unused_options(codec), {});
+  TensorSettings result{options_from(alone, PqOptions::kCodec, keys), {}};
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
   result.plain_dtype = policies.plain_dtype;
   result.is_free = thin_differ && !has_key(codec, "codec");
+  result.is_searched = std::ranges::none_of(
+      settings, [](const auto& setting) { return target_chooses(setting.first); });
   result.importance = policies.importance;
   for (const Role role : kRoles) {
     result.by_role[static_cast<std::size_t>(role)] =
@@ -171,7 +212,8 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
 
 std::vector<UnusedSetting> unused_settings(const Settings& settings) {
   auto [policies, fallback, codec] = parts_of(settings);
-  std::vector<UnusedSetting> unused = unused_options(codec);
+  std::vector<UnusedSetting> unused =
+      sets_size(codec) ? unused_options(codec) : unused_with_preset(policies, codec);
   for (const auto& [key, why] : unused_options(fallback)) {
     unused.push_back({"fallback." + key, "fallback." + why});
   }
@@ -179,7 +221,8 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
     for (const char* key : kSizeKeys) {
       if (!has_key(codec, key)) continue;
       unused.push_back(
-          {"quality", fmt::format("quality={}: {}={} takes the place of presets",
+          {"quality", fmt::format("quality={}: {}={} takes the place of presets; leave one of "
+                                  "them out",
                                   value_of(policies, "quality"), key, value_of(codec, key))});
       break;
     }
@@ -191,8 +234,8 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
     }
   };
   std::erase_if(policies, [](const auto& setting) { return setting.first == "plain_dtype"; });
-  add(policies, "codec=plain keeps every tensor as it is");
-  add(under(kFallback, fallback), "codec=plain needs no fallback");
+  add(policies, "codec=plain keeps every tensor as it is; leave one of them out");
+  add(under(kFallback, fallback), "codec=plain needs no fallback; leave one of them out");
   return unused;
 }
 

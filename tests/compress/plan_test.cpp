@@ -238,7 +238,7 @@ TEST(CheckRecipe, SettingsWithoutEffectAreRefusedWhereTheyAreAskedFor) {
                      .rules = {{"fc", {{"codec", "plain"}}}}}),
             "");
   EXPECT_EQ(refused({.defaults = {{"codec", "plain"}, {"fallback.codec", "pq"}}}),
-            "fallback.codec=pq: codec=plain needs no fallback");
+            "fallback.codec=pq: codec=plain needs no fallback; leave one of them out");
   EXPECT_EQ(refused({.defaults = {{"codec", "low_rank"},
                                   {"factors.codec", "tensorized"},
                                   {"factors.iterations", "4"}}}),

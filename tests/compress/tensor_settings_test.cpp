@@ -70,8 +70,54 @@ TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
   EXPECT_EQ(std::get<PqOptions>(inner({{"seed", "3"}})).block_size,
             std::get<PqOptions>(inner({})).block_size);
   EXPECT_EQ(error_of("quality=small,block_size=4"),
-            "quality=small: block_size=4 takes the place of presets");
+            "quality=small: block_size=4 takes the place of presets; leave one of them out");
   EXPECT_EQ(error_of("quality=tiny"), "quality=tiny: expected high, balanced or small");
+}
+
+TEST(TensorSettings, OptionsThatDoNotSayTheSizeApplyOnTopOfThePreset) {
+  const auto of = [](const Settings& settings, Role role) {
+    return tensor_settings_from(settings).of(role).options;
+  };
+  const auto large = std::get<PqOptions>(of({}, Role::kLarge));
+  const auto bare = std::get<PqOptions>(of({{"row_scales", "none"}}, Role::kLarge));
+  EXPECT_EQ(bare.row_scales, RowScales::kNone);
+  EXPECT_EQ(bare.gain_per, GainPer::kTensor) << "rows have no scales";
+  EXPECT_EQ(bare.block_size, large.block_size);
+  EXPECT_EQ(bare.n_centroids, large.n_centroids);
+  EXPECT_EQ(std::get<PqOptions>(of({{"gain_per", "row"}}, Role::kLarge)), large);
+  EXPECT_EQ(std::get<PqOptions>(of({{"gain", "none"}}, Role::kLarge)).gain, Gain::kNone);
+  for (const Role role : kRoles) {
+    const CodecOptions high = of({{"quality", "high"}, {"gain", "energy"}}, role);
+    EXPECT_EQ(std::get<Int8Options>(high).gain, Gain::kEnergy);
+  }
+}
+
+TEST(TensorSettings, ThePresetInTheTextLeavesOutWhatIsSetByHand) {
+  const TensorSettings settings = tensor_settings_from({{"row_scales", "none"}});
+  EXPECT_EQ(settings.of(Role::kLarge).preset, "codec=pq,block_size=2,centroids=512,");
+}
+
+TEST(TensorSettings, ATargetChoosesUnlessARuleSetsWhatItChooses) {
+  for (const char* key : {"gain", "seed", "importance", "plain_dtype"}) {
+    const Settings settings = {{key, key == std::string("gain")          ? "none"
+                                     : key == std::string("plain_dtype") ? "f16"
+                                                                         : "3"}};
+    EXPECT_TRUE(tensor_settings_from(settings, false).is_searched) << key;
+  }
+  EXPECT_FALSE(tensor_settings_from({{"block_size", "4"}}, false).is_searched);
+  EXPECT_FALSE(tensor_settings_from({{"quality", "high"}}).is_searched);
+  EXPECT_FALSE(tensor_settings_from({{"codec", "plain"}}).is_searched);
+}
+
+TEST(TensorSettings, OptionsThatThePresetDoesNotHaveAreRefused) {
+  EXPECT_EQ(error_of("quality=high,seed=3"),
+            "seed=3: quality=high chooses int8, which does not have this option; leave one of them "
+            "out");
+  EXPECT_EQ(error_of("gain=none,gain_per=row"),
+            "gain_per=row: gain=none applies no gain; leave one out");
+  EXPECT_EQ(error_of("row_scales=none,gain_per=row"),
+            "gain_per=row: it needs row_scales=log8 or f16");
+  EXPECT_EQ(error_of("quality=small,seed=3"), "no error");
 }
 
 TEST(TensorSettings, MistypedKeysAndWordsAreRecognised) {

@@ -137,7 +137,9 @@ const Fields<PqOptions>& PqOptions::fields() {
             "one gain for the tensor, or one for each row, within its row scale",
             {.unused =
                  [](const O& o) {
-                   const bool lacks_scales = o.gain_per == kRow && o.row_scales == RowScales::kNone;
+                   if (o.gain_per != kRow) return "";
+                   if (o.gain == Gain::kNone) return "gain=none applies no gain; leave one out";
+                   const bool lacks_scales = o.row_scales == RowScales::kNone;
                    return lacks_scales ? "it needs row_scales=log8 or f16" : "";
                  },
              .written = [](const O& o) { return o.gain_per != kTensor; }}),
