@@ -162,15 +162,29 @@ bool Candidates::probe(const Selection& selected) {
              for (const std::size_t c : selected[i]) {
                Candidate& candidate = items_[i].candidates[c];
                const auto& options = std::get<Encode>(candidate.action).candidates.front();
-               candidate.relative_error = probed_error(*floats.tensor, options);
+               candidate.relative_error = error_by_probe(i, *floats.tensor, options);
                count_probe();
              }
            });
   return n_probed_ > n_before;
 }
 
+double Candidates::error_by_probe(std::size_t i, const FloatTensor& tensor,
+                                  const CodecOptions& options) {
+  if (input_.probes == nullptr) return probed_error(tensor, options);
+  const Probes::key_type key{i, codec_name(options) + ":" + to_string(options)};
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = input_.probes->find(key);
+    if (known != input_.probes->end()) return known->second;
+  }
+  const double error = probed_error(tensor, options);
+  const std::lock_guard lock(mutex_);
+  return (*input_.probes)[key] = error;
+}
+
 void Candidates::count_probe() {
-  const std::lock_guard lock(observer_mutex_);
+  const std::lock_guard lock(mutex_);
   ++n_probed_;
   if (input_.observer != nullptr) input_.observer->on_search(n_probed_, n_wanted_);
 }

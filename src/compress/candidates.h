@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compress/plan.h"
@@ -13,12 +15,16 @@
 
 namespace pqw {
 
+// Errors of operating points that were probed: by the index of the item and the options.
+using Probes = std::map<std::pair<std::size_t, std::string>, double>;
+
 struct SearchInput {
   const WeightReader& reader;
   Target target;
   ArchiveWriterOptions archive;  // of the archive that is to have the size
   std::string path;              // of the input, for messages
   CompressObserver* observer = nullptr;
+  Probes* probes = nullptr;  // if not null: known errors, and those of this search are added
 };
 
 // A way to store the tensors of an item.
@@ -64,12 +70,13 @@ class Candidates {
   void take_as_it_is(std::size_t i, std::vector<Source>& sources);
   bool store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const;
   void probe_first();
+  double error_by_probe(std::size_t i, const FloatTensor& tensor, const CodecOptions& options);
   void count_probe();
 
   const SearchInput& input_;
   const std::vector<WorkItem>& plan_;
   std::vector<SearchItem> items_;  // as in the plan
-  std::mutex observer_mutex_;      // also of n_probed_, while candidates are probed
+  std::mutex mutex_;               // of the observer, the probes of the input and n_probed_
   std::size_t n_probed_ = 0;
   std::size_t n_wanted_ = 0;
 };

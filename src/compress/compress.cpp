@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "compress/correction.h"
 #include "compress/plan.h"
 #include "compress/search.h"
 #include "compress/walk.h"
@@ -89,11 +90,13 @@ void check_archive_output(const std::string& input, const Recipe& recipe,
       extension);
 }
 
-// Searches the points that the target of the recipe asks for, if it has one.
-std::optional<SearchResult> search_target(const Recipe& recipe, const std::string& path,
-                                          CompressObserver* observer, Input& input) {
-  if (!recipe.target) return std::nullopt;
-  return search({*input.reader, *recipe.target, input.archive_options, path, observer}, input.plan);
+// Searches the points that a target asks for, if there is one.
+std::optional<SearchResult> search_target(const std::optional<Target>& target,
+                                          const std::string& path, CompressObserver* observer,
+                                          Input& input, Probes* probes = nullptr) {
+  if (!target) return std::nullopt;
+  return search({*input.reader, *target, input.archive_options, path, observer, probes},
+                input.plan);
 }
 
 // By the names of the reports. The values of adopted tensors have no float type.
@@ -115,13 +118,69 @@ std::map<std::string, Settings> rules_of(const Input& input) {
 std::vector<TensorReport> walk_with_rules(Input& input, const WalkOptions& options,
                                           const std::function<void(const StoredTensor&)>& store) {
   const std::map<std::string, Settings> rules = rules_of(input);
-  std::vector<TensorReport> reports = walk(*input.reader, std::move(input.plan), options, store);
+  std::vector<TensorReport> reports = walk(*input.reader, input.plan, options, store);
   for (TensorReport& report : reports) {
     const auto rule = rules.find(report.info.name);
     if (rule != rules.end()) report.rule = rule->second;
   }
   return reports;
 }
+
+bool has_same_settings(const std::vector<WorkItem>& a, const std::vector<WorkItem>& b) {
+  return std::ranges::equal(a, b, {}, &WorkItem::settings, &WorkItem::settings);
+}
+
+// Searches and walks until the measured error is the target's (correction.h), or once if the target
+// is no error.
+class TargetRun {
+ public:
+  // `walk` makes the archive by the plan of the input, and returns its reports.
+  TargetRun(const Recipe& recipe, const std::string& path, CompressObserver* observer, Input& input,
+            std::function<std::vector<TensorReport>()> walk)
+      : target_(recipe.target), path_(path), observer_(observer), input_(input), walk_(walk) {}
+
+  void run(Report& report) {
+    const std::vector<WorkItem> plan = input_.plan;
+    auto found = search_target(target_, path_, observer_, input_, &probes_);
+    report.tensors = walk_();
+    if (!found) return;
+    report.search = found->outcome;
+    report.search->error = measured_error(target_->metric, found->shares, report.tensors);
+    if (target_->kind != TargetKind::kError) return;
+    Correction correction(target_->value);
+    while (correction.is_needed_after(*report.search->error)) {
+      const std::vector<WorkItem> before = std::exchange(input_.plan, plan);
+      found = search_again(correction.aim());
+      if (!found) {
+        input_.plan = before;
+        return;
+      }
+      if (has_same_settings(before, input_.plan)) continue;
+      report.tensors = walk_();
+      report.search = found->outcome;
+      report.search->target_error = target_->value;
+      report.search->error = measured_error(target_->metric, found->shares, report.tensors);
+    }
+  }
+
+ private:
+  // Empty if no choice reaches the aim.
+  std::optional<SearchResult> search_again(double aim) try {
+    Target target = *target_;
+    target.value = aim;
+    return search_target(target, path_, observer_, input_, &probes_);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    return std::nullopt;
+  }
+
+  const std::optional<Target>& target_;
+  const std::string& path_;
+  CompressObserver* observer_;
+  Input& input_;
+  std::function<std::vector<TensorReport>()> walk_;
+  Probes probes_;
+};
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -140,24 +199,30 @@ Report compress(const std::string& input_path, const std::string& output, const 
   if (options.observer != nullptr) {
     options.observer->on_start(input.n_tensors, input.n_weights);
   }
-  ArchiveWriter writer(output, input.archive_options);
-  const auto found = search_target(recipe, input_path, options.observer, input);
+  std::optional<ArchiveWriter> writer(std::in_place, output, input.archive_options);
+  bool is_first = true;
   const Checkpoint checkpoint(output, options.reading);
   if (options.resume) checkpoint.require_folder();
-  report.tensors = walk_with_rules(
-      input,
-      {.path = input_path,
-       .observer = options.observer,
-       .checkpoint = &checkpoint,
-       .resume = options.resume,
-       .is_long = [&] { return seconds_since(start) >= options.keep_after_seconds; }},
-      [&](const StoredTensor& tensor) { add(tensor, writer); });
-  report.file_bytes = writer.commit();
+  const auto walk_plan = [&] {
+    if (!std::exchange(is_first, false)) {
+      writer.reset();
+      writer.emplace(output, input.archive_options);
+      if (options.observer != nullptr) {
+        options.observer->on_start(input.n_tensors, input.n_weights);
+      }
+    }
+    return walk_with_rules(
+        input,
+        {.path = input_path,
+         .observer = options.observer,
+         .checkpoint = &checkpoint,
+         .resume = options.resume,
+         .is_long = [&] { return seconds_since(start) >= options.keep_after_seconds; }},
+        [&](const StoredTensor& tensor) { add(tensor, *writer); });
+  };
+  TargetRun(recipe, input_path, options.observer, input, walk_plan).run(report);
+  report.file_bytes = writer->commit();
   checkpoint.remove();
-  if (found) {
-    report.search = found->outcome;
-    report.search->error = measured_error(recipe.target->metric, found->shares, report.tensors);
-  }
   report.seconds = seconds_since(start);
   return report;
 }
@@ -170,7 +235,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
   Input input = open_input(input_path, recipe, options);
   Report report;
   report.skipped = input.reader->skipped();
-  if (const auto found = search_target(recipe, input_path, observer, input)) {
+  if (const auto found = search_target(recipe.target, input_path, observer, input)) {
     report.search = found->outcome;
   }
   ArchiveSizer sizer(input.archive_options, output.empty() ? "the archive" : output);

@@ -107,7 +107,9 @@ class Search {
     const auto most = static_cast<double>(outcome_.target_bytes);
     constexpr double kClose = 0.99;
     if (static_cast<double>(bytes) >= kClose * most) return;
-    outcome_.note = choice.slope == 0 ? "no tensor can be more exact" : "no choice comes nearer";
+    outcome_.note = choice.slope == 0
+                        ? "no tensor can be more exact"
+                        : "no tensor can be stored more exactly in the bytes that are left";
   }
 
   Choice fit_error() {

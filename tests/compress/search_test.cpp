@@ -110,10 +110,45 @@ TEST_F(SearchTest, TheErrorIsThatOfTheMetric) {
   }
 }
 
+// Many small tensors, so that the operating points leave no gaps.
+TEST_F(SearchTest, AnErrorIsMetAfterEncoding) {
+  std::vector<TensorInfo> tensors;
+  for (std::size_t i = 0; i < 24; ++i) {
+    tensors.push_back({"w" + std::to_string(i), DType::kF32, {40 + 5 * i, 64}});
+  }
+  test::write_normal_weights(input_, tensors);
+  for (const double error : {0.01, 0.05, 0.2}) {
+    const Report report = run({TargetKind::kError, error});
+    EXPECT_THAT(*report.search->error, AllOf(Le(error), Ge(0.96 * error)));
+    EXPECT_EQ(report.search->target_error, error);
+    EXPECT_EQ(report.file_bytes, std::filesystem::file_size(dir_ / "m.h5"));
+    const std::string bytes = test::content(dir_ / "m.h5");
+    omp_set_num_threads(1);
+    run({TargetKind::kError, error});
+    omp_set_num_threads(omp_get_num_procs());
+    EXPECT_EQ(test::content(dir_ / "m.h5"), bytes);
+  }
+}
+
+TEST_F(SearchTest, ImportanceWithoutATargetIsRefused) {
+  EXPECT_EQ(test::error_of([&] {
+              run(Recipe{.rules = {{{"wide"}, {{"importance", "2"}}}}});
+            }).what(),
+            std::string("importance: it counts only in the search for a target; add --target-size, "
+                        "--target-bpw, --target-ratio or --target-error, or leave it out"));
+}
+
+TEST_F(SearchTest, ARuleOnTheGainStaysInTheSearch) {
+  const Report report = run(
+      Recipe{.rules = {{{"wide"}, {{"gain", "none"}}}}, .target = Target{TargetKind::kSize, 50e3}});
+  EXPECT_THAT(report.tensors[1].options, HasSubstr("gain=none"));
+  EXPECT_THAT(report.file_bytes, AllOf(Le(50e3), Ge(0.98 * 50e3)));
+}
+
 TEST_F(SearchTest, AnErrorIsReachedWithFewerBytesIfItIsLarger) {
   const Report fine = run({TargetKind::kError, 0.02}), coarse = run({TargetKind::kError, 0.2});
-  EXPECT_NEAR(*fine.search->error, 0.02, 0.004);
-  EXPECT_NEAR(*coarse.search->error, 0.2, 0.04);
+  EXPECT_THAT(*fine.search->error, AllOf(Le(0.02), Ge(0.016)));
+  EXPECT_THAT(*coarse.search->error, AllOf(Le(0.2), Ge(0.16)));
   EXPECT_LT(coarse.file_bytes, fine.file_bytes);
   EXPECT_EQ(fine.search->target_error, 0.02);
 }

@@ -285,7 +285,7 @@ void add_quantize(CLI::App& app) {
   verb.add_flag("--resume", arguments->resume,
                 "continue an interrupted run with the same output, and keep finished tensors in "
                 "OUT.h5.pqw.parts until the output is complete (without --resume, those that are "
-                "finished after the first minute are kept)");
+                "finished after the first minute are kept); the search for a target is made again");
   verb.add_flag("--skip-unsupported", arguments->skip_unsupported,
                 "leave out numbers of types that cannot be carried (complex, long double, "
                 "structures, ...) instead of stopping");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "cli/console.h"
@@ -53,6 +54,7 @@ void Progress::on_search(std::size_t n, std::size_t m) {
     const double share = m == 0 ? 0 : static_cast<double>(n) / static_cast<double>(m);
     return print_line(fmt::format("{} {}", bar(share), text));
   }
+  n_points_said_ = std::min(n_points_said_, n);         // less in a second search
   const bool is_first = n_points_said_ == 0 && n == m;  // all of those that come first
   if (n < n_points_said_ + kPointsPerLine && !is_first) return;
   n_points_said_ = n;

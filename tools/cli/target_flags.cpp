@@ -79,8 +79,10 @@ void add_target_options(CLI::App& verb, std::optional<Target>& target) {
              "the same for at most X bits of the archive per weight");
   add_number("--target-ratio", TargetKind::kRatio,
              "the same for an archive at least X times smaller than the tensors");
-  add_number("--target-error", TargetKind::kError,
-             "the same for the smallest archive with an error of about X by --metric");
+  add_number(
+      "--target-error", TargetKind::kError,
+      "the same for the smallest archive with an error of at most X by --metric; the tensors are "
+      "encoded again if the error turns out to be another one");
   add_choice(verb, target, "--metric", kMetrics, &Target::metric,
              "with a target: the error is the mean of the tensors' relative errors, or that of all "
              "weights together (default relative)");

@@ -15,6 +15,7 @@ namespace pqw {
 // throws, the work ends with that exception, and no output is left.
 class CompressObserver : public EmObserver {
  public:
+  // At the start, and again if all tensors are encoded anew because the error is not the target's.
   virtual void on_start(std::size_t n_tensors, std::size_t n_weights) = 0;
   // Before the tensors, if the recipe has a target: n of m operating points are probed; m may rise.
   virtual void on_search(std::size_t n, std::size_t m) { (void)n, (void)m; }
@@ -58,7 +59,8 @@ Report compress(const std::string& input, const std::string& output, const Recip
 // the input. Learns only if the report depends on it: joint layers, quantized factors, weights near
 // the limits of their type, few iterations (`is_sure` in codecs/codec.h). Checks `output` as
 // compress does, unless it is empty. With a target it searches as compress does, and tells the
-// observer on_search.
+// observer on_search; compress may correct an error after it has measured it, and then chooses
+// otherwise.
 Report plan_compression(const std::string& input, const Recipe& recipe,
                         const std::string& output = "", const ReadOptions& options = {},
                         CompressObserver* observer = nullptr);

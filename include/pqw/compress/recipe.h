@@ -48,8 +48,8 @@ struct Recipe {
   std::string file = {};              // the file that it was read from
   // True: leave out numbers that cannot become a tensor. False: they are an error.
   bool skip_unsupported = false;
-  // Replaces codec, block_size, centroids and groups of all tensors for which no rule names a codec
-  // or sets one of its options.
+  // Chooses the codec and its options for all tensors for which no rule sets what a target chooses
+  // (target_chooses).
   std::optional<Target> target = {};
 };
 
