@@ -1,15 +1,12 @@
 // Whole files: weights in, archive out.
 #include "pqw/compress/compress.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
-#include <string_view>
 #include <utility>
 
 #include "compress/correction.h"
@@ -17,19 +14,12 @@
 #include "compress/search.h"
 #include "compress/walk.h"
 #include "core/subject.h"
-#include "formats/formats.h"
 #include "io/different_files.h"
+#include "pipeline/checks.h"
 #include "pqw/archive/archive.h"
 
 namespace pqw {
 namespace {
-
-// Extensions that belong to other formats.
-constexpr std::array<std::string_view, 30> kForeignExtensions = {
-    ".bz2",  ".ckpt", ".csv",  ".gguf", ".gz",      ".json",    ".keras", ".mat",
-    ".ggml", ".npy",  ".npz",  ".onnx", ".mlmodel", ".msgpack", ".pb",    ".pickle",
-    ".pkl",  ".pt",   ".pth",  ".tar",  ".tflite",  ".tgz",     ".txt",   ".safetensors",
-    ".xml",  ".xz",   ".yaml", ".yml",  ".zip",     ".zst"};
 
 struct Input {
   std::unique_ptr<WeightReader> reader;
@@ -38,22 +28,6 @@ struct Input {
   std::size_t n_tensors = 0;  // that the archive will have
   std::size_t n_weights = 0;  // in them
 };
-
-// Throws if the file has no tensor, or has numbers outside its tensors that must not be left out.
-void require_all(const std::string& path, const WeightReader& file, bool skip_unsupported) {
-  std::vector<Skipped> lost = file.skipped();
-  std::erase_if(lost, [](const Skipped& skipped) { return !skipped.has_numbers; });
-  if (!lost.empty() && !skip_unsupported) {
-    throw Subject{path}.error(ErrorCode::kNotCarried, "{}, which cannot be carried{}",
-                              to_string(lost.front()),
-                              lost.size() == 1 ? "" : fmt::format("; {} more", lost.size() - 1));
-  }
-  if (file.tensors().empty()) {
-    throw Subject{path}.error(
-        ErrorCode::kNotFound, "holds no tensor{}",
-        file.skipped().empty() ? "" : ": " + to_string(file.skipped().front()));
-  }
-}
 
 Input open_input(const std::string& path, const Recipe& recipe, const ReadOptions& options) {
   if (is_archive(path)) {
@@ -82,12 +56,7 @@ void check_archive_output(const std::string& input, const Recipe& recipe,
                           const std::string& output) {
   const std::array<std::string, 2> inputs = {input, recipe.file};
   require_different_files(inputs, output);
-  const std::string extension = extension_of(output);
-  if (std::ranges::find(kForeignExtensions, extension) == kForeignExtensions.end()) return;
-  throw Subject{output}.error(
-      ErrorCode::kInvalidArgument,
-      "an archive is an HDF5 file: expected the extension .h5, .hdf5 or .pqw, found '{}'",
-      extension);
+  require_archive_extension(output);
 }
 
 // Searches the points that a target asks for, if there is one.
