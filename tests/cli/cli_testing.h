@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +46,17 @@ class CliTest : public testing::Test {
     for (std::size_t i = 0; i < names.size(); ++i)
       infos.push_back({names[i], DType::kF32, shapes[i]});
     write_normal_weights(dir_ / name, infos);
+  }
+
+  // q.npz: 4 codes of blocks of 2 weights, of the centroids (0, 0) and (1, 1).
+  void write_quantized_layer() const {
+    const auto writer = create_weights(dir_ / "q.npz", {{"q.centroids", DType::kF32, {2, 2}},
+                                                        {"q.assignments", DType::kI64, {4}}});
+    const std::vector<float> centroids = {0, 0, 1, 1};
+    const std::vector<std::int64_t> codes = {0, 1, 1, 0};
+    writer->add(std::as_bytes(std::span(centroids)));
+    writer->add(std::as_bytes(std::span(codes)));
+    writer->commit();
   }
 
   // `prepare` runs in the process that becomes the tool.

@@ -96,6 +96,20 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
   EXPECT_EQ(bench["archive"], bench["input"]);
 }
 
+TEST_F(JsonDocuments, OfImportAreAsTheSchemaSays) {
+  write_quantized_layer();
+  const json import =
+      valid_document({"import", "q.npz", "-o", "q.h5", "--shape", "q.weight=[4, 2]"});
+  EXPECT_EQ(import["input"], "q.npz");
+  EXPECT_EQ(import["output"], "q.h5");
+  EXPECT_EQ(import["options"]["shapes"], json({{"q.weight", {4, 2}}}));
+  EXPECT_TRUE(import["options"]["template"].is_null());
+  EXPECT_EQ(import["tensors"][0]["name"], "q.weight");
+  EXPECT_EQ(import["tensors"][0]["codec"], "pq");
+  EXPECT_TRUE(import["tensors"][0]["relative_error"].is_null()) << "there is no original";
+  EXPECT_EQ(import["missing"], json::array());
+}
+
 TEST_F(JsonDocuments, WithForeignKeysOrWithoutKeysAreNotValid) {
   const json good = {{"schema", 1},
                      {"pqw_version", "1"},

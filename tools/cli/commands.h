@@ -8,6 +8,7 @@ class App;
 namespace pqw::tool {
 
 void add_quantize(CLI::App& app);
+void add_import(CLI::App& app);
 void add_decode(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_verify(CLI::App& app);

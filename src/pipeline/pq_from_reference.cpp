@@ -1,0 +1,128 @@
+// Makes a weight of the arrays that another program stores.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "core/subject.h"
+#include "pipeline/pq_reference.h"
+#include "pqw/core/convert.h"
+
+namespace pqw {
+namespace {
+
+// Calls `take` with each element, as std::int64_t.
+template <class T, class Take>
+void for_each_of(std::span<const std::byte> bytes, const Take& take) {
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, bytes.data() + at, sizeof(T));
+    take(static_cast<std::int64_t>(value));
+  }
+}
+
+// REQUIRES: a type that find_pq_references allows for codes.
+template <class Take>
+void for_each_integer(DType dtype, std::span<const std::byte> bytes, const Take& take) {
+  switch (dtype) {
+    case DType::kI8:
+      return for_each_of<std::int8_t>(bytes, take);
+    case DType::kU8:
+      return for_each_of<std::uint8_t>(bytes, take);
+    case DType::kI16:
+      return for_each_of<std::int16_t>(bytes, take);
+    case DType::kU16:
+      return for_each_of<std::uint16_t>(bytes, take);
+    case DType::kI32:
+      return for_each_of<std::int32_t>(bytes, take);
+    case DType::kU32:
+      return for_each_of<std::uint32_t>(bytes, take);
+    default:
+      return for_each_of<std::int64_t>(bytes, take);
+  }
+}
+
+std::vector<float> floats_of(const Subject& subject, const TensorInfo& info,
+                             std::span<const std::byte> bytes) {
+  std::vector<float> values(element_count(info.shape));
+  to_float(bytes, info.dtype, values);
+  const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
+  if (bad == values.end()) return values;
+  throw subject.error("element {} is {}, expected finite numbers", bad - values.begin(), *bad);
+}
+
+bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
+
+// The codes in the order of the file. Codes of AQLM are modulo K: a signed type holds the upper half
+// as negative numbers.
+std::vector<std::uint16_t> codes_of(const Subject& subject, const PqReference& reference,
+                                    DType dtype, std::span<const std::byte> bytes) {
+  const auto k = static_cast<std::int64_t>(reference.n_centroids);
+  const std::int64_t least = reference.layout == PqLayout::kAqlm ? -k / 2 : 0;
+  std::vector<std::uint16_t> codes;
+  codes.reserve(reference.n_codes);
+  for_each_integer(dtype, bytes, [&](std::int64_t code) {
+    if (code < least || code >= k) {
+      throw subject.error("code {} is {}, expected {} to {}: there are {} centroids", codes.size(),
+                          code, least, k - 1, k);
+    }
+    codes.push_back(static_cast<std::uint16_t>(code < 0 ? code + k : code));
+  });
+  return codes;
+}
+
+// From [rows][positions] to [positions][rows].
+std::vector<std::uint16_t> position_major(const std::vector<std::uint16_t>& codes,
+                                          std::size_t rows) {
+  const std::size_t positions = codes.size() / rows;
+  std::vector<std::uint16_t> result(codes.size());
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t p = 0; p < positions; ++p) result[p * rows + r] = codes[r * positions + p];
+  }
+  return result;
+}
+
+std::vector<float> scales_of(const Subject& subject, const TensorInfo& info,
+                             std::span<const std::byte> bytes) {
+  std::vector<float> scales = floats_of(subject, info, bytes);
+  for (std::size_t r = 0; r < scales.size(); ++r) {
+    if (!std::signbit(scales[r]) && is_exact_in_f16(scales[r])) continue;
+    throw subject.error(ErrorCode::kUnsupported,
+                        "element {} is {}; scales of rows are 0 or more and exact in F16", r,
+                        scales[r]);
+  }
+  return scales;
+}
+
+}  // namespace
+
+PqWeight pq_from_reference(const std::string& path, const PqReference& reference,
+                           std::span<const TensorInfo> tensors, const PqParts& parts,
+                           const Shape& shape, DType dtype) {
+  const auto subject = [&](std::size_t index) {
+    return Subject{path}.in("tensor", tensors[index].name);
+  };
+  PqWeight weight;
+  weight.shape = shape;
+  weight.dtype = dtype;
+  weight.options = reference.layout == PqLayout::kAqlm ? "source=aqlm" : "source=ipq";
+  weight.block_size = reference.block_size;
+  weight.n_centroids = reference.n_centroids;
+  weight.codebooks =
+      floats_of(subject(reference.centroids), tensors[reference.centroids], parts.centroids);
+  const bool is_exact = std::ranges::all_of(weight.codebooks, is_exact_in_f16);
+  weight.codebook_dtype = is_exact ? DType::kF16 : DType::kF32;
+  weight.codes =
+      codes_of(subject(reference.codes), reference, tensors[reference.codes].dtype, parts.codes);
+  if (reference.layout == PqLayout::kAqlm) {
+    weight.codes = position_major(weight.codes, reference.rows);
+  }
+  if (reference.scales) {
+    weight.row_scales =
+        scales_of(subject(*reference.scales), tensors[*reference.scales], parts.scales);
+    weight.row_scale_type = RowScales::kF16;
+  }
+  return weight;
+}
+
+}  // namespace pqw
