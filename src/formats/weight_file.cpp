@@ -8,6 +8,7 @@
 
 #include "core/subject.h"
 #include "formats/formats.h"
+#include "formats/layout_names.h"
 
 namespace pqw {
 namespace {
@@ -31,7 +32,12 @@ std::string to_string(const Skipped& skipped) {
 
 std::unique_ptr<WeightReader> open_weights(const std::string& path, const ReadOptions& options) {
   InputFile file(path);
-  if (const Format* const format = find_format(file)) return format->open(std::move(file), options);
+  if (const Format* const format = find_format(file)) {
+    std::unique_ptr<WeightReader> reader = format->open(std::move(file), options);
+    std::vector<Layout> layouts = layouts_by_name(reader->tensors());
+    for (std::size_t i = 0; i < layouts.size(); ++i) reader->set_layout(i, std::move(layouts[i]));
+    return reader;
+  }
   const Foreign foreign = describe_foreign(file);
   throw Subject{path}.error(foreign.code, "the file is {}; {}", foreign.what,
                             foreign.next.empty() ? "expected " + readable_formats() : foreign.next);

@@ -107,7 +107,7 @@ TEST_F(CompressTest, PlainTensorsAreBitIdentical) {
   for (const TestTensor& tensor : network()) {
     if (find(report, tensor.info.name).compressed()) continue;
     ++n_plain;
-    const auto at = std::find(decoded->tensors().begin(), decoded->tensors().end(), tensor.info);
+    const auto at = std::ranges::find(decoded->tensors(), tensor.info.name, &TensorInfo::name);
     ASSERT_NE(at, decoded->tensors().end()) << tensor.info.name;
     const std::vector<std::byte> bytes =
         decoded->read(static_cast<std::size_t>(at - decoded->tensors().begin()));

@@ -84,11 +84,13 @@ inline void PrintTo(const Tensor& tensor, std::ostream* out) {
        << to_string(tensor.info.shape) << " " << testing::PrintToString(tensor.bytes);
 }
 
+// Without layouts, which have tests of their own.
 inline std::vector<Tensor> read_all(const std::string& path) {
   const auto reader = open_weights(path);
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < reader->tensors().size(); ++i) {
     tensors.push_back({reader->tensors()[i], text_of(reader->read(i))});
+    tensors.back().info.layout = {};
   }
   return tensors;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pqw/core/tensor.h"
@@ -36,9 +37,16 @@ class WeightReader {
  public:
   virtual ~WeightReader() = default;
 
-  // In the order of the file.
+  // In the order of the file. Shapes are those of the file; layouts are known or inferred from names
+  // and shapes.
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   const Metadata& metadata() const { return metadata_; }
+
+  // Replaces what the file says about the layout of a tensor. Not safe beside other calls.
+  // REQUIRES: axes empty or a permutation for its rank.
+  void set_layout(std::size_t index, Layout layout) {
+    tensors_.at(index).layout = std::move(layout);
+  }
 
   // The items that were left out because they are not tensors. Tell the user about them.
   const std::vector<Skipped>& skipped() const { return skipped_; }
