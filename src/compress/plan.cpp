@@ -8,10 +8,10 @@
 
 #include "compress/points.h"
 #include "compress/quality.h"
+#include "compress/tensor_pattern.h"
 #include "compress/tensor_settings.h"
 #include "core/subject.h"
 #include "pipeline/int8_reference.h"
-#include "pipeline/name_pattern.h"
 
 namespace pqw {
 namespace {
@@ -25,27 +25,26 @@ auto located(const Pattern& pattern, const Action& action) try {
   throw Subject{pattern.where}.error(error.code(), "{}", error.what());
 }
 
-NamePattern compile(const Pattern& pattern) {
-  return located(pattern, [&] { return NamePattern(pattern.text); });
+TensorPattern compile(const Pattern& pattern) {
+  return located(pattern, [&] { return TensorPattern(pattern.text); });
 }
 
-std::vector<NamePattern> compile(const std::vector<Pattern>& patterns) {
-  std::vector<NamePattern> compiled;
+std::vector<TensorPattern> compile(const std::vector<Pattern>& patterns) {
+  std::vector<TensorPattern> compiled;
   for (const Pattern& pattern : patterns) compiled.push_back(compile(pattern));
   return compiled;
 }
 
-bool matches_any(const std::vector<NamePattern>& patterns, const std::string& name) {
+bool matches_any(const std::vector<TensorPattern>& patterns, const TensorInfo& info) {
   return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const NamePattern& pattern) { return pattern.matches(name); });
+                     [&](const TensorPattern& pattern) { return pattern.matches(info); });
 }
 
-void require_match(const Pattern& pattern, const NamePattern& compiled,
+void require_match(const Pattern& pattern, const TensorPattern& compiled,
                    std::span<const TensorInfo> tensors) {
   if (pattern.optional) return;
-  const bool found = std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& info) {
-    return compiled.matches(info.name);
-  });
+  const bool found = std::any_of(tensors.begin(), tensors.end(),
+                                 [&](const TensorInfo& info) { return compiled.matches(info); });
   if (found) return;
   located(pattern, [&] {
     throw Subject{}.error(ErrorCode::kInvalidArgument, "pattern '{}' matches no tensor",
@@ -53,7 +52,8 @@ void require_match(const Pattern& pattern, const NamePattern& compiled,
   });
 }
 
-void require_matches(const std::vector<Pattern>& patterns, const std::vector<NamePattern>& compiled,
+void require_matches(const std::vector<Pattern>& patterns,
+                     const std::vector<TensorPattern>& compiled,
                      std::span<const TensorInfo> tensors) {
   for (std::size_t i = 0; i < patterns.size(); ++i)
     require_match(patterns[i], compiled[i], tensors);
@@ -67,6 +67,9 @@ std::string obstacle(const TensorInfo& info) {
   if (!is_compressible(info.dtype)) return "not a float tensor";
   if (info.shape.size() < 2) return "rank below 2";
   if (element_count(info.shape) == 0) return "no elements";
+  if (info.layout.kind == Kind::kOther) {
+    return info.name.starts_with("optimizer") ? "optimizer state" : "not the weight of a layer";
+  }
   return "";
 }
 
@@ -190,25 +193,53 @@ class Selection {
   }
 
   // The choice of the first rule that matches.
-  const TensorSettings& choice(const std::string& name) const {
+  const TensorSettings& choice(const TensorInfo& info) const {
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-      if (rules_[i].matches(name)) return choices_[i];
+      if (rules_[i].matches(info)) return choices_[i];
     }
     return defaults_;
   }
 
   // Why the recipe leaves the tensor as it is; empty if it does not.
-  std::string reason_to_keep(const std::string& name) const {
-    if (is_plain(choice(name).options)) return "codec plain";
-    if (!include_.empty() && !matches_any(include_, name)) return "not included";
-    return matches_any(exclude_, name) ? "excluded" : "";
+  std::string reason_to_keep(const TensorInfo& info) const {
+    if (is_plain(choice(info).options)) return "codec plain";
+    if (!include_.empty() && !matches_any(include_, info)) return "not included";
+    return matches_any(exclude_, info) ? "excluded" : "";
   }
 
  private:
-  std::vector<NamePattern> include_, exclude_, rules_;
+  std::vector<TensorPattern> include_, exclude_, rules_;
   TensorSettings defaults_;
   std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
 };
+
+// The layout of a tensor of rank 2 or more, with that choice in place of what the file says.
+Layout layout_by(const TensorInfo& info, const TensorSettings& choice) {
+  Layout layout = info.layout;
+  const std::size_t rank = info.shape.size();
+  if (rank < 2) return layout;
+  if (choice.kind != Kind::kUnknown) layout.kind = choice.kind;
+  if (!choice.layout.empty()) {
+    layout.axes = *axes_from_letters(choice.layout);
+    if (layout.axes.size() != rank) {
+      throw tensor_subject(info.name).error(
+          "layout={} has {} dimensions, shape {} has {}; name the tensors that have it in a rule "
+          "(rank={})",
+          choice.layout, layout.axes.size(), to_string(info.shape), rank, layout.axes.size());
+    }
+    if (std::ranges::is_sorted(layout.axes)) layout.axes.clear();
+  }
+  if (choice.kind != Kind::kUnknown || !choice.layout.empty()) layout.ambiguous.clear();
+  return layout;
+}
+
+// The settings of layout_by.
+Settings layout_settings(const TensorSettings& choice) {
+  Settings settings;
+  if (choice.kind != Kind::kUnknown) settings.emplace_back("kind", to_string(choice.kind));
+  if (!choice.layout.empty()) settings.emplace_back("layout", choice.layout);
+  return settings;
+}
 
 // int8 has the smaller error at the same size, and serves faster. pq may turn out smaller than it
 // seems, with fewer distinct blocks than centroids.
@@ -259,25 +290,37 @@ void take_parts(std::span<const Int8Reference> references, std::vector<WorkItem>
 
 }  // namespace
 
+std::vector<Layout> layouts_of(std::span<const TensorInfo> tensors, const Recipe& recipe) {
+  const Selection selection(tensors, recipe);
+  std::vector<Layout> layouts;
+  for (const TensorInfo& info : tensors) layouts.push_back(layout_by(info, selection.choice(info)));
+  return layouts;
+}
+
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   require_target_for_importance(recipe);
   const Selection selection(tensors, recipe);
-  const std::vector<Int8Reference> references = find_int8_references(tensors);
+  std::vector<TensorInfo> in_order;  // canonical
+  for (const TensorInfo& info : tensors) {
+    TensorInfo with_layout = info;
+    with_layout.layout = layout_by(info, selection.choice(info));
+    in_order.push_back(canonical(std::move(with_layout)));
+  }
+  const std::vector<Int8Reference> references = find_int8_references(in_order);
   const std::size_t n_weights = weights_of(tensors);
   std::vector<WorkItem> plan;
-  for (const TensorInfo& info : tensors) {
-    const TensorSettings& choice = selection.choice(info.name);
+  for (const TensorInfo& in_file : tensors) {
+    const TensorInfo& info = in_order[plan.size()];
+    const TensorSettings& choice = selection.choice(in_file);
     const auto* int8 = std::get_if<Int8Options>(&choice.options);
     const bool adopted =
         int8 != nullptr &&
         std::ranges::find(references, plan.size(), &Int8Reference::values) != references.end();
-    WorkItem item{{plan.size()},
-                  Keep{adopted ? "" : obstacle(info)},
-                  choice.text,
-                  choice.importance,
-                  choice.plain_dtype};
+    WorkItem item{{plan.size()},      Keep{adopted ? "" : obstacle(info)},
+                  choice.text,        choice.importance,
+                  choice.plain_dtype, layout_settings(choice)};
     std::string& reason = std::get<Keep>(item.action).reason;
-    if (reason.empty()) reason = selection.reason_to_keep(info.name);
+    if (reason.empty()) reason = selection.reason_to_keep(in_file);
     if (reason.empty()) {
       if (adopted) {
         item.action = AdoptInt8{*int8};
@@ -290,7 +333,7 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
     plan.push_back(std::move(item));
   }
   take_parts(references, plan);
-  return join_layers(tensors, std::move(plan));
+  return join_layers(in_order, std::move(plan));
 }
 
 }  // namespace pqw

@@ -53,6 +53,7 @@ struct WorkItem {
   std::string settings;   // that the action follows from, as given; equal for equal actions
   double importance = 1;  // of errors, in the search for a target
   PlainDtype plain_dtype = PlainDtype::kSame;  // of its tensors that are stored plain
+  Settings layout = {};  // the settings `kind` and `layout` of its tensors, as given
 };
 
 // The work in the order of the first tensors of the items.
@@ -68,6 +69,11 @@ struct WorkItem {
 // of layers.
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe);
 
+// The layouts of the tensors, with the settings `kind` and `layout` of the recipe in place of what
+// the file says. Patterns see what the file says. Errors: kInvalidArgument for a layout of another
+// rank; those of make_plan.
+std::vector<Layout> layouts_of(std::span<const TensorInfo> tensors, const Recipe& recipe);
+
 // Settings of a rule with the same action, for a tensor that rules decide on.
 Settings rule_of(const WorkItem& item);
 
@@ -77,8 +83,8 @@ bool is_decided_by_rules(const TensorInfo& info);
 // TensorizedOptions::joint; empty for other codecs. Points into the options.
 std::string_view joint_label(const CodecOptions& options);
 
-// Makes one item of each group of joint layers, in the place of the first one. Errors: see
-// make_plan.
+// Makes one item of each group of joint layers, in the place of the first one. REQUIRES: canonical
+// tensors. Errors: see make_plan.
 std::vector<WorkItem> join_layers(std::span<const TensorInfo> tensors, std::vector<WorkItem> plan);
 
 }  // namespace pqw

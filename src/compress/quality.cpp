@@ -33,7 +33,9 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
   constexpr std::size_t kThinWeights = 8192;
   constexpr std::size_t kSmallShare = 40;
   const std::size_t n = element_count(info.shape);
-  const bool depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
+  const bool looks_depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
+  const Kind kind = info.layout.kind;
+  const bool depthwise = kind == Kind::kUnknown ? looks_depthwise : kind == Kind::kDepthwise;
   if (depthwise || n < kThinWeights) return Role::kThin;
   if (n < n_weights_of_file / kSmallShare) return Role::kSmall;
   return is_tall(info) ? Role::kTall : Role::kLarge;

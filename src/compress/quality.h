@@ -33,6 +33,7 @@ inline constexpr std::array kRoles = {Role::kThin, Role::kSmall, Role::kTall, Ro
 // The weights of a file: elements of tensors of rank 2 or more.
 std::size_t weights_of(std::span<const TensorInfo> tensors);
 
+// REQUIRES: a canonical tensor. If its kind is unknown, rank 3 or more with one input is depthwise.
 Role role_of(const TensorInfo& info, std::size_t n_weights_of_file);
 
 // The settings of a role.

@@ -62,6 +62,9 @@ Settings rule_of_action(const WorkItem& item) {
 Settings rule_of(const WorkItem& item) {
   constexpr char kKey[] = "plain_dtype";
   Settings settings = rule_of_action(item);
+  for (const auto& setting : item.layout) {
+    if (!has_key(settings, setting.first)) settings.push_back(setting);
+  }
   if (item.plain_dtype == PlainDtype::kSame || has_key(settings, kKey)) return settings;
   const auto found = std::ranges::find(plain_dtypes(), item.plain_dtype,
                                        &std::pair<std::string, PlainDtype>::second);

@@ -25,7 +25,29 @@ struct Policies {
   Thin thin = Thin::kUnlessNamed;
   Quality quality = Quality::kBalanced;
   double importance = 1;
+  Kind kind = Kind::kUnknown;
+  std::string layout = {};
 };
+
+Values<Kind> kinds() {
+  std::vector<std::pair<std::string, Kind>> all;
+  for (int i = static_cast<int>(Kind::kLinear); i <= static_cast<int>(Kind::kOther); ++i) {
+    all.emplace_back(to_string(static_cast<Kind>(i)), static_cast<Kind>(i));
+  }
+  return choice<Kind>(all).or_none(Kind::kUnknown);
+}
+
+Values<std::string> letters() {
+  const auto parse = [](std::string_view text) {
+    return axes_from_letters(text) ? std::optional(std::string(text)) : std::nullopt;
+  };
+  return {"oi|io|oihw|hwio|...",
+          "a letter for each dimension: o (outputs), i (inputs), d, h, w (kernel), each once, such "
+          "as io or hwio",
+          {},
+          parse,
+          [](const std::string& text) { return text; }};
+}
 
 const Fields<Policies>& Policies::fields() {
   using O = Policies;
@@ -49,6 +71,12 @@ const Fields<Policies>& Policies::fields() {
             "block_size and centroids are not set"),
       Field("importance", &O::importance, positive(),
             "how much an error of these tensors counts when a target is searched for",
+            {.has_flag = false}),
+      Field("kind", &O::kind, kinds(), "what tensors are to their layer, if it is not as inferred",
+            {.has_flag = false}),
+      Field("layout", &O::layout, letters(),
+            "the dimensions of tensors in the order of the file, if it is not as inferred: o "
+            "(outputs), i (inputs), d, h, w (kernel)",
             {.has_flag = false})};
   return kFields;
 }
@@ -198,6 +226,8 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
   result.plain_dtype = policies.plain_dtype;
+  result.kind = policies.kind;
+  result.layout = policies.layout;
   result.is_free = thin_differ && !has_key(codec, "codec");
   result.is_searched = std::ranges::none_of(
       settings, [](const auto& setting) { return target_chooses(setting.first); });
@@ -233,7 +263,9 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
       unused.push_back({key, fmt::format("{}={}: {}", key, value, why)});
     }
   };
-  std::erase_if(policies, [](const auto& setting) { return setting.first == "plain_dtype"; });
+  std::erase_if(policies, [](const auto& setting) {
+    return setting.first == "plain_dtype" || setting.first == "kind" || setting.first == "layout";
+  });
   add(policies, "codec=plain keeps every tensor as it is; leave one of them out");
   add(under(kFallback, fallback), "codec=plain needs no fallback; leave one of them out");
   return unused;

@@ -10,6 +10,7 @@
 #include "compress/quality.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/settings.h"
+#include "pqw/core/layout.h"
 
 namespace pqw {
 
@@ -26,10 +27,12 @@ struct TensorSettings {
   std::optional<CodecOptions> fallback = {};
   bool plain_if_not_finite = false;
   PlainDtype plain_dtype = PlainDtype::kSame;
-  bool is_free = true;      // no setting names the codec
-  bool is_searched = true;  // a target may choose the codec and its options
-  double importance = 1;    // of errors, in the search for a target
-  std::string text = {};    // the settings as given
+  Kind kind = Kind::kUnknown;  // kUnknown: as the file says
+  std::string layout = {};     // letters (core/layout.h); empty: as the file says
+  bool is_free = true;         // no setting names the codec
+  bool is_searched = true;     // a target may choose the codec and its options
+  double importance = 1;       // of errors, in the search for a target
+  std::string text = {};       // the settings as given
 
   const RoleSettings& of(Role role) const { return by_role[static_cast<std::size_t>(role)]; }
 };

@@ -106,8 +106,8 @@ TEST(CheckRecipe, NeedsNoTensors) {
 }
 
 // What the plan has in mind for one tensor of floats, other than to leave it plain.
-std::string planned(const Shape& shape, const Recipe& recipe = {}) {
-  const std::vector<TensorInfo> tensors{{"w", DType::kF32, shape}};
+std::string planned(const Shape& shape, const Recipe& recipe = {}, const Layout& layout = {}) {
+  const std::vector<TensorInfo> tensors{{"w", DType::kF32, shape, {}, layout}};
   const auto plan = make_plan(tensors, recipe);
   const std::string& note = std::get<Encode>(plan[0].action).note;
   return codec_name(candidates(plan[0])[0]) + (note.empty() ? "" : " " + note);
@@ -116,6 +116,9 @@ std::string planned(const Shape& shape, const Recipe& recipe = {}) {
 TEST(MakePlan, ThinTensorsAreInt8) {
   EXPECT_EQ(planned({512, 1, 3, 3}), "int8 thin: int8") << "depthwise";
   EXPECT_EQ(planned({4096, 1, 9}), "int8 thin: int8") << "in one dimension";
+  EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kDepthwise}), "int8 thin: int8");
+  EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kConv}), "pq") << "of one channel";
+  EXPECT_EQ(planned({3, 3, 1024, 2}, {}, {Kind::kDepthwise, {2, 3, 0, 1}}), "int8 thin: int8");
   EXPECT_EQ(planned({16384, 1}), "pq") << "a matrix of one column";
   EXPECT_EQ(planned({512, 2, 3, 3}), "pq") << "2 channels a group";
   EXPECT_EQ(planned({1, 1024, 3, 3}), "pq") << "one output";

@@ -15,17 +15,20 @@
 namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
-// `non_finite`, `plain_dtype`, `thin`, `quality` and `importance`. `quality` names a preset
+// `non_finite`, `plain_dtype`, `thin`, `quality`, `importance`, `kind` and `layout`. `kind` and
+// `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` names a preset
 // (docs/recipes.md). The preset chooses for tensors whose settings do not say how large they become.
-// Thin tensors are the weights of depthwise convolutions (rank 3 or more, shape[1] == 1) and tensors
-// of fewer than 8192 weights. If int8 does not make a thin tensor smaller, it stays plain. `thin` is
+// Thin tensors are the weights of depthwise convolutions (kind depthwise; of unknown kind: rank 3
+// or more with one input) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor smaller, it stays plain. `thin` is
 // `same` by default if the settings of a tensor name a codec, or if the rule that matches sets an
 // option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
 std::vector<SettingHelp> recipe_help();
 
-// A regular expression (RE2 syntax) that matches anywhere in a tensor's name.
+// A regular expression (RE2 syntax) that matches anywhere in a tensor's name; or conditions joined
+// by '&': `kind=depthwise`, `rank>=2`, `size<4096` (elements), and as the last one `name=REGEX`.
+// Operators are = != < <= > >=. Kinds are those that the file tells, not those of settings.
 struct Pattern {
   Pattern(std::string text_ = "") : text(std::move(text_)) {}  // NOLINT: patterns are texts
   Pattern(const char* text_) : text(text_) {}                  // NOLINT
