@@ -29,9 +29,12 @@ std::vector<const T*> sorted(const std::vector<T>& items, Name name) {
 }
 
 json json_of(const TensorInfo& info) {
-  return {{"name", text_from_name(info.name)},
-          {"dtype", dtype_text(info.dtype)},
-          {"shape", info.shape}};
+  json tensor = {{"name", text_from_name(info.name)},
+                 {"dtype", dtype_text(info.dtype)},
+                 {"shape", info.shape}};
+  if (info.layout.kind != Kind::kUnknown) tensor["kind"] = to_string(info.layout.kind);
+  if (!info.layout.axes.empty()) tensor["axes"] = info.layout.axes;
+  return tensor;
 }
 
 json json_of(const Record& record, std::string& outcomes) {
@@ -80,13 +83,16 @@ DType dtype_of(const json& value, const Subject& subject) {
   throw subject.error("dtype '{}', which is not an element type", shown(text));
 }
 
-Shape shape_of(const json& value, const Subject& subject) {
-  Shape shape;
-  for (const json& dim : value) {
-    if (!dim.is_number_unsigned()) throw subject.error("a shape that is not a list of counts");
-    shape.push_back(dim.get<std::size_t>());
+// A shape, or axes.
+Shape counts_of(const json& value, const Subject& subject) {
+  Shape counts;
+  for (const json& count : value) {
+    if (!count.is_number_unsigned()) {
+      throw subject.error("a shape or axes that are not a list of counts");
+    }
+    counts.push_back(count.get<std::size_t>());
   }
-  return shape;
+  return counts;
 }
 
 Section section_of(const json& value, const Subject& subject) {
@@ -97,7 +103,7 @@ Section section_of(const json& value, const Subject& subject) {
   section.name = text_of(value[0], "the name of a section", subject);
   const Subject of_section = subject.in("section", section.name);
   section.dtype = dtype_of(value[1], of_section);
-  section.shape = shape_of(value[2], of_section);
+  section.shape = counts_of(value[2], of_section);
   return section;
 }
 
@@ -106,7 +112,19 @@ TensorInfo info_of(const json& tensor, std::string name, const Subject& subject)
     return *field(tensor, key, type, Presence::kRequired, subject);
   };
   return {std::move(name), dtype_of(get("dtype", json::value_t::string), subject),
-          shape_of(get("shape", json::value_t::array), subject)};
+          counts_of(get("shape", json::value_t::array), subject)};
+}
+
+// A kind that is not known is one of a later version.
+Layout layout_of(const json& tensor, const Subject& subject) {
+  Layout layout;
+  const json* kind = field(tensor, "kind", json::value_t::string, Presence::kOptional, subject);
+  const json* axes = field(tensor, "axes", json::value_t::array, Presence::kOptional, subject);
+  if (kind != nullptr) {
+    layout.kind = kind_from_string(kind->get<std::string>()).value_or(Kind::kUnknown);
+  }
+  if (axes != nullptr) layout.axes = counts_of(*axes, subject);
+  return layout;
 }
 
 std::string encoded_name(const json& tensor, const Subject& subject) {
@@ -157,6 +175,7 @@ Record record_of(const json& tensor, const Subject& archive) {
   if (!name) throw archive.in("index").error("'{}' is not a valid tensor name", shown(text));
   const Subject subject = archive.in("tensor", *name);
   Record record{info_of(tensor, *name, subject), kPlainCodec, {}, "", {}};
+  record.info.layout = layout_of(tensor, subject);
   check_tensor(record.info, subject);
   const json* codec = field(tensor, "codec", json::value_t::string, Presence::kOptional, subject);
   if (codec == nullptr) return record;

@@ -64,6 +64,10 @@ void check_tensor(const TensorInfo& info, const Subject& subject) {
   require(is_basic(info.dtype), subject, "type {}, which archives do not have", dtype_name(info));
   require(info.name.size() <= kMaxNameBytes, subject, "the name is longer than 64 KiB");
   check_array(info.dtype, info.shape, subject);
+  const std::vector<std::size_t>& axes = info.layout.axes;
+  require(axes.empty() || is_permutation(axes, info.shape.size()), subject,
+          "axes {} of a tensor of rank {}, expected each of its dimensions once", to_string(axes),
+          info.shape.size());
 }
 
 void check_record(const Record& record, const Subject& subject) {

@@ -53,7 +53,7 @@ std::optional<TensorInfo> parse(const Description& description) {
 
 Description describe_for_archive(const TensorInfo& info) {
   if (is_basic(info.dtype)) return {info, ""};
-  Description description{{info.name, DType::kU8, info.shape},
+  Description description{{info.name, DType::kU8, info.shape, {}, info.layout},
                           std::string(kDtype) + std::string(dtype_name(info))};
   if (info.unknown) {
     description.options += std::string(kBytes) + std::to_string(info.unknown->n_bytes);

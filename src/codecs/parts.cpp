@@ -43,7 +43,8 @@ Weight read_part(const Record& record, const std::string& name, MatrixShape shap
   const Shape expected{shape.rows, shape.cols};
   const Shape& found = part_shape(record, name);
   const DType dtype = part != nullptr ? part->info.dtype : required_section(record, name).dtype;
-  if (found != expected || !is_compressible(dtype)) {
+  const bool has_axes = part != nullptr && !part->info.layout.axes.empty();
+  if (found != expected || has_axes || !is_compressible(dtype)) {
     throw subject_of(record).error("section '{}': shape {} of {}, expected {} of a float type",
                                    name, to_string(found), to_string(dtype), to_string(expected));
   }

@@ -20,10 +20,20 @@ inline Subject subject_of(const Record& record) {
 // any features.
 void require_features(const Record& record, std::span<const std::string_view> known = {});
 
+bool has_feature(const Record& record, std::string_view feature);
+
+// The feature of records whose tensor has another order of dimensions than their weight.
+inline constexpr char kTransposed[] = "transposed";
+
 // A record without sections, and its inverse, which checks that the shape is a matrix, its type a
-// float type, and the features known. Errors: kCorrupt, and kUnsupported for features.
+// float type, and the features known (`transposed` always is). Errors: kCorrupt, and kUnsupported
+// for features.
 Record record_of(const char* codec, const WeightHead& head, const std::string& name);
-WeightHead read_head(const Record& record, std::span<const std::string_view> known_features = {});
+WeightHead read_head(const Record& record, std::vector<std::string_view> known_features = {});
+
+// The record of a canonical weight as the record of the tensor of that file, which has that kind
+// and those axes.
+Record transposed(Record record, const TensorInfo& info);
 
 // Values as the bytes of a section.
 template <class Values>

@@ -22,8 +22,12 @@ bool may_be_target(const TensorInfo& info) {
 }  // namespace
 
 Aliases::Traits Aliases::traits_of(const WorkItem& item, const TensorInfo& info) {
-  return {std::string(dtype_name(info)), info.shape, byte_count(info),
-          std::holds_alternative<Encode>(item.action) ? item.settings : "plain", item.plain_dtype};
+  return {std::string(dtype_name(info)),
+          info.shape,
+          info.layout.axes,
+          byte_count(info),
+          std::holds_alternative<Encode>(item.action) ? item.settings : "plain",
+          item.plain_dtype};
 }
 
 Aliases::Aliases(const WeightReader& reader, std::span<const WorkItem> plan) : reader_(reader) {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "compress/plan.h"
 #include "compress/source.h"
@@ -18,7 +19,7 @@ class Aliases {
  public:
   Aliases(const WeightReader& reader, std::span<const WorkItem> plan);
 
-  // The first tensor with equal type, shape, bytes and treatment, if an alias in place of this item
+  // The first tensor with equal type, shape, axes, bytes and treatment, if an alias in place of this item
   // does not make the archive larger. Empty for that first tensor itself, for layers of joint
   // tensors and for adopted tensors. Reads the source only if its type and shape occur more than
   // once, and once for all tensors that share their values in the file; equal SHA-256 means equal
@@ -27,7 +28,8 @@ class Aliases {
 
  private:
   // If two tensors have equal traits and equal bytes, they are stored in the same way.
-  using Traits = std::tuple<std::string, Shape, std::size_t, std::string, PlainDtype>;
+  using Traits = std::tuple<std::string, Shape, std::vector<std::size_t>, std::size_t, std::string,
+                            PlainDtype>;
   static Traits traits_of(const WorkItem& item, const TensorInfo& info);
 
   const WeightReader& reader_;

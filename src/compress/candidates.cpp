@@ -92,7 +92,7 @@ void Candidates::find_aliases() {
 void Candidates::look_at(std::size_t i, std::vector<Source>& sources) {
   const auto* encode = std::get_if<Encode>(&plan_[i].action);
   if (encode == nullptr || !encode->is_free) return take_as_it_is(i, sources);
-  const TensorInfo& info = sources[0].info();
+  const TensorInfo info = canonical(sources[0].info());
   Floats floats = floats_of(sources[0], *encode);
   SearchItem& item = items_[i];
   Candidate plain{Keep{floats.tensor ? "plain: chosen for the target" : floats.obstacle}};

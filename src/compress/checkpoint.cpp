@@ -150,7 +150,8 @@ void PartKey::add(const WorkItem& item, std::span<Source> sources) {
   add(fmt::format("{} {}", item.settings, static_cast<int>(item.plain_dtype)));
   for (Source& source : sources) {
     const TensorInfo& info = source.info();
-    add(fmt::format("{} {}", to_string(info.dtype), to_string(info.shape)));
+    add(fmt::format("{} {} {} {}", to_string(info.dtype), to_string(info.shape),
+                    to_string(info.layout.kind), to_string(info.layout.axes)));
     add(info.name);
     sum_.update(source.digest());
   }

@@ -38,6 +38,10 @@ Input open_input(const std::string& path, const Recipe& recipe, const ReadOption
   input.reader = open_weights(path, options);
   require_all(path, *input.reader, recipe.skip_unsupported);
   input.plan = make_plan(input.reader->tensors(), recipe);
+  std::vector<Layout> layouts = layouts_of(input.reader->tensors(), recipe);
+  for (std::size_t i = 0; i < layouts.size(); ++i) {
+    input.reader->set_layout(i, std::move(layouts[i]));
+  }
   input.archive_options.metadata = input.reader->metadata();
   for (const WorkItem& item : input.plan) {
     const bool adopts = std::holds_alternative<AdoptInt8>(item.action);

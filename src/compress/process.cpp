@@ -10,7 +10,9 @@
 #include "codecs/alias.h"
 #include "codecs/carried.h"
 #include "codecs/cast.h"
+#include "codecs/record_checks.h"
 #include "compress/worth.h"
+#include "core/permute.h"
 #include "model/archive_tensors.h"
 #include "pipeline/adopting_reader.h"
 #include "pqw/core/error.h"
@@ -49,10 +51,11 @@ StoredTensor keep(Source& source, std::string reason, Mode mode) {
   return stored;
 }
 
-// `notes` come before the remarks of the codec.
+// `notes` come before the remarks of the codec, and before what was guessed about the tensor.
 StoredTensor encoded(const TensorInfo& info, const CodecOptions& options, WeightSize made,
                      Notes notes) {
   notes.push_back(std::move(made.remarks));
+  notes.push_back(info.layout.ambiguous);
   StoredTensor stored{info, {}, {}};
   stored.report = {.info = info,
                    .codec = codec_name(options),
@@ -62,7 +65,7 @@ StoredTensor encoded(const TensorInfo& info, const CodecOptions& options, Weight
                    .bytes = data_bytes(made.record),
                    .n_parameters = made.n_parameters,
                    .inner_width = made.inner_width};
-  stored.content = std::move(made.record);
+  stored.content = transposed(std::move(made.record), info);
   return stored;
 }
 
@@ -162,7 +165,7 @@ std::string encode_layers(std::span<Source> sources, const Encode& encode, Mode 
   const auto& tensorized = std::get<TensorizedOptions>(options);
   const TensorInfo& owner = sources.front().info();
   const std::size_t n_layers = sources.size();
-  const auto size = joint_size(owner, n_layers, tensorized);
+  const auto size = joint_size(canonical(owner), n_layers, tensorized);
   if (size && !shrinks(data_bytes(size->record), owner, n_layers)) return kWouldNotShrink;
   std::vector<FloatTensor> layers;
   for (Source& source : sources) {
@@ -224,7 +227,11 @@ void narrow(StoredTensor& stored, Source& source, PlainDtype wanted, Mode mode) 
 
 Floats floats_of(Source& source, const Encode& encode) {
   try {
-    return {read_floats(source.info(), source.bytes())};
+    const TensorInfo& info = source.info();
+    if (info.layout.axes.empty()) return {read_floats(info, source.bytes())};
+    const auto bytes = source.bytes();
+    const auto in_order = to_canonical(info, {bytes.begin(), bytes.end()});
+    return {read_floats(canonical(info), in_order)};
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kUnsupported) {
       return {std::nullopt, "has only weights below the range of float"};

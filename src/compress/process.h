@@ -32,7 +32,7 @@ struct StoredTensor {
   TensorReport report;  // with the distortion in mode kEncode
 };
 
-// The floats of a tensor, or why it stays plain.
+// The floats of a tensor, in the canonical order, or why it stays plain.
 struct Floats {
   std::optional<FloatTensor> tensor;
   std::string obstacle = {};

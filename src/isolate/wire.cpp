@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint64_t kMaxRank = 32;  // of HDF5
 
-constexpr std::size_t kLeastTensorBytes = 3 * sizeof(std::uint64_t);
+constexpr std::size_t kLeastTensorBytes = 5 * sizeof(std::uint64_t);
 
 }  // namespace
 
@@ -34,6 +34,9 @@ void WireWriter::tensor(const TensorInfo& info) {
   number(static_cast<std::uint64_t>(info.dtype));
   number(info.shape.size());
   for (const std::size_t dim : info.shape) number(dim);
+  number(static_cast<std::uint64_t>(info.layout.kind));
+  number(info.layout.axes.size());
+  for (const std::size_t axis : info.layout.axes) number(axis);
 }
 
 void WireWriter::record(const Record& record) {
@@ -111,6 +114,13 @@ TensorInfo WireReader::tensor() {
   require(rank <= kMaxRank);
   for (std::size_t i = 0; i < rank; ++i) info.shape.push_back(number());
   require(checked_byte_count(info.shape, info.dtype).has_value());
+  const std::uint64_t kind = number();
+  require(kind <= static_cast<std::uint64_t>(Kind::kOther));
+  info.layout.kind = static_cast<Kind>(kind);
+  const std::size_t n_axes = count(sizeof(std::uint64_t));
+  require(n_axes == 0 || n_axes == rank);
+  for (std::size_t i = 0; i < n_axes; ++i) info.layout.axes.push_back(number());
+  require(n_axes == 0 || is_permutation(info.layout.axes, rank));
   return info;
 }
 

@@ -7,6 +7,7 @@
 #include "codecs/alias.h"
 #include "codecs/carried.h"
 #include "codecs/cast.h"
+#include "core/permute.h"
 #include "core/subject.h"
 #include "pqw/core/convert.h"
 #include "pqw/core/error.h"
@@ -64,9 +65,10 @@ std::size_t stored_index(const ArchiveReader& archive, std::size_t index) {
   }
   TensorInfo target = original_info(archive, *found);
   target.name = entry.info.name;
+  target.layout.kind = entry.info.layout.kind;  // an embedding may be the head, too
   if (target != original_info(archive, index)) {
     throw subject_of(archive, entry.info.name)
-        .error("{}, which has another type or shape", subject);
+        .error("{}, which has another type, shape or axes", subject);
   }
   return *found;
 }
@@ -100,7 +102,7 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
 std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info) {
   constexpr std::size_t kFloatsAtOnce = 1 << 20;
   std::vector<std::byte> bytes(byte_count(info));
-  const std::size_t n_rows = info.shape[0], cols = head_of(weight).cols();
+  const auto [n_rows, cols] = head_of(weight).matrix();
   if (cols == 0) return bytes;
   const std::size_t rows_at_once = std::clamp<std::size_t>(kFloatsAtOnce / cols, 1, n_rows + 1);
   std::vector<float> values(std::min(rows_at_once, n_rows) * cols);
@@ -111,7 +113,7 @@ std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& inf
     from_float({values.data(), n * cols}, info.dtype,
                std::span(bytes).subspan(done * row_bytes, n * row_bytes));
   }
-  return bytes;
+  return from_canonical(info, std::move(bytes));
 }
 
 DecodedArchive::DecodedArchive(const std::string& path, const ReadOptions& options)

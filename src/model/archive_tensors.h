@@ -18,7 +18,7 @@ TensorInfo original_info(const ArchiveReader& archive, std::size_t index);
 
 // The index of the tensor that stores the values: for an alias (codecs/alias.h) its target, else
 // the index itself. Errors: those of ArchiveReader; kCorrupt when the target is missing, is an
-// alias, or has another type or shape.
+// alias, or has another type, shape or axes.
 std::size_t stored_index(const ArchiveReader& archive, std::size_t index);
 
 // is_narrowed: whether the archive holds the values of a tensor in a narrower type (codecs/cast.h).
@@ -33,7 +33,8 @@ std::vector<std::byte> read_values(const ArchiveReader& archive, std::size_t ind
 // those of ArchiveReader and weight_from_record. REQUIRES: not an alias, and not has_values.
 Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 
-// The decoded tensor in the original type. REQUIRES: `info` has the shape of the weight.
+// The decoded tensor in the original type and order. REQUIRES: the weight has the canonical shape
+// of `info`.
 std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info);
 
 // An archive seen as a file of decoded tensors, which have their original types. Errors: those of

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/permute.h"
 #include "core/subject.h"
 #include "model/archive_tensors.h"
 #include "pqw/core/convert.h"
@@ -87,8 +88,13 @@ std::vector<float> Model::decode(const std::string& name) const {
   }
   std::vector<float> values(element_count(info.shape));
   if (const auto weight = impl_->compressed(index)) {
-    const MatrixShape matrix = matrix_shape(info.shape);
+    const MatrixShape matrix = head_of(*weight).matrix();
     decode_rows(*weight, 0, {values.data(), matrix.rows, matrix.cols});
+    if (!info.layout.axes.empty()) {
+      const std::vector<float> canonical = values;
+      permute(std::as_bytes(std::span(canonical)), head_of(*weight).shape,
+              inverse_axes(info.layout.axes), std::as_writable_bytes(std::span(values)));
+    }
   } else {
     to_float(impl_->reader->read(index), info.dtype, values);
   }
@@ -106,7 +112,8 @@ Weight Model::weight(const std::string& name) const {
   if (!is_basic(info.dtype)) {
     throw impl_->subject(name).error("type {} is not supported in computations", dtype_name(info));
   }
-  return PlainWeight{{info.shape, info.dtype}, impl_->reader->read(index)};
+  return PlainWeight{{canonical(info).shape, info.dtype},
+                     to_canonical(info, impl_->reader->read(index))};
 }
 
 Linear Model::linear(const std::string& weight, const std::string& bias,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/permute.h"
 #include "core/subject.h"
 #include "model/archive_tensors.h"
 #include "pqw/core/convert.h"
@@ -51,14 +52,15 @@ Int8Weight adopted_weight(const std::string& path, std::span<const StoredPart> p
   const TensorInfo& info = parts[0].info;
   const TensorInfo& scale = parts[1].info;
   try {
-    std::vector<std::int8_t> values(parts[0].bytes.size());
-    std::memcpy(values.data(), parts[0].bytes.data(), values.size());
+    const auto bytes = to_canonical(info, {parts[0].bytes.begin(), parts[0].bytes.end()});
+    std::vector<std::int8_t> values(bytes.size());
+    std::memcpy(values.data(), bytes.data(), values.size());
     std::vector<float> scales(element_count(scale.shape));
     to_float(parts[1].bytes, scale.dtype, scales);
     std::vector<std::int8_t> zeros;
     if (parts.size() > 2) zeros = zero_points(parts[2].info.dtype, parts[2].bytes);
-    return int8_from_reference(info.shape, std::move(values), std::move(scales), std::move(zeros),
-                               adopted_info(info, scale).dtype);
+    return int8_from_reference(canonical(info).shape, std::move(values), std::move(scales),
+                               std::move(zeros), adopted_info(info, scale).dtype);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidArgument) throw;
     throw Subject{path}
@@ -70,7 +72,7 @@ Int8Weight adopted_weight(const std::string& path, std::span<const StoredPart> p
 
 TensorInfo adopted_info(const TensorInfo& values, const TensorInfo& scale) {
   const bool half = scale.dtype == DType::kF16 || scale.dtype == DType::kBF16;
-  return {values.name, half ? scale.dtype : DType::kF32, values.shape};
+  return {values.name, half ? scale.dtype : DType::kF32, values.shape, {}, values.layout};
 }
 
 AdoptingReader::AdoptingReader(const std::string& path, std::unique_ptr<WeightReader> file,

@@ -59,6 +59,7 @@ Report describe_weights(const std::string& path, const WeightReader& reader) {
     TensorReport tensor;
     tensor.info = info;
     tensor.bytes = byte_count(info);
+    tensor.note = info.layout.ambiguous;
     tensor.n_parameters = element_count(info.shape);
     report.tensors.push_back(std::move(tensor));
   }
@@ -81,11 +82,18 @@ void require_same_names(const std::string& path_a, const std::map<std::string, s
   }
 }
 
-// The source, with those int8 weights as floats that are so on the other side.
+// The source, with the layouts of the other side, and as floats those int8 weights that are floats
+// there.
 std::unique_ptr<WeightReader> adopted_as(const std::string& path,
                                          std::unique_ptr<WeightReader> source,
                                          const WeightReader& decoded) {
   const auto names = index_by_name(decoded);
+  for (std::size_t i = 0; i < source->tensors().size(); ++i) {
+    const auto found = names.find(source->tensors()[i].name);
+    if (found == names.end()) continue;
+    const TensorInfo& other = decoded.tensors()[found->second];
+    if (other.shape == source->tensors()[i].shape) source->set_layout(i, other.layout);
+  }
   std::vector<Int8Reference> references = find_int8_references(source->tensors());
   std::erase_if(references, [&](const Int8Reference& reference) {
     const auto found = names.find(source->tensors()[reference.values].name);

@@ -42,7 +42,7 @@ std::optional<Int8Reference> reference_of(std::span<const TensorInfo> tensors, c
   }
   const auto scale = find(names, prefix + "scale");
   if (!scale || !is_compressible(tensors[*scale].dtype) ||
-      !is_per_output(tensors[*scale], info.shape[0])) {
+      !is_per_output(tensors[*scale], canonical(info).shape[0])) {
     return std::nullopt;
   }
   const auto zero_point = find(names, prefix + "zero_point");

@@ -148,6 +148,52 @@ TEST(Index, FieldsOfTensorsAreChecked) {
               HasSubstr("longer than 64 KiB"));
 }
 
+TEST(Index, GivesKindAndAxesBack) {
+  IndexWriter writer({}, kArchive);
+  Record record = test::pq_record("w");
+  record.info.layout = {Kind::kLinear, {1, 0}};
+  writer.add(record);
+  writer.add_plain({"b", DType::kU8, {2, 3, 4}, {}, {Kind::kUnknown, {2, 1, 0}}});
+  writer.add_plain({"c", DType::kU8, {}, {}, {Kind::kOther}});
+  EXPECT_THAT(writer.text(),
+              HasSubstr(R"({"axes":[1,0],"codec":"pq","dtype":"F32","kind":"linear",)"));
+  EXPECT_THAT(writer.text(), HasSubstr(R"({"axes":[2,1,0],"dtype":"U8","name":"b",)"));
+  EXPECT_THAT(writer.text(), HasSubstr(R"({"dtype":"U8","kind":"other","name":"c",)"));
+  const Index index = parse_index(writer.text(), kArchive);
+  EXPECT_EQ(index.tensors.at(0).info, record.info);
+  EXPECT_EQ(index.tensors.at(1).info.layout, (Layout{Kind::kUnknown, {2, 1, 0}}));
+  EXPECT_EQ(index.tensors.at(2).info.layout, (Layout{Kind::kOther}));
+}
+
+TEST(Index, AxesThatAreNoPermutationAreRefused) {
+  for (const char* axes : {"[]", "[0,1]", "[1,0]"}) {
+    EXPECT_NO_THROW(parsed(compressed(R"(,"axes":)" + std::string(axes)))) << axes;
+  }
+  for (const char* axes : {"[0]", "[0,0]", "[0,2]", "[0,1,2]", "[18446744073709551615,0]"}) {
+    EXPECT_THAT(message_of(compressed(R"(,"axes":)" + std::string(axes))),
+                HasSubstr("expected each of its dimensions once"));
+  }
+  for (const char* axes : {"[-1,0]", "[1.0,0]", "[\"1\",0]", "[[1],0]"}) {
+    EXPECT_THAT(message_of(compressed(R"(,"axes":)" + std::string(axes))),
+                HasSubstr("not a list of counts"));
+  }
+  EXPECT_THAT(message_of(compressed(R"(,"axes":1)")), HasSubstr("of the JSON type number"));
+  EXPECT_THAT(message_of(compressed(R"(,"kind":1)")), HasSubstr("of the JSON type number"));
+  EXPECT_THAT(message_of(R"({"axes":[1,0],"dtype":"F32","name":"b","shape":[2]})"),
+              HasSubstr("axes [1, 0] of a tensor of rank 1"));
+}
+
+TEST(Index, KindsOfLaterVersionsAreUnknown) {
+  EXPECT_EQ(parsed(compressed(R"(,"kind":"hyper")")).tensors[0].info.layout, Layout());
+}
+
+TEST(Index, PartsHaveNeitherKindNorAxes) {
+  const std::string part =
+      R"({"codec":"pq","dtype":"F32","name":"p","shape":[2,3],"axes":[1,0],"kind":"conv"})";
+  EXPECT_EQ(parsed(compressed(",\"parts\":[" + part + "]")).tensors[0].parts[0].info.layout,
+            Layout());
+}
+
 TEST(Index, FieldsOfCodecsAreChecked) {
   EXPECT_EQ(parsed(compressed("")).tensors.at(0).codec, "pq");
   EXPECT_THAT(message_of(compressed("", R"("plain")")), HasSubstr("codec 'plain'"));

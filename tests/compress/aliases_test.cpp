@@ -389,12 +389,12 @@ TEST_F(AliasArchives, OfThemselvesAreCorrupt) {
 
 TEST_F(AliasArchives, OfAnotherTypeOrShapeAreCorrupt) {
   add_alias("x", "plain", DType::kI8);
-  expect_corrupt(1, "is an alias of tensor 'plain', which has another type or shape");
+  expect_corrupt(1, "is an alias of tensor 'plain', which has another type, shape or axes");
 }
 
 TEST_F(AliasArchives, OfAnotherShapeAreCorrupt) {
   add_alias("x", "plain", DType::kU8, {2, 2});
-  expect_corrupt(1, "is an alias of tensor 'plain', which has another type or shape");
+  expect_corrupt(1, "is an alias of tensor 'plain', which has another type, shape or axes");
 }
 
 TEST_F(AliasArchives, MayComeBeforeTheirTensorAndNameALayerOfAJointOne) {

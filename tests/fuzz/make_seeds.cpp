@@ -8,6 +8,7 @@
 #include "codecs/alias.h"
 #include "codecs/carried.h"
 #include "codecs/cast.h"
+#include "codecs/record_checks.h"
 #include "isolate/wire.h"
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/encode.h"
@@ -88,6 +89,8 @@ std::vector<Record> records() {
   result.push_back(pqw::alias_record({"w", DType::kF32, {6, 9}}, "w0"));
   result.push_back(
       pqw::cast_record({"w", DType::kF32, {6, 9}}, DType::kF16, std::vector<std::byte>(108)));
+  result.push_back(pqw::transposed(result.front(),
+                                   {"w", DType::kF32, {9, 6}, {}, {pqw::Kind::kLinear, {1, 0}}}));
   return result;
 }
 

@@ -13,7 +13,7 @@ std::vector<std::byte> message() {
   WireWriter out;
   out.number(7);
   out.text("a\0b"s);
-  out.tensor({"w", DType::kBool, {2, 0, 3}});
+  out.tensor({"w", DType::kBool, {2, 0, 3}, {}, {Kind::kConv, {2, 1, 0}}});
   return out.take();
 }
 
@@ -21,7 +21,7 @@ void read(std::span<const std::byte> bytes) {
   WireReader in(bytes, Subject{"f", ErrorCode::kCorrupt});
   EXPECT_EQ(in.number(), 7u);
   EXPECT_EQ(in.text(), "a\0b"s);
-  EXPECT_EQ(in.tensor(), (TensorInfo{"w", DType::kBool, {2, 0, 3}}));
+  EXPECT_EQ(in.tensor(), (TensorInfo{"w", DType::kBool, {2, 0, 3}, {}, {Kind::kConv, {2, 1, 0}}}));
   in.finish();
 }
 
@@ -49,12 +49,16 @@ TEST(Wire, BytesThatAreLeftAreRefused) {
 }
 
 // A tensor as whoever took the child over might describe it.
-bool is_accepted(std::uint64_t dtype, const std::vector<std::uint64_t>& shape) {
+bool is_accepted(std::uint64_t dtype, const std::vector<std::uint64_t>& shape,
+                 std::uint64_t kind = 0, const std::vector<std::uint64_t>& axes = {}) {
   WireWriter out;
   out.text("w");
   out.number(dtype);
   out.number(shape.size());
   for (const std::uint64_t dim : shape) out.number(dim);
+  out.number(kind);
+  out.number(axes.size());
+  for (const std::uint64_t axis : axes) out.number(axis);
   const auto bytes = out.take();
   try {
     WireReader(bytes, Subject{"f", ErrorCode::kCorrupt}).tensor();
@@ -72,6 +76,13 @@ TEST(Wire, ImpossibleTensorsAreRefused) {
   EXPECT_FALSE(is_accepted(0, std::vector<std::uint64_t>(33, 1)));
   EXPECT_FALSE(is_accepted(0, {1ull << 32, 1ull << 32}));
   EXPECT_FALSE(is_accepted(0, {~0ull}));
+  const auto last_kind = static_cast<std::uint64_t>(Kind::kOther);
+  EXPECT_TRUE(is_accepted(0, {2, 3}, last_kind, {1, 0}));
+  EXPECT_FALSE(is_accepted(0, {2, 3}, last_kind + 1));
+  EXPECT_FALSE(is_accepted(0, {2, 3}, 0, {0}));
+  EXPECT_FALSE(is_accepted(0, {2, 3}, 0, {1, 1}));
+  EXPECT_FALSE(is_accepted(0, {2, 3}, 0, {0, 2}));
+  EXPECT_FALSE(is_accepted(0, {2, 3}, 0, {0, 1, 2}));
 }
 
 }  // namespace

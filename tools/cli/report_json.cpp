@@ -24,6 +24,9 @@ Json json_of(const TensorReport& tensor) {
                {"original_bytes", tensor.original_bytes()},
                {"bytes", tensor.bytes},
                {"parameters", tensor.n_parameters}};
+  const Layout& layout = tensor.info.layout;
+  if (layout.kind != Kind::kUnknown) json["kind"] = to_string(layout.kind);
+  if (!layout.axes.empty()) json["axes"] = layout.axes;
   if (!tensor.settings.empty()) json["settings"] = to_json(stored_settings(tensor.settings));
   if (!tensor.options.empty()) json["options"] = to_json(stored_settings(tensor.options));
   if (!tensor.note.empty()) json["note"] = tensor.note;

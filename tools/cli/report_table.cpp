@@ -16,6 +16,7 @@ namespace {
 enum Cell {
   kName,
   kShape,
+  kKind,
   kCodec,
   kSettings,
   kBits,
@@ -31,6 +32,7 @@ using Row = std::vector<std::string>;
 // Without room the columns go first that follow from others.
 const std::vector<timing::Column> kColumns = {{"tensor", true, 20},
                                               {"shape", true, 0, 4},
+                                              {"kind", true, 0, 5},
                                               {"codec", true},
                                               {"settings", true, 26, 6},
                                               {"bits/w"},
@@ -60,10 +62,20 @@ std::string note_of(const TensorReport& tensor) {
   return tensor.note.empty() ? unusual_options(tensor) : tensor.note;
 }
 
+// "conv", or "conv hwio" if the file has another order than [out, in, kernel...].
+std::string kind_of(const TensorInfo& info) {
+  const Layout& layout = info.layout;
+  std::string text(layout.kind == Kind::kUnknown ? "" : to_string(layout.kind));
+  if (layout.axes.empty()) return text;
+  if (!text.empty()) text += ' ';
+  return text + letters_of(layout.axes, info.shape.size());
+}
+
 Row row_of(const TensorReport& tensor) {
   Row row(kColumns.size());
   row[kName] = printable(tensor.info.name);
   row[kShape] = to_string(tensor.info.shape);
+  row[kKind] = kind_of(tensor.info);
   row[kCodec] = tensor.codec;
   row[kSettings] = tensor.settings;
   row[kBits] = fmt::format("{:.3f}", tensor.bits_per_weight());
@@ -153,12 +165,18 @@ std::string to_listing(const Report& report, std::size_t width) {
   std::vector<Row> rows;
   for (const TensorReport& tensor : report.tensors) {
     rows.push_back({printable(tensor.info.name), printable(dtype_name(tensor.info)),
-                    to_string(tensor.info.shape), fmt::format("{}", tensor.bytes)});
+                    to_string(tensor.info.shape), kind_of(tensor.info),
+                    fmt::format("{}", tensor.bytes), printable(tensor.note)});
   }
   std::string text;
   if (!rows.empty()) {
-    text = timing::text_table(
-        {{"tensor", true, 20}, {"dtype", true}, {"shape", true, 8}, {"bytes"}}, rows, width);
+    text = timing::text_table({{"tensor", true, 20},
+                               {"dtype", true},
+                               {"shape", true, 8},
+                               {"kind", true, 0, 2},
+                               {"bytes"},
+                               {"note", true, 12, 1}},
+                              rows, width);
   }
   return text + fmt::format("{} tensor{}, {} elements, {}; {} bytes on disk\n", rows.size(),
                             rows.size() == 1 ? "" : "s", report.original_parameters(),

@@ -12,7 +12,7 @@ namespace pqw {
 
 // Only this type decides how a tensor is seen as a matrix.
 struct WeightHead {
-  Shape shape = {};           // of the original tensor
+  Shape shape = {};           // [out, in, kernel...]: canonical (core/layout.h)
   DType dtype = DType::kF32;  // of the original tensor
   std::string options = {};   // how it was made, "key=value,key=value"
 

@@ -41,13 +41,15 @@ class Model {
   // alias has the codec of the tensor that it equals.
   std::string codec(const std::string& name) const;
 
-  // A tensor of a float type as floats, row-major.
+  // A tensor of a float type as floats, row-major, in the order of dimensions of tensors().
   std::vector<float> decode(const std::string& name) const;
 
   // A tensor in its original type, row-major and little-endian.
   std::vector<std::byte> read(const std::string& name) const;
 
-  // A tensor for computations, compressed if the file stores it compressed.
+  // A tensor for computations, compressed if the file stores it compressed. Its dimensions are
+  // [out, in, kernel...], whatever their order in the file (core/layout.h). The layers below have the
+  // same weight.
   Weight weight(const std::string& name) const;
 
   // Layers that compute with the weight as it is stored. An empty name of the bias means none.

@@ -147,8 +147,8 @@ TEST_P(Int8BadRecord, IsRefused) { test::expect_refused(to_record(sample(), "fc"
 INSTANTIATE_TEST_SUITE_P(
     All, Int8BadRecord,
     testing::Values(
-        BadRecord{"feature", ErrorCode::kUnsupported, "feature 'transposed'",
-                  [](Record& r) { r.features = {"transposed"}; }},
+        BadRecord{"feature", ErrorCode::kUnsupported, "feature 'residual'",
+                  [](Record& r) { r.features = {"residual"}; }},
         BadRecord{"rank", kCorrupt, "shape [6]", [](Record& r) { r.info.shape = {6}; }},
         BadRecord{"overflow", kCorrupt, "cannot be",
                   [](Record& r) {

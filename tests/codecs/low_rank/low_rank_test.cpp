@@ -390,7 +390,11 @@ TEST(LowRankRecord, NonsenseIsRefused) {
        }},
       {&quantized, [](Record& r) { r.parts[0].codec = "zip"; }},
       {&quantized, [](Record& r) { r.parts[1].sections.pop_back(); }},
-      {&quantized, [](Record& r) { r.parts[1].info.dtype = DType::kI8; }}};
+      {&quantized, [](Record& r) { r.parts[1].info.dtype = DType::kI8; }},
+      {&quantized, [](Record& r) {
+         r.parts[1].info.layout.axes = {1, 0};
+         r.parts[1].features.push_back("transposed");
+       }}};
   for (std::size_t i = 0; i < cases.size(); ++i) {
     Record record = to_record(*cases[i].first, "fc");
     EXPECT_NO_THROW((void)weight_from_record(record));

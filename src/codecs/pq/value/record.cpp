@@ -108,11 +108,10 @@ Record PqCodec::to_record(const PqWeight& weight, const std::string& name) {
 }
 
 PqWeight PqCodec::from_record(const Record& record) {
-  constexpr std::string_view kKnown[] = {kRowScales};
-  PqWeight weight{read_head(record, kKnown)};
+  PqWeight weight{read_head(record, {kRowScales})};
   read_codebooks(record, weight);
   read_codes(record, weight);
-  if (!record.features.empty()) read_row_scales(record, weight);
+  if (has_feature(record, kRowScales)) read_row_scales(record, weight);
   return weight;
 }
 

@@ -69,11 +69,11 @@ void read_layout(const Record& record, TensorizedWeight& weight) {
   } catch (const Error& error) {
     throw subject_of(record).error("section 'layout': {}", error.what());
   }
-  const MatrixShape matrix = matrix_shape(record.info.shape);
+  const MatrixShape matrix = weight.matrix();
   if (!holds(layout.out_modes, matrix.rows) || !holds(layout.in_modes, matrix.cols)) {
     throw subject_of(record).error("modes {} x {} do not fit the shape {}",
                                    to_string(layout.out_modes), to_string(layout.in_modes),
-                                   to_string(record.info.shape));
+                                   to_string(weight.shape));
   }
 }
 
