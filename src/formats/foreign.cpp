@@ -108,15 +108,6 @@ Foreign recognise_zip(const std::vector<std::string>& members) {
       return member.substr(member.rfind('/') + 1) == name;  // npos + 1 is 0
     });
   };
-  if (has("data.pkl")) {
-    const bool is_script = has("constants.pkl");
-    return {
-        fmt::format("a {} file (a zip archive with data.pkl)",
-                    is_script ? "TorchScript" : "PyTorch"),
-        fmt::format(
-            "reading it could run code; in Python: safetensors.torch.save_file({}, OUT)",
-            is_script ? "torch.jit.load(IN).state_dict()" : "torch.load(IN, weights_only=True)")};
-  }
   if (has("model.weights.h5")) {
     return {"a Keras file (a zip archive)", "unzip it and name its model.weights.h5"};
   }
@@ -152,9 +143,8 @@ Foreign describe_foreign(const InputFile& file) {
     if (const auto members = zip_members(file)) return recognise_zip(*members);
   }
   if (is_pickle(text)) {
-    return {"a Python pickle (PyTorch's legacy format?)",
-            "reading it could run code; in Python: "
-            "safetensors.torch.save_file(torch.load(IN, weights_only=True), OUT)"};
+    return {"a Python pickle, which torch.save did not write",
+            "reading it could run code; " + std::string(kExport)};
   }
   if (is_saved_model(text)) {
     return {"a protobuf message, but not an ONNX model (TensorFlow's saved_model.pb?)",

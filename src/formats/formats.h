@@ -107,6 +107,14 @@ DetectFormat is_onnx;
 OpenFormat open_onnx;
 CopyFormat copy_onnx;
 
+// PyTorch: what torch.save writes, as a zip archive with data.pkl or in the format before PyTorch
+// 1.6 (formats/torch.h). Nothing is unpickled. Tensors are views of storages, whose checksums are
+// verified before the first is read; equal views have one stored_as. skipped() lists the state of
+// optimizers, and with numbers: sparse and quantized tensors, arrays of numpy, tensors in objects.
+// Errors: kFormat, kUnsupported (TorchScript, whole modules, encryption).
+DetectFormat is_torch;
+OpenFormat open_torch;
+
 // Generic HDF5, also if a user block of 512, 1024, 2048, ... bytes comes before the content.
 // Tensors are the datasets of numbers (h5/content.h) that hard links, and soft links within the
 // file, reach from the root group. A tensor is listed under every path that leads to it, without

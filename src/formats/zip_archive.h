@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/subject.h"
 #include "io/input_file.h"
 #include "pqw/io/atomic_file.h"
 
@@ -33,6 +34,45 @@ ZipPtr open_zip(const InputFile& file);
 
 // The names of all members; nothing if the archive cannot be read.
 std::optional<std::vector<std::string>> zip_members(const InputFile& file);
+
+// Name, sizes, checksum and methods of a member. Errors: kFormat.
+zip_stat_t stat_member(const Subject& subject, zip_t& zip, std::uint64_t index);
+
+// Checks that the member can be read and that its sizes are possible.
+// Errors: kFormat; kUnsupported (encryption, compression other than deflate).
+void check_member(const Subject& subject, const zip_stat_t& stat);
+
+// Checks that the members claim no more stored bytes than the file has, so that they share none.
+// Errors: kFormat.
+void require_disjoint_members(const InputFile& file, zip_t& zip);
+
+// A stream of the bytes of a member. Errors: kFormat.
+ZipFilePtr open_member(const Subject& subject, zip_t& zip, std::uint64_t index);
+
+// Fills `bytes`. Errors: kFormat, also if the member ends before.
+void read_member(const Subject& subject, zip_file_t& member, std::span<std::byte> bytes);
+
+// Compares the checksum. Errors: kFormat, also if bytes of the member are left.
+void finish_member(const Subject& subject, zip_file_t& member);
+
+// Where the bytes of a member are.
+struct ZipPlace {
+  std::string name;
+  std::uint64_t index = 0;     // of libzip
+  std::uint64_t data_at = 0;   // in the file
+  std::uint64_t n_stored = 0;  // bytes in the file
+  std::uint64_t n_bytes = 0;   // unpacked
+  std::uint32_t crc = 0;       // of the unpacked bytes
+  bool is_packed = false;
+  bool has_descriptor = false;        // sizes and checksum come after the data
+  std::uint64_t local_at = 0;         // the header before the data
+  std::uint64_t in_directory_at = 0;  // the header in the directory
+};
+
+// All members in the order of the directory, whose data share no bytes. libzip does not tell places,
+// so this reads the directory once more, and compares it with libzip.
+// Errors: kFormat; kUnsupported (as check_member).
+std::vector<ZipPlace> zip_places(const InputFile& file, zip_t& zip);
 
 // Writes an archive of stored (uncompressed) members, whose content lies in another file. The
 // same names and bytes give the same archive: all times are 1980-01-01, all modes 0644.

@@ -1,15 +1,19 @@
-// Opens a zip archive.
+// Opens a zip archive and reads its members.
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 
-#include "core/subject.h"
 #include "formats/zip_archive.h"
 
 namespace pqw {
 
 namespace {
+
+// What deflate can reach: 258 bytes from 2 bits. A member that declares more is lying, and the
+// memory for it is not allocated.
+constexpr std::uint64_t kMaxRatio = 1032;
 
 // A stream of its own over the open file. Null when there is no memory or no descriptor for it.
 std::FILE* stream_of(const InputFile& file) {
@@ -61,6 +65,73 @@ std::optional<std::vector<std::string>> zip_members(const InputFile& file) try {
   return names;
 } catch (const Error&) {
   return std::nullopt;
+}
+
+zip_stat_t stat_member(const Subject& subject, zip_t& zip, std::uint64_t index) {
+  zip_stat_t stat;
+  constexpr auto kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_CRC |
+                           ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+  if (zip_stat_index(&zip, index, ZIP_FL_ENC_STRICT, &stat) != 0 ||
+      (stat.valid & kNeeded) != kNeeded) {
+    throw subject.error("member {} of the zip archive is unreadable: {}", index,
+                        zip_strerror(&zip));
+  }
+  return stat;
+}
+
+void check_member(const Subject& subject, const zip_stat_t& stat) {
+  if (stat.encryption_method != ZIP_EM_NONE) {
+    throw subject.error(ErrorCode::kUnsupported, "the member is encrypted");
+  }
+  if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
+    throw subject.error(ErrorCode::kUnsupported,
+                        "zip compression method {}, known are stored (0) and deflated (8)",
+                        stat.comp_method);
+  }
+  if (stat.comp_method == ZIP_CM_STORE && stat.comp_size != stat.size) {
+    throw subject.error("the member is stored in {} bytes, but declares {}", stat.comp_size,
+                        stat.size);
+  }
+  if (stat.size / kMaxRatio > stat.comp_size) {
+    throw subject.error("the member declares {} bytes, {} deflated bytes cannot hold as many",
+                        stat.size, stat.comp_size);
+  }
+}
+
+void require_disjoint_members(const InputFile& file, zip_t& zip) {
+  const Subject subject{file.path()};
+  const auto n_members = static_cast<std::uint64_t>(zip_get_num_entries(&zip, 0));
+  std::uint64_t stored_bytes = 0;
+  for (std::uint64_t i = 0; i < n_members; ++i) {
+    const zip_stat_t stat = stat_member(subject, zip, i);
+    if (stat.comp_size > file.size() - stored_bytes) {
+      throw subject.error("the members up to '{}' claim more stored bytes than the {} of the file",
+                          shown(stat.name), file.size());
+    }
+    stored_bytes += stat.comp_size;
+  }
+}
+
+ZipFilePtr open_member(const Subject& subject, zip_t& zip, std::uint64_t index) {
+  ZipFilePtr member(zip_fopen_index(&zip, index, 0));
+  if (!member) throw subject.error("the member is unreadable: {}", zip_strerror(&zip));
+  return member;
+}
+
+void read_member(const Subject& subject, zip_file_t& member, std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const zip_int64_t n = zip_fread(&member, bytes.data(), bytes.size());
+    if (n < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&member));
+    if (n == 0) throw subject.error("the member holds fewer bytes than it declares");
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void finish_member(const Subject& subject, zip_file_t& member) {
+  std::array<std::byte, 1> beyond;  // at the end libzip compares the checksum
+  const zip_int64_t n = zip_fread(&member, beyond.data(), beyond.size());
+  if (n < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&member));
+  if (n > 0) throw subject.error("the member holds more bytes than it declares");
 }
 
 }  // namespace pqw

@@ -19,7 +19,7 @@ std::string tar() {
 
 const BadFile kBadFiles[] = {
     {"Empty", "", ErrorCode::kFormat,
-     "the file is empty; expected safetensors, .npy, .npz, ONNX or HDF5"},
+     "the file is empty; expected safetensors, .npy, .npz, ONNX, PyTorch or HDF5"},
     {"Text", "weights", ErrorCode::kFormat,
      "of an unknown format; it starts with 77 65 69 67 68 74 73;"},
     {"Zeros", std::string(64, '\0'), ErrorCode::kFormat, "starts with 00 00 00 00 00 00 00 00;"},
@@ -29,7 +29,8 @@ const BadFile kBadFiles[] = {
     {"Ggml", "tjgg\3", ErrorCode::kUnsupported, "a GGML file; use"},
     {"TensorFlowLite", std::string("\x1c\0\0\0TFL3", 8), ErrorCode::kUnsupported,
      "a TensorFlow Lite file; use"},
-    {"Pickle", "\x80\2}q", ErrorCode::kUnsupported, "a Python pickle (PyTorch's legacy format?);"},
+    {"Pickle", "\x80\2}q", ErrorCode::kUnsupported,
+     "a Python pickle, which torch.save did not write;"},
     {"SavedModel", "\x08\x01\x12\x07pytorch", ErrorCode::kUnsupported,
      "a protobuf message, but not an ONNX model (TensorFlow's saved_model.pb?); convert"},
     {"Gzip", "\x1f\x8b\x08", ErrorCode::kUnsupported, "packed by gzip; unpack it first: gunzip"},
@@ -80,7 +81,7 @@ TEST(Detect, ABraceAfterAnImpossibleLengthIsNoSafetensors) {
 }
 
 TEST(Formats, ListsForMessagesFollowFromTheTable) {
-  EXPECT_EQ(readable_formats(), "safetensors, .npy, .npz, ONNX or HDF5");
+  EXPECT_EQ(readable_formats(), "safetensors, .npy, .npz, ONNX, PyTorch or HDF5");
   EXPECT_EQ(writable_extensions(),
             (std::vector<std::string>{".safetensors", ".npy", ".npz", ".h5", ".hdf5"}));
 }

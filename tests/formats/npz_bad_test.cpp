@@ -145,13 +145,6 @@ const BadFile kBadFiles[] = {
      "tensor 'w': the member is broken: CRC error"},
     {"ChecksumOfADeflatedMember", changed(kGoodDeflated, [](ZipMember& m) { m.crc = 1; }), kFormat,
      "tensor 'w': the member is broken: CRC error"},
-    {"PyTorch", zip_of({{"model/data.pkl", "\x80\2}"}, {"model/data/0", "abcd"}}), kUnsupported,
-     "a PyTorch file (a zip archive with data.pkl); reading it could run code; in Python: "
-     "safetensors.torch.save_file(torch.load(IN, weights_only=True), OUT)"},
-    {"TorchScript", zip_of({{"m/data.pkl", "x"}, {"m/constants.pkl", "x"}, {"m/code/a.py", "x"}}),
-     kUnsupported,
-     "a TorchScript file (a zip archive with data.pkl); reading it could run code; in Python: "
-     "safetensors.torch.save_file(torch.jit.load(IN).state_dict(), OUT)"},
     {"Keras", zip_of({{"config.json", "{}"}, {"model.weights.h5", "x"}}), kUnsupported,
      "a Keras file (a zip archive); unzip it and name its model.weights.h5"},
     {"NoNpyMember", zip_of({{"word/document.xml", "<x/>"}, {"w.NPY", kNpy}}), kFormat,

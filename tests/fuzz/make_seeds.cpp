@@ -1,5 +1,5 @@
 // Writes the seeds of the fuzz targets: pqw_fuzz_seeds FOLDER. To be run again when a format or a
-// codec is new; what is in tests/fuzz/corpus came from here.
+// codec is new; what is in tests/fuzz/corpus came from here, and corpus/torch from PyTorch 1.13.
 #include <filesystem>
 #include <fstream>
 #include <numeric>

@@ -1,4 +1,4 @@
-// Files of named tensors: safetensors, .npy, .npz and generic HDF5, read and written.
+// Files of named tensors: safetensors, .npy, .npz and generic HDF5, read and written; PyTorch, read.
 #pragma once
 
 #include <cstddef>
@@ -69,7 +69,8 @@ class WeightReader {
   std::vector<Skipped> skipped_;
 };
 
-// The formats that open_weights reads, for people: "safetensors, .npy, .npz or HDF5".
+// The formats that open_weights reads, for people: "safetensors, .npy, .npz, PyTorch
+// or HDF5".
 std::string readable_formats();
 
 // The extensions that create_weights knows: ".safetensors", ...
@@ -77,7 +78,7 @@ std::vector<std::string> writable_extensions();
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
 // Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
-// that are recognised, but not read, for example PyTorch or ONNX).
+// that are recognised, but not read, for example ONNX).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
                                            const ReadOptions& options = {});
 
