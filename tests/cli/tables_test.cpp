@@ -82,7 +82,7 @@ TEST_F(Tables, PlainTensorsAreOneLineUnlessAllAreAskedFor) {
     EXPECT_THAT(run(verb).out, HasSubstr("\n3 plain tensors, 392 B; --all lists them\n"));
     std::vector<std::string> all = verb;
     all.push_back("--all");
-    EXPECT_THAT(run(all).out, HasSubstr("\na.bias       [64]            plain"));
+    EXPECT_THAT(run(all).out, HasSubstr("\na.bias       [64]            other  plain"));
     EXPECT_THAT(run(all).out, Not(HasSubstr("plain tensors")));
   }
 }
@@ -105,7 +105,7 @@ TEST_F(Tables, NarrowedTensorsAreInTheLineOfPlainOnes) {
   EXPECT_THAT(run({"eval", "model.safetensors", "m.h5"}).out,
               HasSubstr(line + "stored as F16 (1)"));
   EXPECT_THAT(run({"inspect", "m.h5", "--all"}).out,
-              HasSubstr("\na.bias       [64]            cast"));
+              HasSubstr("\na.bias       [64]            other  cast"));
   EXPECT_EQ(run({"verify", "m.h5"}).status, 0);
   EXPECT_EQ(run({"quantize", "model.safetensors", "--dry-run", "--plain-dtype", "f32"}).status, 2);
 }
@@ -165,10 +165,10 @@ TEST_F(Tables, InspectListsTheTensorsOfAWeightFile) {
   const Outcome listing = run({"inspect", "model.safetensors"});
   EXPECT_EQ(listing.status, 0) << listing.err;
   // 64 * 16 * 9 * 4, 64 * 150 * 4 and 64 * 4 bytes
-  EXPECT_THAT(listing.out, testing::StartsWith("tensor       dtype  shape           bytes\n"
-                                               "conv.weight  F32    [64, 16, 3, 3]  36864\n"
-                                               "fc.weight    F32    [64, 150]       38400\n"
-                                               "fc.bias      F32    [64]              256\n"
+  EXPECT_THAT(listing.out, testing::StartsWith("tensor       dtype  shape           kind    bytes\n"
+                                               "conv.weight  F32    [64, 16, 3, 3]  conv    36864\n"
+                                               "fc.weight    F32    [64, 150]       linear  38400\n"
+                                               "fc.bias      F32    [64]            other     256\n"
                                                "3 tensors, 18880 elements, 75.52 kB; "));
   run({"quantize", "model.safetensors", "-o", "m.h5"});
   for (const char* file : {"back.npz", "back.h5", "fc.npy"}) {

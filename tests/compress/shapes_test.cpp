@@ -113,10 +113,9 @@ double round_trip(const Settings& settings, DType dtype, Values kind) {
   write(input, tensors, kind);
   compress(input, archive, {.defaults = settings});
   decode_archive(archive, back, "", false);
+  const auto reader = open_weights(back);
   std::vector<TensorInfo> decoded;
-  for (const TensorInfo& info : open_weights(back)->tensors()) {
-    decoded.push_back(test::without_layout(info));
-  }
+  for (const TensorInfo& info : reader->tensors()) decoded.push_back(test::without_layout(info));
   EXPECT_EQ(decoded, tensors);
   const Report of_archive = evaluate(input, archive), of_decoded = evaluate(input, back);
   double largest = 0;
