@@ -112,8 +112,12 @@ CopyFormat copy_onnx;
 // verified before the first is read; equal views have one stored_as. skipped() lists the state of
 // optimizers, and with numbers: sparse and quantized tensors, arrays of numpy, tensors in objects.
 // Errors: kFormat, kUnsupported (TorchScript, whole modules, encryption).
+// In the copy every byte keeps its place; the checksums of storages are new. Tensors that share
+// elements must get equal values, or its commit throws kInvalidArgument.
+// Errors of copying: as of opening; kUnsupported (a deflated storage).
 DetectFormat is_torch;
 OpenFormat open_torch;
+CopyFormat copy_torch;
 
 // Generic HDF5, also if a user block of 512, 1024, 2048, ... bytes comes before the content.
 // Tensors are the datasets of numbers (h5/content.h) that hard links, and soft links within the

@@ -65,5 +65,6 @@ bool is_torch_legacy(const InputFile& file);
 // Errors: kFormat, kUnsupported (TorchScript, whole modules, ...), kIo.
 TorchFile open_torch_zip(const InputFile& file);
 TorchFile open_torch_legacy(const InputFile& file);
+TorchFile open_torch_file(const InputFile& file);
 
 }  // namespace pqw

@@ -1,6 +1,4 @@
 // Reads PyTorch's files of tensors.
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -17,12 +15,7 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
-
-std::uint32_t add_to_crc(std::uint32_t crc, std::span<const std::byte> bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
+constexpr std::size_t kPieceBytes = std::size_t{1} << 16;  // on the stack
 
 class TorchReader : public WeightReader {
  public:
@@ -96,15 +89,7 @@ class TorchReader : public WeightReader {
     const std::lock_guard lock(mutex_);
     const TorchStorage& storage = opened_.storages[index];
     if (!storage.member || is_checked_[index]) return;
-    std::vector<std::byte> piece(std::min<std::uint64_t>(kPieceBytes, storage.n_bytes));
-    std::uint32_t crc = 0;
-    for (std::uint64_t at = 0; at < storage.n_bytes; at += piece.size()) {
-      const std::span<std::byte> part =
-          std::span(piece).first(std::min<std::uint64_t>(piece.size(), storage.n_bytes - at));
-      file_.read_at(storage.at + at, part);
-      crc = add_to_crc(crc, part);
-    }
-    if (crc != storage.member->crc) {
+    if (zip_checksum(file_, storage.at, storage.n_bytes) != storage.member->crc) {
       throw subject.error(
           "the data of its storage do not match their checksum (the file is damaged, or was saved "
           "after torch.serialization.set_crc32_options(False): load it and save it again)");
@@ -139,10 +124,14 @@ class TorchReader : public WeightReader {
 
 }  // namespace
 
+TorchFile open_torch_file(const InputFile& file) {
+  return is_zip(file) ? open_torch_zip(file) : open_torch_legacy(file);
+}
+
 bool is_torch(const InputFile& file) { return is_torch_zip(file) || is_torch_legacy(file); }
 
 std::unique_ptr<WeightReader> open_torch(InputFile file, const ReadOptions&) {
-  TorchFile opened = is_zip(file) ? open_torch_zip(file) : open_torch_legacy(file);
+  TorchFile opened = open_torch_file(file);
   return std::make_unique<TorchReader>(std::move(file), std::move(opened));
 }
 

@@ -74,6 +74,14 @@ struct ZipPlace {
 // Errors: kFormat; kUnsupported (as check_member).
 std::vector<ZipPlace> zip_places(const InputFile& file, zip_t& zip);
 
+// The checksum of the zip format, of bytes in memory or in a file.
+std::uint32_t zip_checksum(std::span<const std::byte> bytes, std::uint32_t before = 0);
+std::uint32_t zip_checksum(const InputFile& file, std::uint64_t offset, std::uint64_t n_bytes);
+
+// Where the file holds the checksum of a member, u32 little-endian: in the directory, and before or
+// after the data.
+std::vector<std::uint64_t> checksum_places(const InputFile& file, const ZipPlace& place);
+
 // Writes an archive of stored (uncompressed) members, whose content lies in another file. The
 // same names and bytes give the same archive: all times are 1980-01-01, all modes 0644.
 class ZipWriter {

@@ -4,10 +4,13 @@
 // fields), each followed by the data and sometimes a descriptor; the directory, a header for each
 // member ("PK\1\2", 46 bytes, name, extra fields, comment); in large archives the zip64 end record
 // ("PK\6\6") and its locator ("PK\6\7", 20 bytes); the end record ("PK\5\6", 22 bytes, comment).
+#include <zlib.h>
+
 #include <algorithm>
 #include <string_view>
 
 #include "formats/byte_order.h"
+#include "formats/file_pieces.h"
 #include "formats/zip_archive.h"
 
 namespace pqw {
@@ -165,6 +168,32 @@ class Directory {
 
 std::vector<ZipPlace> zip_places(const InputFile& file, zip_t& zip) {
   return Directory(file, zip).places();
+}
+
+std::uint32_t zip_checksum(std::span<const std::byte> bytes, std::uint32_t before) {
+  return static_cast<std::uint32_t>(
+      crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+std::uint32_t zip_checksum(const InputFile& file, std::uint64_t offset, std::uint64_t n_bytes) {
+  std::uint32_t crc = 0;
+  for_each_piece(file, offset, n_bytes, [&](auto bytes) { crc = zip_checksum(bytes, crc); });
+  return crc;
+}
+
+std::vector<std::uint64_t> checksum_places(const InputFile& file, const ZipPlace& place) {
+  const auto load = [&](std::uint64_t at) {
+    return load_little_endian<std::uint32_t>(file.read(at, sizeof(std::uint32_t)));
+  };
+  constexpr std::uint32_t kSignature = 0x08074b50;  // "PK\7\x08", which a descriptor may have
+  std::vector<std::uint64_t> places{place.in_directory_at + 16};
+  const std::uint64_t local = place.local_at + 14;  // often 0 if there is a descriptor
+  if (!place.has_descriptor || load(local) == place.crc) places.push_back(local);
+  if (place.has_descriptor) {
+    const std::uint64_t after = place.data_at + place.n_stored;
+    places.push_back(load(after) == kSignature ? after + sizeof(kSignature) : after);
+  }
+  return places;
 }
 
 }  // namespace pqw

@@ -50,6 +50,7 @@ struct ZipMember {
   std::optional<std::uint32_t> local_offset = {};
   bool in_directory_only = false;  // no local header and data
   std::string extra = {};          // after the name in both headers
+  std::string after = {};          // after the data
 
   // What both headers share, from "version needed" to the sizes.
   std::string common() const {
@@ -80,7 +81,7 @@ inline std::string zip_of(const std::vector<ZipMember>& members, const ZipEnd& e
     const std::string local_name = member.local_name.value_or(member.name);
     if (!member.in_directory_only) {
       archive += "PK\3\4" + member.common() + u16(local_name.size()) + u16(member.extra.size()) +
-                 local_name + member.extra + member.stored;
+                 local_name + member.extra + member.stored + member.after;
     }
     directory += "PK\1\2" + u16(0x0314) + member.common() + u16(member.name.size()) +
                  u16(member.extra.size()) + u16(0) + u16(0) + u16(0) + u32(0100644u << 16) +
