@@ -13,8 +13,8 @@
 namespace pqw {
 namespace {
 
-// What the tables of an archive take for a compressed tensor beyond a plain one, about. The exact
-// size corrects it.
+// About the bytes that a compressed tensor takes in the tables of an archive, beyond those of a
+// plain tensor. The exact size corrects it.
 constexpr std::uint64_t kRecordBytes = 40;
 
 void drop_bytes(Record& record) {
@@ -207,7 +207,7 @@ bool Candidates::store(const Selection& selected) {
   return std::ranges::count(differs, 1) > 0;
 }
 
-// Whether its size is another one than it seemed.
+// Returns whether the exact size differs from the size known before.
 bool Candidates::store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const {
   WorkItem item = plan_[i];
   item.action = candidate.action;

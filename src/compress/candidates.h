@@ -1,4 +1,4 @@
-// The items of a search for a target, and the ways to store each: what they take and what they lose.
+// The items of a search for a target, and the ways to store each: their sizes and errors.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,16 @@ using Probes = std::map<std::pair<std::size_t, std::string>, double>;
 struct SearchInput {
   const WeightReader& reader;
   Target target;
-  ArchiveWriterOptions archive;  // of the archive that is to have the size
+  ArchiveWriterOptions archive;  // of the archive to be made
   std::string path;              // of the input, for messages
   CompressObserver* observer = nullptr;
-  Probes* probes = nullptr;  // if not null: known errors, and those of this search are added
+  Probes* probes = nullptr;  // known errors, to which the search adds its own; or null
 };
 
 // A way to store the tensors of an item.
 struct Candidate {
   Action action;
-  std::uint64_t bytes = 0;  // about, until `stored` is known
+  std::uint64_t bytes = 0;  // approximate until `stored` is known
   std::size_t series = 0;   // see OperatingPoint
   double number = 0;
   std::optional<double> relative_error = {};             // once it is probed
@@ -48,8 +48,8 @@ class Candidates {
  public:
   using Selection = std::vector<std::vector<std::size_t>>;  // by item, indices of candidates
 
-  // Finds aliases, stores what is fixed, and lists the candidates of what is free. Of each series,
-  // two are probed: the errors of the others follow. REQUIRES: input and plan outlive it.
+  // Finds aliases, sizes the items without a choice, and lists the candidates of the others.
+  // Probes two of each series; the errors of the rest follow from these two. REQUIRES: input and plan outlive it.
   Candidates(const SearchInput& input, const std::vector<WorkItem>& plan);
 
   const std::vector<SearchItem>& items() const { return items_; }
@@ -59,7 +59,7 @@ class Candidates {
   bool probe(const Selection& selected);
 
   // Finds the exact sizes of candidates, and drops those that would leave their tensor plain. True
-  // if a size is not what it seemed.
+  // if a size changed.
   bool store(const Selection& selected);
 
  private:

@@ -63,7 +63,7 @@ void check_archive_output(const std::string& input, const Recipe& recipe,
   require_archive_extension(output);
 }
 
-// Searches the points that a target asks for, if there is one.
+// The outcome of the search for the target; empty without a target.
 std::optional<SearchResult> search_target(const std::optional<Target>& target,
                                           const std::string& path, CompressObserver* observer,
                                           Input& input, Probes* probes = nullptr) {
@@ -103,8 +103,8 @@ bool has_same_settings(const std::vector<WorkItem>& a, const std::vector<WorkIte
   return std::ranges::equal(a, b, {}, &WorkItem::settings, &WorkItem::settings);
 }
 
-// Searches and walks until the measured error is the target's (correction.h), or once if the target
-// is no error.
+// Searches and walks until the measured error fits the target (correction.h). If the target is a
+// size, or there is none, it does so once.
 class TargetRun {
  public:
   // `walk` makes the archive by the plan of the input, and returns its reports.

@@ -1,4 +1,4 @@
-// Corrects the error that a search aims at by the errors that its choices turn out to have.
+// Corrects the error that a search aims at, from the measured errors of its choices.
 #include "compress/correction.h"
 
 namespace pqw {
@@ -11,7 +11,7 @@ bool Correction::is_needed_after(double measured) {
   if (returns_ || !(measured > 0) || (is_met && measured >= kNear * target_)) return false;
   if (is_met && (!best_ || measured > best_->error)) best_ = {aim_, measured};
   if (n_runs_ < kMostRuns || !best_) {
-    if (n_runs_ > 2 * kMostRuns) return false;  // the estimates say nothing
+    if (n_runs_ > 2 * kMostRuns) return false;  // the estimates are of no use
     aim_ *= kMargin * target_ / measured;
     return true;
   }

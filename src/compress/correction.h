@@ -1,4 +1,4 @@
-// Corrects the error that a search aims at by the errors that its choices turn out to have.
+// Corrects the error that a search aims at, from the measured errors of its choices.
 #pragma once
 
 #include <cstddef>

@@ -13,7 +13,7 @@ namespace pqw {
 class MetricSum {
  public:
   explicit MetricSum(Metric metric) : metric_(metric) {}
-  // What a squared error of 1 of that tensor adds to the sum.
+  // The amount that a squared error of 1 in this tensor adds to the sum.
   double weight(double squared_norm, double importance) const;
   void add(double squared_error, double squared_norm, double importance);
   double value() const { return most_ > 0 ? sum_ / most_ : 0; }
@@ -24,7 +24,7 @@ class MetricSum {
   double sum_ = 0, most_ = 0;
 };
 
-// What a tensor counts in the error of the file.
+// How much a tensor counts in the error of the file.
 struct Share {
   std::string name;
   double squared_norm;  // 0 if the search did not measure it

@@ -9,7 +9,7 @@
 namespace pqw {
 namespace {
 
-// From the two probed candidates of the series that are nearest, as a power of the number.
+// Follows a power law of the number through the two nearest probed candidates of the series.
 std::optional<double> guessed_error(const SearchItem& item, const Candidate& wanted) {
   std::vector<const Candidate*> known;
   for (const Candidate& other : item.candidates) {
@@ -35,7 +35,7 @@ PointTable make_point_table(std::span<const SearchItem> items, Metric metric, bo
   for (const SearchItem& item : items) sum.add(0, item.squared_norm, item.importance);
   PointTable table;
   for (const SearchItem& item : items) {
-    // What an error of 1, relative to the tensor, adds to the error of the file.
+    // The amount that a relative error of 1 in this tensor adds to the error of the file.
     const double weight = sum.most() > 0 ? sum.weight(item.squared_norm, item.importance) *
                                                item.squared_norm / sum.most()
                                          : 0;

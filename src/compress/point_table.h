@@ -10,7 +10,7 @@
 namespace pqw {
 
 struct PointTable {
-  std::vector<Points> points;                    // by item; of an alias, one point of no bytes
+  std::vector<Points> points;                    // by item; an alias has one point of 0 bytes
   std::vector<std::vector<std::size_t>> origin;  // the candidate of each point
 
   std::size_t candidate(std::size_t item, const Choice& choice) const {

@@ -79,7 +79,7 @@ std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options) {
                                   : options.row_scales == RowScales::kF16 ? 2
                                                                           : 1;
   const std::size_t n_groups =
-      std::max<std::size_t>(1, options.n_groups);  // of kAutoGroups, the least
+      std::max<std::size_t>(1, options.n_groups);  // kAutoGroups: at least 1
   return n_groups * options.n_centroids * options.block_size *
              size_in_bytes(options.codebook_dtype) +
          (block_count(info, options.block_size) * code_bits + 7) / 8 +

@@ -35,8 +35,8 @@ Settings settings_of(const CodecOptions& options) {
   return settings;
 }
 
-// The settings of an item ("key=value,key=value,"), each key once, with the codec. Those that chose
-// it, or that count for a target only, have no effect then.
+// The settings of an item ("key=value,key=value,"), each key once, with the codec. With a codec,
+// `quality` and `importance` have no effect, so it leaves them out.
 Settings as_given(const std::string& text, const std::string& codec) {
   Settings settings = {{"codec", codec}};
   for (const auto& setting : texts(text.substr(0, text.rfind(',')))) {

@@ -40,8 +40,8 @@ class Search {
     table_ = make_point_table(candidates_.items(), input_.target.metric, round < kGuessingRounds);
   }
 
-  // Probes what is chosen, and asks for its exact size. False if that was known: else the choice may
-  // be another one now.
+  // Probes what is chosen, and asks for its exact size. False if nothing was new: else another
+  // choice may be better now.
   bool learns(const Choice& choice) {
     Candidates::Selection not_probed(plan_.size()), not_stored(plan_.size());
     for (std::size_t i = 0; i < plan_.size(); ++i) {
@@ -132,7 +132,8 @@ class Search {
     }
     throw Subject{input_.path}.error(
         ErrorCode::kInvalidArgument,
-        "the target is an error of {:.3g}; the tensors whose codecs rules name have {:.3g}",
+        "the target is an error of {:.3g}; the tensors that rules keep from the "
+        "search already have {:.3g}; raise the target or change these rules",
         input_.target.value, least);
   }
 

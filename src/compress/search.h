@@ -1,4 +1,4 @@
-// Searches the operating points of a file's tensors that a target asks for.
+// Searches the operating points of a file's tensors for a choice that meets a target.
 #pragma once
 
 #include <vector>

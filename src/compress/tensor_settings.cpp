@@ -135,7 +135,7 @@ std::string text_of(const Settings& settings) {
 // the preset does not count.
 constexpr const char* kSizeKeys[] = {"codec", "block_size", "centroids", "groups", "engine"};
 
-// The settings of a preset, with those of the caller on top that its codec has.
+// The settings of a preset, with the caller's settings on top if its codec supports them.
 Settings on_preset(const Settings& base, const Settings& codec) {
   const bool is_pq = value_of(base, "codec") == PqOptions::kCodec;
   Settings own = codec;
@@ -168,7 +168,7 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
   return result;
 }
 
-// The settings of a codec without effect. A preset counts with them.
+// The settings in `codec` that have no effect on top of the preset.
 std::vector<UnusedSetting> unused_with_preset(const Settings& policies, const Settings& codec) try {
   Policies chosen;
   for (const auto& [key, value] : policies) Policies::fields().set(chosen, key, value);

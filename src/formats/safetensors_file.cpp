@@ -132,7 +132,7 @@ class SafetensorsWriter : public WeightWriter {
   std::vector<std::size_t> offsets_;  // from the start of the file
 };
 
-// A copy of a file, in which data is overwritten.
+// Writes a copy of a file, and overwrites the values of some tensors in it.
 class SafetensorsCopy : public WeightWriter {
  public:
   SafetensorsCopy(const InputFile& original, const std::string& path,

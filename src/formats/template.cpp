@@ -23,7 +23,7 @@ void require_fitting_extension(const std::string& original, const Format& format
       shown(original), format.file, shown(own));
 }
 
-// Counts how often each tensor of the original is in `tensors`: never, or once.
+// Marks the tensors of the original that get new values, each at most once.
 class Replaced {
  public:
   explicit Replaced(const std::vector<TensorInfo>& originals) : originals_(originals) {

@@ -73,10 +73,9 @@ void require_different_files(std::span<const std::string> inputs, const std::str
 void require_different_outputs(const std::string& first, const std::string& second) {
   if (first.empty() || second.empty()) return;
   if (!writes(first, second) && !writes(second, first)) return;
-  throw Subject{second}.error(ErrorCode::kInvalidArgument,
-                              "is also written for the output {}; give the two outputs different "
-                              "names",
-                              first);
+  throw Subject{second}.error(
+      ErrorCode::kInvalidArgument,
+      "the output {} also uses this path; give the two outputs different names", first);
 }
 
 }  // namespace pqw

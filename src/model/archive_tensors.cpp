@@ -32,7 +32,7 @@ TensorizedWeight read_owner(const ArchiveReader& archive, const std::string& ten
   return TensorizedCodec::from_record(archive.read(*index));
 }
 
-// Runs `action`. A small archive may stand for a tensor that no memory holds: then the error names it.
+// Runs `action`. A small archive may describe a tensor larger than memory: the error names it.
 template <class Action>
 auto with_memory(const ArchiveReader& archive, std::size_t index, const Action& action) try {
   return action();

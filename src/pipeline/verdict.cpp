@@ -63,11 +63,14 @@ std::string to_text(const Verdict& verdict, const std::string& command) {
   text += "\n";
   for (const ErrorShare& error : verdict.largest_errors) {
     text += fmt::format("{}{} ({:.0f} %)",
-                        &error == &verdict.largest_errors.front() ? "most of the error: " : ", ",
+                        &error == &verdict.largest_errors.front() ? "largest errors: " : ", ",
                         shown(error.tensor), 100 * error.share);
   }
   if (!verdict.largest_errors.empty()) text += "\n";
-  if (!command.empty()) text += "half the error: " + command + "\n";
+  if (!command.empty()) {
+    text += "to halve the relative error (this may take bits from tensors with small weights): " +
+            command + "\n";
+  }
   const std::string warning = warning_of(verdict);
   return text + (warning.empty() ? "" : "warning: " + warning + "\n");
 }

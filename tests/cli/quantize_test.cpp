@@ -76,7 +76,7 @@ TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
                                  "'bias$' --seed 3 --target-error {:.3g} --metric total",
                                  error / 2));
   EXPECT_THAT(run({"eval", "my model.safetensors", "m.h5"}).out,
-              HasSubstr(fmt::format("\nhalf the error: pqw quantize 'my model.safetensors' -o m.h5 "
+              HasSubstr(fmt::format(" weights): pqw quantize 'my model.safetensors' -o m.h5 "
                                     "--force --target-error {:.3g} --metric total\n",
                                     error / 2)));
   const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--target-error",

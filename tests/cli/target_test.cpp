@@ -26,13 +26,13 @@ TEST_F(TargetFlags, GiveASizeAndSayWhatWasFound) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(size(), AllOf(Le(14000u), Ge(13000u)));
   EXPECT_THAT(outcome.err, HasSubstr("target: at most 14000 bytes; found: " +
-                                     std::to_string(size()) + " bytes, error 0."));
+                                     std::to_string(size()) + " bytes, mean error 0."));
 }
 
 TEST_F(TargetFlags, TheSearchSaysHowFarItIs) {
   const test::Outcome outcome = quantize({"--target-size", "14kB"});
   EXPECT_THAT(outcome.err, testing::ContainsRegex("(^|\n)searching for the target: [0-9]+ of "
-                                                  "[0-9]+ points\n"));
+                                                  "[0-9]+ trial runs\n"));
   EXPECT_THAT(quantize({"--target-size", "14kB", "--quiet"}).err, testing::IsEmpty());
 }
 
@@ -50,7 +50,7 @@ TEST_F(TargetFlags, ADryRunPredictsTheSize) {
   EXPECT_FALSE(exists("m.h5"));
   quantize({"--target-size", "14KB"});
   EXPECT_THAT(outcome.err,
-              HasSubstr("found: " + std::to_string(size()) + " bytes, error about 0."));
+              HasSubstr("found: " + std::to_string(size()) + " bytes, mean error about 0."));
 }
 
 TEST_F(TargetFlags, ASizeThatIsTooSmallIsAFailureThatNamesTheSmallest) {
@@ -63,7 +63,7 @@ TEST_F(TargetFlags, ASizeThatIsTooSmallIsAFailureThatNamesTheSmallest) {
 TEST_F(TargetFlags, ASizeThatIsTooLargeIsANote) {
   const test::Outcome outcome = quantize({"--target-size", "1GiB"});
   EXPECT_EQ(outcome.status, 0);
-  EXPECT_THAT(outcome.err, HasSubstr(" bytes, error 0; no tensor can be more exact\n"));
+  EXPECT_THAT(outcome.err, HasSubstr(" bytes, mean error 0; no tensor can be more exact\n"));
 }
 
 TEST_F(TargetFlags, MistakesAreUsageErrors) {
@@ -104,7 +104,7 @@ TEST_F(TargetFlags, TheRecipeReplacesNoOtherFile) {
   for (const char* other : {"m.h5", "./m.h5", "m.h5.pqw.tmp", "m.h5.pqw.parts/r"}) {
     expect_error(quiet(other), 2,
                  "--output-recipe: " + std::string(other) +
-                     ": is also written for the output m.h5; give the two outputs different names");
+                     ": the output m.h5 also uses this path; give the two outputs different names");
   }
   EXPECT_FALSE(exists("m.h5"));
   expect_failure(

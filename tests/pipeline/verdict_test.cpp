@@ -50,7 +50,7 @@ TEST(Verdict, NamesThreeTensorsWithTheLargestErrors) {
   EXPECT_EQ(errors[1].tensor, "d");
   EXPECT_EQ(errors[2].tensor, "c");
   EXPECT_THAT(to_text(judge(some_report()), ""),
-              HasSubstr("\nmost of the error: b (53 %), d (27 %), c (13 %)\n"));
+              HasSubstr("\nlargest errors: b (53 %), d (27 %), c (13 %)\n"));
 }
 
 // Each of them has less than a hundredth of the error, and still one is the largest.
@@ -93,7 +93,7 @@ TEST(Verdict, EndsWithTheCommandThatHalvesTheError) {
   Report report = some_report();
   report.tensors[0].bytes = 2;
   EXPECT_THAT(to_text(judge(report), "pqw quantize x"),
-              testing::EndsWith("\nhalf the error: pqw quantize x\n"));
+              testing::EndsWith(" with small weights): pqw quantize x\n"));
 }
 
 }  // namespace

@@ -55,8 +55,7 @@ void print(const DecodedCopy& decoded, const Arguments& arguments) {
         fmt::format("{}: {} tensor{}", arguments.output, n_tensors, n_tensors == 1 ? "" : "s"));
     if (n_kept == 0) return;
     print_note(fmt::format(
-        "{}: {} tensor{} of the template not in the archive kept as they are, for "
-        "example {}",
+        "{}: {} tensor{} of the template not found in the archive, values kept; for example {}",
         arguments.output, n_kept, n_kept == 1 ? "" : "s", quoted("tensor", decoded.kept.front())));
   }
 }

@@ -193,19 +193,20 @@ void print(const Report& report, const Recipe& recipe, const Arguments& argument
   print_json(json);
 }
 
-// "target: at most 4000000 bytes; found: 3998612 bytes, error 0.0312"
-std::string text_of(const SearchOutcome& search, const Report& report) {
-  const std::string target = search.target_bytes > 0
-                                 ? fmt::format("at most {} bytes", search.target_bytes)
-                                 : fmt::format("error {:.4g}", search.target_error);
-  const std::string error = search.error
-                                ? fmt::format("error {:.4g}", *search.error)
-                                : fmt::format("error about {:.4g}", search.estimated_error);
+// "target: at most 4000000 bytes; found: 3998612 bytes, mean error 0.0312"
+std::string text_of(const SearchOutcome& search, const Target& wanted, const Report& report) {
+  const char* metric = wanted.metric == Metric::kTotal ? "total" : "mean";
+  const std::string target =
+      search.target_bytes > 0 ? fmt::format("at most {} bytes", search.target_bytes)
+                              : fmt::format("{} error at most {:.4g}", metric, search.target_error);
+  const std::string error =
+      search.error ? fmt::format("{} error {:.4g}", metric, *search.error)
+                   : fmt::format("{} error about {:.4g}", metric, search.estimated_error);
   return fmt::format("target: {}; found: {} bytes, {}{}{}", target, report.file_bytes, error,
                      search.note.empty() ? "" : "; ", search.note);
 }
 
-// Null if none is asked for.
+// Null without --output-recipe.
 std::unique_ptr<RecipeOutput> recipe_output_of(const Arguments& arguments) try {
   if (arguments.recipe_output.empty()) return nullptr;
   const std::array inputs = {arguments.input, arguments.recipe};
@@ -231,7 +232,7 @@ void run(const Arguments& arguments) {
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: no archive was written" : throughput(report));
     if (const std::string text = choice_of(recipe); !text.empty()) print_note(text);
-    if (report.search) print_note(text_of(*report.search, report));
+    if (report.search) print_note(text_of(*report.search, *recipe.target, report));
   });
 }
 
@@ -285,7 +286,7 @@ void add_quantize(CLI::App& app) {
   verb.add_flag("--resume", arguments->resume,
                 "continue an interrupted run with the same output, and keep finished tensors in "
                 "OUT.h5.pqw.parts until the output is complete (without --resume, those that are "
-                "finished after the first minute are kept); the search for a target is made again");
+                "finished after the first minute are kept); the search for a target starts again");
   verb.add_flag("--skip-unsupported", arguments->skip_unsupported,
                 "leave out numbers of types that cannot be carried (complex, long double, "
                 "structures, ...) instead of stopping");

@@ -23,7 +23,7 @@ std::string bar(double share) {
   return fmt::format("[{:<{}}]", std::string(filled, '#'), kBarWidth);
 }
 
-// In place of the line before. A longer line would wrap, and "\r" would not come back to its start.
+// Replaces the previous line. A longer line would wrap, and "\r" would not come back to its start.
 void print_line(const std::string& line) {
   print_talk(fmt::format("\r\x1b[K{:.{}}", line, line_width(STDERR_FILENO) - 1));
 }
@@ -49,13 +49,13 @@ void Progress::on_start(std::size_t n_tensors, std::size_t n_weights) {
 // m rises while the search goes on, so the bar may step back.
 void Progress::on_search(std::size_t n, std::size_t m) {
   constexpr std::size_t kPointsPerLine = 100;
-  const std::string text = fmt::format("searching for the target: {} of {} points", n, m);
+  const std::string text = fmt::format("searching for the target: {} of {} trial runs", n, m);
   if (terminal_) {
     const double share = m == 0 ? 0 : static_cast<double>(n) / static_cast<double>(m);
     return print_line(fmt::format("{} {}", bar(share), text));
   }
-  n_points_said_ = std::min(n_points_said_, n);         // less in a second search
-  const bool is_first = n_points_said_ == 0 && n == m;  // all of those that come first
+  n_points_said_ = std::min(n_points_said_, n);         // a second search starts anew
+  const bool is_first = n_points_said_ == 0 && n == m;  // the first trial runs are done
   if (n < n_points_said_ + kPointsPerLine && !is_first) return;
   n_points_said_ = n;
   print_talk(text + "\n");

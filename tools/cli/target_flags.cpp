@@ -79,13 +79,14 @@ void add_target_options(CLI::App& verb, std::optional<Target>& target) {
              "the same for at most X bits of the archive per weight");
   add_number("--target-ratio", TargetKind::kRatio,
              "the same for an archive at least X times smaller than the tensors");
-  add_number(
-      "--target-error", TargetKind::kError,
-      "the same for the smallest archive with an error of at most X by --metric; the tensors are "
-      "encoded again if the error turns out to be another one");
-  add_choice(verb, target, "--metric", kMetrics, &Target::metric,
-             "with a target: the error is the mean of the tensors' relative errors, or that of all "
-             "weights together (default relative)");
+  add_number("--target-error", TargetKind::kError,
+             "the same for the smallest archive whose error by --metric is at most X; if the "
+             "measured error is above X or far below it, the tensors are encoded again");
+  add_choice(
+      verb, target, "--metric", kMetrics, &Target::metric,
+      "with a target: relative: the error is the mean of the tensors' relative errors; total: it "
+      "is the relative error of all weights together, and tensors with small weights may get "
+      "too few bits (default relative)");
   add_choice(verb, target, "--for", kUses, &Target::use,
              "with a target: what may be chosen: int8, and pq with at most 4096 (storage), 256 "
              "(serving) or 1024 (any) centroids (default any)");

@@ -24,10 +24,10 @@ std::size_t decode_archive(const std::string& archive, const std::string& output
 
 struct DecodedCopy {
   std::size_t n_tensors = 0;      // decoded
-  std::vector<std::string> kept;  // tensors of the template that the archive does not give
+  std::vector<std::string> kept;  // tensors of the template that are not in the archive
 };
 
-// The same into a copy of `original`, the weight file that the archive was made from or one with the
+// Decodes into a copy of `original`, the weight file that the archive was made from or one with the
 // same tensors (create_copy of formats/weight_file.h). Errors: also those of create_copy.
 DecodedCopy decode_into_copy(const std::string& archive, const std::string& original,
                              const std::string& output, const std::string& pattern, bool overwrite,

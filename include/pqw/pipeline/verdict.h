@@ -24,7 +24,7 @@ struct Verdict {
   double ratio = 0;                             // of the bytes before to the bytes of the file
   std::optional<double> relative_error = {};    // this and the next: empty if not measured
   std::optional<double> amplitude = {};         // Σwŵ / Σw²
-  std::vector<ErrorShare> largest_errors = {};  // the largest, and up to 2 above 1 %
+  std::vector<ErrorShare> largest_errors = {};  // the largest, and up to 2 more of 1 % or more
   std::optional<double> risky_bits = {};        // of the coarse weights, if below kSafeBits
 };
 

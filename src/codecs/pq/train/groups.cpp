@@ -33,7 +33,7 @@ Rows sampled_rows(BlockSpan blocks, std::size_t n_rows, std::span<const float> r
   return sample;
 }
 
-// About the mean squared error of a weight with so many groups.
+// The approximate mean squared error of the weight with n_groups groups.
 double probed_error(const Blocks& blocks, std::span<const float> row_scales,
                     const PqOptions& options, std::size_t n_groups) {
   constexpr std::size_t kBlocksPerCentroid = 256;

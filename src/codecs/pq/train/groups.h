@@ -17,9 +17,9 @@ BlockSpan group_blocks(const Blocks& blocks, std::size_t group, std::size_t n_gr
 // error * 4^(bits of codebooks per weight). At high rates a bit per weight makes the error four
 // times smaller, so the larger codebooks have to earn their bytes. Errors come from a few
 // iterations on evenly spaced rows, with equally many blocks per centroid for each number of
-// groups: fewer blocks would make an error seem smaller. It ends after two numbers in a row that are
-// no better. Deterministic.
-// `row_scales`: by which the blocks are divided, [rows]; or empty. REQUIRES: resolved options.
+// groups: fewer blocks would make an error seem smaller. The trials end after two numbers in a row
+// without a better score. Deterministic.
+// `row_scales`: the divisors of the rows, [rows]; or empty. REQUIRES: resolved options.
 std::size_t choose_groups(const Blocks& blocks, std::span<const float> row_scales,
                           const PqOptions& options);
 

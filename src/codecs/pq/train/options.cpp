@@ -78,8 +78,8 @@ const Fields<PqOptions>& PqOptions::fields() {
             "most networks)"),
       Field("centroids", &O::n_centroids, count(2, 65536), "centroids per codebook"),
       Field("groups", &O::n_groups, count(1).or_word("auto", kAutoGroups),
-            "codebooks per tensor, each for a run of columns; auto: 1, 2, 4, ..., as many as lower "
-            "the error by more than their bytes are worth in codes, by a short trial"),
+            "codebooks per tensor, each for a run of columns; auto: short trials choose the "
+            "number (1, 2, 4, ...) whose lower error is worth the bytes of its codebooks"),
       Field(
           "effort", &O::effort,
           choice<PqEffort>({{"fast", kFast}, {"default", kDefault}, {"max", kMax}}),
