@@ -37,7 +37,8 @@ const Format kFormats[] = {
      .detect = is_onnx,
      .open = open_onnx,
      .create = nullptr,
-     .copy = copy_onnx},
+     .copy = copy_onnx,
+     .copied = {".onnx"}},
     {.name = "PyTorch",
      .file = "a PyTorch file",
      .extensions = {},
@@ -75,6 +76,11 @@ const Format& format_of_output(const std::string& path) {
   const std::string extension = extension_of(path);
   for (const Format& format : kFormats) {
     if (std::ranges::find(format.extensions, extension) != format.extensions.end()) return format;
+  }
+  for (const Format& format : kFormats) {
+    if (std::ranges::find(format.copied, extension) == format.copied.end()) continue;
+    throw subject.error("{} is only written as a copy of one: name the original with --template",
+                        format.file);
   }
   const Words known = writable_extensions();
   throw subject.error("unknown extension '{}', expected {}{}", shown(extension), listed(known),

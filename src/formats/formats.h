@@ -37,7 +37,8 @@ struct Format {
   DetectFormat* detect;
   OpenFormat* open;
   CreateFormat* create;
-  CopyFormat* copy = nullptr;  // null if files of this format cannot be templates
+  CopyFormat* copy = nullptr;            // null if files of this format cannot be templates
+  std::vector<std::string> copied = {};  // extensions of files that only `copy` writes
 };
 
 // The format of a file, by its content; null if pqw does not read it.

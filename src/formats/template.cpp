@@ -14,8 +14,10 @@ namespace {
 void require_fitting_extension(const std::string& original, const Format& format,
                                const std::string& path) {
   const std::string extension = extension_of(path), own = extension_of(original);
-  const bool fits = extension == own ||
-                    std::ranges::find(format.extensions, extension) != format.extensions.end();
+  const auto has = [&](const std::vector<std::string>& list) {
+    return std::ranges::find(list, extension) != list.end();
+  };
+  const bool fits = extension == own || has(format.extensions) || has(format.copied);
   if (fits) return;
   throw Subject{path}.error(
       ErrorCode::kInvalidArgument,

@@ -1,6 +1,7 @@
 // Every JSON document is as docs/json.schema.json says.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
@@ -10,6 +11,7 @@
 #include <valijson/validator.hpp>
 
 #include "tests/cli/cli_testing.h"
+#include "tests/formats/onnx_building.h"
 
 namespace pqw {
 namespace {
@@ -89,6 +91,20 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
   const json decode = valid_document({"decode", "m.h5", "-o", "fc.npy", "--tensor", "^fc.w"});
   EXPECT_EQ(decode["tensor_count"], 1);
   EXPECT_EQ(decode["options"]["tensor"], "^fc.w");
+  EXPECT_TRUE(decode["options"]["template"].is_null());
+  const json copy = valid_document({"decode", "m.h5", "--template", "model.safetensors", "-o",
+                                    "copy.safetensors", "--tensor", "^fc.w"});
+  EXPECT_EQ(copy["kept"].size(), 2u);
+  onnx::ModelProto model = test::onnx_model();
+  test::add_floats(*model.mutable_graph(), "w", {96, 64});
+  test::set_content(dir_ / "model.onnx", model.SerializeAsString());
+  run({"quantize", "model.onnx", "-o", "onnx.h5", "--codec", "pq", "--centroids", "16"});
+  const json exported =
+      valid_document({"export", "onnx.h5", "--template", "model.onnx", "-o", "small.onnx"});
+  EXPECT_EQ(exported["tensors"],
+            json::array({{{"name", "w"}, {"codec", "pq"}, {"form", "nodes"}}}));
+  EXPECT_EQ(exported["template_bytes"], std::filesystem::file_size(dir_ / "model.onnx"));
+  EXPECT_EQ(exported["output_bytes"], std::filesystem::file_size(dir_ / "small.onnx"));
   const json eval = valid_document({"eval", "model.safetensors", "m.h5"});
   EXPECT_EQ(eval["archive"], "m.h5");
   EXPECT_TRUE(eval["options"]["max_error"].is_null());

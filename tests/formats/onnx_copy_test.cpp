@@ -122,6 +122,13 @@ TEST_F(OnnxCopying, ExternalFilesOfTheOriginalAreNotOverwritten) {
   EXPECT_FALSE(std::filesystem::exists(out_));
 }
 
+TEST_F(OnnxCopying, ModelsAreNotWrittenFromNothing) {
+  const Error error = test::error_of([&] { (void)create_weights(out_, {}); });
+  EXPECT_EQ(error.what(), out_ +
+                              ": an ONNX model is only written as a copy of one: name the "
+                              "original with --template");
+}
+
 TEST_F(OnnxCopying, ExistingDataFileIsKeptWithoutOverwrite) {
   ModelProto model = test::onnx_model();
   test::set_external(test::add_floats(*model.mutable_graph(), "a", {2}), "w.bin", "", "");

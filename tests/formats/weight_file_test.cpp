@@ -158,7 +158,7 @@ TEST(WeightFile, ExtensionsMayBeInUpperCase) {
 
 TEST(WeightFile, UnknownExtensionsAreRefusedWithTheKnownOnes) {
   const test::TempDir dir;
-  for (const char* name : {"f.onnx", "f", ".npz", "npy", "f.npz.bak"}) {
+  for (const char* name : {"f.pt2", "f", ".npz", "npy", "f.npz.bak"}) {
     const Error error = error_of_creating(dir / name, {});
     EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
     EXPECT_THAT(error.what(),

@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
   pqw::tool::add_quantize(app);
   pqw::tool::add_import(app);
   pqw::tool::add_decode(app);
+  pqw::tool::add_export(app);
   pqw::tool::add_inspect(app);
   pqw::tool::add_verify(app);
   pqw::tool::add_eval(app);
