@@ -50,7 +50,7 @@ TEST_F(OnnxTool, TensorsThatTheArchiveDoesNotGiveAreNamed) {
       run({"decode", "m.h5", "--template", "m.onnx", "-o", "d.onnx", "--tensor", "^w$"});
   EXPECT_EQ(decode.err,
             "d.onnx: 1 tensor\n"
-            "d.onnx: 1 tensor of the template not in the archive kept as they are, for example "
+            "d.onnx: 1 tensor of the template not found in the archive, values kept; for example "
             "tensor 'bias'\n");
 }
 
