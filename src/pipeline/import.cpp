@@ -15,7 +15,9 @@
 #include "archive/digest.h"
 #include "codecs/alias.h"
 #include "codecs/carried.h"
+#include "codecs/record_checks.h"
 #include "core/subject.h"
+#include "formats/layout_names.h"
 #include "io/different_files.h"
 #include "model/archive_tensors.h"
 #include "pipeline/checks.h"
@@ -64,6 +66,7 @@ class Planner {
       if (owner[i] != nullptr && owner[i]->codes == i) items.push_back(imported(*owner[i]));
     }
     require_different_names(items);
+    add_kinds(items);
     return items;
   }
 
@@ -109,6 +112,7 @@ class Planner {
               reference.layout == PqLayout::kAqlm ? "imported: AQLM" : "imported: iPQ"};
     const TensorInfo* const original = find(originals_, reference.weight);
     if (original != nullptr && is_compressible(original->dtype)) item.info.dtype = original->dtype;
+    if (original != nullptr) item.info.layout.kind = original->layout.kind;
     const auto given = options_.shapes.find(reference.weight);
     if (given != options_.shapes.end()) {
       item.info.shape = given->second;
@@ -136,6 +140,17 @@ class Planner {
             "the file does not tell its shape ({} codes of {} weights); give the original as a "
             "template (--template ORIGINAL), or the shape (--shape '{}=[OUT,IN,...]')",
             reference.n_codes, reference.block_size, shown(reference.weight));
+  }
+
+  // Rows and columns of codes are those of the file: [out, in, kernel...], whatever names say.
+  static void add_kinds(std::span<Item> items) {
+    std::vector<TensorInfo> infos;
+    for (const Item& item : items) infos.push_back(item.info);
+    const std::vector<Layout> layouts = layouts_by_name(infos);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      Kind& kind = items[i].info.layout.kind;
+      if (items[i].reference != nullptr && kind == Kind::kUnknown) kind = layouts[i].kind;
+    }
   }
 
   void require_different_names(std::span<const Item> items) const {
@@ -217,7 +232,7 @@ class Store {
     const PqWeight weight =
         pq_from_reference(path_, reference, reader_.tensors(), {codes, centroids, scales},
                           item.info.shape, item.info.dtype);
-    const Record record = PqCodec::to_record(weight, item.info.name);
+    const Record record = transposed(PqCodec::to_record(weight, item.info.name), item.info);
     std::string form;
     std::vector<std::byte> all;
     for (const Section& section : record.sections) {

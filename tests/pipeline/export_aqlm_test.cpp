@@ -102,7 +102,8 @@ TEST_F(ExportAqlm, CodesCountBlocksFirstAndWrapAround) {
   write_archive({{"a.weight", weight}});
   const AqlmReport report = export_aqlm(archive_, folder_, false);
   const auto reader = weights();
-  EXPECT_EQ(info(*reader, "a.codes"), (TensorInfo{"a.codes", DType::kI8, {2, 2, 1}}));
+  EXPECT_EQ(info(*reader, "a.codes").dtype, DType::kI8);
+  EXPECT_EQ(info(*reader, "a.codes").shape, (Shape{2, 2, 1}));
   EXPECT_THAT(integers<std::int8_t>(*reader, "a.codes"), ElementsAre(0, -56, 1, -1));
   EXPECT_EQ(info(*reader, "a.codebooks").shape, (Shape{1, 256, 1, 2}));
   EXPECT_EQ(floats(*reader, "a.codebooks"), weight.codebooks);
@@ -172,6 +173,19 @@ TEST_F(ExportAqlm, TensorsThatTheLayoutCannotHoldAreDecoded) {
   const json plain = config()["quantization_config"]["linear_weights_not_to_quantize"];
   EXPECT_EQ(plain, json({"conv.weight", "groups.weight", "other_block.weight", "table",
                          "tail.weight", "a.bias"}));
+}
+
+TEST_F(ExportAqlm, EmbeddingsAreDecoded) {
+  const PqWeight weight = half(test::random_pq_weight({4, 16}, 4, 16));
+  ArchiveWriter writer(archive_, {});
+  writer.add(PqCodec::to_record(weight, "fc.weight"));
+  Record embedding = PqCodec::to_record(weight, "embed.weight");
+  embedding.info.layout.kind = Kind::kEmbedding;
+  writer.add(embedding);
+  writer.commit();
+  const AqlmReport report = export_aqlm(archive_, folder_, false);
+  EXPECT_TRUE(report.tensors[0].is_coded);
+  EXPECT_FALSE(report.tensors[1].is_coded);
 }
 
 TEST_F(ExportAqlm, KeepsTheOtherKeysOfAConfiguration) {

@@ -15,6 +15,7 @@
 #include "pqw/pipeline/evaluate.h"
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
+#include "tests/support/pickle_building.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/without_layout.h"
@@ -167,7 +168,8 @@ TEST_F(ImportTest, TakesOverEveryTypeBitForBit) {
                  {.shapes = {{"a.b.weight", {16, 4, 3, 3}}}});
       ASSERT_EQ(imported.report.tensors.size(), 1u);
       EXPECT_EQ(imported.report.tensors[0].info,
-                (TensorInfo{"a.b.weight", centroid_type, {16, 4, 3, 3}}));
+                (TensorInfo{"a.b.weight", centroid_type, {16, 4, 3, 3}, {}, {Kind::kConv}}));
+      EXPECT_EQ(Model(archive_).tensors()[0], imported.report.tensors[0].info);
       EXPECT_EQ(decoded("a.b.weight"), ipq_reference(values, d, codes, 16));
       const Section stored = *ArchiveReader(archive_).read(0).find("codebooks");
       if (centroid_type != DType::kBF16) {
@@ -228,8 +230,9 @@ TEST_F(KillTheBits, ATemplateTellsShapesAndTypes) {
   EXPECT_EQ(decoded("layer1.conv1.weight"), ipq_reference(centroids_, 9, codes_, 6));
   const std::vector<TensorInfo> tensors = Model(archive_).tensors();
   ASSERT_EQ(tensors.size(), 6u);
-  EXPECT_EQ(tensors[3], (TensorInfo{"layer1.conv1.weight", DType::kF32, {6, 4, 3, 3}}));
-  EXPECT_EQ(tensors[4], (TensorInfo{"fc.weight", DType::kF32, {3, 4}}));
+  EXPECT_EQ(tensors[3],
+            (TensorInfo{"layer1.conv1.weight", DType::kF32, {6, 4, 3, 3}, {}, {Kind::kConv}}));
+  EXPECT_EQ(tensors[4], (TensorInfo{"fc.weight", DType::kF32, {3, 4}, {}, {Kind::kLinear}}));
   EXPECT_EQ(tensors[5].name, "fc.bias");
   EXPECT_THAT(decoded("fc.bias"), ElementsAre(1, -1, 0.5f));
   EXPECT_EQ(decoded("conv1.weight"), test::normal_values(108, 1)) << "plain";
@@ -237,6 +240,32 @@ TEST_F(KillTheBits, ATemplateTellsShapesAndTypes) {
   EXPECT_EQ(imported.report.tensors[3].codec, "pq");
   EXPECT_THAT(imported.report.tensors[3].settings, HasSubstr("block_size=9,centroids=16"));
   EXPECT_EQ(imported.report.file_bytes, std::filesystem::file_size(archive_));
+}
+
+// As its quantize.py saves a network: a dict for each layer, with numbers beside the tensors.
+TEST_F(KillTheBits, ReadsPyTorchFiles) {
+  using test::py_dict;
+  using test::whole_tensor;
+  const auto text_of = [](const std::vector<std::byte>& bytes) {
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  const std::string layer = py_dict({{"centroids", whole_tensor("0", {16, 9}, "Half").value()},
+                                     {"assignments", whole_tensor("1", {24}, "Byte").value()},
+                                     {"n_blocks", test::py_int(4)},
+                                     {"is_conv", test::kPyTrue},
+                                     {"k", test::py_int(3)}});
+  const std::string bias = py_dict({{"bias", whole_tensor("2", {3}).value()}});
+  const std::vector<Tensor> tensors = network();
+  const std::string path = dir_ / "state_dict_compressed.pth";
+  test::set_content(path, test::torch_zip(py_dict({{"layer1.conv1", layer}, {"fc_bias", bias}}),
+                                          {{"0", text_of(tensors[3].bytes)},
+                                           {"1", text_of(tensors[4].bytes)},
+                                           {"2", text_of(tensors[7].bytes)}}));
+  const Imported imported =
+      import_weights(path, archive_, {.shapes = {{"layer1.conv1.weight", {6, 4, 3, 3}}}});
+  EXPECT_EQ(imported.report.skipped.size(), 3u);
+  EXPECT_EQ(decoded("layer1.conv1.weight"), ipq_reference(centroids_, 9, codes_, 6));
+  EXPECT_THAT(decoded("fc_bias.bias"), ElementsAre(1, -1, 0.5f)) << "fc is not imported";
 }
 
 TEST_F(KillTheBits, StatisticsOfBatchNormalisationAreMissed) {
@@ -282,7 +311,8 @@ TEST_F(ImportTest, OfFairseqTakesTheRowsFromTheBiasAndLeavesCountsOut) {
                                     floats("norm.weight", DType::kF32, {3}, {1, 2, 3}),
                                     floats("norm.bias", DType::kF32, {3}, {1, 2, 3})});
   ASSERT_EQ(imported.report.tensors.size(), 4u);
-  EXPECT_EQ(imported.report.tensors[0].info, (TensorInfo{"fc1.weight", DType::kF32, {3, 8}}));
+  EXPECT_EQ(imported.report.tensors[0].info,
+            (TensorInfo{"fc1.weight", DType::kF32, {3, 8}, {}, {Kind::kLinear}}));
   EXPECT_THAT(imported.report.tensors[0].note, HasSubstr("shape by its bias"));
   EXPECT_EQ(decoded("fc1.weight"), ipq_reference(centroids, 4, codes, 3));
   EXPECT_THAT(imported.missing, IsEmpty()) << "layer normalisation has no statistics";
@@ -306,7 +336,8 @@ TEST_F(ImportTest, OfAqlmTakesCodesModuloTheCentroids) {
     const Tensor codebooks = floats("q.codebooks", DType::kF16, {1, n, 1, d}, codebook);
     const Imported imported = import(
         {stored_codes, codebooks, floats("q.scales", DType::kF16, {out, 1, 1, 1}, positive)});
-    EXPECT_EQ(imported.report.tensors[0].info, (TensorInfo{"q.weight", DType::kF16, {out, in}}));
+    EXPECT_EQ(imported.report.tensors[0].info,
+              (TensorInfo{"q.weight", DType::kF16, {out, in}, {}, {Kind::kLinear}}));
     EXPECT_EQ(decoded("q.weight"), aqlm_reference(codebook, d, codes, positive)) << k;
     EXPECT_EQ(ArchiveReader(archive_).read(0).find("codebooks")->bytes, codebooks.bytes);
     import({stored_codes, codebooks});
