@@ -3,7 +3,9 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <exception>
+#include <optional>
 
 #include "h5/types.h"
 
@@ -59,6 +61,65 @@ bool is_u64(const Attribute& attribute, const Subject& subject) {
 
 Error mismatch(const Subject& subject, const std::string& name, const std::string& expected) {
   return subject.error("attribute '{}' is not {}", shown(name), expected);
+}
+
+// Texts of variable length, which HDF5 allocates.
+std::vector<std::string> read_variable(const Attribute& attribute, std::size_t count,
+                                       std::size_t max_bytes, const Subject& subject) {
+  std::vector<char*> pointers(count, nullptr);
+  check(H5Aread(attribute.handle.id(), attribute.type.id(), pointers.data()), subject,
+        "read an attribute");
+  std::vector<std::string> texts;
+  std::exception_ptr failure;
+  try {
+    std::size_t n_bytes = 0;
+    for (const char* pointer : pointers) {
+      texts.emplace_back(pointer == nullptr ? "" : pointer);
+      n_bytes += texts.back().size();
+      if (n_bytes > max_bytes) texts.clear();
+      if (n_bytes > max_bytes) break;
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  H5Dvlen_reclaim(attribute.type.id(), attribute.space.id(), H5P_DEFAULT, pointers.data());
+  if (failure) std::rethrow_exception(failure);
+  return texts;
+}
+
+std::vector<std::string> read_fixed(const Attribute& attribute, std::size_t count,
+                                    const Subject& subject) {
+  const std::size_t width = H5Tget_size(attribute.type.id());
+  std::string all(count * width, '\0');
+  check(H5Aread(attribute.handle.id(), attribute.type.id(), all.data()), subject,
+        "read an attribute");
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string text = all.substr(i * width, width);
+    texts.push_back(text.substr(0, text.find_last_not_of('\0') + 1));
+  }
+  return texts;
+}
+
+// Empty if the attribute is no text, or too long.
+std::optional<Texts> texts_of(const Attribute& attribute, std::size_t max_bytes,
+                              const Subject& subject) {
+  const Id type = attribute.type.id(), space = attribute.space.id();
+  const bool is_list = H5Sget_simple_extent_type(space) == H5S_SIMPLE;
+  if (!is_list && !is_scalar(attribute)) return std::nullopt;
+  if (is_list && H5Sget_simple_extent_ndims(space) != 1) return std::nullopt;
+  const hssize_t count = H5Sget_simple_extent_npoints(space);
+  if (count == 0) return Texts{{}, true};
+  if (H5Tget_class(type) != H5T_STRING || count < 0) return std::nullopt;
+  const bool is_variable = H5Tis_variable_str(type) > 0;
+  const auto n = static_cast<std::size_t>(count);
+  const std::size_t width = is_variable ? sizeof(char*) : H5Tget_size(type);
+  if (width == 0 || n > max_bytes / width) return std::nullopt;
+  Texts texts{is_variable ? read_variable(attribute, n, max_bytes, subject)
+                          : read_fixed(attribute, n, subject),
+              is_list};
+  if (texts.values.size() != n) return std::nullopt;
+  return texts;
 }
 
 struct NameListing {
@@ -143,8 +204,8 @@ std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std:
   return values;
 }
 
-std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_t max_count,
-                                    const Subject& subject) {
+std::map<std::string, Texts> read_all_texts(Id object, std::size_t max_bytes, std::size_t max_count,
+                                            const Subject& subject) {
   H5O_info_t info;
   check(H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS), subject, "count attributes");
   if (info.num_attrs > max_count) throw subject.error("more than {} attributes", max_count);
@@ -153,10 +214,31 @@ std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_
       H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &listing);
   if (listing.failure) std::rethrow_exception(listing.failure);
   check(status, subject, "list attributes");
-  std::erase_if(listing.names, [&](const std::string& name) {
-    return !is_text(open(object, name, subject), max_bytes);
-  });
-  return std::move(listing.names);
+  std::map<std::string, Texts> all;
+  for (const std::string& name : listing.names) {
+    auto texts = texts_of(open(object, name, subject), max_bytes, subject);
+    if (texts) all.emplace(name, *std::move(texts));
+  }
+  return all;
+}
+
+void write_long_text(Id object, const std::string& name, const std::string& text,
+                     const Subject& subject) {
+  const Handle type = text_type(H5T_VARIABLE, subject);
+  const Handle space = create_space({}, subject);
+  const char* const pointer = text.c_str();
+  write(object, name, type.id(), space.id(), &pointer, subject);
+}
+
+void write_text_list(Id object, const std::string& name, const std::vector<std::string>& texts,
+                     const Subject& subject) {
+  std::size_t width = 1;
+  for (const std::string& text : texts) width = std::max(width, text.size());
+  std::string all;
+  for (const std::string& text : texts) all += text + std::string(width - text.size(), '\0');
+  const Handle type = text_type(width, subject);
+  const Handle space = create_space(std::vector{texts.size()}, subject);
+  write(object, name, type.id(), space.id(), all.data(), subject);
 }
 
 }  // namespace pqw::h5

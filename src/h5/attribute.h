@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,23 @@ std::uint64_t read_number(Id object, const std::string& name, const Subject& sub
 std::vector<std::uint64_t> read_numbers(Id object, const std::string& name, std::size_t max_count,
                                         const Subject& subject);
 
-// Names of the attributes that read_text can read. More attributes than max_count are an error.
-std::vector<std::string> list_texts(Id object, std::size_t max_bytes, std::size_t max_count,
-                                    const Subject& subject);
+// What an attribute holds if it is a text, of fixed or variable length, or a list of texts (of one
+// dimension; an empty list of anything counts).
+struct Texts {
+  std::vector<std::string> values;  // one if it is not a list
+  bool is_list = false;
+};
+
+// All attributes of that kind, by their names. Those with more than max_bytes are left out. More
+// attributes than max_count are an error.
+std::map<std::string, Texts> read_all_texts(Id object, std::size_t max_bytes, std::size_t max_count,
+                                            const Subject& subject);
+
+// A text of variable length, and a list of texts: strings of the same length, padded with zero
+// bytes. REQUIRES: the object has no attribute of that name; no zero bytes in the texts.
+void write_long_text(Id object, const std::string& name, const std::string& text,
+                     const Subject& subject);
+void write_text_list(Id object, const std::string& name, const std::vector<std::string>& texts,
+                     const Subject& subject);
 
 }  // namespace pqw::h5

@@ -56,6 +56,7 @@ void describe_chunks(Id list, DatasetInfo& info, const Subject& subject) {
   const int rank = H5Pget_chunk(list, static_cast<int>(dims.size()), dims.data());
   check(rank, subject, "read the chunks");
   std::vector<std::size_t> chunk(dims.begin(), dims.begin() + rank);
+  info.chunk = chunk;
   chunk.push_back(info.element_bytes);
   info.chunk_bytes = checked_element_count(chunk).value_or(UINT64_MAX);
 }
@@ -125,6 +126,25 @@ DatasetInfo describe(Id dataset, const Subject& subject) {
   describe_space(dataset, info, subject);
   describe_storage(dataset, info, subject);
   return info;
+}
+
+std::vector<Chunk> list_chunks(Id dataset, std::size_t rank, std::size_t max_count,
+                               const Subject& subject) {
+  const Handle space = own(H5Dget_space(dataset), H5Sclose, subject, "open a dataspace");
+  hsize_t count = 0;
+  check(H5Dget_num_chunks(dataset, space.id(), &count), subject, "count the chunks");
+  if (count > max_count) throw subject.error("more than {} chunks", max_count);
+  std::vector<Chunk> chunks;
+  for (hsize_t i = 0; i < count; ++i) {
+    std::vector<hsize_t> start(rank);
+    unsigned filter_mask = 0;
+    haddr_t address = HADDR_UNDEF;
+    hsize_t size = 0;
+    check(H5Dget_chunk_info(dataset, space.id(), i, start.data(), &filter_mask, &address, &size),
+          subject, "look for a chunk");
+    chunks.push_back({Shape(start.begin(), start.end()), address});
+  }
+  return chunks;
 }
 
 void read_dataset(Id dataset, std::span<std::byte> bytes, const Subject& subject) {

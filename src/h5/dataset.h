@@ -42,12 +42,25 @@ struct DatasetInfo {
   Layout layout = Layout::kOther;
   std::uint64_t stored_bytes = 0;       // of the raw data in the file, 0 when not allocated
   std::optional<std::uint64_t> offset;  // of contiguous data, from the start of the file
+  Shape chunk;                          // of chunks; empty for other layouts
   std::uint64_t chunk_bytes = 0;        // unpacked; 0 for other layouts
   std::vector<int> filters;             // HDF5's numbers: 1 deflate, 2 shuffle, 3 fletcher32, ...
   bool is_external = false;             // the data is in other files
 };
 
 DatasetInfo describe(Id dataset, const Subject& subject);
+
+// Where the first element of a chunk is in the dataset and, of files without a user block, in the
+// file.
+struct Chunk {
+  Shape start;
+  std::uint64_t offset = 0;
+};
+
+// The chunks that were written. More than max_count are an error. REQUIRES: a chunked dataset of
+// that rank.
+std::vector<Chunk> list_chunks(Id dataset, std::size_t rank, std::size_t max_count,
+                               const Subject& subject);
 
 // All bytes as stored, in the byte order of the file. REQUIRES: `bytes` has the size of the whole
 // dataset.

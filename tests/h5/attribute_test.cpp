@@ -38,9 +38,21 @@ TEST_F(Attributes, GiveTextsAndNumbersBack) {
   EXPECT_EQ(read_number(id_, "number", subject_), UINT64_MAX);
   EXPECT_EQ(read_numbers(id_, "shape", 3, subject_), shape);
   EXPECT_THAT(read_numbers(id_, "none", 3, subject_), ElementsAre());
-  EXPECT_THAT(list_texts(id_, 100, 9, subject_), ElementsAre("empty", "text"));
-  EXPECT_THAT(list_texts(id_, 5, 9, subject_), ElementsAre("empty"));
-  EXPECT_THAT(message_of([&] { (void)list_texts(id_, 5, 1, subject_); }),
+  write_long_text(id_, "long", std::string(100000, 'x'), subject_);
+  write_text_list(id_, "list", {"a", "", "ccc"}, subject_);
+  write_text_list(id_, "nothing", {}, subject_);
+  const auto texts = read_all_texts(id_, 100000, 9, subject_);
+  ASSERT_EQ(texts.size(), 6u) << "without the numbers, with the empty list of them";
+  EXPECT_THAT(texts.at("text").values, ElementsAre("block_size=4"));
+  EXPECT_FALSE(texts.at("text").is_list);
+  EXPECT_THAT(texts.at("empty").values, ElementsAre(""));
+  EXPECT_THAT(texts.at("long").values, ElementsAre(std::string(100000, 'x')));
+  EXPECT_THAT(texts.at("list").values, ElementsAre("a", "", "ccc"));
+  EXPECT_TRUE(texts.at("list").is_list);
+  EXPECT_THAT(texts.at("nothing").values, ElementsAre());
+  EXPECT_FALSE(read_all_texts(id_, 99999, 9, subject_).contains("long"));
+  EXPECT_FALSE(read_all_texts(id_, 5, 9, subject_).contains("text"));
+  EXPECT_THAT(message_of([&] { (void)read_all_texts(id_, 5, 1, subject_); }),
               testing::HasSubstr("more than 1 attributes"));
 }
 
