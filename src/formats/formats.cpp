@@ -51,7 +51,8 @@ const Format kFormats[] = {
      .extensions = {".h5", ".hdf5"},
      .detect = is_hdf5,
      .open = open_hdf5,
-     .create = create_hdf5},
+     .create = create_hdf5,
+     .copy = copy_hdf5},
 };
 
 }  // namespace

@@ -126,7 +126,8 @@ CopyFormat copy_torch;
 // the leading '/', group by group in the order of names. Both byte orders are read, and chunks
 // packed with deflate, shuffle and fletcher32. skipped() lists other datasets (text, compounds,
 // references, ...), links that lead nowhere or back to a group that contains them, and links to
-// other files. Metadata are the fixed-length UTF-8 attributes of the root group. Errors: kIo,
+// other files. Metadata are the texts in attributes of groups (hdf5_attributes.h). The layouts of
+// Keras' files come from the classes of their layers (keras_layouts.h). Errors: kIo,
 // kFormat, kUnsupported (a tensor whose data is in other files or packed with another filter).
 // Unless the options say that the file is trusted, it is parsed in a process of its own
 // (isolate/worker.h): whatever it does to the HDF5 library is an error here.
@@ -136,9 +137,13 @@ std::unique_ptr<WeightReader> open_hdf5_direct(InputFile file);
 std::unique_ptr<WeightReader> open_hdf5_isolated(InputFile file);
 
 // Tensors become contiguous datasets, nested in groups at each '/' of the name; add_name_of makes a
-// hard link; metadata becomes attributes of the root group. Equal calls give equal bytes.
+// hard link; metadata becomes attributes of groups. Equal calls give equal bytes.
 // Errors: kExists, kIo, kUnsupported (types, names or metadata that HDF5 cannot hold; also names
 // 'a' and 'a/b' together).
 CreateFormat create_hdf5;
+
+// Values are overwritten where they are in the bytes of the original. Errors: also kUnsupported for
+// tensors in packed chunks or in object headers.
+CopyFormat copy_hdf5;
 
 }  // namespace pqw

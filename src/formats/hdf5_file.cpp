@@ -4,12 +4,12 @@
 #include <string_view>
 #include <utility>
 
-#include "core/utf8.h"
 #include "formats/byte_order.h"
 #include "formats/formats.h"
+#include "formats/hdf5_attributes.h"
 #include "formats/hdf5_walk.h"
+#include "formats/keras_layouts.h"
 #include "formats/write_order.h"
-#include "h5/attribute.h"
 #include "h5/dataset.h"
 #include "h5/file.h"
 #include "h5/group.h"
@@ -18,11 +18,6 @@
 
 namespace pqw {
 namespace {
-
-// Attributes live in an object header, whose parts hold at most 64 KiB in the oldest format.
-constexpr std::size_t kMaxTextBytes = 60000;
-
-constexpr std::size_t kMaxAttributes = 4096;
 
 class Hdf5Reader : public WeightReader {
  public:
@@ -33,11 +28,11 @@ class Hdf5Reader : public WeightReader {
     Hdf5Content content = walk_hdf5(file_.id(), input_.size(), input_.path());
     found_ = std::move(content.tensors);
     skipped_ = std::move(content.skipped);
+    metadata_ = std::move(content.metadata);
     for (const Hdf5Tensor& tensor : found_) {
       tensors_.push_back(tensor.info);
       stored_as_.push_back(tensor.stored_as);
     }
-    read_metadata();
   }
 
   std::vector<std::byte> read(std::size_t index) const override {
@@ -53,16 +48,6 @@ class Hdf5Reader : public WeightReader {
   }
 
  private:
-  // Only what create_hdf5 writes; other attributes are about other programs.
-  void read_metadata() {
-    const h5::Object root = h5::open_root(file_.id(), subject_);
-    const h5::Id id = root.handle.id();
-    for (const std::string& key : h5::list_texts(id, kMaxTextBytes, kMaxAttributes, subject_)) {
-      std::string value = h5::read_text(id, key, kMaxTextBytes, subject_);
-      if (is_utf8(key) && is_utf8(value)) metadata_[key] = std::move(value);
-    }
-  }
-
   Subject subject_;
   InputFile input_;  // outlives the handle, which reads from it
   h5::Handle file_;
@@ -81,10 +66,26 @@ bool is_path(std::string_view name) {
   }
 }
 
-// The groups that hold tensors of these names, each after the one it lies in. Checks that HDF5 can
-// hold the types, the shapes, and all names in one file. Errors: kUnsupported. REQUIRES: different
-// names.
+// Adds the groups in which `name` lies. Errors: kUnsupported if a tensor has the name of one.
+void add_groups(const std::string& name, const std::set<std::string>& tensors,
+                const Subject& subject, std::set<std::string>& groups) {
+  for (std::size_t slash = name.find('/'); slash != std::string::npos;
+       slash = name.find('/', slash + 1)) {
+    std::string group = name.substr(0, slash);
+    if (tensors.contains(group)) {
+      throw subject.error(ErrorCode::kUnsupported,
+                          "lies below tensor '{}', HDF5 cannot hold both under these names",
+                          shown(group));
+    }
+    groups.insert(std::move(group));
+  }
+}
+
+// The groups that hold tensors of these names or have attributes, each after the one it lies in.
+// Checks that HDF5 can hold the types, the shapes, and all names in one file. Errors: kUnsupported.
+// REQUIRES: different names.
 std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
+                                   const std::vector<Hdf5Attribute>& attributes,
                                    const std::string& path) {
   std::set<std::string> names;
   for (const TensorInfo& info : tensors) {
@@ -106,17 +107,15 @@ std::vector<std::string> groups_of(const std::vector<TensorInfo>& tensors,
   }
   std::set<std::string> groups;  // ascending: "a" comes before "a/b"
   for (const TensorInfo& info : tensors) {
-    for (std::size_t slash = info.name.find('/'); slash != std::string::npos;
-         slash = info.name.find('/', slash + 1)) {
-      std::string group = info.name.substr(0, slash);
-      if (names.contains(group)) {
-        throw Subject{path}
-            .in("tensor", info.name)
-            .error(ErrorCode::kUnsupported,
-                   "lies below tensor '{}', HDF5 cannot hold both under these names", shown(group));
-      }
-      groups.insert(std::move(group));
+    add_groups(info.name, names, Subject{path}.in("tensor", info.name), groups);
+  }
+  for (const Hdf5Attribute& attribute : attributes) {
+    if (attribute.group.empty()) continue;
+    const Subject subject = Subject{path}.in("group", attribute.group);
+    if (!is_path(attribute.group)) {
+      throw subject.error(ErrorCode::kUnsupported, "HDF5 cannot hold this name");
     }
+    add_groups(attribute.group + "/", names, subject, groups);
   }
   return {groups.begin(), groups.end()};
 }
@@ -127,17 +126,21 @@ class Hdf5Writer : public WeightWriter {
              const WriteOptions& options)
       : subject_{path, ErrorCode::kIo}, order_(path, std::move(tensors)) {
     const auto lock = h5::exclusive();
-    const std::vector<std::string> groups = groups_of(order_.tensors(), path);
-    for (const auto& [key, value] : metadata) check_metadata(key, value);
+    std::vector<Hdf5Attribute> attributes;
+    for (const auto& [key, value] : metadata) {
+      attributes.push_back(attribute_of(key, value, subject_.in("metadata", key)));
+    }
+    const std::vector<std::string> groups = groups_of(order_.tensors(), attributes, path);
     target_.emplace(path, options);
     file_ = h5::create_file(target_->temporary_path(), h5::FileKind::kInterchange, subject_);
     for (const std::string& group : groups) {
-      h5::create_group(file_.id(), group, subject_.in("group", group)).close(subject_);
+      const Subject subject = subject_.in("group", group);
+      h5::Handle created = h5::create_group(file_.id(), group, subject);
+      write_attributes(created.id(), group, attributes, subject);
+      created.close(subject_);
     }
     const h5::Object root = h5::open_root(file_.id(), subject_);
-    for (const auto& [key, value] : metadata) {
-      h5::write_text(root.handle.id(), key, value, subject_.in("metadata", key));
-    }
+    write_attributes(root.handle.id(), "", attributes, subject_);
   }
 
   void add(std::span<const std::byte> bytes) override {
@@ -166,17 +169,13 @@ class Hdf5Writer : public WeightWriter {
   }
 
  private:
-  void check_metadata(const std::string& key, const std::string& value) const {
-    const Subject subject = subject_.in("metadata", key);
-    const bool has_zero =
-        key.find('\0') != std::string::npos || value.find('\0') != std::string::npos;
-    if (key.empty() || has_zero || !is_utf8(key) || !is_utf8(value)) {
-      throw subject.error(ErrorCode::kUnsupported,
-                          "HDF5 holds UTF-8 without zero bytes under a key that is not empty");
-    }
-    if (key.size() + value.size() > kMaxTextBytes) {
-      throw subject.error(ErrorCode::kUnsupported, "{} bytes, HDF5 holds about 60000",
-                          value.size());
+  static void write_attributes(h5::Id id, const std::string& group,
+                               const std::vector<Hdf5Attribute>& attributes,
+                               const Subject& subject) {
+    for (const Hdf5Attribute& attribute : attributes) {
+      if (attribute.group == group) {
+        write_attribute(id, attribute, subject.in("attribute", attribute.name));
+      }
     }
   }
 
@@ -191,7 +190,12 @@ class Hdf5Writer : public WeightWriter {
 bool is_hdf5(const InputFile& file) { return h5::find_superblock(file).has_value(); }
 
 std::unique_ptr<WeightReader> open_hdf5(InputFile file, const ReadOptions& options) {
-  return options.trusted ? open_hdf5_direct(std::move(file)) : open_hdf5_isolated(std::move(file));
+  auto reader =
+      options.trusted ? open_hdf5_direct(std::move(file)) : open_hdf5_isolated(std::move(file));
+  if (!is_keras(reader->tensors(), reader->metadata())) return reader;
+  const auto config = reader->metadata().find("model_config");
+  set_keras_layouts(*reader, config == reader->metadata().end() ? "" : config->second);
+  return reader;
 }
 
 std::unique_ptr<WeightReader> open_hdf5_direct(InputFile file) {

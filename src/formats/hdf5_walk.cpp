@@ -10,6 +10,7 @@
 
 #include "core/subject.h"
 #include "formats/expansion.h"
+#include "formats/hdf5_attributes.h"
 #include "h5/content.h"
 #include "h5/dataset.h"
 #include "h5/group.h"
@@ -19,8 +20,9 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxNameBytes = std::size_t{1} << 26;
-constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;  // of all groups together
-constexpr std::size_t kMaxSteps = std::size_t{1} << 16;        // along soft links
+constexpr std::size_t kMaxSecondNames = std::size_t{1} << 14;     // of all groups together
+constexpr std::size_t kMaxAttributeBytes = std::size_t{1} << 25;  // of all groups together
+constexpr std::size_t kMaxSteps = std::size_t{1} << 16;           // along soft links
 
 class Walk {
  public:
@@ -67,12 +69,23 @@ class Walk {
     const std::vector<h5::Link> links =
         h5::list_links(group.handle.id(), h5::LinkOrder::kByName, max_links_, subject);
     n_links_ += links.size();
+    list_attributes(group, prefix.substr(0, prefix.size() - !prefix.empty()), subject);
     levels_.push_back({group.address, prefix});
     for (const h5::Link& link : links) {
       count_name(link, prefix, subject);
       follow(link, prefix + link.name);
     }
     levels_.pop_back();
+  }
+
+  void list_attributes(const h5::Object& group, const std::string& path, const Subject& subject) {
+    if (attribute_bytes_left_ == 0) return;
+    const bool all_fit =
+        read_attributes(group.handle.id(), path, content_.metadata, attribute_bytes_left_, subject);
+    if (all_fit) return;
+    attribute_bytes_left_ = 0;
+    skip(path,
+         fmt::format("and later groups have more than {} bytes of attributes", kMaxAttributeBytes));
   }
 
   // Counts the links of a group again for each of its names.
@@ -199,6 +212,7 @@ class Walk {
   std::size_t n_name_bytes_ = 0;
   std::size_t n_second_names_ = 0;
   std::size_t n_steps_ = 0;
+  std::size_t attribute_bytes_left_ = kMaxAttributeBytes;
   std::vector<Level> levels_;                  // from the root
   std::set<std::uint64_t> groups_;             // by address
   std::map<std::uint64_t, Dataset> datasets_;  // by address

@@ -24,6 +24,7 @@ struct Hdf5Tensor {
 struct Hdf5Content {
   std::vector<Hdf5Tensor> tensors;  // group by group, names ascending
   std::vector<Skipped> skipped;     // one for each link that leads to no tensor
+  Metadata metadata;                // texts in attributes of groups (hdf5_attributes.h)
 };
 
 // Of all groups together, each name of a group counted.

@@ -60,6 +60,17 @@ class HostileHdf5 : public testing::TestWithParam<HostileFile> {
 TEST_P(HostileHdf5, DoesNoHarmIsolated) { expect_no_harm(false); }
 TEST_P(HostileHdf5, DoesNoHarmInProcess) { expect_no_harm(true); }
 
+TEST_P(HostileHdf5, IsCopiedOrRefused) {
+  try {
+    CopyWriter copy = create_copy(path_, dir_ / "copy.h5", {{"good", DType::kU8, {2}}});
+    copy.writer->add(std::as_bytes(std::span("\3\4", 2)));
+    copy.writer->commit();
+    EXPECT_EQ(std::filesystem::file_size(dir_ / "copy.h5"), std::filesystem::file_size(path_));
+  } catch (const Error&) {
+    EXPECT_FALSE(std::filesystem::exists(dir_ / "copy.h5"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, HostileHdf5, testing::ValuesIn(test::hostile_files()),
                          [](const auto& test) { return test.param.kind; });
 
