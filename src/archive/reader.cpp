@@ -1,7 +1,9 @@
 // Recognising, verifying and reading archives.
 #include <algorithm>
 #include <cassert>
+#include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "archive/backend.h"
 #include "archive/digest.h"
@@ -16,7 +18,7 @@ InputFile archive::open_checked(const std::string& path) {
   // HDF5's signature, then the version of its superblock. Only version 3 has checksums in all of
   // its metadata and a mark on files that were not closed.
   constexpr std::string_view kSuperblock = "\x89HDF\r\n\x1a\n\x03";
-  InputFile file(path);
+  InputFile file(archive_file(path));
   (void)archive::read_block(file);
   const auto start = file.read_start(kUserBlockBytes + kSuperblock.size());
   if (!std::ranges::equal(std::span(start).subspan(kUserBlockBytes),
@@ -26,12 +28,21 @@ InputFile archive::open_checked(const std::string& path) {
   return file;
 }
 
+std::string archive_file(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return path;
+  return path + (path.ends_with('/') ? "" : "/") + kArchiveInFolder;
+}
+
 bool is_archive(const std::string& path) {
-  return archive::has_magic(InputFile(path).read_start(archive::kUserBlockBytes));
+  const std::string file = archive_file(path);
+  std::error_code ignored;
+  if (file != path && !std::filesystem::exists(file, ignored)) return false;
+  return archive::has_magic(InputFile(file).read_start(archive::kUserBlockBytes));
 }
 
 void verify_digest(const std::string& path) {
-  const InputFile file(path);
+  const InputFile file(archive_file(path));
   const archive::UserBlock block = archive::read_block(file);
   const std::string found = archive::to_hex(archive::sha256_from(file, archive::kUserBlockBytes));
   if (found == block.sha256) return;

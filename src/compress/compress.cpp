@@ -14,6 +14,8 @@
 #include "compress/search.h"
 #include "compress/walk.h"
 #include "core/subject.h"
+#include "formats/formats.h"
+#include "formats/model_folder.h"
 #include "io/different_files.h"
 #include "pipeline/checks.h"
 #include "pqw/archive/archive.h"
@@ -31,8 +33,9 @@ struct Input {
 
 Input open_input(const std::string& path, const Recipe& recipe, const ReadOptions& options) {
   if (is_archive(path)) {
-    throw Subject{path}.error(ErrorCode::kInvalidArgument,
-                              "is a pqw archive already; decode it first");
+    throw Subject{archive_file(path)}.error(
+        ErrorCode::kInvalidArgument,
+        "is a pqw archive already; decode it first, or name the weight file");
   }
   Input input;
   input.reader = open_weights(path, options);
@@ -155,6 +158,27 @@ class TargetRun {
   Probes probes_;
 };
 
+// Modules whose weight is not compressed, although it is a matrix or more.
+std::vector<std::string> plain_modules(const Report& report) {
+  constexpr std::string_view kWeight = ".weight";
+  std::vector<std::string> names;
+  for (const TensorReport& tensor : report.tensors) {
+    const std::string& name = tensor.info.name;
+    if (tensor.compressed() || tensor.info.shape.size() < 2 || !name.ends_with(kWeight)) continue;
+    names.push_back(name.substr(0, name.size() - kWeight.size()));
+  }
+  return names;
+}
+
+// Of an input of several files of weights, the bytes of the largest; else 0.
+std::uint64_t largest_shard(const WeightReader& reader) {
+  std::vector<std::uint64_t> sizes;
+  for (const std::string& file : reader.files()) {
+    if (extension_of(file) != ".json") sizes.push_back(InputFile(file).size());
+  }
+  return sizes.size() < 2 ? 0 : *std::ranges::max_element(sizes);
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -166,20 +190,26 @@ Report compress(const std::string& input_path, const std::string& output, const 
   const auto start = std::chrono::steady_clock::now();
   check_archive_output(input_path, recipe, output);
   Input input = open_input(input_path, recipe, options.reading);
+  require_different_files(input.reader->files(), output);
+  std::optional<OutputFolder> folder;
+  if (is_output_folder(output)) {
+    folder.emplace(output, WriteOptions{.overwrite = options.overwrite}, is_model_file);
+  }
+  const std::string archive = folder ? folder->path_of(kArchiveInFolder) : output;
   input.archive_options.overwrite = options.overwrite;
   Report report;
   report.skipped = input.reader->skipped();
   if (options.observer != nullptr) {
     options.observer->on_start(input.n_tensors, input.n_weights);
   }
-  std::optional<ArchiveWriter> writer(std::in_place, output, input.archive_options);
+  std::optional<ArchiveWriter> writer(std::in_place, archive, input.archive_options);
   bool is_first = true;
-  const Checkpoint checkpoint(output, options.reading);
+  const Checkpoint checkpoint(archive, options.reading);
   if (options.resume) checkpoint.require_folder();
   const auto walk_plan = [&] {
     if (!std::exchange(is_first, false)) {
       writer.reset();
-      writer.emplace(output, input.archive_options);
+      writer.emplace(archive, input.archive_options);
       if (options.observer != nullptr) {
         options.observer->on_start(input.n_tensors, input.n_weights);
       }
@@ -196,6 +226,13 @@ Report compress(const std::string& input_path, const std::string& output, const 
   TargetRun(recipe, input_path, options.observer, input, walk_plan).run(report);
   report.file_bytes = writer->commit();
   checkpoint.remove();
+  if (folder) {
+    if (const std::string from = sidecar_folder(input_path); !from.empty()) {
+      copy_sidecars(from, *folder,
+                    {PQW_VERSION, plain_modules(report), largest_shard(*input.reader)});
+    }
+    folder->commit();
+  }
   report.seconds = seconds_since(start);
   return report;
 }
@@ -206,6 +243,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
   const auto start = std::chrono::steady_clock::now();
   check_archive_output(input_path, recipe, output);
   Input input = open_input(input_path, recipe, options);
+  require_different_files(input.reader->files(), output);
   Report report;
   report.skipped = input.reader->skipped();
   if (const auto found = search_target(recipe.target, input_path, observer, input)) {

@@ -28,7 +28,6 @@ struct Magic {
 
 // Sources: the specification of each format.
 constexpr Magic kMagics[] = {
-    {0, "GGUF"sv, "a GGUF file", "use the file that it was made from: GGUF is quantized already"},
     {0, "lmgg"sv, "a GGML file", "use the file that it was made from"},
     {0, "tjgg"sv, "a GGML file", "use the file that it was made from"},
     {4, "TFL3"sv, "a TensorFlow Lite file", "use the model that it was made from"},
@@ -87,11 +86,6 @@ std::optional<Foreign> recognise_text(std::string_view text) {
     return Foreign{"an XML file", "name the weight file", ErrorCode::kFormat};
   }
   if (!start.starts_with('{') && !start.starts_with('[')) return std::nullopt;
-  if (text.find("\"weight_map\""sv) != std::string_view::npos) {
-    return Foreign{"the index of a model in several files; it holds no weights",
-                   "name one of the files that it lists, and compress each of them",
-                   ErrorCode::kFormat};
-  }
   // It is JSON if the next character fits, which in a safetensors file is part of the length.
   const std::string_view next = without_space(start.substr(1));
   if (next.empty() || std::string_view("\"{}[]-0123456789tfn").find(next[0]) == next.npos) {
@@ -131,7 +125,7 @@ std::string first_bytes(std::string_view text) {
 }  // namespace
 
 Foreign describe_foreign(const InputFile& file) {
-  constexpr std::size_t kStartBytes = 64 * 1024;  // an index names its weight_map within them
+  constexpr std::size_t kStartBytes = 64 * 1024;
   const std::vector<std::byte> bytes = file.read_start(kStartBytes);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) return {"empty", "", ErrorCode::kFormat};

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/subject.h"
+#include "io/spool.h"
 #include "pqw/core/text.h"
 
 namespace pqw {
@@ -53,6 +54,26 @@ const Format kFormats[] = {
      .open = open_hdf5,
      .create = create_hdf5,
      .copy = copy_hdf5},
+    {.name = "GGUF",
+     .file = "a GGUF file",
+     .extensions = {},
+     .detect = is_gguf,
+     .open = open_gguf,
+     .create = nullptr},
+    {.name = "TensorFlow.js",
+     .file = "a TensorFlow.js model",
+     .extensions = {},
+     .detect = is_tfjs,
+     .open = open_tfjs,
+     .create = nullptr,
+     .names_files = true},
+    {.name = "shard index",
+     .file = "an index of shards",
+     .extensions = {},
+     .detect = is_shard_index,
+     .open = open_shard_index,
+     .create = nullptr,
+     .names_files = true},
 };
 
 }  // namespace
@@ -74,6 +95,7 @@ std::string extension_of(const std::string& path) {
 const Format& format_of_output(const std::string& path) {
   const Subject subject{path, ErrorCode::kInvalidArgument};
   if (path.empty()) throw subject.error("the name of the output is empty");
+  if (path == kStandardStream) return kFormats[0];  // which can be written as a stream
   const std::string extension = extension_of(path);
   for (const Format& format : kFormats) {
     if (std::ranges::find(format.extensions, extension) != format.extensions.end()) return format;

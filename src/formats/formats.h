@@ -39,10 +39,14 @@ struct Format {
   CreateFormat* create;
   CopyFormat* copy = nullptr;            // null if files of this format cannot be templates
   std::vector<std::string> copied = {};  // extensions of files that only `copy` writes
+  bool names_files = false;              // its tensors are in other files, which it names
 };
 
 // The format of a file, by its content; null if pqw does not read it.
 const Format* find_format(const InputFile& file);
+
+// Opens a file by its content. Errors: those of open_weights.
+std::unique_ptr<WeightReader> open_content(InputFile file, const ReadOptions& options);
 
 // ".npz" for "a/B.NPZ"; empty if there is no extension.
 std::string extension_of(const std::string& path);
@@ -76,6 +80,23 @@ DetectFormat is_safetensors;
 OpenFormat open_safetensors;
 CreateFormat create_safetensors;
 CopyFormat copy_safetensors;
+
+// The index of a model in several files (formats/shard_index.h). The files are opened by their
+// content; those named beside the index are read, and no others.
+// Errors: those of open_shards (formats/sharded.h).
+DetectFormat is_shard_index;
+OpenFormat open_shard_index;
+
+// GGUF (formats/gguf_header.h): tensors of F32, F16, BF16, F64 and integers, in the order of the
+// header. Metadata are the entries that are texts. Errors: those of read_gguf_header.
+DetectFormat is_gguf;
+OpenFormat open_gguf;
+
+// The model.json of TensorFlow.js (formats/tfjs_manifest.h) and the files beside it. Quantized
+// weights are given as the floats or integers that they stand for; strings are listed in skipped().
+// Errors: those of read_tfjs_manifest; kFormat (files that do not fit the weights).
+DetectFormat is_tfjs;
+OpenFormat open_tfjs;
 
 // numpy's .npy: one tensor, which has no name of its own and gets numpy's default. create_npy drops
 // the metadata. Errors: kFormat, kUnsupported (versions); kExists, kIo, kUnsupported (not exactly

@@ -12,6 +12,7 @@
 #include "formats/formats.h"
 #include "formats/safetensors_header.h"
 #include "formats/write_order.h"
+#include "io/spool.h"
 #include "pqw/io/atomic_file.h"
 
 namespace pqw {
@@ -94,11 +95,15 @@ bool place(std::vector<SafetensorsEntry>& entries, const std::vector<std::size_t
   return aligned;
 }
 
+AtomicFile open_output(const std::string& path, const WriteOptions& options) {
+  return path == kStandardStream ? AtomicFile::to_standard_output() : AtomicFile(path, options);
+}
+
 class SafetensorsWriter : public WeightWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<TensorInfo> tensors,
                     const Metadata& metadata, const WriteOptions& options)
-      : order_(path, std::move(tensors)), file_(path, options) {
+      : order_(path, std::move(tensors)), file_(open_output(path, options)) {
     SafetensorsHeader header{.entries = {}, .metadata = metadata};
     for (const TensorInfo& info : order_.tensors()) header.entries.push_back({info});
     std::vector<std::size_t> order(header.entries.size());

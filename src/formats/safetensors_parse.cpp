@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/subject.h"
+#include "formats/json_file.h"
 #include "formats/safetensors_header.h"
 
 namespace pqw {
@@ -106,11 +107,8 @@ class HeaderHandler {
   bool binary(json::binary_t&) { return refuse("binary data"); }
 
   bool parse_error(std::size_t position, const std::string&, const json::exception& error) {
-    std::string_view reason = error.what();  // "[id] parse error at ...: reason; last read: ..."
-    if (const auto at = reason.find("syntax error"); at != reason.npos) reason.remove_prefix(at);
-    reason = reason.substr(0, reason.find("; last read"));
     throw Subject{path_}.error("the header is not valid JSON at byte {}: {}", position,
-                               shown(reason));
+                               json_reason(error));
   }
 
  private:

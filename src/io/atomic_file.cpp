@@ -14,6 +14,7 @@
 #include "core/subject.h"
 #include "io/different_files.h"
 #include "io/locked_temporary.h"
+#include "io/spool.h"
 
 namespace pqw {
 namespace {
@@ -89,8 +90,19 @@ AtomicFile::AtomicFile(std::string path, const WriteOptions& options)
   slot_ = register_temporary(temporary_path_);
 }
 
+AtomicFile AtomicFile::to_standard_output() {
+  AtomicFile file;
+  file.path_ = std::string(kStandardStream);
+  file.fd_ = Spool(kStandardStream).release();
+  return file;
+}
+
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
+  if (temporary_path_.empty()) {
+    ::close(fd_);
+    return;
+  }
   const SignalPause pause;
   unregister_temporary(slot_);
   ::unlink(temporary_path_.c_str());
@@ -134,6 +146,7 @@ bool AtomicFile::rename_to_target() {
 }
 
 void AtomicFile::commit() {
+  if (temporary_path_.empty()) return copy_to_standard_output(fd_);
   if (::fsync(fd_) != 0) throw Subject{path_}.system_error("sync");
   const Folder folder(target_);
   if (!rename_to_target()) {

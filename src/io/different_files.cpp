@@ -3,10 +3,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 #include "core/subject.h"
+#include "io/spool.h"
 
 namespace pqw {
 namespace {
@@ -17,7 +19,8 @@ namespace fs = std::filesystem;
 // have the same inode number.
 bool is_same(const fs::path& a, const fs::path& b) {
   struct stat of_a, of_b;
-  return ::stat(a.c_str(), &of_a) == 0 && ::stat(b.c_str(), &of_b) == 0 &&
+  const char* const path_a = a == kStandardStream ? "/dev/stdin" : a.c_str();
+  return ::stat(path_a, &of_a) == 0 && ::stat(b.c_str(), &of_b) == 0 &&
          of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
@@ -32,6 +35,17 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
 
+// Whether a folder around the path is that folder.
+bool is_in(const fs::path& path, const std::string& folder) {
+  std::error_code error;
+  fs::path around = fs::absolute(path, error);
+  while (around.has_relative_path()) {
+    around = around.parent_path();
+    if (is_same(around, folder)) return true;
+  }
+  return false;
+}
+
 [[noreturn]] void refuse(const std::string& input, const std::string& output,
                          const std::string& how) {
   throw Subject{input}.error(ErrorCode::kInvalidArgument,
@@ -43,13 +57,16 @@ fs::path full(const fs::path& path) {
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
   const fs::path real = fs::weakly_canonical(absolute, error);
-  return error ? absolute.lexically_normal() : real;
+  const fs::path found = error ? absolute.lexically_normal() : real;
+  return found.has_filename() ? found : found.parent_path();  // "folder/"
 }
 
 // Whether writing `output` replaces or removes `other`.
 bool writes(const std::string& output, const std::string& other) {
   const fs::path target = full(output), path = full(other);
-  return path == target || path == fs::path(target.string() + kTemporarySuffix) ||
+  const bool is_below =
+      std::mismatch(target.begin(), target.end(), path.begin(), path.end()).first == target.end();
+  return is_below || path == fs::path(target.string() + kTemporarySuffix) ||
          path.parent_path() == full(output + kPartsSuffix);
 }
 
@@ -57,10 +74,17 @@ bool writes(const std::string& output, const std::string& other) {
 
 void require_different_files(std::span<const std::string> inputs, const std::string& output) {
   if (output.empty()) return;
-  const std::string temporary = resolved(output).string() + kTemporarySuffix;
+  std::string target = resolved(output).string();
+  while (target.size() > 1 && target.ends_with('/')) target.pop_back();  // of a new folder
+  const std::string temporary = target + kTemporarySuffix;
   const std::string parts = output + kPartsSuffix;
   for (const std::string& input : inputs) {
     if (is_same(input, output)) refuse(input, output, "");
+    for (const std::string& folder : {output, temporary}) {
+      if (is_in(input, folder) || is_in(resolved(input), folder)) {
+        refuse(input, output, ", as it is in the folder " + folder + ", which is replaced");
+      }
+    }
     if (is_same(input, temporary))
       refuse(input, output, ", which is first written to " + temporary);
     // If the input is a link into the folder of parts, the link or its target would be removed.

@@ -14,7 +14,8 @@ inline constexpr char kTemporarySuffix[] = ".pqw.tmp";
 inline constexpr char kPartsSuffix[] = ".pqw.parts";
 
 // Throws if writing `output` would replace or remove an input: the input is the output, its
-// temporary sibling, or in its folder of parts, under any name or link. Ignores
+// temporary sibling, or in its folder of parts, or in the output if that is a folder, under any name
+// or link. Ignores
 // names that are empty or do not exist. Call it before any work. Errors: kInvalidArgument.
 void require_different_files(std::span<const std::string> inputs, const std::string& output);
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/subject.h"
+#include "io/spool.h"
 
 namespace pqw {
 namespace {
@@ -28,13 +29,28 @@ void require_regular_file(const std::string& path) {
 }  // namespace
 
 InputFile::InputFile(const std::string& path) : path_(path) {
+  if (path == kStandardStream) {
+    descriptor_ = open_standard_input();
+    is_temporary_ = true;
+    note_state();
+    return;
+  }
   require_regular_file(path);
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) throw Subject{path}.system_error("open");
+  note_state();
+}
+
+InputFile::InputFile(std::string path, int descriptor)
+    : path_(std::move(path)), descriptor_(descriptor), is_temporary_(true) {
+  note_state();
+}
+
+void InputFile::note_state() {
   struct stat status;
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);
-    throw Subject{path}.error("not a regular file");
+    throw Subject{path_}.error("not a regular file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
   changed_seconds_ = status.st_mtim.tv_sec;
@@ -48,6 +64,7 @@ InputFile::~InputFile() {
 InputFile::InputFile(InputFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      is_temporary_(other.is_temporary_),
       size_(other.size_),
       changed_seconds_(other.changed_seconds_),
       changed_nanoseconds_(other.changed_nanoseconds_) {}

@@ -13,16 +13,20 @@ namespace pqw {
 // Reads with system calls, not through a mapping: a file that is truncated meanwhile ends in an
 // error, not in a signal. Move-only; reading is safe from several threads at once.
 // Errors: kNotFound, kIo, and kFormat for anything that is not a regular file (a FIFO or a device
-// is refused before it is opened, so that opening cannot block).
+// is refused before it is opened, so that opening cannot block). The path "-" is the standard input
+// (io/spool.h).
 class InputFile {
  public:
   explicit InputFile(const std::string& path);
+  // Takes over an open file without a name; `path` is for messages.
+  InputFile(std::string path, int descriptor);
   ~InputFile();
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&&) = delete;
 
   const std::string& path() const { return path_; }
-  std::uint64_t size() const { return size_; }  // when it was opened
+  bool is_temporary() const { return is_temporary_; }  // has no folder of its own
+  std::uint64_t size() const { return size_; }         // when it was opened
   int descriptor() const { return descriptor_; }
 
   // Fills `bytes` from that offset. Errors: kIo, also when the file ends before.
@@ -41,8 +45,12 @@ class InputFile {
   void require_unchanged() const;
 
  private:
+  // Notes size and time of change. Closes the file and throws unless it is regular.
+  void note_state();
+
   std::string path_;
   int descriptor_ = -1;
+  bool is_temporary_ = false;
   std::uint64_t size_ = 0;
   std::int64_t changed_seconds_ = 0;
   std::int64_t changed_nanoseconds_ = 0;

@@ -26,7 +26,7 @@ class SignalPause {
 // that the name still leads to the locked file. Errors: kBusy when another writer has it; kIo.
 int create_locked(const std::string& temporary, const std::string& path);
 
-// For remove_temporaries_in_signal_handler. Returns the number of an entry, or -1 when there is no
+// For remove_temporaries_in_signal_handler, a file or a folder of such files. Returns the number of an entry, or -1 when there is no
 // space for it.
 int register_temporary(const std::string& temporary);
 void unregister_temporary(int entry);

@@ -119,6 +119,8 @@ std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& inf
 DecodedArchive::DecodedArchive(const std::string& path, const ReadOptions& options)
     : archive_(path, options) {
   metadata_ = archive_.metadata();
+  files_ = {archive_.path()};
+  file_bytes_ = archive_.file_bytes();
   for (std::size_t i = 0; i < archive_.entries().size(); ++i) {
     tensors_.push_back(original_info(archive_, i));
   }

@@ -80,6 +80,8 @@ AdoptingReader::AdoptingReader(const std::string& path, std::unique_ptr<WeightRe
     : path_(path), file_(std::move(file)), references_(std::move(references)) {
   metadata_ = file_->metadata();
   skipped_ = file_->skipped();
+  files_ = file_->files();
+  file_bytes_ = file_->file_bytes();
   const std::vector<TensorInfo>& infos = file_->tensors();
   std::vector<bool> hidden(infos.size());
   for (const Int8Reference& reference : references_) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <map>
 
 #include "codecs/cast.h"
@@ -53,7 +52,7 @@ Report describe_archive(const std::string& path, const ReadOptions& options) {
   return report;
 }
 
-Report describe_weights(const std::string& path, const WeightReader& reader) {
+Report describe_weights(const WeightReader& reader) {
   Report report;
   for (const TensorInfo& info : reader.tensors()) {
     TensorReport tensor;
@@ -64,7 +63,7 @@ Report describe_weights(const std::string& path, const WeightReader& reader) {
     report.tensors.push_back(std::move(tensor));
   }
   report.skipped = reader.skipped();
-  report.file_bytes = std::filesystem::file_size(path);
+  report.file_bytes = reader.file_bytes();
   return report;
 }
 
@@ -129,7 +128,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
 
 Report inspect(const std::string& path, const ReadOptions& options) {
   if (is_archive(path)) return describe_archive(path, options);
-  return describe_weights(path, *open_weights(path, options));
+  return describe_weights(*open_weights(path, options));
 }
 
 Report evaluate(const std::string& original, const std::string& compressed,
@@ -141,8 +140,7 @@ Report evaluate(const std::string& original, const std::string& compressed,
   require_same_names(original, source_index, compressed, decoded_index);
   require_same_names(compressed, decoded_index, original, source_index);
   const bool from_archive = is_archive(compressed);
-  Report report =
-      from_archive ? describe_archive(compressed, options) : describe_weights(compressed, *decoded);
+  Report report = from_archive ? describe_archive(compressed, options) : describe_weights(*decoded);
   report.skipped = source->skipped();
   for (std::size_t i = 0; i < report.tensors.size(); ++i) {
     TensorReport& tensor = report.tensors[i];

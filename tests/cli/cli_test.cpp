@@ -181,11 +181,10 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
 }
 
 TEST_F(Cli, FilesAreNamedForWhatTheyAre) {
-  const std::pair<const char*, const char*> files[] = {
-      {"model.safetensors.index.json", "{\"weight_map\": {\"a\": \"b.safetensors\"}}"},
-      {"m.gz", "\x1f\x8b\x08"},
-      {"page.safetensors", "<!doctype html>"}};
-  const char* what[] = {"the index of a model in several files", "packed by gzip", "an HTML page"};
+  const std::pair<const char*, const char*> files[] = {{"config.json", "{\"hidden_size\": 768}"},
+                                                       {"m.bz2", "BZh91AY"},
+                                                       {"page.safetensors", "<!doctype html>"}};
+  const char* what[] = {"JSON text", "packed by bzip2", "an HTML page"};
   for (std::size_t i = 0; i < 3; ++i) {
     const std::string name = files[i].first;
     std::ofstream(dir_ / name) << files[i].second;
@@ -194,9 +193,9 @@ TEST_F(Cli, FilesAreNamedForWhatTheyAre) {
     expect_failure(run({"verify", name}), name + ": not a pqw archive, but " + what[i]);
   }
   std::filesystem::create_directory(dir_ / "folder");
-  for (const char* verb : {"inspect", "verify", "bench"}) {
-    expect_failure(run({verb, "folder"}),
-                   "folder: a folder, not a regular file; name a file in it");
+  expect_failure(run({"inspect", "folder"}), "folder: a folder without *.safetensors");
+  for (const char* verb : {"verify", "bench"}) {
+    expect_failure(run({verb, "folder"}), "folder: a folder without the archive model.h5");
   }
   for (const char* verb : {"verify", "bench"}) {
     expect_failure(run({verb, "model.safetensors"}),

@@ -85,6 +85,18 @@ class ResumeTest : public testing::Test {
   const std::string parts_ = dir_ / "out.h5.pqw.parts";
 };
 
+TEST_F(ResumeTest, TheFolderOfAModelIsResumedLikeAFile) {
+  const std::string folder = dir_ / "folder/";
+  Observer first(5), second;
+  EXPECT_THROW(compress(input_, folder, kRecipe, {.observer = &first, .resume = true}),
+               Interruption);
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  compress(input_, folder, kRecipe, {.observer = &second, .resume = true});
+  EXPECT_LT(second.iterations, n_iterations(kRecipe));
+  EXPECT_EQ(content(folder + "model.h5"), uninterrupted(kRecipe));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "folder.pqw.tmp"));
+}
+
 TEST_F(ResumeTest, GivesTheSameBytesAndLearnsOnlyWhatIsMissing) {
   const std::string whole = uninterrupted(kRecipe);
   std::size_t before = SIZE_MAX;

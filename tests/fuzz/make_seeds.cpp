@@ -138,6 +138,27 @@ void write_structure(const std::string& path) {
   write_text(path, head + literal + "12345678");
 }
 
+// An entry of text, an array, and a tensor of each type that is read.
+void write_gguf(const std::string& path) {
+  const auto text = [](const std::string& value) {
+    return std::string(1, static_cast<char>(value.size())) + std::string(7, '\0') + value;
+  };
+  const auto number = [](char value, std::size_t n_bytes) {
+    return value + std::string(n_bytes - 1, '\0');
+  };
+  std::string file = "GGUF" + number(3, 4) + number(8, 8) + number(2, 8);
+  file += text("name") + number(8, 4) + text("tiny");
+  file += text("list") + number(9, 4) + number(8, 4) + number(2, 8) + text("a") + text("b");
+  char offset = 0;
+  for (const int type : {0, 1, 24, 25, 26, 27, 28, 30}) {
+    file += text(std::string("w") + std::to_string(type)) + number(1, 4) + number(2, 8) +
+            number(static_cast<char>(type), 4) + number(offset, 8);
+    offset = static_cast<char>(offset + 32);  // as a byte: 224 at last
+  }
+  file.resize((file.size() + 31) / 32 * 32 + 8 * 32);
+  write_text(path, file);
+}
+
 void write_recipes(const std::string& folder) {
   write_text(folder + "all",
              "defaults: {block_size: auto, centroids: 256}\ninclude: ['weight$']\n"
@@ -173,4 +194,12 @@ int main(int argc, char** argv) {
   write_index(folder_of(root, "index") + "all");
   write_records(folder_of(root, "record"));
   write_recipes(folder_of(root, "recipe"));
+  write_gguf(folder_of(root, "gguf") + "some");
+  write_text(folder_of(root, "tfjs") + "some",
+             R"({"modelTopology": {}, "weightsManifest": [{"paths": ["w.bin"], "weights": [)"
+             R"({"name": "a", "shape": [2, 3], "dtype": "float32", "quantization": )"
+             R"({"dtype": "uint8", "scale": 0.5, "min": -1}}, )"
+             R"({"name": "t", "shape": [1], "dtype": "string"}]}]})");
+  write_text(folder_of(root, "shard_index") + "some",
+             R"({"metadata": {"total_size": 9}, "weight_map": {"a": "m-1", "b\u00e4": "m-2"}})");
 }

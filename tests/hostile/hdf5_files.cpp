@@ -455,7 +455,7 @@ const std::vector<HostileFile>& hostile_files() {
       {"Cut", kRefused, "cannot open", cut},
       {"LeftOpenByItsWriter", kRefused, "was not closed", left_open},
       {"Fifo", kRefused, "not a regular file", fifo},
-      {"Folder", kRefused, "not a regular file", folder},
+      {"Folder", kRefused, "a folder without", folder},
       {"EndlessDevice", kRefused, "not a regular file", endless_device},
       {"Empty", kRefused, "the file is empty", empty},
       {"SignatureAlone", kRefused, "cannot open", signature_alone},

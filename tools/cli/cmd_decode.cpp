@@ -1,6 +1,7 @@
 // pqw decode: archive in, weights out.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -38,6 +39,16 @@ DecodedCopy decode(const Arguments& arguments) {
           {}};
 }
 
+// Throws CLI::ValidationError unless safetensors may go to the standard output.
+void require_stream_output(const Arguments& arguments) {
+  const auto refuse = [](const char* why) {
+    throw CLI::ValidationError("--output", std::string("'-': ") + why);
+  };
+  if (arguments.json) refuse("--json prints to the standard output too");
+  if (!arguments.original.empty()) refuse("a copy of a template goes to a file");
+  if (::isatty(STDOUT_FILENO) != 0) refuse("the standard output is a terminal");
+}
+
 void print(const DecodedCopy& decoded, const Arguments& arguments) {
   const std::size_t n_tensors = decoded.n_tensors, n_kept = decoded.kept.size();
   if (arguments.json) {
@@ -68,7 +79,8 @@ void add_decode(CLI::App& app) {
   verb.add_option("ARCHIVE", arguments->archive, "archive to read")->required();
   verb.add_option("-o,--output", arguments->output,
                   "file to write; its extension says the format: " + listed(writable_extensions()) +
-                      " (.npy for a single tensor)")
+                      " (.npy for a single tensor); 'FOLDER/' makes a folder of a model; '-' is "
+                      "the standard output, as safetensors")
       ->required()
       ->type_name("FILE");
   verb.add_option("--template", arguments->original,
@@ -83,12 +95,17 @@ void add_decode(CLI::App& app) {
   verb.add_flag("--quiet", arguments->quiet, "no notes");
   verb.footer(
       "Names, shapes and types are those of the original file.\n"
+      "A folder gets model.safetensors (or shards of the sizes of the original) and, if ARCHIVE is "
+      "a\n"
+      "folder, its configuration and tokenizer.\n"
       "Example:\n  pqw decode model.h5 -o decoded.safetensors\n"
       "  pqw decode model.h5 --template model.onnx -o decoded.onnx");
   verb.callback([arguments] {
+    const bool to_stream = arguments->output == "-";
+    if (to_stream) require_stream_output(*arguments);
     DecodedCopy decoded;
     const auto write = [&] { decoded = decode(*arguments); };
-    write_output(arguments->output, write, [&] { print(decoded, *arguments); });
+    write_output(to_stream ? "" : arguments->output, write, [&] { print(decoded, *arguments); });
   });
 }
 

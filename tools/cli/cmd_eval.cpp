@@ -73,7 +73,9 @@ void require_none(const std::vector<TensorReport>& beyond, const Arguments& limi
 
 // Needs the original as a weight file: only that can be compressed again.
 std::string command_for(const Verdict& verdict, const Arguments& arguments) {
-  if (is_archive(arguments.original) || !is_archive(arguments.compressed)) return "";
+  if (arguments.original == "-" || is_archive(arguments.original) ||
+      !is_archive(arguments.compressed))
+    return "";
   return next_command(verdict, arguments.original, arguments.compressed, {});
 }
 

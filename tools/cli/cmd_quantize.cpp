@@ -140,7 +140,8 @@ std::string command_for(const Verdict& verdict, const Arguments& arguments) {
   const bool has_parts = std::ranges::any_of(arguments.defaults, [](const auto& setting) {
     return setting.first.find('.') != std::string::npos;
   });
-  if (has_parts || !arguments.rules.empty() || !arguments.recipe.empty()) {
+  const bool is_stream = arguments.input == "-";
+  if (is_stream || has_parts || !arguments.rules.empty() || !arguments.recipe.empty()) {
     return "";
   }
   std::vector<std::string> flags;
@@ -264,9 +265,17 @@ void add_pattern_options(CLI::App& verb, Arguments& arguments) {
 void add_quantize(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("quantize", "compress a weight file into an archive");
   const auto arguments = std::make_shared<Arguments>();
-  verb.add_option("IN", arguments->input, readable_formats() + " file")->required();
+  verb.add_option("IN", arguments->input,
+                  readable_formats() +
+                      " file (also packed by gzip or zstd), folder of a model, or "
+                      "'-' for the standard input")
+      ->required();
   auto* output =
-      verb.add_option("-o,--output", arguments->output, "archive to write")->type_name("OUT.h5");
+      verb.add_option(
+              "-o,--output", arguments->output,
+              "archive to write; 'FOLDER/' makes a folder of a model: the archive model.h5, "
+              "and a copy of the configuration and tokenizer beside IN")
+          ->type_name("OUT.h5");
   add_setting_flags(verb, arguments->defaults);
   add_pattern_options(verb, *arguments);
   add_target_options(verb, arguments->target);

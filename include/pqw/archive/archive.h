@@ -77,6 +77,12 @@ struct ArchiveEntry {
   std::uint64_t data_bytes = 0;       // codes, codebooks or plain data, as stored
 };
 
+// The archive in a folder of a model.
+inline constexpr char kArchiveInFolder[] = "model.h5";
+
+// `path`; the archive in it if it is a folder. Readers of archives take either.
+std::string archive_file(const std::string& path);
+
 // Reads an archive. Everything is checked before it is used: no length, index or name is trusted,
 // and all data read is compared with the digests of the manifest. Only verify_digest compares the
 // digest of the whole file. Unless options.trusted is true, HDF5 runs in a process of its own
@@ -110,7 +116,8 @@ class ArchiveReader {
   std::unique_ptr<Impl> impl_;
 };
 
-// True when the file starts with the archive's magic; false for every other regular file.
+// True when the file starts with the archive's magic; false for every other regular file, and for a
+// folder without kArchiveInFolder.
 // Errors: kNotFound, kIo, kFormat (not a regular file).
 bool is_archive(const std::string& path);
 

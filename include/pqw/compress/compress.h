@@ -46,6 +46,10 @@ struct CompressOptions {
 // output has the same bytes as without the interruption. Without, it keeps those that it finishes
 // after its first minute (keep_after_seconds), if they can be kept.
 //
+// An output that ends in '/', or is an empty folder, becomes the folder of a model: the archive
+// model.h5 in it, and the files beside the input, if that is a folder or an index (configuration,
+// tokenizer, ...). It appears complete or not at all.
+//
 // Errors: those of open_weights, read_floats, encode and ArchiveWriter. kInvalidArgument: a
 // malformed pattern or setting; a pattern that matches no tensor and is not optional (the message
 // says where it stands); ranks that do not fit a tensor; the input is an archive; or, before any

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
@@ -13,6 +14,8 @@
 #include "pqw/io/options.h"
 
 namespace pqw {
+
+class InputFile;
 
 // Free-form text that a file holds beside its tensors: safetensors' __metadata__, attributes of
 // an HDF5 file that is written. .npy and .npz have no place for it.
@@ -51,6 +54,11 @@ class WeightReader {
   // The items that were left out because they are not tensors. Tell the user about them.
   const std::vector<Skipped>& skipped() const { return skipped_; }
 
+  // The files that it reads, as paths, and their bytes together. A model in several files has more
+  // than one.
+  const std::vector<std::string>& files() const { return files_; }
+  std::uint64_t file_bytes() const { return file_bytes_; }
+
   // If the file stores the values of several tensors only once: the index of the tensor that has
   // them. Else the index itself.
   virtual std::size_t stored_as(std::size_t index) const {
@@ -67,6 +75,11 @@ class WeightReader {
   std::vector<std::size_t> stored_as_;  // empty: every tensor has its own values
   Metadata metadata_;
   std::vector<Skipped> skipped_;
+  std::vector<std::string> files_;  // set by readers of several files, by open_content for others
+  std::uint64_t file_bytes_ = 0;
+
+ private:
+  friend std::unique_ptr<WeightReader> open_content(InputFile file, const ReadOptions& options);
 };
 
 // The formats that open_weights reads, for people: "safetensors, .npy, .npz, PyTorch
@@ -77,6 +90,10 @@ std::string readable_formats();
 std::vector<std::string> writable_extensions();
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
+// The index of a model in several files (model.safetensors.index.json) gives the tensors of all of
+// them; a folder those of the index in it, or of its .safetensors files. "-" is the standard input.
+// Files packed by gzip or zstd are unpacked into a temporary file without a name, in the folder that
+// the variable TMPDIR names, or /tmp; so is a pipe.
 // Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
 // that are recognised, but not read, for example ONNX).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
@@ -104,7 +121,8 @@ class WeightWriter {
 };
 
 // Creates a file whose format follows from the extension in any case: .safetensors, .npy (one
-// tensor, whose name is dropped), .npz, .h5 or .hdf5. The order of `tensors` is the order of the
+// tensor, whose name is dropped), .npz, .h5 or .hdf5. "-" is the standard output, which gets
+// safetensors on commit, or nothing. The order of `tensors` is the order of the
 // add calls and of the file, except that safetensors files start with the tensors of large elements
 // when some tensor would not be aligned otherwise. Metadata is dropped by .npy and .npz. The same
 // input gives the same bytes.

@@ -22,6 +22,8 @@ class AtomicFile {
   // Errors: kExists when the target exists and may not be overwritten; kBusy when another writer is
   // writing it; kIo, also for a target that is not a regular file (a folder, a device, a FIFO).
   explicit AtomicFile(std::string path, const WriteOptions& options = {});
+  // A temporary file without a name; `commit` copies it to the standard output.
+  static AtomicFile to_standard_output();
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -41,6 +43,7 @@ class AtomicFile {
   void commit();
 
  private:
+  AtomicFile() = default;
   bool rename_to_target();
 
   std::string path_;    // as given
