@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "pqw/core/matrix.h"
+
 namespace pqw {
 namespace {
 
@@ -14,9 +16,17 @@ bool is_tall(const TensorInfo& info) {
          info.shape[0] / kRowsPerColumn >= info.shape[1];
 }
 
+// Of a row of the matrix that is encoded. REQUIRES: rank 2 or more.
+std::size_t columns_of(const TensorInfo& info) {
+  return matrix_shape(canonical_shape(info.shape, info.layout.axes)).cols;
+}
+
+bool is_small(Role role) { return role == Role::kSmall || role == Role::kNarrowSmall; }
+
+// Narrow tensors of 8192 weights or more have at least 8 rows for each column, as tall ones.
 std::string_view centroids(Quality quality, Role role) {
-  if (role == Role::kSmall || quality == Quality::kSmall) return "64";
-  return role == Role::kTall ? "1024" : "512";
+  if (is_small(role) || quality == Quality::kSmall) return "64";
+  return role == Role::kLarge ? "512" : "1024";
 }
 
 }  // namespace
@@ -32,22 +42,27 @@ std::size_t weights_of(std::span<const TensorInfo> tensors) {
 Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
   constexpr std::size_t kThinWeights = 8192;
   constexpr std::size_t kSmallShare = 40;
+  constexpr std::size_t kNarrowColumns = 32;
   const std::size_t n = element_count(info.shape);
   const bool looks_depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
   const Kind kind = info.layout.kind;
   const bool depthwise = kind == Kind::kUnknown ? looks_depthwise : kind == Kind::kDepthwise;
   if (depthwise || n < kThinWeights) return Role::kThin;
-  if (n < n_weights_of_file / kSmallShare) return Role::kSmall;
+  const std::size_t columns = columns_of(info);
+  const bool small = n < n_weights_of_file / kSmallShare;
+  if (columns < kNarrowColumns) return small || columns == 1 ? Role::kNarrowSmall : Role::kNarrow;
+  if (small) return Role::kSmall;
   return is_tall(info) ? Role::kTall : Role::kLarge;
 }
 
 Settings preset(Quality quality, Role role) {
   if (role == Role::kThin || quality == Quality::kHigh) return {{"codec", "int8"}};
-  return {{"codec", "pq"},
-          {"block_size", role == Role::kSmall ? "1" : "2"},
-          {"centroids", std::string(centroids(quality, role))},
-          {"row_scales", "log8"},
-          {"gain_per", "row"}};
+  Settings settings = {{"codec", "pq"},
+                       {"block_size", is_small(role) ? "1" : "2"},
+                       {"centroids", std::string(centroids(quality, role))}};
+  if (role == Role::kNarrow || role == Role::kNarrowSmall) return settings;
+  settings.insert(settings.end(), {{"row_scales", "log8"}, {"gain_per", "row"}});
+  return settings;
 }
 
 }  // namespace pqw

@@ -26,9 +26,14 @@ enum class Role {
   // act at once, so their errors do not average out as those of other large tensors do.
   kTall,
   kLarge,
+  // Rows of fewer than 32 columns: the 8 bits of a row scale would be more than a twentieth of the
+  // codes of the row. Small tensors and single columns; and all others.
+  kNarrowSmall,
+  kNarrow,
 };
 
-inline constexpr std::array kRoles = {Role::kThin, Role::kSmall, Role::kTall, Role::kLarge};
+inline constexpr std::array kRoles = {Role::kThin,  Role::kSmall,       Role::kTall,
+                                      Role::kLarge, Role::kNarrowSmall, Role::kNarrow};
 
 // The weights of a file: elements of tensors of rank 2 or more.
 std::size_t weights_of(std::span<const TensorInfo> tensors);

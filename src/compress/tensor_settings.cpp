@@ -68,7 +68,7 @@ const Fields<Policies>& Policies::fields() {
                              {"balanced", Quality::kBalanced},
                              {"small", Quality::kSmall}}),
             "how many bits the default rule spends (docs/recipes.md), for tensors whose codec, "
-            "block_size and centroids are not set"),
+            "block_size, centroids, groups and engine are not set"),
       Field("importance", &O::importance, positive(),
             "how much an error of these tensors counts when a target is searched for",
             {.has_flag = false}),
@@ -142,6 +142,9 @@ Settings on_preset(const Settings& base, const Settings& codec) {
   std::erase_if(own, [&](const auto& setting) {
     return !is_pq && Int8Options::fields().find(setting.first) == nullptr;
   });
+  if (!has_key(layered(base, own), "row_scales")) {  // of narrow tensors
+    std::erase_if(own, [](const auto& setting) { return setting.first == "gain_per"; });
+  }
   return used_settings(layered(base, own), own);
 }
 

@@ -159,9 +159,34 @@ TEST(MakePlan, TallTensorsHaveMoreCentroids) {
   EXPECT_EQ(centroids({6144, 1025}, "balanced"), 512u) << "fewer than 6 rows for each column";
   EXPECT_EQ(centroids({2048, 100}, "balanced"), 1024u);
   EXPECT_EQ(centroids({2047, 100}, "balanced"), 512u) << "few rows";
-  EXPECT_EQ(centroids({2048, 5, 5}, "balanced"), 512u) << "a convolution";
+  EXPECT_EQ(centroids({2048, 8, 8}, "balanced"), 512u) << "a convolution";
   EXPECT_EQ(centroids({1000, 300}, "balanced", Kind::kEmbedding), 1024u);
   EXPECT_EQ(centroids({6144, 1024}, "small"), 64u);
+}
+
+TEST(MakePlan, NarrowTensorsHaveNoScalesOfRows) {
+  const auto pq = [](const Shape& shape, const Settings& defaults,
+                     const std::vector<std::size_t>& axes = {}) {
+    TensorInfo info{"w", DType::kF32, shape};
+    info.layout.axes = axes;
+    return pq_of(make_plan({&info, 1}, {.defaults = defaults})[0]);
+  };
+  const PqOptions narrow = pq({2000, 31}, {}), wide = pq({2000, 32}, {});
+  EXPECT_EQ(wide.row_scales, RowScales::kLog8);
+  EXPECT_EQ(wide.gain_per, GainPer::kRow);
+  EXPECT_EQ(narrow.row_scales, RowScales::kNone);
+  EXPECT_EQ(narrow.gain_per, GainPer::kTensor);
+  EXPECT_EQ(narrow.block_size, 2u);
+  EXPECT_EQ(narrow.n_centroids, 1024u);
+  EXPECT_EQ(pq({2000, 31}, {{"quality", "small"}}).n_centroids, 64u);
+  EXPECT_EQ(pq({2000, 31}, {{"gain_per", "row"}}), narrow) << "rows have no scales";
+  EXPECT_EQ(pq({2000, 31}, {{"row_scales", "log8"}}).row_scales, RowScales::kLog8);
+  EXPECT_EQ(pq({31, 2000}, {}).row_scales, RowScales::kLog8);
+  EXPECT_EQ(pq({31, 2000}, {}, {1, 0}).row_scales, RowScales::kNone) << "2000 rows";
+  const PqOptions column = pq({20000, 1}, {});
+  EXPECT_EQ(column.row_scales, RowScales::kNone);
+  EXPECT_EQ(column.block_size, 1u);
+  EXPECT_EQ(column.n_centroids, 64u);
 }
 
 TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
