@@ -113,49 +113,69 @@ class TargetRun {
   // `walk` makes the archive by the plan of the input, and returns its reports.
   TargetRun(const Recipe& recipe, const std::string& path, CompressObserver* observer, Input& input,
             std::function<std::vector<TensorReport>()> walk)
-      : target_(recipe.target), path_(path), observer_(observer), input_(input), walk_(walk) {}
+      : target_(recipe.target),
+        path_(path),
+        observer_(observer),
+        input_(input),
+        plan_(input.plan),
+        walk_(walk) {}
 
   void run(Report& report) {
-    const std::vector<WorkItem> plan = input_.plan;
-    auto found = search_target(target_, path_, observer_, input_, &probes_);
-    report.tensors = walk_();
-    if (!found) return;
-    report.search = found->outcome;
-    report.search->error = measured_error(target_->metric, found->shares, report.tensors);
-    if (target_->kind != TargetKind::kError) return;
-    Correction correction(target_->value);
-    while (correction.is_needed_after(*report.search->error)) {
-      const std::vector<WorkItem> before = std::exchange(input_.plan, plan);
-      found = search_again(correction.aim());
-      if (!found) {
-        input_.plan = before;
-        return;
-      }
-      if (has_same_settings(before, input_.plan)) continue;
+    if (!target_) {
       report.tensors = walk_();
-      report.search = found->outcome;
-      report.search->target_error = target_->value;
-      report.search->error = measured_error(target_->metric, found->shares, report.tensors);
+      return;
+    }
+    const auto best =
+        target_->kind == TargetKind::kError
+            ? best_attempt(target_->value, [&](double aim) { return attempt(aim, report); })
+            : (attempt(target_->value, report), std::optional<std::size_t>(0));
+    if (!best) {
+      report.search->note =
+          "above the target: no choice that was tried is exact enough; ask for a smaller error";
+    } else if (made_[*best].outcome.error != report.search->error) {
+      input_.plan = made_[*best].plan;
+      report.search = made_[*best].outcome;
+      report.tensors = walk_();
     }
   }
 
  private:
-  // Empty if no choice reaches the aim.
-  std::optional<SearchResult> search_again(double aim) try {
+  struct Made {
+    std::vector<WorkItem> plan;
+    SearchOutcome outcome;
+  };
+
+  // Returns the measured error; empty if no choice reaches the aim and another one was made before.
+  std::optional<double> attempt(double aim, Report& report) {
+    const std::vector<WorkItem> before = std::exchange(input_.plan, plan_);
     Target target = *target_;
     target.value = aim;
-    return search_target(target, path_, observer_, input_, &probes_);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInvalidArgument) throw;
-    return std::nullopt;
+    std::optional<SearchResult> found;
+    try {
+      found = search_target(target, path_, observer_, input_, &probes_);
+    } catch (const Error& error) {
+      if (made_.empty() || error.code() != ErrorCode::kInvalidArgument) throw;
+      input_.plan = before;
+      return std::nullopt;
+    }
+    if (made_.empty() || !has_same_settings(before, input_.plan)) {
+      report.tensors = walk_();
+      report.search = found->outcome;
+      if (target.kind == TargetKind::kError) report.search->target_error = target_->value;
+      report.search->error = measured_error(target.metric, found->shares, report.tensors);
+    }
+    made_.push_back({input_.plan, *report.search});
+    return report.search->error;
   }
 
   const std::optional<Target>& target_;
   const std::string& path_;
   CompressObserver* observer_;
   Input& input_;
+  const std::vector<WorkItem> plan_;  // before a search
   std::function<std::vector<TensorReport>()> walk_;
   Probes probes_;
+  std::vector<Made> made_;  // by each attempt
 };
 
 // Modules whose weight is not compressed, although it is a matrix or more.

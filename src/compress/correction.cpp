@@ -3,22 +3,24 @@
 
 namespace pqw {
 
-bool Correction::is_needed_after(double measured) {
+std::optional<std::size_t> best_attempt(
+    double target, const std::function<std::optional<double>(double aim)>& attempt) {
   constexpr double kNear = 0.97, kMargin = 0.99;
-  constexpr std::size_t kMostRuns = 3;
-  ++n_runs_;
-  const bool is_met = measured <= target_;
-  if (returns_ || !(measured > 0) || (is_met && measured >= kNear * target_)) return false;
-  if (is_met && (!best_ || measured > best_->error)) best_ = {aim_, measured};
-  if (n_runs_ < kMostRuns || !best_) {
-    if (n_runs_ > 2 * kMostRuns) return false;  // the estimates are of no use
-    aim_ *= kMargin * target_ / measured;
-    return true;
+  constexpr std::size_t kMost = 3, kMostAbove = 7;
+  std::optional<std::size_t> best;
+  double aim = target, best_error = 0;
+  for (std::size_t i = 0; i < (best ? kMost : kMostAbove); ++i) {
+    const std::optional<double> error = attempt(aim);
+    if (!error) break;
+    const bool is_met = *error <= target;
+    if (is_met && (!best || *error > best_error)) {
+      best = i;
+      best_error = *error;
+    }
+    if (!(*error > 0) || (is_met && *error >= kNear * target)) break;
+    aim *= kMargin * target / *error;
   }
-  if (best_->aim == aim_) return false;
-  aim_ = best_->aim;
-  returns_ = true;
-  return true;
+  return best;
 }
 
 }  // namespace pqw

@@ -2,34 +2,21 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 
 namespace pqw {
 
 // A search estimates errors at little effort, and the errors of its choice differ by some per cent
-// from the estimate. If so, search again with another aim.
-class Correction {
- public:
-  explicit Correction(double target) : target_(target), aim_(target) {}
-
-  // The error that the next search is to reach by its estimates.
-  double aim() const { return aim_; }
-
-  // Takes the measured error of the choice for aim(). False if that choice stays: its error is at
-  // most the target and at least 0.97 of it, or too many searches were made. The last search
-  // returns to the best aim whose error was at most the target.
-  bool is_needed_after(double measured);
-
- private:
-  struct Run {
-    double aim, error;
-  };
-
-  double target_;
-  double aim_;
-  std::size_t n_runs_ = 0;
-  bool returns_ = false;
-  std::optional<Run> best_;
-};
+// from the estimate. So attempts follow one another with corrected aims, until the error of one is
+// at most the target and at least 0.97 of it, or after 3 attempts; after 7 if none met the target.
+//
+// `attempt` searches and encodes, and returns the measured error. It returns nothing if no choice
+// reaches the aim; that attempt is the last one. The aim of the first attempt is the target.
+//
+// Returns the number (from 0) of the attempt with the largest error that is at most the target.
+// Empty if no attempt met the target.
+std::optional<std::size_t> best_attempt(
+    double target, const std::function<std::optional<double>(double aim)>& attempt);
 
 }  // namespace pqw
