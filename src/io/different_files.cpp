@@ -9,6 +9,7 @@
 
 #include "core/subject.h"
 #include "io/spool.h"
+#include "pqw/io/same_file.h"
 
 namespace pqw {
 namespace {
@@ -48,8 +49,10 @@ bool is_in(const fs::path& path, const std::string& folder) {
 
 [[noreturn]] void refuse(const std::string& input, const std::string& output,
                          const std::string& how) {
-  throw Subject{input}.error(ErrorCode::kInvalidArgument,
-                             "input and output are the same file: {}{}", output, how);
+  const std::string name = input == output ? "" : ": " + output;
+  throw SameFileError(Subject{input}.error(
+      ErrorCode::kInvalidArgument,
+      "input and output are the same file{}{}; give the output another name", name, how));
 }
 
 // The absolute path, without symbolic links and dots as far as it exists.
@@ -97,9 +100,9 @@ void require_different_files(std::span<const std::string> inputs, const std::str
 void require_different_outputs(const std::string& first, const std::string& second) {
   if (first.empty() || second.empty()) return;
   if (!writes(first, second) && !writes(second, first)) return;
-  throw Subject{second}.error(
+  throw SameFileError(Subject{second}.error(
       ErrorCode::kInvalidArgument,
-      "the output {} also uses this path; give the two outputs different names", first);
+      "the output {} also uses this path; give the two outputs different names", first));
 }
 
 }  // namespace pqw

@@ -97,7 +97,7 @@ int create_locked(const std::string& temporary, const std::string& path) {
   for (int i = 0; i < kAttempts; ++i) {
     const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == ENOENT) {
-      throw Subject{path}.error(ErrorCode::kNotFound, "its folder does not exist");
+      throw Subject{path}.error(ErrorCode::kNotFound, "its folder does not exist; create it first");
     }
     if (fd < 0 && errno != EEXIST)
       throw Subject{path}.system_error("create a temporary file beside it");

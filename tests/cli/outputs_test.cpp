@@ -41,15 +41,33 @@ TEST_F(Cli, AnOutputThatIsAnInputIsRefused) {
       {"decode", "m.h5", "-o", "hard.npz"}};
   for (std::vector<std::string> line : lines) {
     const std::string message = (line[3] == "r.yaml" ? "r.yaml" : line[1]) +
-                                ": input and output are the same file: " + line[3];
-    expect_failure(run(line), message);
+                                ": input and output are the same file" +
+                                (line[1] == line[3] || line[3] == "r.yaml" ? "" : ": " + line[3]) +
+                                "; give the output another name; see 'pqw " + line[0] + " --help'";
+    expect_error(run(line), 2, message);
     line.push_back("--force");
-    expect_failure(run(line), message);
+    expect_error(run(line), 2, message);
   }
   EXPECT_TRUE(content(dir_ / "model.safetensors") == model);
   EXPECT_TRUE(content(dir_ / "n.h5.pqw.tmp") == model);
   EXPECT_TRUE(content(dir_ / "m.h5") == archive);
   EXPECT_EQ(content(dir_ / "r.yaml"), "defaults: {centroids: 16}\n");
+}
+
+TEST_F(Cli, NamesThatNoFileCanHaveAreRefused) {
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"quantize", "model.safetensors"});
+    return run(more);
+  };
+  expect_error(with({"-o", ""}), 2, "--output: the name is empty; name a file, such as model.h5");
+  expect_error(with({"-o", "m.h5", "--output-recipe", ""}), 2,
+               "--output-recipe: the name is empty; name a file, such as recipe.yaml");
+  expect_error(with({"-o", "m.h5", "--output-recipe", "-"}), 2,
+               "--output-recipe: '-': recipes go to files, not to standard output");
+  expect_failure(with({"-o", "none/m.h5", "--quiet"}),
+                 "none/m.h5: its folder does not exist; create it first");
+  EXPECT_THAT(files("m.h5"), IsEmpty());
+  EXPECT_FALSE(exists("-"));
 }
 
 TEST_F(Cli, NamesOfOtherFormatsAreRefused) {

@@ -51,7 +51,9 @@ TEST_F(Outputs, CompressDoesNotReplaceItsInput) {
   const std::string before = content(input_);
   std::filesystem::create_symlink(input_, dir_ / "link.h5");
   for (const std::string& output : {input_, dir_ / "./m.safetensors", dir_ / "link.h5"}) {
-    const std::string message = input_ + ": input and output are the same file: " + output;
+    const std::string message = input_ + ": input and output are the same file" +
+                                (input_ == output ? "" : ": " + output) +
+                                "; give the output another name";
     EXPECT_EQ(message_of([&] { compress(input_, output, recipe_, {.overwrite = true}); }), message);
     EXPECT_EQ(message_of([&] { plan_compression(input_, recipe_, output); }), message);
   }
@@ -84,7 +86,8 @@ TEST_F(Outputs, DecompressDoesNotReplaceItsArchive) {
   std::filesystem::create_hard_link(archive_, dir_ / "other.npz");
   for (const std::string& output : {archive_, dir_ / "other.npz"}) {
     EXPECT_EQ(message_of([&] { decode_archive(archive_, output, "", true); }),
-              archive_ + ": input and output are the same file: " + output);
+              archive_ + ": input and output are the same file" +
+                  (archive_ == output ? "" : ": " + output) + "; give the output another name");
   }
   EXPECT_TRUE(content(archive_) == before);
 }

@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "pqw/core/error.h"
+#include "pqw/io/same_file.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw {
@@ -35,7 +35,7 @@ class DifferentFiles : public testing::Test {
   std::string message_of(const std::string& input, const std::string& output) const {
     try {
       require_different_files(std::span(&input, 1), output);
-    } catch (const Error& error) {
+    } catch (const SameFileError& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
       return error.what();
     }
@@ -51,8 +51,9 @@ TEST_F(DifferentFiles, EverySpellingOfOneFileIsRefused) {
                                dir_ / "m", "hard", "sub//../m"};
   for (const std::string& input : names) {
     for (const std::string& output : names) {
-      EXPECT_EQ(message_of(input, output),
-                input + ": input and output are the same file: " + output);
+      EXPECT_EQ(message_of(input, output), input + ": input and output are the same file" +
+                                               (input == output ? "" : ": " + output) +
+                                               "; give the output another name");
     }
     EXPECT_EQ(message_of(input, "other"), "no error");
     EXPECT_EQ(message_of(input, "new"), "no error");

@@ -1,12 +1,15 @@
 // Tells what became of an output when a run fails.
 #include <sys/stat.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <new>
 
 #include "cli/console.h"
 #include "pqw/core/error.h"
+#include "pqw/core/text.h"
+#include "pqw/io/same_file.h"
 
 namespace pqw::tool {
 namespace {
@@ -65,6 +68,8 @@ void write_output(const std::string& path, const std::function<void()>& write,
       write();
       fate = kComplete;
       report();
+    } catch (const SameFileError& error) {
+      throw CLI::ValidationError(printable(error.what()));
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kExists) {
         throw Error(error.code(), std::string(error.what()) + "; --force replaces it");
