@@ -172,6 +172,7 @@ void check_recipe(const Recipe& recipe) {
   compile(recipe.include);
   compile(recipe.exclude);
   compile(patterns_of(recipe.rules));
+  require_target_for_importance(recipe);
   (void)choice_of_defaults(recipe);
   for (const Rule& rule : recipe.rules) (void)choice_of_rule(recipe, rule);
 }

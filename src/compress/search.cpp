@@ -99,8 +99,17 @@ class Search {
   [[noreturn]] void refuse(std::int64_t smallest) const {
     throw Subject{input_.path}.error(
         ErrorCode::kInvalidArgument,
-        "the target is {} bytes; the smallest archive that the codecs can make of it has {} bytes",
-        outcome_.target_bytes, smallest);
+        "the target is {} bytes{}; the smallest archive that the codecs can make of it has {} "
+        "bytes: ask for --target-size {} or more, or let fewer rules and patterns keep tensors",
+        outcome_.target_bytes, as_given(), smallest, smallest);
+  }
+
+  // " (a ratio of 16)"; empty if the target is given in bytes.
+  std::string as_given() const {
+    if (input_.target.kind == TargetKind::kSize) return "";
+    const bool is_ratio = input_.target.kind == TargetKind::kRatio;
+    return fmt::format(" ({} {:.4g})",
+                       is_ratio ? "a ratio of" : "bits per weight:", input_.target.value);
   }
 
   void note_on_size(const Choice& choice, std::int64_t bytes) {

@@ -82,6 +82,23 @@ TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
   const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--target-error",
                                        fmt::format("{:.3g}", error / 2), "--metric", "total"});
   EXPECT_NEAR(half.first / error, 0.5, 0.1);
+  // A target does not choose low_rank, and its options say nothing to other codecs.
+  const auto [rank_error, other_codec] =
+      error_and_command({"--codec", "low_rank", "--dim-ratio", "0.5", "--non-finite", "plain"});
+  EXPECT_EQ(other_codec, fmt::format("pqw quantize 'my model.safetensors' -o m.h5 --force "
+                                     "--non-finite plain --target-error {:.3g} --metric total",
+                                     rank_error / 2));
+  EXPECT_EQ(
+      run({"quantize", "my model.safetensors", "-o", "m.h5", "--force", "--non-finite", "plain",
+           "--target-error", fmt::format("{:.3g}", rank_error / 2), "--metric", "total"})
+          .status,
+      0);
+  // Errors of single weights in 4096 levels are about 2.7 / 4096^2.
+  const auto [tiny, none] =
+      error_and_command({"--codec", "pq", "--block-size", "1", "--centroids", "4096"});
+  EXPECT_GT(tiny, 0);
+  EXPECT_LT(tiny, 1e-6);
+  EXPECT_TRUE(none.is_null());
   // A rule would keep its own block size.
   EXPECT_TRUE(error_and_command({"--set", "conv:block_size=4"}).second.is_null());
 }

@@ -57,7 +57,25 @@ TEST_F(TargetFlags, ASizeThatIsTooSmallIsAFailureThatNamesTheSmallest) {
   expect_failure(quantize({"--target-size", "1KB", "--quiet"}),
                  "model.safetensors: the target is 1000 bytes; the smallest archive that the "
                  "codecs can make of it has ");
+  const test::Outcome ratio = quantize({"--target-ratio", "1e300", "--quiet"});
+  expect_failure(ratio, "the target is 0 bytes (a ratio of 1e+300); the smallest archive ");
+  EXPECT_THAT(ratio.err, testing::ContainsRegex("has ([0-9]+) bytes: ask for --target-size [0-9]+ "
+                                                "or more, or let fewer rules and patterns keep"));
   EXPECT_FALSE(exists("m.h5"));
+}
+
+TEST_F(TargetFlags, AnErrorThatRulesExceedIsAFailureThatSaysWhatToChange) {
+  expect_failure(quantize({"--target-error", "1e-14", "--set", "fc:centroids=16", "--quiet"}),
+                 "; raise the target or change these rules");
+}
+
+TEST_F(TargetFlags, TheSizeOfADryRunForAnErrorIsSaidToBeAnEstimate) {
+  EXPECT_THAT(
+      quantize({"--target-error", "0.1", "--dry-run"}).err,
+      testing::ContainsRegex("target: mean error at most 0.1; found: about [0-9]+ bytes, mean "
+                             "error about 0.*; the run measures its error and may then "
+                             "choose other sizes\n"));
+  EXPECT_THAT(quantize({"--target-error", "0.1"}).err, Not(HasSubstr("found: about")));
 }
 
 TEST_F(TargetFlags, ASizeThatIsTooLargeIsANote) {
@@ -79,7 +97,11 @@ TEST_F(TargetFlags, MistakesAreUsageErrors) {
       {{"--target-bpw", "2", "--for", "servng"},
        "--for: 'servng': expected storage, serving or any; did you mean 'serving'?"},
       {{"--target-bpw", "2", "--centroids", "64"},
-       "centroids=64 for all tensors: a target chooses it; name it for some, in a rule"}};
+       "centroids=64 for all tensors: a target chooses it; name it for some, in a rule"},
+      {{"--set", "fc:importance=2"},
+       "importance: it counts only in the search for a target; add --target-size,"},
+      {{"--dry-run", "--resume"},
+       "--resume: a dry run keeps and continues nothing; leave out --resume or --dry-run"}};
   for (const auto& [arguments, message] : mistakes) {
     expect_error(quantize(arguments), 2, message);
   }

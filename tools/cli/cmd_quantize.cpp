@@ -134,6 +134,14 @@ std::string choice_of(const Recipe& recipe) {
                      preset == "high" ? "int8" : "int8 for thin tensors, pq for the others");
 }
 
+// Whether the setting may stand beside a target: an option of low_rank may not.
+bool fits_target(const Settings::value_type& setting) try {
+  check_recipe({.defaults = {setting}, .target = Target{TargetKind::kError, 1}});
+  return true;
+} catch (const Error&) {
+  return false;
+}
+
 // The command of this run, with half of its error as the target in place of what says the size.
 // Rules, and settings of parts, would need to change as well: with them there is none.
 std::string command_for(const Verdict& verdict, const Arguments& arguments) {
@@ -150,8 +158,8 @@ std::string command_for(const Verdict& verdict, const Arguments& arguments) {
   };
   for (const Pattern& pattern : arguments.include) add("--include", pattern.text);
   for (const Pattern& pattern : arguments.exclude) add("--exclude", pattern.text);
-  for (const auto& [key, value] : arguments.defaults) {
-    if (!target_chooses(key)) add(flag_of(key), value);
+  for (const auto& setting : arguments.defaults) {
+    if (fits_target(setting)) add(flag_of(setting.first), setting.second);
   }
   if (arguments.skip_unsupported) flags.push_back("--skip-unsupported");
   if (arguments.reading.trusted) flags.push_back("--trusted");
@@ -203,8 +211,11 @@ std::string text_of(const SearchOutcome& search, const Target& wanted, const Rep
   const std::string error =
       search.error ? fmt::format("{} error {:.4g}", metric, *search.error)
                    : fmt::format("{} error about {:.4g}", metric, search.estimated_error);
-  return fmt::format("target: {}; found: {} bytes, {}{}{}", target, report.file_bytes, error,
-                     search.note.empty() ? "" : "; ", search.note);
+  const bool may_change = search.target_error > 0 && !search.error;
+  return fmt::format(
+      "target: {}; found: {}{} bytes, {}{}{}{}", target, may_change ? "about " : "",
+      report.file_bytes, error, search.note.empty() ? "" : "; ", search.note,
+      may_change ? "; the run measures its error and may then choose other sizes" : "");
 }
 
 // Null without --output-recipe.
@@ -285,17 +296,28 @@ void add_quantize(CLI::App& app) {
       ->check([](const std::string& path) { return path.empty() ? "expected a file" : ""; }, "");
   verb.add_option("--output-recipe", arguments->recipe_output,
                   "write a recipe with a rule for each tensor, which makes the same archive again")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(
+          [](const std::string& path) {
+            if (path.empty()) return "the name is empty; name a file, such as recipe.yaml";
+            return path == "-" ? "'-': recipes go to files, not to standard output" : "";
+          },
+          "");
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
   verb.add_flag(
       "--dry-run", arguments->dry_run,
-      "print the plan and the exact size, write nothing (fast, unless factors are quantized)");
+      "print the plan and the exact size, write nothing (fast, unless factors are quantized); with "
+      "--target-error the size is an estimate, as the run corrects its choice by the measured "
+      "error");
   verb.add_flag("--force", arguments->force, "replace an existing output");
-  verb.add_flag("--resume", arguments->resume,
-                "continue an interrupted run with the same output, and keep finished tensors in "
-                "OUT.h5.pqw.parts until the output is complete (without --resume, those that are "
-                "finished after the first minute are kept); the search for a target starts again");
+  verb.add_flag(
+      "--resume", arguments->resume,
+      "continue an interrupted run with the same output, and keep finished tensors in "
+      "OUT.h5.pqw.parts until the output is complete (without --resume, those that are "
+      "finished after the first minute are kept); the search for a target starts again. Tensors "
+      "below 0.5 M weights are kept in batches of up to 4.2 M weights; the last batch is "
+      "not kept, so a file of one batch starts again");
   verb.add_flag("--skip-unsupported", arguments->skip_unsupported,
                 "leave out numbers of types that cannot be carried (complex, long double, "
                 "structures, ...) instead of stopping");
@@ -304,6 +326,13 @@ void add_quantize(CLI::App& app) {
   verb.footer(kFooter);
   verb.callback([arguments, output] {
     if (!arguments->dry_run && output->count() == 0) throw CLI::RequiredError("--output");
+    if (arguments->dry_run && arguments->resume) {
+      throw CLI::ValidationError(
+          "--resume", "a dry run keeps and continues nothing; leave out --resume or --dry-run");
+    }
+    if (output->count() > 0 && arguments->output.empty()) {
+      throw CLI::ValidationError("--output", "the name is empty; name a file, such as model.h5");
+    }
     if (arguments->output == "-") {
       throw CLI::ValidationError("--output", "'-': archives go to files, not to standard output");
     }

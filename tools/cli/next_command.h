@@ -9,7 +9,7 @@
 namespace pqw::tool {
 
 // "pqw quantize IN -o OUT --force FLAGS --target-error X --metric total" with X half of the error,
-// and words quoted for a shell. Empty if there is no error.
+// and words quoted for a shell. Empty if the error is below 1e-6.
 std::string next_command(const Verdict& verdict, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags);
 
