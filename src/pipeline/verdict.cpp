@@ -26,6 +26,20 @@ std::vector<ErrorShare> largest_errors(const Report& report, double total) {
   return shares;
 }
 
+// Tensors of zeros have no relative error, and do not count.
+double mean_error(const Report& report) {
+  double sum = 0;
+  std::size_t n = 0;
+  for (const TensorReport& tensor : report.tensors) {
+    if (!tensor.compressed() || !tensor.distortion || !(tensor.distortion->squared_norm() > 0)) {
+      continue;
+    }
+    sum += tensor.distortion->relative_error();
+    ++n;
+  }
+  return n == 0 ? 0 : sum / static_cast<double>(n);
+}
+
 }  // namespace
 
 Verdict judge(const Report& report) {
@@ -35,6 +49,7 @@ Verdict judge(const Report& report) {
   const auto distortion = report.distortion();
   if (!distortion) return verdict;
   verdict.relative_error = distortion->relative_error();
+  verdict.mean_error = mean_error(report);
   verdict.amplitude = distortion->amplitude();
   verdict.largest_errors = largest_errors(report, distortion->squared_error());
   return verdict;
@@ -55,10 +70,10 @@ std::string to_text(const Verdict& verdict, const std::string& command) {
                                  verdict.bits_per_weight, verdict.ratio);
   if (verdict.amplitude) {
     text += fmt::format(
-        "; relative error {:.4g}, amplitude {:.4f}\n"
+        "; relative error {:.4g} (mean of the tensors {:.4g}), amplitude {:.4f}\n"
         "amplitude: <w,v> / |w|^2 of weights w and decoded weights v; below 1 the outputs of a "
         "layer shrink",
-        *verdict.relative_error, *verdict.amplitude);
+        *verdict.relative_error, *verdict.mean_error, *verdict.amplitude);
   }
   text += "\n";
   for (const ErrorShare& error : verdict.largest_errors) {
@@ -68,8 +83,7 @@ std::string to_text(const Verdict& verdict, const std::string& command) {
   }
   if (!verdict.largest_errors.empty()) text += "\n";
   if (!command.empty()) {
-    text += "to halve the relative error (this may take bits from tensors with small weights): " +
-            command + "\n";
+    text += "to halve the mean error: " + command + "\n";
   }
   const std::string warning = warning_of(verdict);
   return text + (warning.empty() ? "" : "warning: " + warning + "\n");

@@ -67,32 +67,32 @@ TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
     flags.insert(flags.begin(),
                  {"quantize", "my model.safetensors", "-o", "m.h5", "--force", "--json"});
     const auto report = nlohmann::json::parse(run(flags).out);
-    return std::pair(report["total"]["relative_error"].get<double>(),
+    return std::pair(report["verdict"]["mean_error"].get<double>(),
                      report["verdict"]["command_to_halve_the_error"]);
   };
   const auto [error, command] =
       error_and_command({"--exclude", "bias$", "--seed", "3", "--block-size", "4"});
   EXPECT_EQ(command, fmt::format("pqw quantize 'my model.safetensors' -o m.h5 --force --exclude "
-                                 "'bias$' --seed 3 --target-error {:.3g} --metric total",
+                                 "'bias$' --seed 3 --target-error {:.3g}",
                                  error / 2));
-  EXPECT_THAT(run({"eval", "my model.safetensors", "m.h5"}).out,
-              HasSubstr(fmt::format(" weights): pqw quantize 'my model.safetensors' -o m.h5 "
-                                    "--force --target-error {:.3g} --metric total\n",
-                                    error / 2)));
-  const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--target-error",
-                                       fmt::format("{:.3g}", error / 2), "--metric", "total"});
+  EXPECT_THAT(
+      run({"eval", "my model.safetensors", "m.h5"}).out,
+      HasSubstr(fmt::format("to halve the mean error: pqw quantize 'my model.safetensors' -o m.h5 "
+                            "--force --target-error {:.3g}\n",
+                            error / 2)));
+  const auto half = error_and_command(
+      {"--exclude", "bias$", "--seed", "3", "--target-error", fmt::format("{:.3g}", error / 2)});
   EXPECT_NEAR(half.first / error, 0.5, 0.1);
   // A target does not choose low_rank, and its options say nothing to other codecs.
   const auto [rank_error, other_codec] =
       error_and_command({"--codec", "low_rank", "--dim-ratio", "0.5", "--non-finite", "plain"});
   EXPECT_EQ(other_codec, fmt::format("pqw quantize 'my model.safetensors' -o m.h5 --force "
-                                     "--non-finite plain --target-error {:.3g} --metric total",
+                                     "--non-finite plain --target-error {:.3g}",
                                      rank_error / 2));
-  EXPECT_EQ(
-      run({"quantize", "my model.safetensors", "-o", "m.h5", "--force", "--non-finite", "plain",
-           "--target-error", fmt::format("{:.3g}", rank_error / 2), "--metric", "total"})
-          .status,
-      0);
+  EXPECT_EQ(run({"quantize", "my model.safetensors", "-o", "m.h5", "--force", "--non-finite",
+                 "plain", "--target-error", fmt::format("{:.3g}", rank_error / 2)})
+                .status,
+            0);
   // Errors of single weights in 4096 levels are about 2.7 / 4096^2.
   const auto [tiny, none] =
       error_and_command({"--codec", "pq", "--block-size", "1", "--centroids", "4096"});

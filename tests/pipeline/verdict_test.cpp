@@ -42,6 +42,14 @@ TEST(Verdict, AddsUpTheFile) {
   EXPECT_EQ(verdict.amplitude, (3 + 0 + 2 + 8) / 16.0);
 }
 
+TEST(Verdict, TheMeanErrorCountsEachTensorOnce) {
+  Report report;
+  report.tensors = {tensor("a", "pq", {1, 1, 1, 0}, 1),
+                    tensor("b", "pq", {1, 1, 1, 1, 1, 1, 1, 1}, 1)};
+  EXPECT_EQ(judge(report).relative_error, 1.0 / 12);
+  EXPECT_EQ(judge(report).mean_error, (1.0 / 4 + 0) / 2);
+}
+
 TEST(Verdict, NamesThreeTensorsWithTheLargestErrors) {
   const auto errors = judge(some_report()).largest_errors;
   ASSERT_EQ(errors.size(), 3u);

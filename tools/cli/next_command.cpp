@@ -29,11 +29,10 @@ std::string flag_of(std::string key) {
 std::string next_command(const Verdict& verdict, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags) {
   constexpr double kLeastError = 1e-6;  // a smaller error needs no halving
-  if (verdict.relative_error.value_or(0) < kLeastError) return "";
+  if (verdict.mean_error.value_or(0) < kLeastError) return "";
   std::vector<std::string> words = {"pqw", "quantize", input, "-o", output, "--force"};
   words.insert(words.end(), flags.begin(), flags.end());
-  words.insert(words.end(), {"--target-error", fmt::format("{:.3g}", *verdict.relative_error / 2),
-                             "--metric", "total"});
+  words.insert(words.end(), {"--target-error", fmt::format("{:.3g}", *verdict.mean_error / 2)});
   std::string command;
   for (const std::string& word : words) {
     command += (command.empty() ? "" : " ") + quoted_for_shell(word);

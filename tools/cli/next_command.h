@@ -8,8 +8,8 @@
 
 namespace pqw::tool {
 
-// "pqw quantize IN -o OUT --force FLAGS --target-error X --metric total" with X half of the error,
-// and words quoted for a shell. Empty if the error is below 1e-6.
+// "pqw quantize IN -o OUT --force FLAGS --target-error X" with X half of the mean error, and
+// words quoted for a shell. Empty if the error is below 1e-6.
 std::string next_command(const Verdict& verdict, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags);
 

@@ -26,7 +26,7 @@ std::string to_listing(const Report& report, std::size_t width);
 // infinite.
 void append(const Report& report, Json& document);
 
-// `command` halves the error; empty: there is none.
+// `command` halves the mean error; empty: there is none.
 Json to_json(const Verdict& verdict, const std::string& command);
 
 // The options of a tensor, as its record in an archive has them. Empty for a text that is not one of

@@ -75,7 +75,8 @@ Json to_json(const Verdict& verdict, const std::string& command) {
     errors.push_back({{"tensor", error.tensor}, {"share", error.share}});
   }
   const std::string warning = warning_of(verdict);
-  return {{"largest_errors", std::move(errors)},
+  return {{"mean_error", verdict.mean_error ? Json(*verdict.mean_error) : Json()},
+          {"largest_errors", std::move(errors)},
           {"command_to_halve_the_error", command.empty() ? Json() : Json(command)},
           {"warning", warning.empty() ? Json() : Json(warning)}};
 }

@@ -22,7 +22,8 @@ struct ErrorShare {
 struct Verdict {
   double bits_per_weight = 0;                   // of the whole file
   double ratio = 0;                             // of the bytes before to the bytes of the file
-  std::optional<double> relative_error = {};    // this and the next: empty if not measured
+  std::optional<double> relative_error = {};    // this and the next two: empty if not measured
+  std::optional<double> mean_error = {};        // mean of the compressed tensors' relative errors
   std::optional<double> amplitude = {};         // Σwŵ / Σw²
   std::vector<ErrorShare> largest_errors = {};  // the largest, and up to 2 more of 1 % or more
   std::optional<double> risky_bits = {};        // of the coarse weights, if below kSafeBits
@@ -30,7 +31,7 @@ struct Verdict {
 
 Verdict judge(const Report& report);
 
-// For people: lines that end with \n. `command` halves the error; empty: there is none.
+// For people: lines that end with \n. `command` halves the mean error; empty: there is none.
 std::string to_text(const Verdict& verdict, const std::string& command);
 
 // One line for people on the risk of the archive; empty if there is none.
