@@ -43,6 +43,23 @@ TEST_F(CliImport, NamesWhatTheTemplateHasBesides) {
       IsEmpty());
 }
 
+TEST_F(CliImport, ExportGivesTheLayoutOfAqlm) {
+  write_quantized_layer();
+  run({"import", "q.npz", "-o", "q.h5", "--shape", "q.weight=[4,2]"});
+  const Outcome exported = run({"export", "q.h5", "--format", "aqlm", "-o", "folder"});
+  EXPECT_EQ(exported.status, 0) << exported.err;
+  EXPECT_THAT(exported.err,
+              HasSubstr("1 tensor as codes of 8 bits for 2 weights; 0 tensors written in full\n"));
+  EXPECT_EQ(run({"import", "folder/model.safetensors", "-o", "again.h5"}).status, 0);
+  EXPECT_EQ(run({"eval", "q.h5", "again.h5", "--max-error", "0"}).status, 0);
+  expect_failure(run({"export", "q.h5", "--format", "aqlm", "-o", "folder"}),
+                 "folder/config.json: exists already; --force replaces it");
+  expect_error(run({"export", "q.h5", "--format", "aqlm", "-o", "f", "--template", "q.npz"}), 2,
+               "--format aqlm does not use a template");
+  expect_error(run({"export", "q.h5", "--format", "gguf", "-o", "f"}), 2, "--format");
+  expect_error(run({"export", "q.h5", "-o", "f.onnx"}), 2, "--template is required");
+}
+
 TEST_F(CliImport, MistakesAreNamed) {
   write_quantized_layer();
   for (const char* shape : {"q.weight", "q.weight=4,2", "q.weight=[4,2", "q.weight=[]", "=[4,2]",

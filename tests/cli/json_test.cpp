@@ -124,6 +124,13 @@ TEST_F(JsonDocuments, OfImportAreAsTheSchemaSays) {
   EXPECT_EQ(import["tensors"][0]["codec"], "pq");
   EXPECT_TRUE(import["tensors"][0]["relative_error"].is_null()) << "there is no original";
   EXPECT_EQ(import["missing"], json::array());
+  const json exported = valid_document({"export", "q.h5", "--format", "aqlm", "-o", "folder"});
+  EXPECT_EQ(exported["options"]["format"], "aqlm");
+  EXPECT_EQ(exported["tensors"],
+            json({{{"name", "q.weight"}, {"codec", "pq"}, {"form", "codes"}}}));
+  EXPECT_EQ(exported["output_bytes"],
+            std::filesystem::file_size(dir_ / "folder/model.safetensors") +
+                std::filesystem::file_size(dir_ / "folder/config.json"));
 }
 
 TEST_F(JsonDocuments, WithForeignKeysOrWithoutKeysAreNotValid) {
