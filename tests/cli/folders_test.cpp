@@ -108,16 +108,16 @@ TEST_F(Folders, AFullFolderNeedsForce) {
 }
 
 TEST_F(Folders, AnInputIsNeverReplaced) {
-  expect_failure(run({"quantize", "in", "-o", "in/", "--force", "--quiet"}),
-                 "input and output are the same file");
-  expect_failure(
+  expect_error(run({"quantize", "in", "-o", "in/", "--force", "--quiet"}), 2,
+               "input and output are the same file");
+  expect_error(
       run({"quantize", "in/model-00001-of-00002.safetensors", "-o", "in/", "--force", "--quiet"}),
-      "which is replaced");
+      2, "which is replaced");
   fs::create_directory(dir_ / "other");
   fs::rename(dir_ / "in/model-00001-of-00002.safetensors", dir_ / "other/w.safetensors");
   fs::create_symlink("../other/w.safetensors", dir_ / "in/model-00001-of-00002.safetensors");
-  expect_failure(run({"quantize", "in", "-o", "other/", "--force", "--quiet"}),
-                 "which is replaced");
+  expect_error(run({"quantize", "in", "-o", "other/", "--force", "--quiet"}), 2,
+               "which is replaced");
   EXPECT_TRUE(exists("other/w.safetensors"));
 }
 
@@ -158,7 +158,7 @@ TEST_F(Folders, StandardInputMayBeAFileOrAPipe) {
 TEST_F(Folders, TheFileOfStandardInputIsNeverReplaced) {
   fs::copy_file(dir_ / "model.safetensors", dir_ / "m.h5");
   const Outcome outcome = run_with({"quantize", "-", "-o", "m.h5", "--force", "--quiet"}, "m.h5");
-  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("-: input and output are the same file: m.h5"));
   EXPECT_EQ(content(dir_ / "m.h5"), content(dir_ / "model.safetensors"));
 }

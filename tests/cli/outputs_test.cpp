@@ -40,10 +40,11 @@ TEST_F(Cli, AnOutputThatIsAnInputIsRefused) {
       {"decode", "m.h5", "-o", "m.h5"},
       {"decode", "m.h5", "-o", "hard.npz"}};
   for (std::vector<std::string> line : lines) {
-    const std::string message = (line[3] == "r.yaml" ? "r.yaml" : line[1]) +
-                                ": input and output are the same file" +
-                                (line[1] == line[3] || line[3] == "r.yaml" ? "" : ": " + line[3]) +
-                                "; give the output another name; see 'pqw " + line[0] + " --help'";
+    const std::string message =
+        (line[3] == "r.yaml" ? "r.yaml" : line[1]) + ": input and output are the same file" +
+        (line[1] == line[3] || line[3] == "r.yaml" ? "" : ": " + line[3]) +
+        (line[3] == "n.h5" ? ", which is first written to n.h5.pqw.tmp" : "") +
+        "; give the output another name; see 'pqw " + line[0] + " --help'";
     expect_error(run(line), 2, message);
     line.push_back("--force");
     expect_error(run(line), 2, message);

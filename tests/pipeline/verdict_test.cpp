@@ -101,7 +101,7 @@ TEST(Verdict, EndsWithTheCommandThatHalvesTheError) {
   Report report = some_report();
   report.tensors[0].bytes = 2;
   EXPECT_THAT(to_text(judge(report), "pqw quantize x"),
-              testing::EndsWith(" with small weights): pqw quantize x\n"));
+              testing::EndsWith("\nto halve the mean error: pqw quantize x\n"));
 }
 
 }  // namespace
