@@ -8,7 +8,7 @@ import onnx
 
 import onnx_models
 from onnx_runtime import RUNTIMES, run_onnx
-from tool import ClientTest, has_verb
+from tool import ClientTest
 
 SETTINGS = {
     "default": [],
@@ -76,7 +76,6 @@ class OnnxTest(ClientTest):
 
         self.for_each(check)
 
-    @unittest.skipUnless(has_verb("export"), "this pqw does not have the verb export")
     def test_exported_models_run_as_decoded_ones(self):
         def check(model, feeds, original, archive):
             decoded, exported = self.decode(archive, original), archive + ".small.onnx"

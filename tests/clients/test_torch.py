@@ -77,7 +77,7 @@ class TorchTest(ClientTest):
     def check_copy(self, original, archive, decoded, state_dict_of=lambda content: content):
         """A copy of the original has the decoded values; everything else is as it was."""
         output = archive + ".pt"
-        self.decode_to_template(archive, original, output)
+        self.pqw("decode", archive, "--template", original, "-o", output)
         before, after = torch.load(original), torch.load(output)
         self.assertEqual(type(after), type(before))
         self.assertEqual(list(after), list(before))

@@ -36,14 +36,6 @@ class ClientTest(unittest.TestCase):
             raise AssertionError(f"pqw {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
-    def decode_to_template(self, archive, template, output):
-        """Decodes into a copy of the original, or skips the test if its format has no copies."""
-        command = [PQW, "decode", archive, "--template", template, "-o", output]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if "cannot be a template" in done.stderr:
-            self.skipTest(done.stderr.strip())
-        self.assertEqual(done.returncode, 0, done.stderr)
-
     def decoded_values(self, archive):
         """The decoded tensors as {name: array}."""
         output = archive + ".safetensors"
@@ -58,16 +50,8 @@ class ClientTest(unittest.TestCase):
         return sum(tensor["relative_error"] for tensor in compressed)
 
 
-def documented(document, section=""):
-    """The blocks of Python of a document, or of one of its sections, as one program."""
+def documented(document):
+    """The blocks of Python of a document, as one program."""
     text = (ROOT / "docs" / document).read_text()
-    if section:
-        text = re.split(r"^## ", text.split(f"\n## {section}\n")[1], flags=re.MULTILINE)[0]
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    if not blocks:
-        raise AssertionError(f"docs/{document} {section}: no block of Python")
     return compile("".join(blocks), f"docs/{document}", "exec")
-
-
-def has_verb(verb):
-    return f"\n  {verb} " in subprocess.run([PQW, "--help"], capture_output=True, text=True).stdout
