@@ -328,7 +328,7 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
       } else {
         const RoleSettings& own = choice.of(role_of(info, n_weights));
         item.action = encode_or_keep(info, choice, own, recipe.target.has_value());
-        item.settings += own.preset;
+        item.preset = own.preset;
       }
     }
     plan.push_back(std::move(item));

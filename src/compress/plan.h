@@ -50,10 +50,12 @@ using Action = std::variant<Keep, Alias, AdoptInt8, Encode>;
 struct WorkItem {
   std::vector<std::size_t> tensors;  // indices; those of joint layers rise
   Action action;
-  std::string settings;   // that the action follows from, as given; equal for equal actions
-  double importance = 1;  // of errors, in the search for a target
+  std::string
+      settings;  // that the action follows from, as given; equal for equal actions of a role
+  double importance = 1;                       // of errors, in the search for a target
   PlainDtype plain_dtype = PlainDtype::kSame;  // of its tensors that are stored plain
-  Settings layout = {};  // the settings `kind` and `layout` of its tensors, as given
+  Settings layout = {};     // the settings `kind` and `layout` of its tensors, as given
+  std::string preset = {};  // the settings that its role adds; equal tensors may have other roles
 };
 
 // The work in the order of the first tensors of the items.

@@ -51,7 +51,8 @@ Settings rule_of_action(const WorkItem& item) {
   const auto* encode = std::get_if<Encode>(&item.action);
   if (encode == nullptr) return {{"codec", "plain"}};
   const CodecOptions& first = encode->candidates.front();
-  if (!encode->is_free && encode->note.empty()) return as_given(item.settings, codec_name(first));
+  if (!encode->is_free && encode->note.empty())
+    return as_given(item.settings + item.preset, codec_name(first));
   Settings settings = settings_of(first);
   if (encode->keep_if_not_finite) settings.emplace_back("non_finite", "plain");
   return settings;

@@ -111,7 +111,6 @@ class TorchTest(ClientTest):
             for name, value in state.items():
                 self.assertTrue(torch.equal(after["optimizer"]["state"][index][name], value))
 
-    @unittest.expectedFailure  # presets choose other settings for the head than for the embedding
     def test_tied_weights(self):
         model = TiedModel()
         case = self.quantized(model.state_dict(), "tied")

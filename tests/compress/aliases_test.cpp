@@ -51,7 +51,6 @@ Tensor bytes(const std::string& name, std::size_t n) {
   return {{name, DType::kU8, {n}}, std::string(n, 'x')};
 }
 
-// The error that `action` ends in, which must not be missing.
 // For each item: what it is an alias of.
 Found find_all(const WeightReader& reader, const std::vector<WorkItem>& plan) {
   Aliases aliases(reader, plan);
@@ -127,6 +126,12 @@ TEST(FindAliases, OnlyWhereTheRecipeTreatsThemAlike) {
   // Both plain, each for another reason.
   EXPECT_EQ(aliases_in(tied, {.rules = {{"head", {{"codec", "plain"}}}}, .exclude = {"w"}}),
             (Found{kNone, 0}));
+}
+
+// The preset has more centroids for embeddings.
+TEST(FindAliases, AHeadMayBeAnAliasOfTheEmbedding) {
+  const Tensor table = normal("embedding.weight", {256, 64}, 1);
+  EXPECT_EQ(aliases_in({table, renamed(table, "head.weight")}), (Found{kNone, 0}));
 }
 
 TEST(FindAliases, LayersOfJointTensorsAreNone) {
