@@ -1,4 +1,7 @@
 // ONNX models as weight files, and copies of them with other values.
+#include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -18,6 +21,7 @@ class OnnxReader : public WeightReader {
     stored_as_ = model_.stored_as;
     skipped_ = model_.skipped;
     for (const auto& item : model_.proto->metadata_props()) metadata_[item.key()] = item.value();
+    list_files();
   }
 
   std::vector<std::byte> read(std::size_t index) const override {
@@ -25,6 +29,20 @@ class OnnxReader : public WeightReader {
   }
 
  private:
+  void list_files() {
+    std::map<std::string, std::uint64_t> external;
+    for (const OnnxTensor& tensor : model_.tensors) {
+      if (tensor.external) external.emplace(tensor.external->path, tensor.external->file_bytes);
+    }
+    if (external.empty()) return;
+    files_ = {model_.file.path()};
+    file_bytes_ = model_.file.size();
+    for (const auto& [path, n_bytes] : external) {
+      files_.push_back(path);
+      file_bytes_ += n_bytes;
+    }
+  }
+
   const OnnxModel model_;
 };
 

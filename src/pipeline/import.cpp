@@ -299,6 +299,7 @@ Imported import_weights(const std::string& input, const std::string& output,
     throw Subject{input}.error(ErrorCode::kInvalidArgument, "is a pqw archive already");
   }
   const std::unique_ptr<WeightReader> reader = open_weights(input, options.reading);
+  require_different_files(reader->files(), output);
   require_all(input, *reader, options.skip_unsupported);
   std::vector<TensorInfo> originals;
   if (!options.original.empty()) {

@@ -192,6 +192,11 @@ TEST_F(Onnx, ExternalDataIsReadFromTheFolderOfTheModel) {
   EXPECT_EQ(test::text_of(reader->read(1)), test::little_endian<float>({3}));
   EXPECT_EQ(reader->stored_as(1), 1u);
   EXPECT_EQ(reader->stored_as(2), 0u);
+  // So that no output replaces one of them.
+  ASSERT_EQ(reader->files().size(), 3u);
+  EXPECT_TRUE(std::filesystem::equivalent(reader->files()[1], dir_ / "deep/w.data"));
+  EXPECT_TRUE(std::filesystem::equivalent(reader->files()[2], dir_ / "w.data"));
+  EXPECT_EQ(reader->file_bytes(), std::filesystem::file_size(path_) + 4 + 8);
 }
 
 TEST_F(Onnx, OperatorsTellKindAndOrder) {
