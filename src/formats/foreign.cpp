@@ -97,14 +97,6 @@ std::optional<Foreign> recognise_text(std::string_view text) {
 
 // REQUIRES: at least one member.
 Foreign recognise_zip(const std::vector<std::string>& members) {
-  const auto has = [&](std::string_view name) {
-    return std::ranges::any_of(members, [&](std::string_view member) {
-      return member.substr(member.rfind('/') + 1) == name;  // npos + 1 is 0
-    });
-  };
-  if (has("model.weights.h5")) {
-    return {"a Keras file (a zip archive)", "unzip it and name its model.weights.h5"};
-  }
   constexpr std::size_t kMostShown = 3;
   std::string list;
   for (std::size_t i = 0; i < std::min(members.size(), kMostShown); ++i) {

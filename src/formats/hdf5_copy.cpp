@@ -1,4 +1,4 @@
-// Copies of HDF5 files in which tensors have other values, written where the old ones are.
+// Copies of files that are or hold an HDF5 file, in which tensors have other values.
 #include "formats/hdf5_copy.h"
 
 #include <algorithm>
@@ -9,6 +9,8 @@
 #include "formats/append_range.h"
 #include "formats/byte_order.h"
 #include "formats/formats.h"
+#include "formats/hdf5_copy.h"
+#include "formats/hdf5_places.h"
 #include "formats/write_order.h"
 
 namespace pqw {
@@ -45,39 +47,7 @@ void for_each_run(const Hdf5Place& place, const Hdf5Extent& extent, const Fn& fn
   }
 }
 
-class Hdf5Copy : public WeightWriter {
- public:
-  Hdf5Copy(InputFile original, const std::string& path, std::vector<TensorInfo> tensors,
-           const ReadOptions& reading, const WriteOptions& options)
-      : order_(path, std::move(tensors)),
-        places_(places_of(original.path(), find_hdf5_places(InputFile(original.path()), reading),
-                          order_.tensors())),
-        file_(path, options) {
-    append_range(file_, original, 0, original.size());
-    original.require_unchanged();
-  }
-
-  void add(std::span<const std::byte> bytes) override {
-    const std::size_t index = order_.next(bytes.size());
-    write_hdf5_values(places_[index], bytes,
-                      [&](std::uint64_t offset, std::span<const std::byte> values) {
-                        file_.write_at(offset, values);
-                      });
-  }
-
-  void commit() override {
-    order_.require_complete();
-    file_.commit();
-  }
-
- private:
-  WriteOrder order_;
-  std::vector<Hdf5Place> places_;
-  AtomicFile file_;
-};
-
-}  // namespace
-
+// The places of these tensors, which `all` has under their names.
 std::vector<Hdf5Place> places_of(const std::string& path, std::vector<Hdf5Place> all,
                                  const std::vector<TensorInfo>& tensors) {
   std::map<std::string, Hdf5Place> by_name;
@@ -93,9 +63,10 @@ std::vector<Hdf5Place> places_of(const std::string& path, std::vector<Hdf5Place>
   return places;
 }
 
-void write_hdf5_values(
-    const Hdf5Place& place, std::span<const std::byte> bytes,
-    const std::function<void(std::uint64_t, std::span<const std::byte>)>& write) {
+// Calls write(offset, bytes) with the values of one tensor, row-major and little-endian, as the file
+// has them.
+template <class Write>
+void write_values(const Hdf5Place& place, std::span<const std::byte> bytes, const Write& write) {
   const std::size_t width = size_in_bytes(place.info.dtype);
   std::vector<std::byte> swapped;
   if (place.big_endian) {
@@ -110,11 +81,59 @@ void write_hdf5_values(
   }
 }
 
+class Hdf5Copy : public WeightWriter {
+ public:
+  Hdf5Copy(const InputFile& original, std::uint64_t begin, std::vector<Hdf5Place> places,
+           const std::string& path, std::vector<TensorInfo> tensors, const WriteOptions& options,
+           std::function<void(AtomicFile&)> finish)
+      : order_(path, std::move(tensors)),
+        begin_(begin),
+        places_(places_of(original.path(), std::move(places), order_.tensors())),
+        file_(path, options),
+        finish_(std::move(finish)) {
+    append_range(file_, original, 0, original.size());
+    original.require_unchanged();
+  }
+
+  void add(std::span<const std::byte> bytes) override {
+    const std::size_t index = order_.next(bytes.size());
+    write_values(places_[index], bytes,
+                 [&](std::uint64_t offset, std::span<const std::byte> values) {
+                   file_.write_at(begin_ + offset, values);
+                 });
+  }
+
+  void commit() override {
+    order_.require_complete();
+    finish_(file_);
+    file_.commit();
+  }
+
+ private:
+  WriteOrder order_;
+  std::uint64_t begin_;
+  std::vector<Hdf5Place> places_;
+  AtomicFile file_;
+  std::function<void(AtomicFile&)> finish_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightWriter> make_hdf5_copy(const InputFile& original, std::uint64_t begin,
+                                             InputFile hdf5, const std::string& path,
+                                             std::vector<TensorInfo> tensors,
+                                             const ReadOptions& reading,
+                                             const WriteOptions& options,
+                                             std::function<void(AtomicFile&)> finish) {
+  return std::make_unique<Hdf5Copy>(original, begin, find_hdf5_places(std::move(hdf5), reading),
+                                    path, std::move(tensors), options, std::move(finish));
+}
+
 std::unique_ptr<WeightWriter> copy_hdf5(InputFile original, const std::string& path,
                                         std::vector<TensorInfo> tensors, const ReadOptions& reading,
                                         const WriteOptions& options) {
-  return std::make_unique<Hdf5Copy>(std::move(original), path, std::move(tensors), reading,
-                                    options);
+  return make_hdf5_copy(original, 0, original.part(0, original.size()), path, std::move(tensors),
+                        reading, options, [](AtomicFile&) {});
 }
 
 }  // namespace pqw

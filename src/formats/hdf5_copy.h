@@ -1,26 +1,26 @@
-// Overwrites the values of tensors in the bytes of an HDF5 file.
+// Copies of files that are or hold an HDF5 file, in which tensors have other values.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <span>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "formats/hdf5_places.h"
+#include "io/input_file.h"
+#include "pqw/formats/weight_file.h"
+#include "pqw/io/atomic_file.h"
 
 namespace pqw {
 
-// The places of these tensors, which `all` has under their names. Errors: kUnsupported, for the
-// first whose values cannot be overwritten.
-std::vector<Hdf5Place> places_of(const std::string& path, std::vector<Hdf5Place> all,
-                                 const std::vector<TensorInfo>& tensors);
-
-// Calls write(offset, bytes) with the values of one tensor, row-major and little-endian, as the file
-// has them.
-void write_hdf5_values(
-    const Hdf5Place& place, std::span<const std::byte> bytes,
-    const std::function<void(std::uint64_t offset, std::span<const std::byte>)>& write);
+// A writer as CopyFormat says (formats.h), for a file that holds an HDF5 file, `hdf5`, at the offset
+// `begin`. Calls `finish` with the copy before it is committed. Errors: also kUnsupported, for the
+// first tensor whose values cannot be overwritten where they are.
+std::unique_ptr<WeightWriter> make_hdf5_copy(const InputFile& original, std::uint64_t begin,
+                                             InputFile hdf5, const std::string& path,
+                                             std::vector<TensorInfo> tensors,
+                                             const ReadOptions& reading,
+                                             const WriteOptions& options,
+                                             std::function<void(AtomicFile& copy)> finish);
 
 }  // namespace pqw

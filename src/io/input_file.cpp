@@ -1,4 +1,4 @@
-// A regular file open for reading, by positions.
+// A regular file open for reading, or a part of one, by positions.
 #include "io/input_file.h"
 
 #include <fcntl.h>
@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <utility>
 
@@ -52,9 +53,23 @@ void InputFile::note_state() {
     ::close(descriptor_);
     throw Subject{path_}.error("not a regular file");
   }
-  size_ = static_cast<std::uint64_t>(status.st_size);
+  size_ = whole_size_ = static_cast<std::uint64_t>(status.st_size);
   changed_seconds_ = status.st_mtim.tv_sec;
   changed_nanoseconds_ = status.st_mtim.tv_nsec;
+}
+
+InputFile InputFile::part(std::uint64_t offset, std::uint64_t n_bytes) const {
+  assert(offset <= size_ && n_bytes <= size_ - offset);
+  const int copy = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throw Subject{path_}.system_error("open once more");
+  InputFile part(path_, copy);
+  part.is_temporary_ = is_temporary_;
+  part.begin_ = begin_ + offset;
+  part.size_ = n_bytes;
+  part.whole_size_ = whole_size_;
+  part.changed_seconds_ = changed_seconds_;
+  part.changed_nanoseconds_ = changed_nanoseconds_;
+  return part;
 }
 
 InputFile::~InputFile() {
@@ -65,13 +80,16 @@ InputFile::InputFile(InputFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       is_temporary_(other.is_temporary_),
+      begin_(other.begin_),
       size_(other.size_),
+      whole_size_(other.whole_size_),
       changed_seconds_(other.changed_seconds_),
       changed_nanoseconds_(other.changed_nanoseconds_) {}
 
 void InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
   while (!bytes.empty()) {
-    const ssize_t n = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t n =
+        ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(begin_ + offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw Subject{path_}.system_error("read");
     if (n == 0) {
@@ -105,7 +123,7 @@ bool InputFile::starts_with(std::string_view bytes) const {
 void InputFile::require_unchanged() const {
   struct stat status;
   if (::fstat(descriptor_, &status) != 0) throw Subject{path_}.system_error("look at");
-  const bool same = static_cast<std::uint64_t>(status.st_size) == size_ &&
+  const bool same = static_cast<std::uint64_t>(status.st_size) == whole_size_ &&
                     status.st_mtim.tv_sec == changed_seconds_ &&
                     status.st_mtim.tv_nsec == changed_nanoseconds_;
   if (!same) throw Subject{path_}.error(ErrorCode::kIo, "was changed while it was read");

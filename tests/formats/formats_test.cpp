@@ -19,7 +19,7 @@ std::string tar() {
 
 const BadFile kBadFiles[] = {
     {"Empty", "", ErrorCode::kFormat,
-     "the file is empty; expected safetensors, .npy, .npz, ONNX, PyTorch, HDF5, GGUF, "
+     "the file is empty; expected safetensors, .npy, .npz, ONNX, PyTorch, .keras, HDF5, GGUF, "
      "TensorFlow.js or "
      "shard index"},
     {"Text", "weights", ErrorCode::kFormat,
@@ -77,8 +77,9 @@ TEST(Detect, ABraceAfterAnImpossibleLengthIsNoSafetensors) {
 }
 
 TEST(Formats, ListsForMessagesFollowFromTheTable) {
-  EXPECT_EQ(readable_formats(),
-            "safetensors, .npy, .npz, ONNX, PyTorch, HDF5, GGUF, TensorFlow.js or shard index");
+  EXPECT_EQ(
+      readable_formats(),
+      "safetensors, .npy, .npz, ONNX, PyTorch, .keras, HDF5, GGUF, TensorFlow.js or shard index");
   EXPECT_EQ(writable_extensions(),
             (std::vector<std::string>{".safetensors", ".npy", ".npz", ".h5", ".hdf5"}));
 }

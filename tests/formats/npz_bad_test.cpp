@@ -145,8 +145,6 @@ const BadFile kBadFiles[] = {
      "tensor 'w': the member is broken: CRC error"},
     {"ChecksumOfADeflatedMember", changed(kGoodDeflated, [](ZipMember& m) { m.crc = 1; }), kFormat,
      "tensor 'w': the member is broken: CRC error"},
-    {"Keras", zip_of({{"config.json", "{}"}, {"model.weights.h5", "x"}}), kUnsupported,
-     "a Keras file (a zip archive); unzip it and name its model.weights.h5"},
     {"NoNpyMember", zip_of({{"word/document.xml", "<x/>"}, {"w.NPY", kNpy}}), kFormat,
      "a zip archive of 2 members, none of them a .npy: 'word/document.xml', 'w.NPY'; unzip it"},
     {"ManyMembersOfOtherKinds", zip_of({{"a", "x"}, {"b\n", "x"}, {"c", "x"}, {"d", "x"}}), kFormat,

@@ -11,6 +11,7 @@
 
 #include "pqw/core/error.h"
 #include "tests/support/errors.h"
+#include "tests/support/file_content.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw {
@@ -78,6 +79,20 @@ TEST_F(InputFileTest, OnlyRegularFilesAreOpened) {
     EXPECT_EQ(test::error_of([&] { InputFile file(path); }).code(), ErrorCode::kFormat) << path;
   }
   EXPECT_EQ(test::error_of([&] { InputFile file(dir_ / "none"); }).code(), ErrorCode::kNotFound);
+}
+
+TEST(InputFilePart, IsReadByItsOwnPositions) {
+  const test::TempDir dir;
+  test::set_content(dir / "f", "0123456789");
+  const InputFile whole(dir / "f");
+  const InputFile part = whole.part(2, 6), inner = part.part(1, 3);
+  EXPECT_EQ(part.size(), 6u);
+  EXPECT_TRUE(part.starts_with("234567"));
+  EXPECT_FALSE(part.starts_with("2345678"));
+  EXPECT_TRUE(inner.starts_with("345"));
+  EXPECT_NO_THROW(part.require_unchanged());
+  test::set_content(dir / "f", "01234567890");
+  EXPECT_THROW(part.require_unchanged(), Error);
 }
 
 }  // namespace

@@ -1,0 +1,139 @@
+// Keras' .keras files: HDF5 in zip archives, read and copied.
+#include <filesystem>
+
+#include "tests/formats/file_testing.h"
+#include "tests/formats/keras_testing.h"
+#include "tests/formats/zip_building.h"
+#include "tests/support/errors.h"
+
+namespace pqw {
+namespace {
+
+using test::BadFile;
+using test::content;
+using test::deflated_member;
+using test::error_of;
+using test::KerasFile;
+using test::zip_of;
+using test::ZipMember;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr char kConfig[] = R"({"class_name":"Sequential","config":{"name":"s","layers":[)"
+                           R"({"class_name":"Conv1D","config":{"name":"first"}}]}})";
+
+std::string weights() {
+  const test::TempDir dir;
+  {
+    KerasFile file(dir / "w.h5");
+    file.add({"layers/first/vars/0", {3, 4, 5}});
+    file.add({"layers/dense/vars/0", {6, 4}, H5T_IEEE_F32LE, 1000});
+  }
+  return content(dir / "w.h5");
+}
+
+class KerasArchive : public testing::Test {
+ protected:
+  void write(const ZipMember& member) {
+    test::set_content(path_, zip_of({{"metadata.json", "{}"}, {"config.json", kConfig}, member}));
+  }
+
+  const test::TempDir dir_;
+  const std::string path_ = dir_ / "m.keras", weights_ = weights();
+  const ZipMember stored_ = {"model.weights.h5", weights_};
+  const ZipMember deflated_ = deflated_member("model.weights.h5", weights_);
+};
+
+TEST_F(KerasArchive, GivesTheTensorsOfItsWeights) {
+  test::set_content(dir_ / "w.h5", weights_);
+  const auto expected = open_weights(dir_ / "w.h5");
+  for (const ZipMember& member : {stored_, deflated_}) {
+    write(member);
+    for (const bool trusted : {false, true}) {
+      const auto reader = open_weights(path_, {.trusted = trusted});
+      ASSERT_EQ(reader->tensors().size(), 2u);
+      for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(reader->tensors()[i].name, expected->tensors()[i].name);
+        EXPECT_EQ(reader->read(i), expected->read(i));
+      }
+      EXPECT_EQ(reader->tensors()[0].layout, (Layout{Kind::kLinear, {1, 0}}));
+      EXPECT_EQ(reader->tensors()[1].layout, (Layout{Kind::kConv, {2, 1, 0}})) << "by its config";
+      EXPECT_THAT(test::skipped_in(*reader), ElementsAre("'metadata.json' is not the weights",
+                                                         "'config.json' is not the weights"));
+    }
+  }
+}
+
+TEST_F(KerasArchive, CopiesDifferInValuesAndChecksum) {
+  write(stored_);
+  const std::vector<float> values(24, -7);
+  {
+    const CopyWriter copy =
+        create_copy(path_, dir_ / "c.keras", {{"layers/dense/vars/0", DType::kF32, {6, 4}}});
+    copy.writer->add(std::as_bytes(std::span(values)));
+    copy.writer->commit();
+  }
+  std::vector<float> old(24);
+  for (std::size_t i = 0; i < old.size(); ++i) old[i] = 1000 + static_cast<float>(i);
+  const std::string before(reinterpret_cast<const char*>(old.data()), 96);
+  ZipMember member = stored_;
+  ASSERT_NE(member.stored.find(before), std::string::npos);
+  member.stored.replace(member.stored.find(before), 96,
+                        reinterpret_cast<const char*>(values.data()), 96);
+  write(member);
+  EXPECT_EQ(content(dir_ / "c.keras"), content(path_));
+}
+
+TEST_F(KerasArchive, CopiesNeedAStoredMember) {
+  write(deflated_);
+  const Error error = error_of([&] {
+    create_copy(path_, dir_ / "c.keras", {{"layers/dense/vars/0", DType::kF32, {6, 4}}});
+  });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(error.what(), HasSubstr("member 'model.weights.h5': it is deflated"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "c.keras"));
+}
+
+ZipMember changed(ZipMember member, const std::function<void(ZipMember&)>& change) {
+  change(member);
+  return member;
+}
+
+std::vector<BadFile> bad_files() {
+  const std::string good = weights();
+  const ZipMember stored{"model.weights.h5", good};
+  const ZipMember deflated = deflated_member("model.weights.h5", good);
+  std::vector<BadFile> files = {
+      {"NoHdf5", zip_of({{"model.weights.h5", "x"}}), ErrorCode::kFormat,
+       "member 'model.weights.h5': not an HDF5 file"},
+      {"NoBytes", zip_of({{"model.weights.h5", ""}}), ErrorCode::kFormat, "not an HDF5 file"},
+      {"Checksum", zip_of({changed(stored, [](ZipMember& m) { m.crc = 1; })}), ErrorCode::kFormat,
+       "its checksum does not match"},
+      {"ChecksumOfADeflatedMember", zip_of({changed(deflated, [](ZipMember& m) { m.crc = 1; })}),
+       ErrorCode::kFormat, "CRC"},
+      {"BrokenDeflate", zip_of({changed(deflated, [](ZipMember& m) { m.stored[0] = '\xff'; })}),
+       ErrorCode::kFormat, "the member is broken"},
+      {"Bomb", zip_of({changed(deflated, [](ZipMember& m) { m.size = 0xfffffff0u; })}),
+       ErrorCode::kFormat, "declares 4294967280 bytes"},
+      {"Encrypted", zip_of({changed(stored, [](ZipMember& m) { m.flags = 1; })}),
+       ErrorCode::kUnsupported, "encrypted"},
+      {"OtherMethod", zip_of({changed(stored, [](ZipMember& m) { m.method = 12; })}),
+       ErrorCode::kUnsupported, "zip compression method 12"},
+      {"BrokenConfig",
+       zip_of({changed({"config.json", "{}"}, [](ZipMember& m) { m.crc = 1; }), stored}),
+       ErrorCode::kFormat, "CRC"},
+      {"SameNameTwice", zip_of({stored, stored}), ErrorCode::kFormat, "not a readable zip"},
+  };
+  for (const std::size_t n : {100ul, 1000ul, 2000ul, 2500ul}) {
+    files.push_back({"CutAt" + std::to_string(n), zip_of({{"model.weights.h5", good.substr(0, n)}}),
+                     ErrorCode::kFormat, ""});
+  }
+  return files;
+}
+
+class BadKerasArchive : public testing::TestWithParam<BadFile> {};
+TEST_P(BadKerasArchive, IsRefused) { test::expect_refused(GetParam()); }
+INSTANTIATE_TEST_SUITE_P(, BadKerasArchive, testing::ValuesIn(bad_files()), test::kind_of);
+
+}  // namespace
+}  // namespace pqw
