@@ -29,7 +29,9 @@ struct KerasMembers {
 KerasMembers members_of(const InputFile& file) {
   KerasMembers members{open_zip(file), {}, {}};
   members.all = zip_places(file, *members.zip);
-  members.weights = *std::ranges::find(members.all, kWeights, &ZipPlace::name);
+  const auto found = std::ranges::find(members.all, kWeights, &ZipPlace::name);
+  if (found == members.all.end()) throw Subject{file.path()}.error("has no member {}", kWeights);
+  members.weights = *found;
   return members;
 }
 
