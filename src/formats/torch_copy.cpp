@@ -108,7 +108,8 @@ class TorchCopy : public WeightWriter {
     if (checksum_in(*copy_, index) == (given ? *given : checksum_in(original_, index))) return;
     throw subject_of(index).error(
         ErrorCode::kInvalidArgument,
-        "it shares elements of storage '{}' with other tensors, which {} other values",
+        "it shares elements of storage '{}' with other tensors, which {} other values; decode to "
+        "safetensors, or quantize with all of them left out (--exclude)",
         shown(opened_.content.tensors[index].key), given ? "were given" : "alone were given");
   }
 

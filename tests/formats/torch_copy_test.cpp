@@ -129,7 +129,8 @@ TEST_F(TorchCopyTest, TensorsThatShareElementsNeedEqualValues) {
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
   EXPECT_EQ(error.what(), original_ +
                               ": tensor 'w': it shares elements of storage '0' with other tensors, "
-                              "which were given other values");
+                              "which were given other values; decode to safetensors, or quantize "
+                              "with all of them left out (--exclude)");
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
