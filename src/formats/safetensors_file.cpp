@@ -99,11 +99,33 @@ AtomicFile open_output(const std::string& path, const WriteOptions& options) {
   return path == kStandardStream ? AtomicFile::to_standard_output() : AtomicFile(path, options);
 }
 
-class SafetensorsWriter : public WeightWriter {
+// Writes each tensor at its place in the file.
+class PlacedWriter : public WeightWriter {
+ public:
+  void add(std::span<const std::byte> bytes) override {
+    const std::size_t index = order_.next(bytes.size());
+    file_.write_at(offsets_[index], bytes);
+  }
+
+  void commit() override {
+    order_.require_complete();
+    file_.commit();
+  }
+
+ protected:
+  PlacedWriter(WriteOrder order, AtomicFile file)
+      : order_(std::move(order)), file_(std::move(file)) {}
+
+  WriteOrder order_;
+  AtomicFile file_;
+  std::vector<std::uint64_t> offsets_;  // from the start of the file
+};
+
+class SafetensorsWriter : public PlacedWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<TensorInfo> tensors,
                     const Metadata& metadata, const WriteOptions& options)
-      : order_(path, std::move(tensors)), file_(open_output(path, options)) {
+      : PlacedWriter(WriteOrder(path, std::move(tensors)), open_output(path, options)) {
     SafetensorsHeader header{.entries = {}, .metadata = metadata};
     for (const TensorInfo& info : order_.tensors()) header.entries.push_back({info});
     std::vector<std::size_t> order(header.entries.size());
@@ -120,29 +142,14 @@ class SafetensorsWriter : public WeightWriter {
       offsets_.push_back(text.size() + entry.begin);
     }
   }
-
-  void add(std::span<const std::byte> bytes) override {
-    const std::size_t index = order_.next(bytes.size());
-    file_.write_at(offsets_[index], bytes);
-  }
-
-  void commit() override {
-    order_.require_complete();
-    file_.commit();
-  }
-
- private:
-  WriteOrder order_;
-  AtomicFile file_;
-  std::vector<std::size_t> offsets_;  // from the start of the file
 };
 
 // Writes a copy of a file, and overwrites the values of some tensors in it.
-class SafetensorsCopy : public WeightWriter {
+class SafetensorsCopy : public PlacedWriter {
  public:
   SafetensorsCopy(const InputFile& original, const std::string& path,
                   std::vector<TensorInfo> tensors, const WriteOptions& options)
-      : order_(path, std::move(tensors)), file_(path, options) {
+      : PlacedWriter(WriteOrder(path, std::move(tensors)), AtomicFile(path, options)) {
     const auto [header, data_begin] = read_header(original);
     std::unordered_map<std::string_view, std::uint64_t> begins;
     for (const SafetensorsEntry& entry : header.entries) {
@@ -152,21 +159,6 @@ class SafetensorsCopy : public WeightWriter {
     append_range(file_, original, 0, original.size());
     original.require_unchanged();
   }
-
-  void add(std::span<const std::byte> bytes) override {
-    const std::size_t index = order_.next(bytes.size());
-    file_.write_at(offsets_[index], bytes);
-  }
-
-  void commit() override {
-    order_.require_complete();
-    file_.commit();
-  }
-
- private:
-  WriteOrder order_;
-  AtomicFile file_;
-  std::vector<std::uint64_t> offsets_;
 };
 
 }  // namespace
