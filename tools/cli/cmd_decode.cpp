@@ -90,9 +90,7 @@ void add_decode(CLI::App& app) {
   add_tensor_option(verb, arguments->pattern);
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
-  verb.add_flag("--force", arguments->force, "replace an existing output");
-  verb.add_flag("--json", arguments->json, "print the result as JSON (docs/json.md)");
-  verb.add_flag("--quiet", arguments->quiet, "no notes");
+  add_output_options(verb, arguments->force, arguments->json, arguments->quiet);
   verb.footer(
       "Names, shapes and types are those of the original file.\n"
       "A folder gets model.safetensors (or shards of the sizes of the original) and, if ARCHIVE is "

@@ -195,9 +195,7 @@ void add_export(CLI::App& app) {
       ->type_name("FORMAT");
   add_threads_option(verb);
   add_trusted_option(verb, arguments->reading);
-  verb.add_flag("--force", arguments->force, "replace an existing output");
-  verb.add_flag("--json", arguments->json, "print the result as JSON (docs/json.md)");
-  verb.add_flag("--quiet", arguments->quiet, "no notes");
+  add_output_options(verb, arguments->force, arguments->json, arguments->quiet);
   verb.footer(
       "An ONNX model holds the codes of the archive and standard operators that decode them, so "
       "that\n"

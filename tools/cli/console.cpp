@@ -81,6 +81,12 @@ void add_report_options(CLI::App& verb, bool& json, bool& all) {
   verb.add_flag("--all", all, "list plain tensors too, not only their number and the reasons");
 }
 
+void add_output_options(CLI::App& verb, bool& force, bool& json, bool& quiet) {
+  verb.add_flag("--force", force, "replace an existing output");
+  verb.add_flag("--json", json, "print the result as JSON (docs/json.md)");
+  verb.add_flag("--quiet", quiet, "no notes");
+}
+
 void add_trusted_option(CLI::App& verb, ReadOptions& options) {
   verb.add_flag("--trusted", options.trusted,
                 "parse HDF5 files in this process and not in a sandbox; use it only for files "

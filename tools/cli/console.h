@@ -54,6 +54,9 @@ void add_threads_option(CLI::App& verb);
 // Adds --json and --all. Both must outlive the parsing of the command line.
 void add_report_options(CLI::App& verb, bool& json, bool& all);
 
+// Adds --force, --json and --quiet. All must outlive the parsing of the command line.
+void add_output_options(CLI::App& verb, bool& force, bool& json, bool& quiet);
+
 // Adds --trusted. `options` must outlive the parsing of the command line.
 void add_trusted_option(CLI::App& verb, ReadOptions& options);
 
