@@ -11,8 +11,8 @@ namespace pqw {
 
 inline constexpr char kCastCodec[] = "cast";
 
-// Layout: section `values`, F16 or BF16, of the shape of the tensor. `values` are those of the
-// section. REQUIRES: the tensor is F32.
+// Layout: section `values`, F16 or BF16, of the shape of the tensor; `values` are its bytes.
+// REQUIRES: the tensor is F32.
 Record cast_record(const TensorInfo& info, DType dtype, std::span<const std::byte> values);
 
 // The type of the stored values. Errors: kUnsupported (features), kCorrupt.

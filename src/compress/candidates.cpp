@@ -13,8 +13,8 @@
 namespace pqw {
 namespace {
 
-// About the bytes that a compressed tensor takes in the tables of an archive, beyond those of a
-// plain tensor. The exact size corrects it.
+// In the tables of an archive, a compressed tensor takes about so many bytes more than a plain one.
+// The exact size corrects it.
 constexpr std::uint64_t kRecordBytes = 40;
 
 void drop_bytes(Record& record) {

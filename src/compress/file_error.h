@@ -24,7 +24,7 @@ class MetricSum {
   double sum_ = 0, most_ = 0;
 };
 
-// How much a tensor counts in the error of the file.
+// The weight of a tensor in the error of the file.
 struct Share {
   std::string name;
   double squared_norm;  // 0 if the search did not measure it

@@ -35,7 +35,7 @@ bool may_be_narrowed(const TensorInfo& info, PlainDtype wanted);
 // A tensor stays as it is without a note if it may not be narrowed, or is not exact where it is to
 // be. It stays with a note if F16 or BF16 is asked for and it holds NaN, holds infinity beside
 // values to be rounded, has a finite value beyond the range of the type, or would be lost
-// (worth.h). REQUIRES: `bytes` are those of the tensor.
+// (worth.h). REQUIRES: `bytes` holds the whole tensor.
 Narrowed narrowed(const TensorInfo& info, std::span<const std::byte> bytes, PlainDtype wanted);
 
 }  // namespace pqw

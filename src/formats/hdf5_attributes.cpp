@@ -33,7 +33,8 @@ std::optional<std::vector<std::string>> texts_in(const std::string& value) {
   return list.get<std::vector<std::string>>();
 }
 
-// Without the checks. A key of that form whose value is no list means an attribute of the root group.
+// Checks nothing. If the key has that form, but its value is not a list, it names an attribute of
+// the root group.
 Hdf5Attribute parse(std::string_view key, const std::string& value) {
   const std::size_t at = key.rfind('@');
   if (!key.starts_with(kPrefix) || at == key.npos) return {"", std::string(key), {value}};

@@ -15,7 +15,7 @@
 namespace pqw {
 
 // Adds the texts of an open group, which has that path, and takes their bytes from `bytes_left`.
-// Leaves out attributes that are no texts or not UTF-8. Returns false if a text is longer than that:
+// Leaves out attributes that are not texts or not UTF-8. Returns false if a text is longer than that:
 // then the rest is left out. Errors: those of HDF5; more attributes than any group of weights has.
 bool read_attributes(h5::Id group, const std::string& path, Metadata& metadata,
                      std::size_t& bytes_left, const Subject& subject);

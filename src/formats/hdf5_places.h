@@ -1,4 +1,4 @@
-// Where an HDF5 file has the values of its tensors.
+// Finds the bytes of an HDF5 file that hold the values of its tensors.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Weights that other programs product-quantized: which tensors of a file belong together.
+// Weights that other programs product-quantized: finds the tensors of a file that belong together.
 #pragma once
 
 #include <cstddef>

@@ -19,9 +19,9 @@ namespace pqw {
 // `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` names a preset
 // (docs/recipes.md). The preset chooses for tensors whose settings do not say how large they become.
 // Thin tensors are the weights of depthwise convolutions (kind depthwise; of unknown kind: rank 3
-// or more with one input) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor smaller, it stays plain. `thin` is
-// `same` by default if the settings of a tensor name a codec, or if the rule that matches sets an
-// option of a codec.
+// or more with one input) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
+// smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
+// if the rule that matches sets an option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
 std::vector<SettingHelp> recipe_help();
@@ -98,7 +98,8 @@ class RecipeOutput {
 
 // Checks all that can be checked without tensors. Errors: kInvalidArgument for a malformed pattern
 // or setting, for a setting of a rule that has no effect (codecs/settings.h), for a default that
-// has no effect with any rule, and for a default that a target chooses.
+// has no effect with any rule, for a default that a target chooses, and for an importance without a
+// target.
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 void check_pattern(const Pattern& pattern);

@@ -1,4 +1,4 @@
-// What a tensor is to its layer, and in which order its file stores the dimensions.
+// The kind of layer that uses a tensor, and the order in which its file stores the dimensions.
 #pragma once
 
 #include <cstddef>

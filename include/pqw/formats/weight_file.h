@@ -1,4 +1,4 @@
-// Files of named tensors: safetensors, .npy, .npz and generic HDF5, read and written; PyTorch, read.
+// Files of named tensors, read, written, and copied with other values (docs/formats.md lists them).
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,8 @@ class WeightReader {
  public:
   virtual ~WeightReader() = default;
 
-  // In the order of the file. Shapes are those of the file; layouts are known or inferred from names
-  // and shapes.
+  // In the order of the file, with the shapes that the file says. Layouts are known from the format,
+  // or inferred from names and shapes.
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   const Metadata& metadata() const { return metadata_; }
 
@@ -82,20 +82,20 @@ class WeightReader {
   friend std::unique_ptr<WeightReader> open_content(InputFile file, const ReadOptions& options);
 };
 
-// The formats that open_weights reads, for people: "safetensors, .npy, .npz, PyTorch
-// or HDF5".
+// The formats that open_weights reads, for people: "safetensors, .npy, ... or HDF5".
 std::string readable_formats();
 
 // The extensions that create_weights knows: ".safetensors", ...
 std::vector<std::string> writable_extensions();
 
 // Opens a file by its content, whatever its name. The tensor of a .npy file is called "arr_0".
-// The index of a model in several files (model.safetensors.index.json) gives the tensors of all of
-// them; a folder those of the index in it, or of its .safetensors files. "-" is the standard input.
+// An index of a model in several files (model.safetensors.index.json) gives the tensors of all of
+// them. A folder gives the tensors of the index in it, or of its .safetensors files. "-" is the
+// standard input.
 // Files packed by gzip or zstd are unpacked into a temporary file without a name, in the folder that
 // the variable TMPDIR names, or /tmp; so is a pipe.
 // Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
-// that are recognised, but not read, for example ONNX).
+// that are recognised, but not read, for example TensorFlow Lite).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
                                            const ReadOptions& options = {});
 
@@ -122,8 +122,8 @@ class WeightWriter {
 
 // Creates a file whose format follows from the extension in any case: .safetensors, .npy (one
 // tensor, whose name is dropped), .npz, .h5 or .hdf5. "-" is the standard output, which gets
-// safetensors on commit, or nothing. The order of `tensors` is the order of the
-// add calls and of the file, except that safetensors files start with the tensors of large elements
+// safetensors on commit, or nothing. The order of `tensors` is the order of the add calls and of the
+// file, except that safetensors files start with the tensors of large elements
 // when some tensor would not be aligned otherwise. Metadata is dropped by .npy and .npz. The same
 // input gives the same bytes.
 // Errors: kExists, kIo, kInvalidArgument (unknown extension, a name given twice), kUnsupported (the

@@ -17,9 +17,10 @@ void require_archive(const std::string& path);
 // file whose format follows from its extension, in their original names, shapes, types and order.
 // An output that ends in '/', or is an empty folder, gets a safetensors file, or shards of the size
 // that the original had, and the files beside the archive, if that is in a folder that is given;
-// it appears complete or not at all. Returns how many. Errors: those of ArchiveReader and create_weights; kInvalidArgument for a
-// malformed pattern or, before any work, when the output is the archive under any name; kFormat
-// when the input is not an archive; kNotFound when no tensor matches or the archive holds none.
+// it appears complete or not at all. Returns how many tensors were decoded.
+// Errors: those of ArchiveReader and create_weights; kInvalidArgument for a malformed pattern or,
+// before any work, when the output is the archive under any name; kFormat when the input is not an
+// archive; kNotFound when no tensor matches or the archive holds none.
 std::size_t decode_archive(const std::string& archive, const std::string& output,
                            const std::string& pattern, bool overwrite,
                            const ReadOptions& options = {});

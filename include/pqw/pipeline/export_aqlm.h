@@ -1,4 +1,5 @@
-// Exports an archive as a model in the layout of AQLM.
+// Exports an archive as a model in the layout of AQLM (Egiazarian et al., "Extreme Compression of
+// Large Language Models via Additive Quantization", 2024).
 #pragma once
 
 #include <cstddef>
@@ -25,8 +26,8 @@ struct AqlmReport {
 
 // Writes model.safetensors and config.json into the folder `output`, which is made if it does not
 // exist. A matrix NAME.weight of codec pq, with one codebook and a block size that divides its
-// columns, becomes NAME.codes, NAME.codebooks and NAME.scales (pipeline/pq_reference.h), with the
-// values that the archive has. Tensors of kind embedding are not coded, as AQLM replaces linear
+// columns, becomes NAME.codes, NAME.codebooks and NAME.scales (their shapes: pipeline/import.h), with
+// the values that the archive has. Tensors of kind embedding are not coded, as AQLM replaces linear
 // layers only. A model of AQLM has one block size (the one of most weights) and one number of bits
 // (8 or more, enough for all codebooks); centroids that are not used are zeros. Codebooks and scales
 // are F16 if they are exact so, else F32. All other tensors are written in full, in their own types;

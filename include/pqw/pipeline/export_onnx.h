@@ -1,4 +1,5 @@
-// Exports an archive as a small ONNX model, which decodes its weights itself.
+// Exports an archive as a small ONNX model, which decodes its weights itself by operators of the ONNX
+// specification (ai.onnx).
 #pragma once
 
 #include <cstddef>
