@@ -8,6 +8,7 @@
 #include "codecs/alias.h"
 #include "codecs/carried.h"
 #include "codecs/cast.h"
+#include "codecs/entropy/rans.h"
 #include "codecs/record_checks.h"
 #include "isolate/wire.h"
 #include "pqw/archive/archive.h"
@@ -129,6 +130,30 @@ void write_records(const std::string& folder) {
   }
 }
 
+// 50 symbols of an alphabet in which each symbol is twice as frequent as the one before.
+void write_rans(const std::string& path, std::uint16_t n_symbols) {
+  std::vector<std::uint64_t> counts(n_symbols);
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = i < 40 ? 1u << (i % 20) : 0;
+  pqw::BitWriter table_bits;
+  const pqw::RansTable table(pqw::write_frequencies(table_bits, counts));
+  const std::vector<std::byte> table_bytes = std::move(table_bits).take();
+  pqw::RansEncoder encoder(50);
+  while (encoder.symbols_left() > 0) {
+    encoder.put(table, encoder.symbols_left() % std::min<std::size_t>(n_symbols, 40));
+  }
+  const std::vector<std::byte> stream = std::move(encoder).finish();
+  const std::uint16_t header[3] = {static_cast<std::uint16_t>(n_symbols - 1), 50,
+                                   static_cast<std::uint16_t>(table_bytes.size())};
+  std::ofstream out(path, std::ios::binary);
+  const auto write = [&](std::span<const std::byte> part) {
+    out.write(reinterpret_cast<const char*>(part.data()),
+              static_cast<std::streamsize>(part.size()));
+  };
+  write(std::as_bytes(std::span(header)));
+  write(table_bytes);
+  write(stream);
+}
+
 // Of a type that tensors do not have.
 void write_structure(const std::string& path) {
   const std::string literal =
@@ -192,6 +217,8 @@ int main(int argc, char** argv) {
   write_weights(folder_of(root, "hdf5") + "some.h5", some, {{"key", "value"}});
   write_archive(folder_of(root, "hdf5") + "archive.h5");
   write_index(folder_of(root, "index") + "all");
+  write_rans(folder_of(root, "rans") + "few", 20);
+  write_rans(folder_of(root, "rans") + "many", 300);
   write_records(folder_of(root, "record"));
   write_recipes(folder_of(root, "recipe"));
   write_gguf(folder_of(root, "gguf") + "some");
