@@ -20,7 +20,7 @@ std::string aqlm_config_text(const AqlmConfig& config, const std::string& path,
   if (!json.is_object()) throw subject.error("not a JSON object");
   json["quantization_config"] = {{"quant_method", "aqlm"},
                                  {"nbits_per_codebook", config.bits},
-                                 {"num_codebooks", 1},
+                                 {"num_codebooks", config.n_codebooks},
                                  {"out_group_size", 1},
                                  {"in_group_size", config.block_size},
                                  {"linear_weights_not_to_quantize", config.plain}};

@@ -7,9 +7,10 @@
 
 namespace pqw {
 
-// Of one codebook for a matrix, and blocks of one row.
+// For blocks of one row.
 struct AqlmConfig {
   std::size_t block_size = 0;
+  std::size_t n_codebooks = 1;     // of a matrix, whose centroids are added
   unsigned bits = 0;               // of a code
   std::vector<std::string> plain;  // names of tensors that are not quantized
 };

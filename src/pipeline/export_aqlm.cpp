@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "core/bit_packing.h"
@@ -29,13 +30,13 @@ constexpr unsigned kLeastBits = 8;  // kernels of AQLM are for 8 bits and more
 // A tensor whose codes are written, as far as the list of tensors needs it.
 struct Coded {
   std::size_t rows, cols;
-  std::size_t block_size, n_centroids;
+  std::size_t block_size, n_centroids, n_additive;
   DType dtype;  // of codebook and scales
 };
 
 bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
 
-// Empty for a weight that one codebook and whole blocks cannot express.
+// Empty for a weight that codebooks for all positions and whole blocks cannot express.
 std::optional<Coded> coded_of(const PqWeight& weight) {
   const std::size_t d = weight.block_size;
   if (weight.n_groups != 1 || weight.rows() == 0 || weight.cols() == 0 || weight.cols() % d != 0) {
@@ -43,28 +44,40 @@ std::optional<Coded> coded_of(const PqWeight& weight) {
   }
   const bool is_half = weight.codebook_dtype == DType::kF16 &&
                        std::ranges::all_of(weight.row_scales, is_exact_in_f16);
-  return Coded{weight.rows(), weight.cols(), d, weight.n_centroids,
-               is_half ? DType::kF16 : DType::kF32};
+  return Coded{weight.rows(),      weight.cols(),     d,
+               weight.n_centroids, weight.n_additive, is_half ? DType::kF16 : DType::kF32};
 }
 
-// [rows][positions], little-endian. The upper half of the codes is negative.
+// [rows][positions][n_additive], little-endian. The upper half of the codes is negative.
 template <class T>
 std::vector<std::byte> code_bytes(const PqWeight& weight, unsigned bits) {
   const std::size_t rows = weight.rows(), positions = weight.positions();
   std::vector<T> codes(weight.codes.size());
+  const std::size_t row_codes = weight.n_additive * positions;
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t p = 0; p < positions; ++p) {
-      const int code = weight.codes[p * rows + r];
-      codes[r * positions + p] = static_cast<T>(code < 1 << (bits - 1) ? code : code - (1 << bits));
+    for (std::size_t i = 0; i < row_codes; ++i) {
+      const std::size_t book = i % weight.n_additive, position = i / weight.n_additive;
+      const int code = weight.codes[(book * positions + position) * rows + r];
+      codes[r * row_codes + i] = static_cast<T>(code < 1 << (bits - 1) ? code : code - (1 << bits));
     }
   }
   const auto bytes = std::as_bytes(std::span(codes));
   return {bytes.begin(), bytes.end()};
 }
 
-std::vector<std::byte> float_bytes(std::vector<float> values, std::size_t size, DType dtype) {
-  values.resize(size);
-  std::vector<std::byte> bytes(size * size_in_bytes(dtype));
+// [n_additive][n_centroids][block_size]. Centroids that no code names are zeros.
+std::vector<float> padded_codebooks(const PqWeight& weight, std::size_t n_centroids) {
+  const std::size_t own = weight.n_centroids * weight.block_size;
+  std::vector<float> padded(weight.n_additive * n_centroids * weight.block_size);
+  for (std::size_t book = 0; book < weight.n_additive; ++book) {
+    std::copy_n(&weight.codebooks[book * own], own,
+                &padded[book * n_centroids * weight.block_size]);
+  }
+  return padded;
+}
+
+std::vector<std::byte> float_bytes(std::span<const float> values, DType dtype) {
+  std::vector<std::byte> bytes(values.size() * size_in_bytes(dtype));
   from_float(values, dtype, bytes);
   return bytes;
 }
@@ -74,14 +87,14 @@ class AqlmExport {
   explicit AqlmExport(const DecodedArchive& archive)
       : decoded_(archive), archive_(archive.archive()) {
     for (std::size_t i = 0; i < archive_.entries().size(); ++i) look_at(i);
-    choose_block_size();
+    choose_form();
     for (const auto& [index, coded] : coded_) {
       bits_ = std::max(bits_, bits_for(coded.n_centroids));
     }
   }
 
   AqlmConfig config() const {
-    AqlmConfig config{block_size_, bits_, {}};
+    AqlmConfig config{block_size_, n_additive_, bits_, {}};
     for (std::size_t i = 0; i < decoded_.tensors().size(); ++i) {
       if (!coded_.contains(i)) config.plain.push_back(decoded_.tensors()[i].name);
     }
@@ -126,22 +139,24 @@ class AqlmExport {
     if (const auto coded = coded_of(weight(index))) coded_.emplace(index, *coded);
   }
 
-  // A model has one block size: that of most of its weights.
-  void choose_block_size() {
-    std::map<std::size_t, std::size_t> n_weights;
-    for (const auto& [index, coded] : coded_)
-      n_weights[coded.block_size] += coded.rows * coded.cols;
+  // A model has one block size and number of codebooks: those of most of its weights.
+  void choose_form() {
+    const auto form_of = [](const Coded& coded) {
+      return std::pair(coded.block_size, coded.n_additive);
+    };
+    std::map<std::pair<std::size_t, std::size_t>, std::size_t> n_weights;
+    for (const auto& [index, coded] : coded_) n_weights[form_of(coded)] += coded.rows * coded.cols;
     if (n_weights.empty()) {
       throw Subject{archive_.path()}.error(
           ErrorCode::kUnsupported,
           "no tensor can be written as codes of AQLM: expected matrices NAME.weight of codec pq "
-          "with "
-          "one codebook (groups=1), and a block size that divides their columns");
+          "with groups=1 and a block size that divides their columns");
     }
-    block_size_ = std::ranges::max_element(n_weights, {}, [](const auto& item) {
-                    return item.second;
-                  })->first;
-    std::erase_if(coded_, [&](const auto& item) { return item.second.block_size != block_size_; });
+    const auto most = std::ranges::max_element(n_weights, {}, [](const auto& item) {
+                        return item.second;
+                      })->first;
+    std::tie(block_size_, n_additive_) = most;
+    std::erase_if(coded_, [&](const auto& item) { return form_of(item.second) != most; });
   }
 
   std::vector<TensorInfo> infos() const {
@@ -157,8 +172,9 @@ class AqlmExport {
       const std::string stem = info.name.substr(0, info.name.size() - kWeight.size());
       infos.push_back({stem + "codes",
                        bits_ > 8 ? DType::kI16 : DType::kI8,
-                       {coded.rows, coded.cols / block_size_, 1}});
-      infos.push_back({stem + "codebooks", coded.dtype, {1, n_centroids(), 1, block_size_}});
+                       {coded.rows, coded.cols / block_size_, n_additive_}});
+      infos.push_back(
+          {stem + "codebooks", coded.dtype, {n_additive_, n_centroids(), 1, block_size_}});
       infos.push_back({stem + "scales", coded.dtype, {coded.rows, 1, 1, 1}});
     }
     return infos;
@@ -166,20 +182,18 @@ class AqlmExport {
 
   std::size_t n_centroids() const { return std::size_t{1} << bits_; }
 
-  // Centroids that no code names are zeros.
   void add(const PqWeight& weight, const Coded& coded, WeightWriter& writer) const {
     writer.add(bits_ > 8 ? code_bytes<std::int16_t>(weight, bits_)
                          : code_bytes<std::int8_t>(weight, bits_));
-    writer.add(float_bytes(weight.codebooks, n_centroids() * block_size_, coded.dtype));
+    writer.add(float_bytes(padded_codebooks(weight, n_centroids()), coded.dtype));
     const std::vector<float> ones(coded.rows, 1);
-    writer.add(
-        float_bytes(weight.row_scales.empty() ? ones : weight.row_scales, coded.rows, coded.dtype));
+    writer.add(float_bytes(weight.row_scales.empty() ? ones : weight.row_scales, coded.dtype));
   }
 
   const DecodedArchive& decoded_;
   const ArchiveReader& archive_;
   std::map<std::size_t, Coded> coded_;  // by the index of the tensor
-  std::size_t block_size_ = 0;
+  std::size_t block_size_ = 0, n_additive_ = 1;
   unsigned bits_ = kLeastBits;
 };
 

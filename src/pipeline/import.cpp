@@ -119,7 +119,8 @@ class Planner {
     } else if (original != nullptr) {
       item.info.shape = original->shape;
     } else if (reference.rows != 0) {
-      item.info.shape = {reference.rows, reference.n_codes / reference.rows * reference.block_size};
+      item.info.shape = {reference.rows,
+                         reference.n_blocks / reference.rows * reference.block_size};
     } else {
       item.info.shape = shape_by_bias(reference);
       item.note += "; shape by its bias, as of a linear layer";
@@ -132,14 +133,14 @@ class Planner {
     const std::string stem = reference.weight.substr(0, reference.weight.size() - kWeight.size());
     const TensorInfo* const bias = find(tensors_, stem + "bias");
     const bool fits = bias != nullptr && bias->shape.size() == 1 && bias->shape[0] != 0 &&
-                      reference.n_codes % bias->shape[0] == 0;
-    if (fits) return {bias->shape[0], reference.n_codes / bias->shape[0] * reference.block_size};
+                      reference.n_blocks % bias->shape[0] == 0;
+    if (fits) return {bias->shape[0], reference.n_blocks / bias->shape[0] * reference.block_size};
     throw Subject{path_, ErrorCode::kInvalidArgument}
         .in("tensor", reference.weight)
         .error(
             "the file does not tell its shape ({} codes of {} weights); give the original as a "
             "template (--template ORIGINAL), or the shape (--shape '{}=[OUT,IN,...]')",
-            reference.n_codes, reference.block_size, shown(reference.weight));
+            reference.n_blocks, reference.block_size, shown(reference.weight));
   }
 
   // Rows and columns of codes are those of the file: [out, in, kernel...], whatever names say.

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "codecs/pq/value/additive.h"
 #include "codecs/pq/value/row_scales.h"
 #include "core/bit_packing.h"
 #include "pqw/core/convert.h"
@@ -115,9 +116,16 @@ class Decoder {
 
   std::string matrix_of(const PqWeight& weight) {
     const std::size_t cols = weight.cols(), padded = weight.positions() * weight.block_size;
-    std::string codebooks = codebooks_of(weight);
-    std::string blocks = nodes_.gather(codebooks, codes_of(weight));  // [rows, P, d]
-    std::string rows = nodes_.reshape(blocks, {-1, integer(padded)});
+    const bool is_additive = weight.n_additive > 1;
+    const PqWeight wide = is_additive ? side_by_side(weight) : PqWeight();
+    const PqWeight& coded = is_additive ? wide : weight;
+    std::string codebooks = codebooks_of(coded);
+    std::string rows = nodes_.gather(codebooks, codes_of(coded));  // [rows, P, d]
+    if (is_additive) {
+      rows = nodes_.reshape(rows, {-1, integer(weight.n_additive), integer(padded)});
+      rows = nodes_.sum_over_dimension_1(rows);
+    }
+    rows = nodes_.reshape(rows, {-1, integer(padded)});
     if (padded != cols) rows = nodes_.first_columns(rows, integer(cols));
     if (weight.row_scales.empty()) return rows;
     return nodes_.add("Mul", {rows, row_scales_of(weight)});

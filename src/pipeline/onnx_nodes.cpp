@@ -124,6 +124,14 @@ std::string OnnxNodes::first_columns(const std::string& value, std::int64_t n) {
   return result;
 }
 
+std::string OnnxNodes::sum_over_dimension_1(const std::string& value) {
+  constexpr std::int64_t kOperandsSince = 13;  // attributes before
+  if (opset_ >= kOperandsSince) return add("ReduceSum", {value, integers({1})});
+  std::string result = add("ReduceSum", {value});
+  set_ints(last(), "axes", {1});
+  return result;
+}
+
 void OnnxNodes::name_last(const std::string& name) { last().set_output(0, name); }
 
 std::size_t OnnxNodes::pending_bytes() const {

@@ -60,7 +60,7 @@ std::vector<std::uint16_t> codes_of(const Subject& subject, const PqReference& r
   const auto k = static_cast<std::int64_t>(reference.n_centroids);
   const std::int64_t least = reference.layout == PqLayout::kAqlm ? -k / 2 : 0;
   std::vector<std::uint16_t> codes;
-  codes.reserve(reference.n_codes);
+  codes.reserve(reference.n_additive * reference.n_blocks);
   for_each_integer(dtype, bytes, [&](std::int64_t code) {
     if (code < least || code >= k) {
       throw subject.error("code {} is {}, expected {} to {}: there are {} centroids", codes.size(),
@@ -71,13 +71,16 @@ std::vector<std::uint16_t> codes_of(const Subject& subject, const PqReference& r
   return codes;
 }
 
-// From [rows][positions] to [positions][rows].
-std::vector<std::uint16_t> position_major(const std::vector<std::uint16_t>& codes,
-                                          std::size_t rows) {
-  const std::size_t positions = codes.size() / rows;
+// From [rows][positions][n_additive] to [n_additive][positions][rows].
+std::vector<std::uint16_t> position_major(const std::vector<std::uint16_t>& codes, std::size_t rows,
+                                          std::size_t n_additive) {
+  const std::size_t row_codes = codes.size() / rows, positions = row_codes / n_additive;
   std::vector<std::uint16_t> result(codes.size());
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t p = 0; p < positions; ++p) result[p * rows + r] = codes[r * positions + p];
+    for (std::size_t i = 0; i < row_codes; ++i) {
+      const std::size_t book = i % n_additive, position = i / n_additive;
+      result[(book * positions + position) * rows + r] = codes[r * row_codes + i];
+    }
   }
   return result;
 }
@@ -107,6 +110,7 @@ PqWeight pq_from_reference(const std::string& path, const PqReference& reference
   weight.dtype = dtype;
   weight.options = reference.layout == PqLayout::kAqlm ? "source=aqlm" : "source=ipq";
   weight.block_size = reference.block_size;
+  weight.n_additive = reference.n_additive;
   weight.n_centroids = reference.n_centroids;
   weight.codebooks =
       floats_of(subject(reference.centroids), tensors[reference.centroids], parts.centroids);
@@ -115,7 +119,7 @@ PqWeight pq_from_reference(const std::string& path, const PqReference& reference
   weight.codes =
       codes_of(subject(reference.codes), reference, tensors[reference.codes].dtype, parts.codes);
   if (reference.layout == PqLayout::kAqlm) {
-    weight.codes = position_major(weight.codes, reference.rows);
+    weight.codes = position_major(weight.codes, reference.rows, reference.n_additive);
   }
   if (reference.scales) {
     weight.row_scales =

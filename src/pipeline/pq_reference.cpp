@@ -89,7 +89,7 @@ class Finder {
       throw subject.error(ErrorCode::kUnsupported, "{} centroids, archives have {} at most",
                           reference.n_centroids, kMostCentroids);
     }
-    if (reference.n_codes == 0) throw at(reference.codes).error("the tensor has no codes");
+    if (reference.n_blocks == 0) throw at(reference.codes).error("the tensor has no codes");
   }
 
   PqReference of_assignments(std::size_t index) const {
@@ -100,7 +100,7 @@ class Finder {
     require(index, is_integer(codes.dtype) && codes.shape.size() == 1, "integers of rank 1");
     require(centroids, is_float(values.dtype) && values.shape.size() == 2,
             "F32, F16 or BF16 of shape [centroids, block size]");
-    reference.n_codes = codes.shape[0];
+    reference.n_blocks = codes.shape[0];
     reference.n_centroids = values.shape[0];
     reference.block_size = values.shape[1];
     require_sizes(reference);
@@ -126,7 +126,8 @@ class Finder {
     }
     require_expressible(codebooks);
     reference.rows = codes.shape[0];
-    reference.n_codes = codes.shape[0] * codes.shape[1];
+    reference.n_blocks = codes.shape[0] * codes.shape[1];
+    reference.n_additive = values.shape[0];
     reference.n_centroids = values.shape[1];
     reference.block_size = values.shape[3];
     require_sizes(reference);
@@ -140,11 +141,10 @@ class Finder {
 
   void require_expressible(std::size_t codebooks) const {
     const Shape& shape = tensors_[codebooks].shape;
-    if (shape[0] != 1) {
+    if (shape[0] < 1 || shape[0] > kMostAdditive) {
       throw at(codebooks).error(ErrorCode::kUnsupported,
-                                "{} codebooks, whose centroids are added; a pq weight has one "
-                                "codebook: only 1x8, 1x12 and 1x16 files can be imported",
-                                shape[0]);
+                                "{} codebooks, whose centroids are added; a pq weight has 1 to {}",
+                                shape[0], kMostAdditive);
     }
     if (shape[2] != 1) {
       throw at(codebooks).error(ErrorCode::kUnsupported,
@@ -186,10 +186,10 @@ void require_shape(const std::string& path, const PqReference& reference, const 
     throw subject.error("shape {} has rows of {} weights, expected a multiple of the block size {}",
                         to_string(shape), matrix.cols, reference.block_size);
   }
-  if (*count / reference.block_size != reference.n_codes) {
+  if (*count / reference.block_size != reference.n_blocks) {
     throw subject.error("shape {} has {} blocks of {} weights, but there are {} codes",
                         to_string(shape), *count / reference.block_size, reference.block_size,
-                        reference.n_codes);
+                        reference.n_blocks);
   }
   if (reference.rows != 0 && reference.rows != matrix.rows) {
     throw subject.error("shape {} has {} rows, but there are codes of {} rows", to_string(shape),

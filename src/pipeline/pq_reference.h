@@ -19,9 +19,10 @@ enum class PqLayout {
   //   NAME.assignments  integers [positions * rows]: the code of row r at position p is p * rows + r
   //   NAME.counts       [K], may be missing: how often each centroid occurs; it is left out
   kAssignments,
-  // AQLM with one codebook, for blocks of one row; rows and columns follow from the codes:
-  //   NAME.codes      integers [rows, positions, 1], modulo K, which is a power of two
-  //   NAME.codebooks  float [1, K, 1, d]
+  // AQLM, for blocks of one row; rows and columns follow from the codes. The centroids of M codebooks
+  // are added:
+  //   NAME.codes      integers [rows, positions, M], modulo K, which is a power of two
+  //   NAME.codebooks  float [M, K, 1, d]
   //   NAME.scales     float [rows, 1, 1, 1], may be missing: the factors of the rows
   kAqlm,
 };
@@ -35,14 +36,15 @@ struct PqReference {
   std::optional<std::size_t> scales = {};
   std::optional<std::size_t> counts = {};
 
-  std::size_t n_codes = 0;
+  std::size_t n_blocks = 0;
+  std::size_t n_additive = 1;  // codebooks whose centroids are added: the codes of a block
   std::size_t n_centroids = 0;
   std::size_t block_size = 0;
   std::size_t rows = 0;  // 0: the shape of the weight must tell
 };
 
 // Errors: kFormat for tensors that lack others, or whose types and shapes do not fit; kUnsupported
-// for what one codebook and blocks of one row cannot express. Messages name the file `path`.
+// for what kMostAdditive codebooks and blocks of one row cannot express. Messages name the file `path`.
 std::vector<PqReference> find_pq_references(const std::string& path,
                                             std::span<const TensorInfo> tensors);
 

@@ -73,19 +73,23 @@ class ExportAqlm : public testing::Test {
     return values;
   }
 
-  // W[r][c] = scale of the row * codebook[code modulo 2^bits], as AQLM computes it.
+  // W[r][c] = scale of the row * sum of codebook[code modulo 2^bits], as AQLM computes it.
   template <class T>
   static void expect_decodes_to(const WeightReader& reader, const PqWeight& weight) {
     const auto codes = integers<T>(reader, "a.codes");
     const auto codebooks = floats(reader, "a.codebooks"), scales = floats(reader, "a.scales");
-    const auto k = static_cast<int>(codebooks.size() / weight.block_size);
+    const std::size_t n_books = weight.n_additive;
+    const auto k = static_cast<int>(codebooks.size() / n_books / weight.block_size);
     for (std::size_t r = 0; r < weight.rows(); ++r) {
       for (std::size_t c = 0; c < weight.cols(); ++c) {
         const std::size_t d = weight.block_size;
-        const int code = codes[r * weight.positions() + c / d];
-        const auto centroid = static_cast<std::size_t>((code + k) % k);
-        const float value = scales[r] * codebooks[centroid * d + c % d];
-        ASSERT_EQ(value, test::element(weight, r, c)) << r << " " << c;
+        float sum = 0;
+        for (std::size_t book = 0; book < n_books; ++book) {
+          const int code = codes[(r * weight.positions() + c / d) * n_books + book];
+          const std::size_t first = book * static_cast<std::size_t>(k);
+          sum += codebooks[(first + static_cast<std::size_t>((code + k) % k)) * d + c % d];
+        }
+        ASSERT_EQ(scales[r] * sum, test::element(weight, r, c)) << r << " " << c;
       }
     }
   }
@@ -126,7 +130,8 @@ TEST_F(ExportAqlm, CodesCountBlocksFirstAndWrapAround) {
 TEST_F(ExportAqlm, ImportTakesItBack) {
   for (const std::size_t k : {7u, 256u, 1000u, 65536u}) {
     for (const bool scaled : {false, true}) {
-      PqWeight weight = half(test::random_pq_weight({6, 40}, 8, k));
+      const std::size_t n_additive = scaled ? 2 : 1;
+      PqWeight weight = half(test::random_pq_weight({6, 40}, 8, k, 1, n_additive));
       if (scaled) weight = test::with_row_scales(weight);
       write_archive({{"a.weight", weight}});
       export_aqlm(archive_, folder_, true);

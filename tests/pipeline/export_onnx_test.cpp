@@ -16,6 +16,7 @@
 #include "pqw/archive/archive.h"
 #include "tests/formats/onnx_building.h"
 #include "tests/pipeline/onnx_evaluator.h"
+#include "tests/support/random_pq_weight.h"
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
 #include "tests/support/temp_dir.h"
@@ -146,6 +147,15 @@ TEST_F(Exporting, GroupsTailsKernelsAndRowScalesAreExact) {
   in_floats.codebook_dtype = DType::kF32;
   in_floats.codebooks[5] = 0.1f;
   expect_exact(in_floats);
+}
+
+TEST_F(Exporting, AdditiveCodebooksAreExact) {
+  for (const int opset : {9, 17}) {
+    PqWeight weight = test::random_pq_weight({64, 50}, 4, 16, 3, 2);
+    weight.codebook_dtype = DType::kF32;
+    expect_exact(weight, opset);
+    expect_exact(test::with_row_scales(weight), opset);
+  }
 }
 
 TEST_F(Exporting, HalvesAreRoundedAndSaturate) {

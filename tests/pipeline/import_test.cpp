@@ -450,11 +450,20 @@ TEST_F(ImportTest, DamagedArraysAreNamed) {
   }
 }
 
-TEST_F(ImportTest, AdditiveCodebooksAndBlocksOfSeveralRowsAreNotExpressible) {
-  const Error additive = error({integers("q.codes", DType::kI8, {1, 1, 2}, {0, 1}),
-                                floats("q.codebooks", DType::kF16, {2, 2, 1, 1}, {1, 2, 3, 4})});
+// Row 0 has the codes (0, 1) and (1, 0), row 1 (1, 1) and (-1 = 1, 0).
+TEST_F(ImportTest, OfAqlmAddsTheCentroidsOfSeveralCodebooks) {
+  import({integers("q.codes", DType::kI8, {2, 2, 2}, {0, 1, 1, 0, 1, 1, -1, 0}),
+          floats("q.codebooks", DType::kF16, {2, 2, 1, 1}, {1, 2, 10, 20}),
+          floats("q.scales", DType::kF16, {2, 1, 1, 1}, {1, 0.5f})});
+  EXPECT_EQ(decoded("q.weight"), (std::vector<float>{21, 12, 11, 6}));
+}
+
+TEST_F(ImportTest, ManyCodebooksAndBlocksOfSeveralRowsAreNotExpressible) {
+  const Error additive =
+      error({integers("q.codes", DType::kI8, {1, 1, 5}, {0, 1, 0, 1, 0}),
+             floats("q.codebooks", DType::kF16, {5, 2, 1, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})});
   EXPECT_EQ(additive.code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(additive.what(), HasSubstr("'q.codebooks': 2 codebooks, whose centroids are added"));
+  EXPECT_THAT(additive.what(), HasSubstr("'q.codebooks': 5 codebooks, whose centroids are added"));
   const Error tall = error({integers("q.codes", DType::kI8, {1, 1, 1}, {0}),
                             floats("q.codebooks", DType::kF16, {1, 2, 2, 1}, {1, 2, 3, 4})});
   EXPECT_EQ(tall.code(), ErrorCode::kUnsupported);

@@ -122,6 +122,12 @@ class OnnxEvaluator {
                            ? attribute(node, "ends").ints(0)
                            : static_cast<std::int64_t>(input(node, 2).values.at(0));
       result = first_columns(input(node, 0), end);
+    } else if (op == "ReduceSum") {
+      const auto axis = node.input_size() == 1
+                            ? attribute(node, "axes").ints(0)
+                            : static_cast<std::int64_t>(input(node, 1).values.at(0));
+      if (axis != 1) throw std::runtime_error("ReduceSum over another dimension than 1");
+      result = sum_over_dimension_1(input(node, 0));
     } else if (op == "Shape") {
       const Array& x = input(node, 0);
       result = {{static_cast<std::int64_t>(x.shape.size())},
@@ -139,6 +145,22 @@ class OnnxEvaluator {
     }
     if (values.contains(node.output(0))) throw std::runtime_error(node.output(0) + " again");
     values[node.output(0)] = std::move(result);
+  }
+
+  // Of three dimensions.
+  static Array sum_over_dimension_1(const Array& x) {
+    const auto n = static_cast<std::size_t>(x.shape[1]),
+               inner = static_cast<std::size_t>(x.shape[2]);
+    Array result{{x.shape[0], 1, x.shape[2]}, {}, x.type};
+    for (std::size_t i = 0; i < x.values.size(); i += n * inner) {
+      for (std::size_t j = 0; j < inner; ++j) {
+        double sum = 0;
+        for (std::size_t k = 0; k < n; ++k)
+          sum = rounded(sum + x.values[i + k * inner + j], x.type);
+        result.values.push_back(sum);
+      }
+    }
+    return result;
   }
 
   static Array gather(const Array& data, const Array& ids) {

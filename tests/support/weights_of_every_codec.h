@@ -39,6 +39,7 @@ inline std::vector<NamedWeight> weights_of_every_codec(const Shape& shape) {
       {"pq, 9 centroids of 3 in 2 groups", random_pq_weight(shape, 3, 9, 2)},
       {"pq, 300 centroids of 5", random_pq_weight(shape, 5, 300)},
       {"pq, 256 centroids of 4 and row scales", with_row_scales(random_pq_weight(shape, 4, 256))},
+      {"pq, 2 x 16 additive centroids of 4", random_pq_weight(shape, 4, 16, 1, 2)},
       {"int8, affine rows", random_int8_weight(shape, true)},
       {"int8, one symmetric scale", random_int8_weight(shape, false, false)},
       {"tensorized, cp", random_tensorized_weight(shape, {TensorForm::kCp, out, in, 1, {7}})},

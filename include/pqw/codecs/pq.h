@@ -29,23 +29,25 @@ enum class RowScales {
 // code replaces each block by a centroid of a codebook. Position p of a row covers the columns
 // p*d .. p*d+d-1. The positions are split into n_groups runs of nearly equal length, each with a
 // codebook of its own. With row scales, the centroids of row r are multiplied by row_scales[r], and
-// each product is rounded once to float.
+// each product is rounded once to float. With additive codebooks, a block is the sum of n_additive
+// centroids, one of each codebook, added in order before the row scale (A. Babenko, V. Lempitsky, "Additive
+// quantization for extreme vector compression", CVPR 2014).
 struct PqWeight : WeightHead {
   using Codec = PqCodec;
 
   std::size_t block_size = 0;
+  std::size_t n_additive = 1;
   std::size_t n_groups = 1;
-  std::size_t n_centroids = 0;         // per group
+  std::size_t n_centroids = 0;         // per codebook
   DType codebook_dtype = DType::kF16;  // every codebook value is exact in this type: F16 or F32
   RowScales row_scale_type = RowScales::kNone;
   AppliedGain gain = {};  // set by the encoder; not read from archives
 
-  // Layout: [n_groups][n_centroids][block_size]: centroid k of group g starts at
-  // (g * n_centroids + k) * block_size.
+  // Layout: [n_additive][n_groups][n_centroids][block_size].
   std::vector<float> codebooks = {};
 
-  // Layout: [positions][rows], position-major: the code of row r at position p is p * rows + r.
-  // Every code is < n_centroids.
+  // Layout: [n_additive][positions][rows], position-major: the first code of row r at position p is
+  // p * rows + r. Every code is < n_centroids.
   std::vector<std::uint16_t> codes = {};
 
   // [rows], or empty without scales. Each one is finite, 0 or more, and exact in its type.
@@ -53,7 +55,7 @@ struct PqWeight : WeightHead {
 
   std::size_t positions() const { return (cols() + block_size - 1) / block_size; }
 
-  // The codes of all rows at a position: [rows].
+  // The first codes of all rows at a position: [rows].
   std::span<const std::uint16_t> codes_of(std::size_t position) const;
 };
 
@@ -97,6 +99,9 @@ enum class GainPer {
   kRow,
 };
 
+// The largest number of additive codebooks.
+inline constexpr std::size_t kMostAdditive = 4;
+
 // A block size that resolve() chooses by the shape.
 inline constexpr std::size_t kAutoBlockSize = 0;
 
@@ -117,6 +122,8 @@ struct PqOptions {
   std::size_t n_centroids = 256;
   // Codebooks, each for a run of positions, at most one per position; or kAutoGroups.
   std::size_t n_groups = 1;
+  // Codebooks whose centroids add up to a block, 1..kMostAdditive.
+  std::size_t n_additive = 1;
   PqEffort effort = PqEffort::kDefault;
   // EM iterations at most; 0 keeps the initial centroids.
   std::size_t iterations = kIterationsByEffort;

@@ -7,6 +7,7 @@
 #include <cassert>
 
 #include "codecs/active_kernels.h"
+#include "codecs/pq/product/additive_product.h"
 #include "codecs/pq/product/cost_model.h"
 #include "codecs/pq/product/pq_rows.h"
 #include "codecs/pq/product/table_error.h"
@@ -33,6 +34,7 @@ bool has_integer_tables(const PqWeight& weight) {
 }  // namespace
 
 std::unique_ptr<const Product> PqCodec::make_product(PqWeight weight, const ServeOptions& options) {
+  if (weight.n_additive > 1) return make_additive_product(std::move(weight), options);
   if (options.layout == ServeLayout::kRows) return make_pq_rows(std::move(weight));
   return std::make_unique<PqProduct>(weight, options);
 }

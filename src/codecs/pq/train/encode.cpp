@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "codecs/float_range.h"
+#include "codecs/pq/train/additive.h"
 #include "codecs/pq/train/assign.h"
 #include "codecs/pq/train/distinct.h"
 #include "codecs/pq/train/em.h"
@@ -63,6 +64,10 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
   };
   check(importance.rows, matrix.rows, "rows");
   check(importance.columns, matrix.cols, "columns");
+  if (options.n_additive > 1 && !importance.columns.empty()) {
+    throw invalid_argument("additive={} does not support importances of columns; use additive=1",
+                           options.n_additive);
+  }
 }
 
 // [positions][block_size]: the padding of the last position has no importance.
@@ -87,6 +92,7 @@ PqWeight unlearned(const Blocks& blocks, const PqOptions& options) {
   weight.options = PqOptions::fields().text(options) + gain_text(weight.gain);
   weight.block_size = blocks.block_size;
   weight.n_groups = groups_of(blocks, options);
+  weight.n_additive = options.n_additive;
   weight.n_centroids = 1;
   for (std::size_t group = 0; group < weight.n_groups; ++group) {
     const auto distinct =
@@ -98,16 +104,34 @@ PqWeight unlearned(const Blocks& blocks, const PqOptions& options) {
   return weight;
 }
 
+// Copies the codebooks of a group, and the codes of its n_blocks blocks, which follow first_code.
+void store(const AdditiveCodebooks& books, std::size_t n_blocks, std::size_t group,
+           std::size_t first_code, PqWeight& weight) {
+  const std::size_t book_floats = weight.n_centroids * weight.block_size;
+  const std::size_t book_codes = weight.codes.size() / weight.n_additive;
+  for (std::size_t book = 0; book < weight.n_additive; ++book) {
+    std::ranges::copy(std::span(books.values).subspan(book * book_floats, book_floats),
+                      &weight.codebooks[(book * weight.n_groups + group) * book_floats]);
+    std::ranges::copy(std::span(books.codes).subspan(book * n_blocks, n_blocks),
+                      &weight.codes[book * book_codes + first_code]);
+  }
+}
+
 // Adds codebooks before the gain, and their codes.
 void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
            const PqImportance& importance, PqWeight& weight) {
   if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
     learn(scaled(blocks, exponent), options, observer, importance, weight);
-    for (float& value : weight.codebooks) value = saturated(std::ldexp(double{value}, -exponent));
+    const auto n_additive = static_cast<double>(weight.n_additive);  // their sums stay finite
+    for (float& value : weight.codebooks) {
+      value = static_cast<float>(saturated(n_additive * std::ldexp(double{value}, -exponent)) /
+                                 n_additive);
+    }
     return;
   }
-  weight.codebooks.resize(weight.n_groups * weight.n_centroids * weight.block_size);
-  weight.codes.resize(blocks.count());
+  const std::size_t n_books = weight.n_additive * weight.n_groups;
+  weight.codebooks.resize(n_books * weight.n_centroids * weight.block_size);
+  weight.codes.resize(weight.n_additive * blocks.count());
   const std::size_t codebook_floats = weight.n_centroids * weight.block_size;
   const std::vector<float> columns = padded_columns(importance, blocks);
   const std::vector<float> rows = row_weights(importance, weight);
@@ -124,11 +148,19 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
     const auto codes = std::span(weight.codes).subspan(first_code, span.count());
     PqOptions group_options = options;
     group_options.seed += group;
-    std::vector<float> codebook =
-        train_codebook(span, weights, group_options, codes, [&](EmIteration iteration) {
-          iteration.group = group;
-          if (observer != nullptr) observer->on_iteration(iteration);
-        });
+    const auto observe = [&](EmIteration iteration) {
+      iteration.group = group;
+      if (observer != nullptr) observer->on_iteration(iteration);
+    };
+    if (options.n_additive > 1) {
+      group_options.n_centroids = weight.n_centroids;
+      const auto books =
+          train_additive(span, weights, group_options, weight.codebook_dtype, observe);
+      store(books, span.count(), group, first_code, weight);
+      first_code += span.count();
+      continue;
+    }
+    std::vector<float> codebook = train_codebook(span, weights, group_options, codes, observe);
     round_to(weight.codebook_dtype, codebook);
     assign(span, codebook, codes, weights);
     std::copy(codebook.begin(), codebook.end(),

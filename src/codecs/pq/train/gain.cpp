@@ -72,8 +72,9 @@ double most_gain(const PqWeight& weight) {
   const double largest = largest_magnitude(weight.codebooks);
   const double largest_scale = weight.row_scales.empty() ? 1 : largest_magnitude(weight.row_scales);
   if (largest == 0 || largest_scale == 0) return kMostGain;
+  const auto n_additive = static_cast<double>(weight.n_additive);
   return std::min(largest_of(weight.codebook_dtype) / largest,
-                  largest_of(DType::kF32) / (largest * largest_scale));
+                  largest_of(DType::kF32) / (n_additive * largest * largest_scale));
 }
 
 }  // namespace
@@ -84,17 +85,24 @@ std::vector<GainSums> gain_sums_of_rows(const Blocks& blocks, const PqWeight& we
   const std::size_t d = weight.block_size, n_rows = weight.rows(), n_cols = weight.cols();
   const std::vector<const float*> codebooks = codebooks_by_position(weight);
   const std::vector<float> weights = row_weights(importance, weight);
+  const std::size_t book_floats = weight.n_groups * weight.n_centroids * d;
   std::vector<GainSums> rows(n_rows);
   const auto add_rows = [&](const IndexRange& range, std::size_t) {
+    std::vector<float> decoded(d);
     for (std::size_t p = 0; p < codebooks.size(); ++p) {
       const std::size_t n = std::min(d, n_cols - p * d);
       const float* columns =
           importance.columns.empty() ? nullptr : importance.columns.data() + p * d;
       for (std::size_t r = range.begin; r < range.end; ++r) {
         const std::size_t i = p * n_rows + r;
-        rows[r].add(
-            sums_of({&blocks.values[i * d], codebooks[p] + weight.codes[i] * d, columns, n}),
-            weights.empty() ? 1 : weights[r]);
+        std::copy_n(codebooks[p] + weight.codes[i] * d, d, decoded.data());
+        for (std::size_t book = 1; book < weight.n_additive; ++book) {
+          const std::uint16_t code = weight.codes[book * blocks.count() + i];
+          const float* centroid = codebooks[p] + book * book_floats + code * d;
+          for (std::size_t j = 0; j < d; ++j) decoded[j] += centroid[j];
+        }
+        rows[r].add(sums_of({&blocks.values[i * d], decoded.data(), columns, n}),
+                    weights.empty() ? 1 : weights[r]);
       }
     }
   };

@@ -50,6 +50,9 @@ void PqCodec::check(const PqOptions& options) {
   if (options.row_scales != RowScales::kNone && options.engine == Engine::kFaiss) {
     throw invalid_argument("engine=faiss does not support row_scales; use engine=native");
   }
+  if (options.n_additive > 1 && options.engine == Engine::kFaiss) {
+    throw invalid_argument("engine=faiss does not support additive; use engine=native");
+  }
 }
 
 void PqCodec::resolve(PqOptions& options, std::span<const std::size_t> shape) {
@@ -80,6 +83,10 @@ const Fields<PqOptions>& PqOptions::fields() {
       Field("groups", &O::n_groups, count(1).or_word("auto", kAutoGroups),
             "codebooks per tensor, each for a run of columns; auto: short trials choose the "
             "number (1, 2, 4, ...) whose lower error is worth the bytes of its codebooks"),
+      Field("additive", &O::n_additive, count(1, kMostAdditive),
+            "codebooks whose centroids add up to a block, each with a code of its own: 2 with "
+            "block_size=8 take the bits of 1 with block_size=4, for less error and more time",
+            {.written = [](const O& o) { return o.n_additive > 1; }}),
       Field(
           "effort", &O::effort,
           choice<PqEffort>({{"fast", kFast}, {"default", kDefault}, {"max", kMax}}),

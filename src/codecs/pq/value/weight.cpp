@@ -33,8 +33,10 @@ std::string PqCodec::summary(const PqWeight& weight) {
   const char* scales = weight.row_scales.empty()                  ? ""
                        : weight.row_scale_type == RowScales::kF16 ? ",row_scales=f16"
                                                                   : ",row_scales=log8";
-  return fmt::format("block_size={},centroids={}{}{}", weight.block_size, weight.n_centroids,
-                     groups, scales);
+  const std::string additive =
+      weight.n_additive > 1 ? fmt::format(",additive={}", weight.n_additive) : "";
+  return fmt::format("block_size={},centroids={}{}{}{}", weight.block_size, weight.n_centroids,
+                     groups, additive, scales);
 }
 
 void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatrix out) {
@@ -42,12 +44,19 @@ void PqCodec::decode_rows(const PqWeight& weight, std::size_t first, MutableMatr
   const std::size_t d = weight.block_size;
   const std::size_t n_rows = weight.rows();
   const std::vector<std::uint32_t> groups = group_of_positions(weight);
-  Workers(out.rows() * out.cols(), 4).for_each(out.rows(), [&](std::size_t r) {
+  Workers(out.rows() * out.cols() * weight.n_additive, 4).for_each(out.rows(), [&](std::size_t r) {
     const std::uint16_t* code = weight.codes.data() + first + r;
-    float* to = out.row(r).data();
-    for (std::size_t p = 0; p < groups.size(); ++p, code += n_rows, to += d) {
-      const std::size_t centroid = groups[p] * weight.n_centroids + *code;
-      std::copy_n(weight.codebooks.data() + centroid * d, std::min(d, out.cols() - p * d), to);
+    for (std::size_t book = 0; book < weight.n_additive; ++book) {
+      float* to = out.row(r).data();
+      for (std::size_t p = 0; p < groups.size(); ++p, code += n_rows, to += d) {
+        const std::size_t codebook = book * weight.n_groups + groups[p];
+        const float* centroid =
+            weight.codebooks.data() + (codebook * weight.n_centroids + *code) * d;
+        const std::size_t n = std::min(d, out.cols() - p * d);
+        for (std::size_t j = 0; j < n; ++j) {
+          to[j] = book == 0 ? centroid[j] : to[j] + centroid[j];
+        }
+      }
     }
     if (weight.row_scales.empty()) return;
     for (float& value : out.row(r)) value *= weight.row_scales[first + r];
