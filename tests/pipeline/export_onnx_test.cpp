@@ -16,9 +16,9 @@
 #include "pqw/archive/archive.h"
 #include "tests/formats/onnx_building.h"
 #include "tests/pipeline/onnx_evaluator.h"
-#include "tests/support/random_pq_weight.h"
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
+#include "tests/support/random_pq_weight.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw {
