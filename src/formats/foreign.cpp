@@ -31,6 +31,9 @@ constexpr Magic kMagics[] = {
     {0, "lmgg"sv, "a GGML file", "use the file that it was made from"},
     {0, "tjgg"sv, "a GGML file", "use the file that it was made from"},
     {4, "TFL3"sv, "a TensorFlow Lite file", "use the model that it was made from"},
+    {4, "ORTM"sv, "an ONNX Runtime file (.ort)", "use the .onnx model that it was made from"},
+    {4, "ET12"sv, "an ExecuTorch program", "use the model that it was made from"},
+    {0, "x\x9c"sv, "zlib data (of joblib?)", kExport},
     {0, "\x1f\x8b"sv, "packed by gzip", "unpack it first: gunzip FILE.gz"},
     {0, "\x28\xb5\x2f\xfd"sv, "packed by zstd", "unpack it first: unzstd FILE.zst"},
     {0, "\xfd\x37zXZ\0"sv, "packed by xz", "unpack it first: unxz FILE.xz"},
@@ -51,8 +54,11 @@ constexpr Magic kMagics[] = {
     {0, "\xff\xd8\xff"sv, "an image", kFetchAgain},
 };
 
-// TensorFlow's saved_model.pb: a protobuf message that starts with its version, 1, and a MetaGraphDef.
-bool is_saved_model(std::string_view text) { return text.starts_with("\x08\x01\x12"sv); }
+// Protobuf messages that start with a version and a message: TensorFlow's saved_model.pb, of version
+// 1, with a MetaGraphDef, and Core ML's .mlmodel, of version 1 or later, with a ModelDescription.
+bool is_other_model(std::string_view text) {
+  return text.size() > 2 && text[0] == '\x08' && text[1] >= 1 && text[1] <= 20 && text[2] == '\x12';
+}
 
 bool is_pickle(std::string_view text) {
   return text.size() > 1 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
@@ -132,8 +138,8 @@ Foreign describe_foreign(const InputFile& file) {
     return {"a Python pickle, which torch.save did not write",
             "reading it could run code; " + std::string(kExport)};
   }
-  if (is_saved_model(text)) {
-    return {"a protobuf message, but not an ONNX model (TensorFlow's saved_model.pb?)",
+  if (is_other_model(text)) {
+    return {"a protobuf message, but not an ONNX model (TensorFlow's saved_model.pb? Core ML?)",
             "convert the model to ONNX, or export its weights to safetensors, .npz or HDF5"};
   }
   if (const auto foreign = recognise_text(text)) return *foreign;

@@ -73,6 +73,11 @@ FolderWeights find_folder_weights(const std::string& folder) {
   if (const auto paths = paths_of(is_bin); !paths.empty()) return {"", paths};
   const auto is_tfjs = [](std::string_view name) { return name == "model.json"; };
   if (const auto paths = paths_of(is_tfjs); !paths.empty()) return {paths[0], {}};
+  if (std::ranges::find(names, "saved_model.pb") != names.end()) {
+    throw Subject{folder}.error(ErrorCode::kUnsupported,
+                                "a SavedModel of TensorFlow; convert the model to ONNX, or export "
+                                "its weights to safetensors, .npz or HDF5");
+  }
   throw Subject{folder}.error(ErrorCode::kNotFound,
                               "a folder without *.safetensors, pytorch_model*.bin or model.json; "
                               "name the weight file");

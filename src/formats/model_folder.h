@@ -21,7 +21,7 @@ struct FolderWeights {
   std::vector<std::string> files;  // paths in the order of their names; empty if there is an index
 };
 
-// Errors: kNotFound (no such file); kFormat (two indexes); kIo.
+// Errors: kNotFound (no such file); kUnsupported (a SavedModel); kFormat (two indexes); kIo.
 FolderWeights find_folder_weights(const std::string& folder);
 
 bool is_folder(const std::string& path);

@@ -6,6 +6,7 @@
 
 #include "core/subject.h"
 #include "formats/formats.h"
+#include "formats/model_folder.h"
 #include "io/different_files.h"
 
 namespace pqw {
@@ -76,12 +77,20 @@ CopyWriter create_copy(const std::string& original, const std::string& path,
                        const WriteOptions& options) {
   require_different_files(std::span(&original, 1), path);
   const auto reader = open_weights(original, reading);
+  const Subject subject{original, ErrorCode::kUnsupported};
+  if (is_folder(original)) {
+    throw subject.error(
+        "a folder cannot be a template, and none is needed: 'OUT/' as output makes a folder");
+  }
   InputFile file(original);
   const Format* const format = find_format(file);
-  if (format == nullptr || format->copy == nullptr) {
-    throw Subject{original}.error(ErrorCode::kUnsupported, "{} cannot be a template; expected {}",
-                                  format == nullptr ? "the file" : format->file,
-                                  template_formats());
+  if (format == nullptr) {  // open_weights unpacked it
+    const Foreign packed = describe_foreign(file);
+    throw subject.error("a template cannot be {}; {}", packed.what, packed.next);
+  }
+  if (format->copy == nullptr) {
+    throw subject.error("{} cannot be a template; expected {}; outputs of {} need none",
+                        format->file, template_formats(), listed(writable_extensions()));
   }
   std::vector<std::string> kept =
       check_template(original, *format, reader->tensors(), path, tensors);

@@ -273,7 +273,7 @@ TEST_F(Onnx, SavedModelOfTensorFlowIsNotOnnx) {
   const auto error = test::error_of_reading(path_);
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(error->what(), testing::HasSubstr("TensorFlow's saved_model.pb?"));
+  EXPECT_THAT(error->what(), testing::HasSubstr("TensorFlow's saved_model.pb? "));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "tests/formats/file_testing.h"
+#include "tests/support/errors.h"
 
 namespace pqw {
 namespace {
@@ -90,6 +91,18 @@ TEST(Packed, MessagesNameTheFileInside) {
   const auto error = test::error_of_reading(dir / "w.npy.gz");
   ASSERT_TRUE(error);
   EXPECT_THAT(error->what(), HasSubstr("w.npy.gz: w.npy: the file is of an unknown format"));
+}
+
+TEST(Packed, TemplatesMustBeUnpacked) {
+  const test::TempDir dir;
+  const Tensor a = counting("a", DType::kF32, {2, 3});
+  test::write_all(dir / "w.safetensors", {a});
+  test::set_content(dir / "w.gz", gzip(test::content(dir / "w.safetensors")));
+  const Error error =
+      test::error_of([&] { (void)create_copy(dir / "w.gz", dir / "out.safetensors", {a.info}); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(error.what(),
+              HasSubstr("a template cannot be packed by gzip; unpack it first: gunzip FILE.gz"));
 }
 
 TEST(Packed, BrokenDataIsAnError) {

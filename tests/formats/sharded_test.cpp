@@ -136,5 +136,14 @@ TEST_F(Sharded, AFolderWithoutWeightsIsNotFound) {
   EXPECT_THAT(error->what(), HasSubstr("a folder without *.safetensors"));
 }
 
+TEST_F(Sharded, ASavedModelIsNamed) {
+  const test::TempDir folder;
+  test::set_content(folder / "saved_model.pb", "\x08\x01\x12");
+  const auto error = test::error_of_reading(folder.path());
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(error->what(), HasSubstr("a SavedModel of TensorFlow; convert the model to ONNX"));
+}
+
 }  // namespace
 }  // namespace pqw
