@@ -81,6 +81,17 @@ TEST_F(Template, FormatWithoutTemplatesIsRefused) {
   EXPECT_THAT(error.what(), testing::EndsWith("or .hdf5 need none"));
 }
 
+TEST(TemplateFormats, AreNamedForOutputsThatOnlyACopyWrites) {
+  const auto message = [](const char* path) {
+    return std::string(test::error_of([&] { (void)format_of_output(path); }).what());
+  };
+  EXPECT_THAT(message("w.pth"),
+              testing::StartsWith("w.pth: a PyTorch file is only written as a copy "
+                                  "of one: name the original with --template"));
+  EXPECT_THAT(message("w.keras"), testing::HasSubstr("a .keras file is only written as a copy"));
+  EXPECT_THAT(message("w.gguf"), testing::HasSubstr("unknown extension '.gguf'"));
+}
+
 TEST_F(Template, FolderNeedsNone) {
   test::write_all(original_, {a_});
   const Error error = test::error_of([&] { (void)create_copy(dir_ / "", dir_ / "out/", {}); });
