@@ -8,22 +8,23 @@ import numpy as np
 import digits
 from tool import ClientTest, safetensors_io
 
-# W[o][i * g + j] = scales[o] * codebooks[0][codes[o][i]][0][j]      (blocks of one row, one codebook)
-#   codes      [out][in / g][1], integers stored in signed types of their width
-#   codebooks  [1][2^bits][1][g]
+# W[o][i * g + j] = scales[o] * sum over m of codebooks[m][codes[o][i][m]][0][j]      (blocks of one row)
+#   codes      [out][in / g][M], integers stored in signed types of their width
+#   codebooks  [M][2^bits][1][g]
 #   scales     [out][1][1][1]
 
 
 def aqlm_weight(codes, codebooks, scales, config):
     bits, g = config["nbits_per_codebook"], config["in_group_size"]
-    index = codes[:, :, 0].astype(np.int64) % 2 ** bits
-    out, blocks = index.shape
-    books = codebooks[0, :, 0, :].astype(np.float32)
-    weight = np.empty((out, blocks * g), np.float32)
+    index = codes.astype(np.int64) % 2 ** bits
+    out, blocks, n_books = index.shape
+    books = codebooks[:, :, 0, :].astype(np.float32)
+    weight = np.zeros((out, blocks * g), np.float32)
     for i in range(blocks):
         for j in range(g):
-            weight[:, i * g + j] = scales[:, 0, 0, 0].astype(np.float32) * books[index[:, i], j]
-    return weight
+            for m in range(n_books):
+                weight[:, i * g + j] += books[m, index[:, i, m], j]
+    return weight * scales[:, :, 0, 0].astype(np.float32)
 
 
 class AqlmTest(ClientTest):
@@ -33,8 +34,7 @@ class AqlmTest(ClientTest):
         self.pqw("export", archive, "--format", "aqlm", "-o", folder)
         with open(os.path.join(folder, "config.json")) as file:
             config = json.load(file)["quantization_config"]
-        self.assertEqual((config["quant_method"], config["num_codebooks"], config["out_group_size"]),
-                         ("aqlm", 1, 1))
+        self.assertEqual((config["quant_method"], config["out_group_size"]), ("aqlm", 1))
         stored = safetensors_io.read(os.path.join(folder, "model.safetensors"))
         decoded = self.decoded_values(archive)
         n_quantized = 0
@@ -43,6 +43,7 @@ class AqlmTest(ClientTest):
             if f"{module}.codes" in stored and tensor.endswith(".weight"):
                 self.assertNotIn(tensor, stored)
                 parts = [stored[f"{module}.{part}"] for part in ("codes", "codebooks", "scales")]
+                self.assertEqual(len(parts[1]), config["num_codebooks"])
                 found = aqlm_weight(*parts, config)
                 n_quantized += 1
             else:
@@ -55,6 +56,9 @@ class AqlmTest(ClientTest):
 
     def test_scales_of_rows(self):
         self.check("rows", "--codec", "pq", "--block-size", "8", "--row-scales", "f16", "--gain-per", "row")
+
+    def test_added_codebooks(self):
+        self.check("added", "--codec", "pq", "--block-size", "8", "--additive", "2", "--centroids", "64")
 
     def test_default_preset(self):
         self.check("default")

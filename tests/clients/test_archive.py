@@ -10,6 +10,8 @@ SETTINGS = {
     "default": [],
     "pq": ["--codec", "pq", "--block-size", "3", "--centroids", "100", "--groups", "2",
            "--row-scales", "f16", "--codebook", "f32"],
+    "additive": ["--codec", "pq", "--block-size", "6", "--centroids", "50", "--groups", "2",
+                 "--additive", "3", "--row-scales", "log8"],
     "one_scale": ["--codec", "int8", "--per", "tensor", "--scheme", "affine"],
 }
 

@@ -14,6 +14,7 @@ SETTINGS = {
     "default": [],
     "int8": ["--codec", "int8", "--scheme", "affine"],
     "groups": ["--codec", "pq", "--block-size", "3", "--centroids", "100", "--groups", "2"],
+    "additive": ["--codec", "pq", "--block-size", "6", "--centroids", "50", "--additive", "2"],
     "low_rank": ["--codec", "low_rank", "--energy", "0.95", "--factors", "codec=pq,block_size=2"],
 }
 
