@@ -60,6 +60,45 @@ bool names(const std::string& path, int fd) {
          at_path.st_dev == open.st_dev && at_path.st_ino == open.st_ino;
 }
 
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == path.npos ? "." : path.substr(0, slash + 1);
+}
+
+// A new file that is locked before it gets its name. -1 with EEXIST: the name is taken; with another
+// error: the file system cannot do this.
+int create_locked_at_once(const std::string& temporary) {
+  const int fd = ::open(folder_of(temporary).c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
+  if (fd < 0) return fd;
+  errno = 0;
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(fd);
+  if (lock(fd) == Lock::kOurs &&
+      ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    return fd;
+  }
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+// As create_locked_at_once, with a moment in which the file has its name and no lock. -1: another
+// writer has taken it for a dead one's then.
+int create_then_lock(const std::string& temporary, const std::string& path) {
+  const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0 && errno == ENOENT) {
+    throw Subject{path}.error(ErrorCode::kNotFound, "its folder does not exist; create it first");
+  }
+  if (fd < 0 && errno != EEXIST) {
+    throw Subject{path}.system_error("create a temporary file beside it");
+  }
+  if (fd < 0) return fd;
+  const Lock state = lock(fd);
+  if (state == Lock::kImpossible || (state == Lock::kOurs && names(temporary, fd))) return fd;
+  ::close(fd);
+  return -1;
+}
+
 // Removes the temporary of a writer that is dead; throws when it lives.
 void remove_stale(const std::string& temporary, const std::string& path) {
   const int fd = ::open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -95,18 +134,9 @@ int create_locked(const std::string& temporary, const std::string& path) {
   constexpr int kAttempts =
       1000;  // each fails if another writer creates or removes the file meanwhile
   for (int i = 0; i < kAttempts; ++i) {
-    const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == ENOENT) {
-      throw Subject{path}.error(ErrorCode::kNotFound, "its folder does not exist; create it first");
-    }
-    if (fd < 0 && errno != EEXIST)
-      throw Subject{path}.system_error("create a temporary file beside it");
-    if (fd >= 0) {
-      const Lock state = lock(fd);
-      // Between the two calls another writer may have taken the file for a dead one's.
-      if (state == Lock::kImpossible || (state == Lock::kOurs && names(temporary, fd))) return fd;
-      ::close(fd);
-    }
+    int fd = create_locked_at_once(temporary);
+    if (fd < 0 && errno != EEXIST) fd = create_then_lock(temporary, path);
+    if (fd >= 0) return fd;
     remove_stale(temporary, path);
   }
   throw Subject{path}.error(ErrorCode::kBusy, "too many other writers try to write it");

@@ -1,13 +1,16 @@
 #include "pqw/io/atomic_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 #include "io/locked_temporary.h"
@@ -38,6 +41,37 @@ TEST(AtomicFile, AppearsOnCommitOnly) {
   file.commit();
   EXPECT_EQ(content(dir / "out"), "Hello world");
   EXPECT_EQ(files_in(dir), 1u);
+}
+
+// Whoever finds a file without a lock takes it for a dead writer's, and removes it.
+TEST(AtomicFile, TheTemporaryIsLockedAsLongAsItHasItsName) {
+  const test::TempDir dir;
+  const std::string temporary = dir / "out.pqw.tmp";
+  const int unnamed = ::open(dir.path().c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (unnamed < 0) GTEST_SKIP() << "needs O_TMPFILE";
+  ::close(unnamed);
+  std::atomic<bool> ends = false;
+  int n_unlocked = 0;
+  std::thread other([&] {
+    while (!ends) {
+      const int fd = ::open(temporary.c_str(), O_RDWR | O_CLOEXEC);
+      if (fd < 0) continue;
+      struct flock whole = {};
+      whole.l_type = F_WRLCK;
+      struct stat open, named;
+      // The writer removes the name first. A file that has it after the look was locked in it.
+      const bool is_free = ::fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type == F_UNLCK;
+      if (is_free && ::fstat(fd, &open) == 0 && ::stat(temporary.c_str(), &named) == 0 &&
+          open.st_ino == named.st_ino) {
+        ++n_unlocked;
+      }
+      ::close(fd);
+    }
+  });
+  for (int i = 0; i < 3000; ++i) const AtomicFile file(dir / "out");
+  ends = true;
+  other.join();
+  EXPECT_EQ(n_unlocked, 0);
 }
 
 TEST(AtomicFile, AbandonedLeavesTheOldFileAndNoTemporary) {
