@@ -31,14 +31,11 @@ bool is_plain(const Utf8Character& c) {
   return c.n_bytes > 0 && !is_control && !turns_lines;
 }
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0u) == 0x80u; }
-
-}  // namespace
-
-std::string printable(std::string_view text) {
+// The characters of `text` that take at most that many bytes when they are printable; takes them off.
+std::string take_printable(std::string_view& text, std::size_t most_bytes) {
   std::string out;
-  out.reserve(text.size());
   while (!text.empty()) {
+    const std::size_t before = out.size();
     const Utf8Character c = first_character(text);
     const std::string_view bytes = text.substr(0, std::max<std::size_t>(c.n_bytes, 1));
     if (is_plain(c)) {
@@ -46,17 +43,24 @@ std::string printable(std::string_view text) {
     } else {
       for (const char byte : bytes) append_escaped(out, byte);
     }
+    if (out.size() > most_bytes) {
+      out.resize(before);
+      break;
+    }
     text.remove_prefix(bytes.size());
   }
   return out;
 }
 
+}  // namespace
+
+std::string printable(std::string_view text) { return take_printable(text, std::string::npos); }
+
 std::string shown(std::string_view text) {
-  if (text.size() <= kMostShown) return printable(text);
-  constexpr std::size_t kMostFollowing = 3;  // continuation bytes of a character
-  std::size_t keep = kMostShown;
-  while (keep > kMostShown - kMostFollowing && is_continuation(text[keep])) --keep;
-  return printable(text.substr(0, keep)) + "... (" + std::to_string(text.size()) + " bytes)";
+  std::string_view rest = text;
+  std::string out = take_printable(rest, kMostShown);
+  if (!rest.empty()) out += "... (" + std::to_string(text.size()) + " bytes)";
+  return out;
 }
 
 std::string quoted(std::string_view kind, std::string_view name) {

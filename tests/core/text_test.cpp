@@ -36,10 +36,18 @@ TEST(Shown, CutsLongTextsAtTheEndOfACharacter) {
 }
 
 TEST(Shown, CutsBytesThatAreNotUtf8) {
-  const std::string expected = std::string(197 * 4, ' ');
   const std::string text = shown(std::string(300, '\x80'));
-  EXPECT_EQ(text.size(), expected.size() + std::string("... (300 bytes)").size());
+  EXPECT_EQ(text.size(), 200 + std::string("... (300 bytes)").size());
   EXPECT_TRUE(text.ends_with("\\x80... (300 bytes)")) << text;
+}
+
+TEST(Shown, BoundsTheTextWithItsEscapes) {
+  EXPECT_EQ(shown(std::string(100, '\n')).size(), 200u);
+  EXPECT_EQ(shown(std::string(50, '\1')).size(), 200u);
+  EXPECT_TRUE(shown(std::string(51, '\1')).ends_with("\\x01... (51 bytes)"));
+  // U+2028 takes 12 bytes, of which none is shown alone.
+  const std::string x190(190, 'x');
+  EXPECT_EQ(shown(x190 + "\xe2\x80\xa8"), x190 + "... (193 bytes)");
 }
 
 TEST(Quoted, NamesAKindAndAShownName) {
