@@ -214,12 +214,43 @@ class Selection {
   std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
 };
 
+// Whether a tensor of that rank, 2 or more, can be of the kind.
+bool fits(Kind kind, std::size_t rank) {
+  switch (kind) {
+    case Kind::kConv:
+    case Kind::kDepthwise:
+    case Kind::kTransposedConv:
+      return rank > 2;
+    case Kind::kEmbedding:
+    case Kind::kRecurrent:
+      return rank == 2;
+    default:
+      return true;
+  }
+}
+
+void require_fitting_kind(const TensorInfo& info, Kind kind) {
+  const std::size_t rank = info.shape.size();
+  if (fits(kind, rank)) return;
+  Words fitting;
+  for (const Kind other : {Kind::kLinear, Kind::kConv, Kind::kDepthwise, Kind::kTransposedConv,
+                           Kind::kEmbedding, Kind::kRecurrent, Kind::kOther}) {
+    if (fits(other, rank)) fitting.emplace_back(to_string(other));
+  }
+  throw tensor_subject(info.name).error("kind={} does not fit shape {} of rank {}; expected {}",
+                                        to_string(kind), to_string(info.shape), rank,
+                                        listed(fitting));
+}
+
 // The layout of a tensor of rank 2 or more, with that choice in place of what the file says.
 Layout layout_by(const TensorInfo& info, const TensorSettings& choice) {
   Layout layout = info.layout;
   const std::size_t rank = info.shape.size();
   if (rank < 2) return layout;
-  if (choice.kind != Kind::kUnknown) layout.kind = choice.kind;
+  if (choice.kind != Kind::kUnknown) {
+    require_fitting_kind(info, choice.kind);
+    layout.kind = choice.kind;
+  }
   if (!choice.layout.empty()) {
     layout.axes = *axes_from_letters(choice.layout);
     if (layout.axes.size() != rank) {

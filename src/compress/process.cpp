@@ -236,7 +236,10 @@ Floats floats_of(Source& source, const Encode& encode) {
     if (error.code() == ErrorCode::kUnsupported) {
       return {std::nullopt, "has only weights below the range of float"};
     }
-    if (error.code() != ErrorCode::kNonFinite || !encode.keep_if_not_finite) throw;
+    if (error.code() != ErrorCode::kNonFinite) throw;
+    if (!encode.keep_if_not_finite) {  // names the index in the order of the file
+      return {read_floats(source.info(), source.bytes())};
+    }
     return {std::nullopt, "holds NaN or infinity"};
   }
 }

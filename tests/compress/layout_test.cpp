@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "core/permute.h"
 #include "pqw/archive/archive.h"
 #include "pqw/compress/compress.h"
@@ -186,6 +188,44 @@ TEST(KindOther, StaysPlain) {
   EXPECT_EQ(plan.tensors[1].codec, "int8");
   const Recipe told{.defaults = {{"codec", "int8"}}, .rules = {{"bias", {{"kind", "linear"}}}}};
   EXPECT_EQ(plan_compression(dir / "in.h5", told).tensors[0].codec, "int8");
+}
+
+TEST(LayoutSettings, KindsMustFitTheRank) {
+  const test::TempDir dir;
+  test::write_normal_weights(dir / "in.h5",
+                             {{"m", DType::kF32, {64, 64}}, {"k", DType::kF32, {8, 8, 3, 3}}});
+  const auto plan = [&](const std::string& name, const std::string& kind) {
+    (void)plan_compression(dir / "in.h5", {.rules = {{"^" + name + "$", {{"kind", kind}}}}});
+  };
+  const auto message = [&](const std::string& name, const std::string& kind) {
+    return std::string(error_of([&] { plan(name, kind); }).what());
+  };
+  for (const std::string kind : {"conv", "depthwise", "transposed_conv"}) {
+    EXPECT_EQ(message("m", kind), "tensor 'm': kind=" + kind +
+                                      " does not fit shape [64, 64] of rank 2; expected linear, "
+                                      "embedding, recurrent or other");
+    EXPECT_NO_THROW(plan("k", kind)) << kind;
+  }
+  for (const std::string kind : {"embedding", "recurrent"}) {
+    EXPECT_EQ(message("k", kind), "tensor 'k': kind=" + kind +
+                                      " does not fit shape [8, 8, 3, 3] of rank 4; expected "
+                                      "linear, conv, depthwise, transposed_conv or other");
+    EXPECT_NO_THROW(plan("m", kind)) << kind;
+  }
+}
+
+TEST(LayoutErrors, NameTheFirstNanInTheOrderOfTheFile) {
+  const test::TempDir dir;
+  std::vector<float> values(32 * 16, 1);
+  values[3 * 16 + 5] = std::numeric_limits<float>::quiet_NaN();
+  values[4 * 16 + 2] = std::numeric_limits<float>::infinity();
+  const auto writer =
+      create_weights(dir / "in.h5", {{"dense/kernel", DType::kF32, {32, 16}}});  // [in, out]
+  writer->add(std::as_bytes(std::span(values)));
+  writer->commit();
+  const Recipe recipe{.defaults = {{"codec", "int8"}}};
+  EXPECT_THAT(error_of([&] { compress(dir / "in.h5", dir / "a.h5", recipe); }).what(),
+              HasSubstr("2 NaN or infinite weights (as float), the first at index 53;"));
 }
 
 TEST(LayoutAliases, AreOfTheSameLayout) {
