@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "formats/layout_names.h"
+
 namespace pqw {
 namespace {
 
@@ -17,6 +19,7 @@ using nlohmann::json;
 
 enum class Family {
   kDense,
+  kEinsumDense,
   kConv,
   kTransposedConv,
   kDepthwise,
@@ -34,7 +37,7 @@ struct Row {
 
 constexpr std::array<Row, 21> kRows = {{
     {"Dense", "dense", Family::kDense},
-    {"EinsumDense", "einsum_dense", Family::kDense},
+    {"EinsumDense", "einsum_dense", Family::kEinsumDense},
     {"Conv1D", "conv1d", Family::kConv},
     {"Conv2D", "conv2d", Family::kConv},
     {"Conv3D", "conv3d", Family::kConv},
@@ -56,17 +59,26 @@ constexpr std::array<Row, 21> kRows = {{
     {"GroupedQueryAttention", "grouped_query_attention", Family::kAttention},
 }};
 
-// By the names of layers; no value: a layer of a class without weights, or of an unknown class.
-using Classes = std::map<std::string, std::optional<Family>, std::less<>>;
+struct LayerClass {
+  std::optional<Family> family = {};  // none: a class without weights, or an unknown one
+  std::string equation = {};          // of EinsumDense: "...x,xyz->...yz"
+};
+using Classes = std::map<std::string, LayerClass, std::less<>>;  // by the names of layers
 
 std::optional<Family> family_of_class(std::string_view class_name) {
   const auto* const row = std::ranges::find(kRows, class_name, &Row::class_name);
   return row == kRows.end() ? std::nullopt : std::optional(row->family);
 }
 
+// Null unless `object` is one with a text at that key.
 const std::string* text_at(const json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
+}
+
+LayerClass class_of(const std::string& class_name, const json& config) {
+  const std::string* equation = text_at(config, "equation");
+  return {family_of_class(class_name), equation == nullptr ? "" : *equation};
 }
 
 // The layers of a model, and of models in it: objects with a class and a named config. A wrapper
@@ -87,14 +99,16 @@ Classes classes_in(const std::string& config) {
     const std::string* class_name = text_at(value, "class_name");
     const auto found = value.find("config");
     if (class_name == nullptr || found == value.end() || !found->is_object()) continue;
-    std::optional<Family> family = family_of_class(*class_name);
+    LayerClass layer = class_of(*class_name, *found);
     const auto wrapped = found->find("layer");
-    if (!family && wrapped != found->end() && wrapped->is_object()) {
-      if (const std::string* inner = text_at(*wrapped, "class_name")) {
-        family = family_of_class(*inner);
+    if (!layer.family && wrapped != found->end() && wrapped->is_object()) {
+      const std::string* inner = text_at(*wrapped, "class_name");
+      const auto config_of_inner = wrapped->find("config");
+      if (inner != nullptr && config_of_inner != wrapped->end()) {
+        layer = class_of(*inner, *config_of_inner);
       }
     }
-    if (const std::string* name = text_at(*found, "name")) classes.emplace(*name, family);
+    if (const std::string* name = text_at(*found, "name")) classes.emplace(*name, layer);
   }
   return classes;
 }
@@ -126,13 +140,13 @@ std::optional<Family> family_by_default_name(std::string_view name) {
 }
 
 // The innermost layer in the path of a tensor.
-std::optional<Family> family_of(std::span<const std::string_view> path, const Classes& classes) {
+LayerClass layer_of(std::span<const std::string_view> path, const Classes& classes) {
   for (std::size_t i = path.size(); i-- > 0;) {
     const auto found = classes.find(path[i]);
     if (found != classes.end()) return found->second;
-    if (const auto family = family_by_default_name(path[i])) return family;
+    if (const auto family = family_by_default_name(path[i])) return {family};
   }
-  return std::nullopt;
+  return {};
 }
 
 // "kernel" of "kernel:0" (Keras 2); for "vars/0" (Keras 3) by the order in which the layer makes
@@ -152,14 +166,6 @@ std::string_view variable_of(std::span<const std::string_view> path, Family fami
   return name.size() == 1 && index < order.size() ? order[index] : "";
 }
 
-// [kernel..., in, out], or with `swapped` [kernel..., out, in].
-std::vector<std::size_t> kernel_first(std::size_t rank, bool swapped = false) {
-  std::vector<std::size_t> axes = {rank - 1, rank - 2};
-  if (swapped) std::swap(axes[0], axes[1]);
-  for (std::size_t i = 0; i + 2 < rank; ++i) axes.push_back(i);
-  return axes;
-}
-
 // Projections of attention: [in, heads, dim], and [heads, dim, out] for the outputs.
 Layout of_attention(std::span<const std::string_view> path, std::size_t rank) {
   if (rank == 2) return {Kind::kLinear, {1, 0}};
@@ -170,8 +176,33 @@ Layout of_attention(std::span<const std::string_view> path, std::size_t rank) {
           is_output ? std::vector<std::size_t>{2, 0, 1} : std::vector<std::size_t>{1, 2, 0}};
 }
 
+// The inputs of a kernel are the dimensions that the equation sums over: x in "...x,xyz->...yz".
+// The other ones are its outputs.
+Layout of_einsum(std::string_view equation, std::size_t rank) {
+  constexpr const char* kDoubt = "only the equation of an EinsumDense layer tells its inputs";
+  if (equation.empty() && rank == 2) return {Kind::kLinear, {1, 0}};
+  const std::size_t comma = equation.find(','), arrow = equation.find("->");
+  if (comma == equation.npos || arrow == equation.npos || arrow < comma) {
+    return {Kind::kUnknown, {}, kDoubt};
+  }
+  const std::string_view inputs = equation.substr(0, comma), outputs = equation.substr(arrow + 2);
+  const std::string_view kernel = equation.substr(comma + 1, arrow - comma - 1);
+  std::vector<std::size_t> axes, summed;
+  for (std::size_t i = 0; i < kernel.size(); ++i) {
+    const bool is_input = inputs.find(kernel[i]) != inputs.npos;
+    const bool is_output = outputs.find(kernel[i]) != outputs.npos;
+    if (is_input || is_output) (is_output ? axes : summed).push_back(i);
+  }
+  const bool is_whole = axes.size() + summed.size() == rank && kernel.size() == rank;
+  if (!is_whole || axes.empty() || summed.empty()) return {Kind::kUnknown, {}, kDoubt};
+  axes.insert(axes.end(), summed.begin(), summed.end());
+  return {Kind::kLinear, axes};
+}
+
 // REQUIRES: rank 2 or more.
-Layout layout_of(std::span<const std::string_view> path, Family family, std::size_t rank) {
+Layout layout_of(std::span<const std::string_view> path, const LayerClass& layer,
+                 std::size_t rank) {
+  const Family family = *layer.family;
   const std::string_view variable = variable_of(path, family);
   if (family == Family::kEmbedding) return {rank == 2 ? Kind::kEmbedding : Kind::kUnknown};
   if (variable == "bias") return {Kind::kOther};
@@ -181,8 +212,9 @@ Layout layout_of(std::span<const std::string_view> path, Family family, std::siz
   if (variable != "kernel") return {};
   switch (family) {
     case Family::kDense:
-      if (rank == 2) return {Kind::kLinear, {1, 0}};
-      return {Kind::kUnknown, {}, "only the equation of an EinsumDense layer tells its inputs"};
+      return {Kind::kLinear, {1, 0}};
+    case Family::kEinsumDense:
+      return of_einsum(layer.equation, rank);
     case Family::kConv:
       return {Kind::kConv, kernel_first(rank)};
     case Family::kTransposedConv:
@@ -222,9 +254,9 @@ void set_keras_layouts(WeightReader& reader, const std::string& config) {
     Layout layout;
     if (rank < 2 || is_optimizer_state(info.name)) {
       layout.kind = Kind::kOther;
-    } else if (const auto family = family_of(path, classes)) {
-      layout = layout_of(path, *family, rank);
-      if (layout.axes.size() != rank) layout.axes.clear();
+    } else if (const LayerClass layer = layer_of(path, classes); layer.family) {
+      layout = layout_of(path, layer, rank);
+      if (layout.axes.size() != rank || std::ranges::is_sorted(layout.axes)) layout.axes.clear();
     }
     reader.set_layout(i, std::move(layout));
   }

@@ -33,14 +33,6 @@ Name name_of(std::string_view name) {
   return {name.substr(end + 1), begin == path.npos ? path : path.substr(begin + 1)};
 }
 
-// [kernel..., in, out], or with `swapped` [kernel..., out, in].
-std::vector<std::size_t> kernel_first(std::size_t rank, bool swapped = false) {
-  std::vector<std::size_t> axes = {rank - 1, rank - 2};
-  if (swapped) std::swap(axes[0], axes[1]);
-  for (std::size_t i = 0; i + 2 < rank; ++i) axes.push_back(i);
-  return axes;
-}
-
 // Keras and Flax. Flax also calls the weight of attention heads [in, heads, dim] a kernel.
 Layout of_kernel(const Name& name, const TensorInfo& info) {
   const std::size_t rank = info.shape.size();
@@ -144,6 +136,13 @@ bool may_be_depthwise(const TensorInfo& info) {
 }
 
 }  // namespace
+
+std::vector<std::size_t> kernel_first(std::size_t rank, bool swapped) {
+  std::vector<std::size_t> axes = {rank - 1, rank - 2};
+  if (swapped) std::swap(axes[0], axes[1]);
+  for (std::size_t i = 0; i + 2 < rank; ++i) axes.push_back(i);
+  return axes;
+}
 
 std::vector<Layout> layouts_by_name(std::span<const TensorInfo> tensors) {
   const bool only_depthwise = std::ranges::count_if(tensors, may_be_depthwise) == 1;

@@ -15,4 +15,8 @@ namespace pqw {
 // told keep it.
 std::vector<Layout> layouts_by_name(std::span<const TensorInfo> tensors);
 
+// The axes of [kernel..., in, out], or with `swapped` of [kernel..., out, in]. REQUIRES: rank 2 or
+// more.
+std::vector<std::size_t> kernel_first(std::size_t rank, bool swapped = false);
+
 }  // namespace pqw

@@ -121,6 +121,38 @@ TEST_F(Keras, Version3CountsTheVariablesOfLayers) {
   EXPECT_EQ(layout("optimizer/vars/1"), (Layout{Kind::kOther}));
 }
 
+TEST_F(Keras, TheEquationOfEinsumDenseTellsItsInputs) {
+  struct Case {
+    std::string equation;
+    std::vector<std::size_t> shape, axes;  // no axes: not told
+  };
+  const std::vector<Case> cases = {
+      {"...x,xyz->...yz", {4, 2, 8}, {1, 2, 0}},  // attention: inputs x
+      {"abcd,cde->abe", {2, 8, 4}, {2, 0, 1}},    // inputs c, d
+      {"ab,cb->ac", {4, 8}, {}},                  // [out, in], as canonical tensors
+      {"ab,bc->ac", {8, 4}, {1, 0}},
+      {"bhd,hde->bhe", {2, 8, 4}, {0, 2, 1}},  // a matrix for each h
+      {"ab,bc->ac", {8, 4, 2}, {}},
+      {"ab,cd->abcd", {8, 4}, {}},
+      {"ab->ac,bc", {8, 4}, {}},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const auto& [equation, shape, axes] = cases[i];
+    {
+      KerasFile file(path_);
+      file.text("", "model_config",
+                R"({"class_name":"EinsumDense","config":{"name":"mix","equation":")" + equation +
+                    R"("}})");
+      file.add({"model_weights/mix/kernel:0", {shape.begin(), shape.end()}});
+    }
+    const Layout layout = layout_in(*open_weights(path_), "model_weights/mix/kernel:0");
+    EXPECT_EQ(layout.axes, axes) << equation;
+    const bool is_told = !axes.empty() || equation == "ab,cb->ac";
+    EXPECT_EQ(layout.kind, is_told ? Kind::kLinear : Kind::kUnknown) << equation;
+    EXPECT_EQ(layout.ambiguous.empty(), is_told) << equation;
+  }
+}
+
 TEST_F(Keras, ABrokenConfigIsNoneAtAll) {
   for (const std::string& config :
        {std::string("{"), std::string("[1,2]"), std::string(100000, '['),
