@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kManifest = "weightsManifest";
+constexpr std::string_view kTopology = "modelTopology";
 constexpr std::size_t kMaxFiles = 1 << 14;
 constexpr std::size_t kMaxRank = 32;
 
@@ -84,7 +85,7 @@ void read_quantization(const json& object, const Subject& subject, TfjsWeight& w
 class Reader {
  public:
   explicit Reader(const InputFile& file) : subject_{file.path()} {
-    constexpr std::array kKeys{kManifest};
+    constexpr std::array kKeys{kManifest, kTopology};
     object_ = read_json_object(file, kKeys);
   }
 
@@ -97,6 +98,14 @@ class Reader {
       groups.push_back({files_of(group), weights_of(group)});
     }
     return groups;
+  }
+
+  std::string keras() const {
+    const auto topology = object_.find(kTopology);
+    const bool has_layers =
+        topology != object_.end() && topology->is_object() &&
+        (topology->contains("model_config") || topology->contains("class_name"));
+    return has_layers ? topology->dump() : "";
   }
 
  private:
@@ -139,6 +148,8 @@ class Reader {
     if (quantization != object.end() && !weight.is_text) {
       read_quantization(*quantization, subject.in("quantization"), weight);
     }
+    const auto group = object.find("group");
+    weight.is_optimizer = group != object.end() && *group == "optimizer";
     if (!checked_byte_count(weight.info)) {
       throw subject.error("shape {} is too large: its sizes exceed 63 bits",
                           to_string(weight.info.shape));
@@ -157,6 +168,9 @@ std::size_t TfjsWeight::stored_bytes() const {
   return element_count(info.shape) * size_in_bytes(quantization ? quantization->dtype : info.dtype);
 }
 
-std::vector<TfjsGroup> read_tfjs_manifest(const InputFile& file) { return Reader(file).groups(); }
+TfjsManifest read_tfjs_manifest(const InputFile& file) {
+  Reader reader(file);
+  return {reader.groups(), reader.keras()};
+}
 
 }  // namespace pqw

@@ -1,8 +1,10 @@
 // The manifest of a TensorFlow.js model (model.json):
-//   {"modelTopology": ..., "weightsManifest": [
+//   {"modelTopology": {"model_config": {"class_name": ...}, ...}, "weightsManifest": [
 //     {"paths": ["group1-shard1of2.bin", ...],
 //      "weights": [{"name": "dense/kernel", "shape": [4, 2], "dtype": "float32",
-//                   "quantization": {"dtype": "uint8", "scale": 0.1, "min": -3}}, ...]}, ...]}
+//                   "quantization": {"dtype": "uint8", "scale": 0.1, "min": -3}},
+//                  {"name": "dense/kernel/m", ..., "group": "optimizer"}, ...]}, ...]}
+// A model of layers has Keras' JSON as its topology, or as model_config in it; a graph has nodes.
 // The files of a group, one after the other, hold its weights, one after the other. Keys that are
 // not shown are ignored.
 #pragma once
@@ -24,8 +26,9 @@ struct TfjsQuantization {
 };
 
 struct TfjsWeight {
-  TensorInfo info;       // of float16 quantization: F16, as stored
-  bool is_text = false;  // strings, of which each is a u32 length and bytes
+  TensorInfo info;            // of float16 quantization: F16, as stored
+  bool is_text = false;       // strings, of which each is a u32 length and bytes
+  bool is_optimizer = false;  // the state of an optimizer
   std::optional<TfjsQuantization> quantization = {};
 
   std::size_t stored_bytes() const;  // REQUIRES: not is_text
@@ -36,8 +39,13 @@ struct TfjsGroup {
   std::vector<TfjsWeight> weights;
 };
 
+struct TfjsManifest {
+  std::vector<TfjsGroup> groups;
+  std::string keras;  // the JSON of the layers; empty if the model is a graph
+};
+
 // Errors: kFormat (also a name or file that occurs twice, names of files that lead out of the
 // folder, more than 2^14 files); kUnsupported (types); kIo.
-std::vector<TfjsGroup> read_tfjs_manifest(const InputFile& file);
+TfjsManifest read_tfjs_manifest(const InputFile& file);
 
 }  // namespace pqw

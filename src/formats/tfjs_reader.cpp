@@ -8,6 +8,7 @@
 #include "formats/byte_order.h"
 #include "formats/formats.h"
 #include "formats/json_file.h"
+#include "formats/keras_layouts.h"
 #include "formats/tfjs_layout.h"
 #include "formats/tfjs_manifest.h"
 
@@ -72,7 +73,12 @@ class TfjsReader : public WeightReader {
   explicit TfjsReader(const InputFile& manifest) {
     files_ = {manifest.path()};
     file_bytes_ = manifest.size();
-    for (TfjsGroup& group : read_tfjs_manifest(manifest)) add(manifest, group);
+    TfjsManifest read = read_tfjs_manifest(manifest);
+    for (TfjsGroup& group : read.groups) add(manifest, group);
+    if (!read.keras.empty()) set_keras_layouts(*this, read.keras);
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (places_[i].weight.is_optimizer) tensors_[i].layout = {Kind::kOther};
+    }
   }
 
   std::vector<std::byte> read(std::size_t index) const override {

@@ -73,6 +73,32 @@ TEST(TfjsLayout, FollowsFromTheOperationInTheName) {
   EXPECT_EQ(layout("dense/kernel", 2), Layout());
 }
 
+TEST_F(Tfjs, ClassesOfLayersTellTheLayouts) {
+  test::set_content(dir_ / "w", std::string(4 * 16 * 4, '\0'));
+  for (const std::string topology :
+       {R"({"model_config":{"class_name":"Sequential","config":{"layers":[LAYERS]}}})",
+        R"({"class_name":"Sequential","config":[LAYERS]})"}) {
+    std::string text = topology;
+    text.replace(text.find("LAYERS"), 6,
+                 R"({"class_name":"Conv2DTranspose","config":{"name":"up"}},)"
+                 R"({"class_name":"Dense","config":{"name":"head"}})");
+    test::set_content(dir_ / "model.json",
+                      R"({"modelTopology":)" + text +
+                          R"(,"weightsManifest":[{"paths":["w"],)"
+                          R"("weights":[{"name":"up/kernel","shape":[2,2,2,2],"dtype":"float32"},)"
+                          R"({"name":"head/kernel","shape":[4,4],"dtype":"float32"},)"
+                          R"({"name":"mine/kernel","shape":[4,4],"dtype":"float32"},)"
+                          R"({"name":"head/kernel/m","shape":[4,4],"dtype":"float32",)"
+                          R"("group":"optimizer"}]}]})");
+    const auto reader = open_weights(dir_ / "model.json");
+    EXPECT_EQ(reader->tensors()[0].layout, (Layout{Kind::kTransposedConv, {2, 3, 0, 1}}));
+    EXPECT_EQ(reader->tensors()[1].layout, (Layout{Kind::kLinear, {1, 0}}));
+    EXPECT_EQ(reader->tensors()[1].layout.ambiguous, "");
+    EXPECT_NE(reader->tensors()[2].layout.ambiguous, "");
+    EXPECT_EQ(reader->tensors()[3].layout, (Layout{Kind::kOther}));
+  }
+}
+
 TEST_F(Tfjs, TextIsLeftOut) {
   test::set_content(dir_ / "w", little_endian<std::uint32_t>({2}) + "ab" +
                                     little_endian<std::uint32_t>({0}) + "x");

@@ -6,7 +6,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static pqw::fuzz::MemoryFile file;
   file.set({data, size});
   pqw::fuzz::expect_result_or_error([&] {
-    for (const pqw::TfjsGroup& group : pqw::read_tfjs_manifest(pqw::InputFile(file.path()))) {
+    for (const pqw::TfjsGroup& group :
+         pqw::read_tfjs_manifest(pqw::InputFile(file.path())).groups) {
       for (const std::string& name : group.files) pqw::fuzz::require(name.find('/') == name.npos);
       for (const pqw::TfjsWeight& weight : group.weights) {
         if (!weight.is_text) (void)weight.stored_bytes();
