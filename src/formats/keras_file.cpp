@@ -35,20 +35,6 @@ KerasMembers members_of(const InputFile& file) {
   return members;
 }
 
-// Calls take(bytes) with the unpacked bytes of a member, a piece at a time. Checks the checksum.
-template <class Take>
-void unpack(const Subject& subject, zip_t& zip, const ZipPlace& place, const Take& take) {
-  constexpr std::uint64_t kPiece = 1 << 20;
-  const ZipFilePtr member = open_member(subject, zip, place.index);
-  std::vector<std::byte> piece(std::min(kPiece, place.n_bytes));
-  for (std::uint64_t done = 0; done < place.n_bytes; done += piece.size()) {
-    piece.resize(std::min(kPiece, place.n_bytes - done));
-    read_member(subject, *member, piece);
-    take(piece);
-  }
-  finish_member(subject, *member);
-}
-
 // Empty if there is none.
 std::string config_of(const InputFile& file, const KerasMembers& members) {
   const auto found = std::ranges::find(members.all, kConfig, &ZipPlace::name);
@@ -59,7 +45,7 @@ std::string config_of(const InputFile& file, const KerasMembers& members) {
     throw subject.error(ErrorCode::kUnsupported, "{} bytes, expected {} at most", found->n_bytes,
                         kMaxConfigBytes);
   }
-  unpack(subject, *members.zip, *found, [&](std::span<const std::byte> bytes) {
+  unpack_member(subject, *members.zip, *found, [&](std::span<const std::byte> bytes) {
     config.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   });
   return config;
@@ -73,7 +59,7 @@ InputFile unpacked_member(const InputFile& file, zip_t& zip, const ZipPlace& pla
                         place.n_bytes, file.size(), kMaxExpansion);
   }
   Spool spool(file.path());
-  unpack(subject, zip, place, [&](std::span<const std::byte> bytes) { spool.write(bytes); });
+  unpack_member(subject, zip, place, [&](std::span<const std::byte> bytes) { spool.write(bytes); });
   return InputFile(file.path(), spool.release());
 }
 
@@ -134,17 +120,11 @@ std::unique_ptr<WeightReader> open_keras(InputFile file, const ReadOptions& opti
   return std::make_unique<KerasReader>(file, options);
 }
 
-std::unique_ptr<WeightWriter> copy_keras(InputFile original, const std::string& path,
+std::unique_ptr<WeightWriter> copy_keras(InputFile packed, const std::string& path,
                                          std::vector<TensorInfo> tensors,
                                          const ReadOptions& reading, const WriteOptions& options) {
+  const InputFile original = with_stored_members(std::move(packed), path, options);
   const ZipPlace place = members_of(original).weights;
-  if (place.is_packed) {
-    throw Subject{original.path()}
-        .in("member", kWeights)
-        .error(ErrorCode::kUnsupported,
-               "it is deflated, which Keras does not do; a template needs it stored: unzip the "
-               "file, and zip it with zip -0");
-  }
   InputFile weights = original.part(place.data_at, place.n_bytes);
   return make_hdf5_copy(original, place.data_at, std::move(weights), path, std::move(tensors),
                         reading, options,

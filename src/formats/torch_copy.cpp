@@ -16,7 +16,8 @@
 namespace pqw {
 namespace {
 
-// Overwrites storages in a copy of the file, where every byte keeps its place.
+// Overwrites storages in a copy of the file, where every byte keeps its place. REQUIRES: no packed
+// members.
 class TorchCopy : public WeightWriter {
  public:
   TorchCopy(InputFile original, const std::string& path, std::vector<TensorInfo> tensors,
@@ -32,7 +33,6 @@ class TorchCopy : public WeightWriter {
     }
     for (const TensorInfo& info : order_.tensors()) {
       indices_.push_back(indices.at(info.name));
-      require_stored(indices_.back());
     }
     for_each_piece(original_, 0, original_.size(), [&](auto bytes) { target_.write(bytes); });
     original_.require_unchanged();
@@ -79,15 +79,6 @@ class TorchCopy : public WeightWriter {
  private:
   Subject subject_of(std::size_t index) const {
     return Subject{original_.path()}.in("tensor", opened_.content.tensors[index].info.name);
-  }
-
-  void require_stored(std::size_t index) const {
-    const auto& member = opened_.storages[opened_.storage_of[index]].member;
-    if (!member || !member->is_packed) return;
-    throw subject_of(index).error(
-        ErrorCode::kUnsupported,
-        "its storage is deflated, which torch.save does not do; a template needs stored members: "
-        "load the file and save it again");
   }
 
   std::uint32_t checksum_in(const InputFile& file, std::size_t index) const {
@@ -139,7 +130,9 @@ class TorchCopy : public WeightWriter {
 std::unique_ptr<WeightWriter> copy_torch(InputFile original, const std::string& path,
                                          std::vector<TensorInfo> tensors, const ReadOptions&,
                                          const WriteOptions& options) {
-  return std::make_unique<TorchCopy>(std::move(original), path, std::move(tensors), options);
+  InputFile stored = is_zip(original) ? with_stored_members(std::move(original), path, options)
+                                      : std::move(original);
+  return std::make_unique<TorchCopy>(std::move(stored), path, std::move(tensors), options);
 }
 
 }  // namespace pqw

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,11 @@ ZipPtr open_zip(const InputFile& file);
 
 // The names of all members; nothing if the archive cannot be read.
 std::optional<std::vector<std::string>> zip_members(const InputFile& file);
+
+// A file without a name that holds the archive with all members stored; the archive itself if they
+// are. On the way it writes a temporary file as AtomicFile(path, options) does.
+// Errors: kFormat (also members that unpack to too much); those of AtomicFile.
+InputFile with_stored_members(InputFile file, const std::string& path, const WriteOptions& options);
 
 // Name, sizes, checksum and methods of a member. Errors: kFormat.
 zip_stat_t stat_member(const Subject& subject, zip_t& zip, std::uint64_t index);
@@ -74,6 +80,10 @@ struct ZipPlace {
 // Errors: kFormat; kUnsupported (as check_member).
 std::vector<ZipPlace> zip_places(const InputFile& file, zip_t& zip);
 
+// Calls take(bytes) with the unpacked bytes of a member, a piece at a time. Checks the checksum.
+void unpack_member(const Subject& subject, zip_t& zip, const ZipPlace& place,
+                   const std::function<void(std::span<const std::byte>)>& take);
+
 // The checksum of the zip format, of bytes in memory or in a file.
 std::uint32_t zip_checksum(std::span<const std::byte> bytes, std::uint32_t before = 0);
 std::uint32_t zip_checksum(const InputFile& file, std::uint64_t offset, std::uint64_t n_bytes);
@@ -92,7 +102,7 @@ class ZipWriter {
   ZipWriter(const ZipWriter&) = delete;
   ZipWriter& operator=(const ZipWriter&) = delete;
 
-  // A member of those bytes of the content, at least one. Errors: kUnsupported (the name), kIo.
+  // A member of those bytes of the content. Errors: kUnsupported (the name), kIo.
   void add(const std::string& name, std::uint64_t offset, std::uint64_t n_bytes);
 
   // Writes everything to the target, which is not committed. Errors: kIo.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -132,6 +133,19 @@ void finish_member(const Subject& subject, zip_file_t& member) {
   const zip_int64_t n = zip_fread(&member, beyond.data(), beyond.size());
   if (n < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&member));
   if (n > 0) throw subject.error("the member holds more bytes than it declares");
+}
+
+void unpack_member(const Subject& subject, zip_t& zip, const ZipPlace& place,
+                   const std::function<void(std::span<const std::byte>)>& take) {
+  constexpr std::uint64_t kPiece = 1 << 20;
+  const ZipFilePtr member = open_member(subject, zip, place.index);
+  std::vector<std::byte> piece;
+  for (std::uint64_t done = 0; done < place.n_bytes; done += piece.size()) {
+    piece.resize(std::min(kPiece, place.n_bytes - done));
+    read_member(subject, *member, piece);
+    take(piece);
+  }
+  finish_member(subject, *member);
 }
 
 }  // namespace pqw

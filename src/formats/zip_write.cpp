@@ -47,7 +47,9 @@ void ZipWriter::add(const std::string& name, std::uint64_t offset, std::uint64_t
   zip_t* const zip = zip_.get();
   const std::string& path = sink_.target.path();
   zip_source_t* source =
-      zip_source_file(zip, content_.c_str(), offset, static_cast<zip_int64_t>(n_bytes));
+      n_bytes == 0  // which zip_source_file takes for the rest of the file
+          ? zip_source_buffer(zip, nullptr, 0, 0)
+          : zip_source_file(zip, content_.c_str(), offset, static_cast<zip_int64_t>(n_bytes));
   if (source == nullptr) fail(path, zip_get_error(zip));
   const zip_int64_t added = zip_file_add(zip, name.c_str(), source, ZIP_FL_ENC_UTF_8);
   if (added < 0) {

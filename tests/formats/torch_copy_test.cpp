@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 
+#include "formats/zip_archive.h"
 #include "tests/formats/file_testing.h"
 #include "tests/support/errors.h"
 #include "tests/support/pickle_building.h"
@@ -147,12 +148,48 @@ TEST_F(TorchCopyTest, AnExpandedTensorNeedsEqualElements) {
   copy(file, {{"e", little_endian<float>({7, 7})}});
 }
 
-TEST_F(TorchCopyTest, RefusesDeflatedStorages) {
+// The members of a zip archive in the file.
+std::map<std::string, std::string> members_of(const std::string& path) {
+  const InputFile file(path);
+  const ZipPtr zip = open_zip(file);
+  std::map<std::string, std::string> members;
+  for (const ZipPlace& place : zip_places(file, *zip)) {
+    EXPECT_FALSE(place.is_packed) << place.name;
+    unpack_member({}, *zip, place, [&](std::span<const std::byte> bytes) {
+      members[place.name].append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    });
+  }
+  return members;
+}
+
+TEST_F(TorchCopyTest, DeflatedMembersAreStoredInTheCopy) {
+  const std::string pickle =
+      test::pickled(py_dict({{"w", w_},
+                             {"kept", whole_tensor("1", {4}, "Byte").value()},
+                             {"none", whole_tensor("2", {0}, "Byte").value()}}));
+  const std::string before = zip_of({test::deflated_member("m/data.pkl", pickle),
+                                     test::deflated_member("m/data/0", kSix),
+                                     {"m/data/1", "abcd"},
+                                     {"m/data/2", ""},
+                                     test::deflated_member("m/version", "3\n")});
+  copy(before, {{"w", kNewSix}});
+  EXPECT_EQ(members_of(path_), (std::map<std::string, std::string>{{"m/data.pkl", pickle},
+                                                                   {"m/data/0", kNewSix},
+                                                                   {"m/data/1", "abcd"},
+                                                                   {"m/version", "3\n"}}));
+  EXPECT_EQ(test::content(original_), before);
+  EXPECT_EQ(open_weights(path_)->tensors().size(), 3u);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()), {}), 2);
+}
+
+TEST_F(TorchCopyTest, TensorsThatShareAPackedStorageNeedEqualValues) {
   const std::string file =
-      zip_of({test::deflated_member("m/data.pkl", test::pickled(py_dict({{"w", w_}}))),
+      zip_of({test::deflated_member("m/data.pkl",
+                                    test::pickled(py_dict({{"a", w_}, {"b", view(0, {2}, {1})}}))),
               test::deflated_member("m/data/0", kSix)});
-  EXPECT_THAT(error_of_copy(file, {{"w", kNewSix}}).what(),
-              testing::HasSubstr("tensor 'w': its storage is deflated"));
+  EXPECT_THAT(error_of_copy(file, {{"a", kNewSix}}).what(),
+              testing::HasSubstr("tensor 'b': it shares elements of storage '0'"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 }  // namespace
