@@ -8,6 +8,7 @@
 #include "core/subject.h"
 #include "formats/append_range.h"
 #include "formats/json_file.h"
+#include "formats/json_splice.h"
 #include "formats/model_folder.h"
 #include "io/input_file.h"
 #include "pqw/io/atomic_file.h"
@@ -49,8 +50,8 @@ bool has_config(const std::string& folder) {
   return std::ranges::find(names, kConfig) != names.end();
 }
 
-// With the order of its keys.
-Json read_config(const std::string& folder) {
+// The text of a JSON object.
+std::string read_config(const std::string& folder) {
   const InputFile file(path_in(folder, kConfig));
   const Subject subject{file.path()};
   if (file.size() > kMaxConfigBytes) {
@@ -58,8 +59,7 @@ Json read_config(const std::string& folder) {
   }
   (void)read_json_object(file, {});  // checks depth and keys
   const std::vector<std::byte> bytes = file.read_start(kMaxConfigBytes);
-  return Json::parse(reinterpret_cast<const char*>(bytes.data()),
-                     reinterpret_cast<const char*>(bytes.data()) + bytes.size());
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 void write_text(OutputFolder& to, std::string_view name, const std::string& text) {
@@ -68,29 +68,26 @@ void write_text(OutputFolder& to, std::string_view name, const std::string& text
   file.commit();
 }
 
-void write_config(OutputFolder& to, const Json& config) {
-  write_text(to, kConfig, config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-}
+std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // All but config.json. Folders and links that lead nowhere are not copied.
 void copy_others(const std::string& from, OutputFolder& to) {
-  for (const std::string& name : list_folder(from)) {
-    const std::string path = path_in(from, name);
-    if (name == kConfig || !is_sidecar(name) || !is_regular_file(path)) continue;
+  for (const std::string& path : sidecars_in(from)) {
+    if (name_of(path) == kConfig) continue;
     const InputFile input(path);
-    AtomicFile output(to.path_of(name));
+    AtomicFile output(to.path_of(name_of(path)));
     append_range(output, input, 0, input.size());
     input.require_unchanged();
     output.commit();
   }
 }
 
-// The object that this tool wrote; null if there is none.
-const Json* own_quantization(const Json& config) {
-  const auto found = config.find(kQuantization);
-  if (found == config.end() || !found->is_object()) return nullptr;
-  const auto method = found->find("quant_method");
-  return method != found->end() && *method == kMethod ? &*found : nullptr;
+// The text of the object that this tool wrote; empty if there is none.
+std::string_view own_quantization(std::string_view config) {
+  const std::string_view text = member_text(config, kQuantization);
+  const bool is_own =
+      text.starts_with('{') && member_text(text, "quant_method") == Json(kMethod).dump();
+  return is_own ? text : std::string_view();
 }
 
 }  // namespace
@@ -104,43 +101,63 @@ std::string sidecar_folder(const std::string& input) {
   return slash == input.npos ? "." : input.substr(0, slash + 1);
 }
 
+std::vector<std::string> sidecars_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const std::string& name : list_folder(folder)) {
+    const std::string path = path_in(folder, name);
+    if (is_sidecar(name) && is_regular_file(path)) paths.push_back(path);
+  }
+  return paths;
+}
+
+std::vector<std::string> not_copied(const std::string& folder, std::span<const std::string> files) {
+  std::vector<std::string> names;
+  for (const std::string& name : list_folder(folder)) {
+    const std::string path = path_in(folder, name);
+    const bool is_used = std::ranges::find(files, name, name_of) != files.end();
+    if (is_folder(path)) {
+      names.push_back(name + "/");
+    } else if (!is_used && !is_sidecar(name)) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
 void copy_sidecars(const std::string& from, OutputFolder& to, const QuantizationConfig& config) {
   copy_others(from, to);
   if (!has_config(from)) return;
-  Json json = read_config(from);
+  const std::string text = read_config(from);
   Json quantization = {{"quant_method", kMethod},
                        {"version", config.version},
                        {"modules_to_not_convert", config.plain_modules}};
   if (config.max_shard_bytes > 0) quantization["max_shard_size"] = config.max_shard_bytes;
-  if (json.contains(kQuantization)) quantization["original"] = json[kQuantization];
-  json[kQuantization] = std::move(quantization);
-  write_config(to, json);
+  std::string own = indented_json(quantization);
+  const std::string_view original = member_text(text, kQuantization);
+  if (!original.empty()) own = with_member(own, "original", original);
+  write_text(to, kConfig, with_member(text, kQuantization, own));
 }
 
 void restore_sidecars(const std::string& from, OutputFolder& to) {
   copy_others(from, to);
   if (!has_config(from)) return;
-  Json json = read_config(from);
-  if (const Json* quantization = own_quantization(json)) {
-    const auto original = quantization->find("original");
-    Json kept = original == quantization->end() ? Json() : *original;
-    if (kept.is_null()) {
-      json.erase(kQuantization);
-    } else {
-      json[kQuantization] = std::move(kept);
-    }
+  std::string text = read_config(from);
+  if (const std::string_view own = own_quantization(text); !own.empty()) {
+    const std::string original(member_text(own, "original"));
+    text = original.empty() ? without_member(text, kQuantization)
+                            : with_member(text, kQuantization, original);
   }
-  write_config(to, json);
+  write_text(to, kConfig, text);
 }
 
 std::optional<std::uint64_t> recorded_shard_bytes(const std::string& folder) {
   if (!has_config(folder)) return std::nullopt;
-  const Json json = read_config(folder);
-  const Json* quantization = own_quantization(json);
-  if (quantization == nullptr) return std::nullopt;
-  const auto size = quantization->find("max_shard_size");
-  if (size == quantization->end() || !size->is_number_unsigned()) return std::nullopt;
-  return size->get<std::uint64_t>();
+  const std::string text = read_config(folder);
+  const std::string_view own = own_quantization(text);
+  if (own.empty()) return std::nullopt;
+  const Json size = Json::parse(own).value("max_shard_size", Json());
+  if (!size.is_number_unsigned()) return std::nullopt;
+  return size.get<std::uint64_t>();
 }
 
 ShardPlan plan_shards(std::span<const std::size_t> tensor_bytes,

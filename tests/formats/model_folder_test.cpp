@@ -57,14 +57,13 @@ TEST_F(Sidecars, TheConfigurationSaysHowTheModelIsCompressed) {
   write_config(R"({"z": 1e-05, "a": [1, "x"]})");
   copy({"1.2", {"lm_head"}, 5000});
   EXPECT_EQ(test::content(dir_ / "out/config.json"),
-            "{\n  \"z\": 1e-05,\n  \"a\": [\n    1,\n    \"x\"\n  ],\n"
+            "{\"z\": 1e-05, \"a\": [1, \"x\"],\n"
             "  \"quantization_config\": {\n    \"quant_method\": \"pqw\",\n"
             "    \"version\": \"1.2\",\n    \"modules_to_not_convert\": [\n      \"lm_head\"\n"
-            "    ],\n    \"max_shard_size\": 5000\n  }\n}\n");
+            "    ],\n    \"max_shard_size\": 5000\n  }}");
   EXPECT_EQ(recorded_shard_bytes(dir_ / "out"), 5000u);
   restore();
-  EXPECT_EQ(json::parse(test::content(dir_ / "restored/config.json")),
-            json::parse(R"({"z": 1e-05, "a": [1, "x"]})"));
+  EXPECT_EQ(test::content(dir_ / "restored/config.json"), R"({"z": 1e-05, "a": [1, "x"]})");
 }
 
 TEST_F(Sidecars, AnEarlierQuantizationIsRestored) {
@@ -73,7 +72,29 @@ TEST_F(Sidecars, AnEarlierQuantizationIsRestored) {
   copy({"1", {}, 0});
   EXPECT_EQ(recorded_shard_bytes(dir_ / "out"), std::nullopt);
   restore();
-  EXPECT_EQ(json::parse(test::content(dir_ / "restored/config.json")), json::parse(kText));
+  EXPECT_EQ(test::content(dir_ / "restored/config.json"), kText);
+}
+
+TEST_F(Sidecars, NumbersKeepTheirDigits) {
+  const char* kText =
+      "{\n  \"seed\": 123456789012345678901234567890,\n  \"eps\": 1.00e-05,\n"
+      "  \"quantization_config\": {\"x\": 0.10000000000000000555},\n  \"é\": \"\\u00e9\"\n}\n";
+  write_config(kText);
+  copy({"1", {}, 0});
+  const std::string text = test::content(dir_ / "out/config.json");
+  EXPECT_THAT(text, testing::HasSubstr("\"seed\": 123456789012345678901234567890,\n"));
+  EXPECT_THAT(text, testing::HasSubstr("\"original\": {\"x\": 0.10000000000000000555}"));
+  EXPECT_EQ(json::parse(text)["quantization_config"]["quant_method"], "pqw");
+  restore();
+  EXPECT_EQ(test::content(dir_ / "restored/config.json"), kText);
+}
+
+TEST_F(Sidecars, WhatIsNotCopiedIsListed) {
+  std::filesystem::create_directory(dir_ / "in/.git");
+  const std::vector<std::string> used = {"elsewhere/model.safetensors",
+                                         "model.safetensors.index.json"};
+  EXPECT_THAT(not_copied(dir_ / "in", used),
+              ElementsAre(".git/", "folder.json/", "image.png", "model.h5", "notes"));
 }
 
 TEST_F(Sidecars, ABrokenConfigurationIsAnErrorAndNothingIsWritten) {
