@@ -5,12 +5,14 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "compress/correction.h"
 #include "compress/plan.h"
+#include "compress/recipe_output.h"
 #include "compress/search.h"
 #include "compress/walk.h"
 #include "core/subject.h"
@@ -57,13 +59,34 @@ Input open_input(const std::string& path, const Recipe& recipe, const ReadOption
 }
 
 // Throws kInvalidArgument when writing the archive would destroy the input or the file of the
-// recipe (io/different_files.h), and for the extension of another format. An empty `output` means
+// recipe (io/different_files.h), or for the extension of another format. An empty `output` means
 // that there is none.
 void check_archive_output(const std::string& input, const Recipe& recipe,
                           const std::string& output) {
   const std::array<std::string, 2> inputs = {input, recipe.file};
   require_different_files(inputs, output);
   require_archive_extension(output);
+}
+
+// All files that a run reads: no output may replace one of them.
+std::vector<std::string> files_of(const WeightReader& reader, const std::string& path,
+                                  const Recipe& recipe) {
+  std::vector<std::string> files = reader.files();
+  files.push_back(path);
+  files.push_back(recipe.file);
+  if (const std::string folder = sidecar_folder(path); !folder.empty()) {
+    std::ranges::move(sidecars_in(folder), std::back_inserter(files));
+  }
+  return files;
+}
+
+// Checks the outputs of a run before any work; the file of the recipe, if there is to be one.
+std::optional<RecipeOutput> open_outputs(const WeightReader& reader, const std::string& path,
+                                         const std::string& output, const Recipe& recipe) {
+  const std::vector<std::string> files = files_of(reader, path, recipe);
+  require_different_files(files, output);
+  if (recipe.output.empty()) return std::nullopt;
+  return std::optional<RecipeOutput>(std::in_place, recipe, files, output);
 }
 
 // The outcome of the search for the target; empty without a target.
@@ -210,7 +233,8 @@ Report compress(const std::string& input_path, const std::string& output, const 
   const auto start = std::chrono::steady_clock::now();
   check_archive_output(input_path, recipe, output);
   Input input = open_input(input_path, recipe, options.reading);
-  require_different_files(input.reader->files(), output);
+  std::optional<RecipeOutput> recipe_output =
+      open_outputs(*input.reader, input_path, output, recipe);
   std::optional<OutputFolder> folder;
   if (is_output_folder(output)) {
     folder.emplace(output, WriteOptions{.overwrite = options.overwrite}, is_model_file);
@@ -250,10 +274,12 @@ Report compress(const std::string& input_path, const std::string& output, const 
     if (const std::string from = sidecar_folder(input_path); !from.empty()) {
       copy_sidecars(from, *folder,
                     {PQW_VERSION, plain_modules(report), largest_shard(*input.reader)});
+      report.not_copied = not_copied(from, input.reader->files());
     }
     folder->commit();
   }
   report.seconds = seconds_since(start);
+  if (recipe_output) recipe_output->commit(report);
   return report;
 }
 
@@ -263,7 +289,8 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
   const auto start = std::chrono::steady_clock::now();
   check_archive_output(input_path, recipe, output);
   Input input = open_input(input_path, recipe, options);
-  require_different_files(input.reader->files(), output);
+  std::optional<RecipeOutput> recipe_output =
+      open_outputs(*input.reader, input_path, output, recipe);
   Report report;
   report.skipped = input.reader->skipped();
   if (const auto found = search_target(recipe.target, input_path, observer, input)) {
@@ -274,6 +301,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
                                    [&](const StoredTensor& tensor) { add(tensor, sizer); });
   report.file_bytes = sizer.finish();
   report.seconds = seconds_since(start);
+  if (recipe_output) recipe_output->commit(report);
   return report;
 }
 

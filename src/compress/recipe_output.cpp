@@ -1,4 +1,6 @@
 // Writes the recipe that makes an archive again.
+#include "compress/recipe_output.h"
+
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
@@ -7,7 +9,6 @@
 #include "compress/plan.h"
 #include "io/different_files.h"
 #include "pipeline/name_pattern.h"
-#include "pqw/compress/recipe.h"
 
 namespace pqw {
 namespace {
@@ -87,10 +88,11 @@ std::string recipe_text(const Report& report) {
   return std::string(yaml.c_str()) + "\n";
 }
 
-RecipeOutput::RecipeOutput(const std::string& path, std::span<const std::string> inputs,
-                           const std::string& archive, const WriteOptions& options)
-    : file_((require_different_files(inputs, path), require_different_outputs(archive, path), path),
-            options) {}
+RecipeOutput::RecipeOutput(const Recipe& recipe, std::span<const std::string> inputs,
+                           const std::string& archive)
+    : file_((require_different_files(inputs, recipe.output),
+             require_different_outputs(archive, recipe.output), recipe.output),
+            {.overwrite = recipe.overwrite_output}) {}
 
 void RecipeOutput::commit(const Report& report) {
   const std::string text = recipe_text(report);

@@ -8,16 +8,25 @@
 #include "io/different_files.h"
 
 namespace pqw {
+namespace {
+
+// The path, if neither it nor `data` is a file with external data of the model.
+const std::string& other_than_external(const OnnxModel& model, const std::string& path,
+                                       const std::string& data) {
+  for (const auto& [external, n_bytes] : model.external_files()) {
+    require_different_files({&external, 1}, path);
+    require_different_files({&external, 1}, data);
+  }
+  return path;
+}
+
+}  // namespace
 
 OnnxEdit::OnnxEdit(InputFile original, const std::string& path, const WriteOptions& options)
     : model_(std::move(original)),
       data_(path, options),
-      file_(path, options),
-      splice_(model_.file, model_.wire.spans) {
-  for (const OnnxTensor& tensor : model_.tensors) {
-    if (tensor.external) require_different_files({&tensor.external->path, 1}, data_.path());
-  }
-}
+      file_(other_than_external(model_, path, data_.path()), options),
+      splice_(model_.file, model_.wire.spans) {}
 
 onnx::TensorProto OnnxEdit::whole(const OnnxTensor& tensor) const {
   const OnnxSpan& span = model_.wire.spans[tensor.stored.span];

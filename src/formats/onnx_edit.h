@@ -15,7 +15,7 @@ namespace pqw {
 
 // First say what changes, then call start, then give the values; commit ends it. Everything else is
 // as in the original, byte for byte. Values in external files, changed or not, go to OUT.data.
-// Errors: those of AtomicFile; kInvalidArgument if OUT.data is a file of the original.
+// Errors: those of AtomicFile; kInvalidArgument if OUT or OUT.data is a file of the original.
 class OnnxEdit {
  public:
   OnnxEdit(InputFile original, const std::string& path, const WriteOptions& options);

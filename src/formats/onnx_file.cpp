@@ -1,6 +1,5 @@
 // ONNX models as weight files, and copies of them with other values.
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,10 +29,7 @@ class OnnxReader : public WeightReader {
 
  private:
   void list_files() {
-    std::map<std::string, std::uint64_t> external;
-    for (const OnnxTensor& tensor : model_.tensors) {
-      if (tensor.external) external.emplace(tensor.external->path, tensor.external->file_bytes);
-    }
+    const auto external = model_.external_files();
     if (external.empty()) return;
     files_ = {model_.file.path()};
     file_bytes_ = model_.file.size();

@@ -169,6 +169,14 @@ OnnxModel::OnnxModel(InputFile from)
   file.require_unchanged();
 }
 
+std::map<std::string, std::uint64_t> OnnxModel::external_files() const {
+  std::map<std::string, std::uint64_t> files;
+  for (const OnnxTensor& tensor : tensors) {
+    if (tensor.external) files.emplace(tensor.external->path, tensor.external->file_bytes);
+  }
+  return files;
+}
+
 std::vector<std::byte> OnnxModel::read(const OnnxTensor& tensor) const {
   const std::size_t n_bytes = byte_count(tensor.info);
   if (tensor.external) {

@@ -4,6 +4,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,9 @@ struct OnnxModel {
 
   // As WeightReader::read. Reads raw values only once; others need three times their memory.
   std::vector<std::byte> read(const OnnxTensor& tensor) const;
+
+  // The paths of files with external data and their sizes, in the order of the paths.
+  std::map<std::string, std::uint64_t> external_files() const;
 
   // The index of the span of a message of `proto`.
   static std::size_t span_of(const auto& message) { return std::stoull(message.doc_string()); }

@@ -77,6 +77,7 @@ CopyWriter create_copy(const std::string& original, const std::string& path,
                        const WriteOptions& options) {
   require_different_files(std::span(&original, 1), path);
   const auto reader = open_weights(original, reading);
+  require_different_files(reader->files(), path);
   const Subject subject{original, ErrorCode::kUnsupported};
   if (is_folder(original)) {
     throw subject.error(

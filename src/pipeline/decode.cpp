@@ -118,7 +118,8 @@ std::size_t decode_archive(const std::string& archive, const std::string& output
 DecodedCopy decode_into_copy(const std::string& archive, const std::string& original,
                              const std::string& output, const std::string& pattern, bool overwrite,
                              const ReadOptions& options) {
-  require_different_files(std::span(&archive, 1), output);
+  const std::string file = archive_file(archive);
+  require_different_files(std::span(&file, 1), output);
   const Chosen chosen = choose(archive, pattern, options);
   CopyWriter copy = create_copy(original, output, chosen.infos, options, {.overwrite = overwrite});
   write(chosen, *copy.writer);

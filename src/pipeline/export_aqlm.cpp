@@ -14,6 +14,7 @@
 #include "core/bit_packing.h"
 #include "core/subject.h"
 #include "formats/aqlm_config.h"
+#include "formats/model_folder.h"
 #include "io/different_files.h"
 #include "io/input_file.h"
 #include "model/archive_tensors.h"
@@ -243,7 +244,8 @@ AqlmReport export_aqlm(const std::string& archive, const std::string& output, bo
   const Folder folder(output);
   const std::string weights_path = folder.path_of("model.safetensors");
   const std::string config_path = folder.path_of("config.json");
-  require_different_files(std::span(&archive, 1), weights_path);
+  require_different_files(std::array{archive_file(archive)}, weights_path);
+  if (is_folder(archive)) require_different_files(sidecars_in(archive), config_path);
   const AqlmConfig settings = model.config();
   AtomicFile config(config_path, {.overwrite = overwrite});
   const std::string text = aqlm_config_text(settings, config_path, text_of(config_path));

@@ -291,7 +291,7 @@ std::string_view to_string(ExportForm form) {
 
 ExportReport export_onnx(const std::string& archive, const std::string& original,
                          const std::string& output, bool overwrite, const ReadOptions& options) {
-  require_different_files(std::array{archive, original}, output);
+  require_different_files(std::array{archive_file(archive), original}, output);
   require_archive(archive);
   const DecodedArchive decoded(archive, options);
   InputFile file(original);

@@ -304,7 +304,9 @@ Imported import_weights(const std::string& input, const std::string& output,
   require_all(input, *reader, options.skip_unsupported);
   std::vector<TensorInfo> originals;
   if (!options.original.empty()) {
-    originals = open_decoded(options.original, options.reading)->tensors();
+    const auto original = open_decoded(options.original, options.reading);
+    require_different_files(original->files(), output);
+    originals = original->tensors();
   }
   const auto references = find_pq_references(input, reader->tensors());
   const std::vector<Item> items =

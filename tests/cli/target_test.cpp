@@ -122,10 +122,10 @@ TEST_F(TargetFlags, TheRecipeReplacesNoOtherFile) {
     return quantize({"--quiet", "--output-recipe", recipe});
   };
   expect_error(quiet("model.safetensors"), 2,
-               "--output-recipe: model.safetensors: input and output are the same file");
+               "model.safetensors: input and output are the same file");
   for (const char* other : {"m.h5", "./m.h5", "m.h5.pqw.tmp", "m.h5.pqw.parts/r"}) {
     expect_error(quiet(other), 2,
-                 "--output-recipe: " + std::string(other) +
+                 std::string(other) +
                      ": the output m.h5 also uses this path; give the two outputs different names");
   }
   EXPECT_FALSE(exists("m.h5"));

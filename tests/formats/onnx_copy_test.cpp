@@ -113,12 +113,16 @@ TEST_F(OnnxCopying, ExternalDataGoesToAFileBesideTheOutput) {
 }
 
 TEST_F(OnnxCopying, ExternalFilesOfTheOriginalAreNotOverwritten) {
-  ModelProto model = test::onnx_model();
-  test::set_external(test::add_floats(*model.mutable_graph(), "a", {2}), "out.onnx.data", "", "");
-  test::set_content(dir_ / "out.onnx.data", two_);
-  write(model);
-  const Error error = test::error_of([&] { copy({{"a", two_}}, true); });
-  EXPECT_THAT(error.what(), testing::HasSubstr("input and output are the same file"));
+  for (const std::string name : {"out.onnx.data", "out.onnx", "out.onnx.pqw.tmp"}) {
+    ModelProto model = test::onnx_model();
+    test::set_external(test::add_floats(*model.mutable_graph(), "a", {2}), name, "", "");
+    test::set_content(dir_ / name, two_);
+    write(model);
+    const Error error = test::error_of([&] { copy({{"a", two_}}, true); });
+    EXPECT_THAT(error.what(), testing::HasSubstr("input and output are the same file"));
+    EXPECT_EQ(test::content(dir_ / name), two_);
+    std::filesystem::remove(dir_ / name);
+  }
   EXPECT_FALSE(std::filesystem::exists(out_));
 }
 

@@ -77,6 +77,8 @@ Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   recipe.rules.insert(recipe.rules.begin(), arguments.rules.begin(), arguments.rules.end());
   recipe.skip_unsupported = arguments.skip_unsupported;
   recipe.target = arguments.target;
+  recipe.output = arguments.recipe_output;
+  recipe.overwrite_output = arguments.force;
   return with_settings(std::move(recipe), arguments.defaults);
 }
 
@@ -218,15 +220,15 @@ std::string text_of(const SearchOutcome& search, const Target& wanted, const Rep
       may_change ? "; the run measures its error and may then choose other sizes" : "");
 }
 
-// Null without --output-recipe.
-std::unique_ptr<RecipeOutput> recipe_output_of(const Arguments& arguments) try {
-  if (arguments.recipe_output.empty()) return nullptr;
-  const std::array inputs = {arguments.input, arguments.recipe};
-  return std::make_unique<RecipeOutput>(arguments.recipe_output, inputs, arguments.output,
-                                        WriteOptions{.overwrite = arguments.force});
-} catch (const Error& error) {
-  if (error.code() != ErrorCode::kInvalidArgument) throw;
-  throw CLI::ValidationError("--output-recipe", printable(error.what()));
+// "not copied from model/: onnx/, .gitattributes and 3 more"
+std::string text_of(const std::vector<std::string>& not_copied, const std::string& input) {
+  constexpr std::size_t kMost = 8;
+  std::string names;
+  for (std::size_t i = 0; i < not_copied.size() && i < kMost; ++i) {
+    names += (i == 0 ? "" : ", ") + shown(not_copied[i]);
+  }
+  if (not_copied.size() > kMost) names += fmt::format(" and {} more", not_copied.size() - kMost);
+  return fmt::format("not copied from {}: {}", input, names);
 }
 
 void run(const Arguments& arguments) {
@@ -234,9 +236,7 @@ void run(const Arguments& arguments) {
   Report report;
   const auto write = [&] {
     recipe = recipe_of(arguments);
-    const std::unique_ptr<RecipeOutput> recipe_output = recipe_output_of(arguments);
     report = make_report(arguments, recipe);
-    if (recipe_output) recipe_output->commit(report);
   };
   write_output(arguments.dry_run ? "" : arguments.output, write, [&] {
     print_skipped(report.skipped);

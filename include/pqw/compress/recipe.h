@@ -2,14 +2,12 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pqw/codecs/settings.h"
 #include "pqw/compress/target.h"
-#include "pqw/io/atomic_file.h"
 #include "pqw/pipeline/report.h"
 
 namespace pqw {
@@ -51,6 +49,10 @@ struct Recipe {
   std::string file = {};              // the file that it was read from
   // True: leave out numbers that cannot become a tensor. False: they are an error.
   bool skip_unsupported = false;
+  // The file that gets the recipe of the same archive (recipe_text) when the work is done; empty:
+  // none. It replaces an existing file if that is said, but never a file of the input.
+  std::string output = {};
+  bool overwrite_output = false;
   // Chooses the codec and its options for all tensors for which no rule sets what a target chooses
   // (target_chooses).
   std::optional<Target> target = {};
@@ -81,20 +83,6 @@ Recipe read_recipe(const std::string& path);
 // The recipe file that makes the archive of a compression again, without its target: a rule for each
 // tensor that rules decide on, its name as the pattern.
 std::string recipe_text(const Report& report);
-
-// A file that gets that text when the compression is done.
-class RecipeOutput {
- public:
-  // `archive` is the other output of the run; empty if there is none. Errors: those of AtomicFile;
-  // kInvalidArgument if the recipe would replace an input or the archive.
-  RecipeOutput(const std::string& path, std::span<const std::string> inputs,
-               const std::string& archive, const WriteOptions& options);
-  // Errors: kIo.
-  void commit(const Report& report);
-
- private:
-  AtomicFile file_;
-};
 
 // Checks all that can be checked without tensors. Errors: kInvalidArgument for a malformed pattern
 // or setting, for a setting of a rule that has no effect (codecs/settings.h), for a default that

@@ -61,6 +61,8 @@ struct SearchOutcome {
 struct Report {
   std::vector<TensorReport> tensors;
   std::vector<Skipped> skipped;  // items of the input that are not tensors
+  // What the folder of the input has and the folder of the output lacks; folders end in '/'.
+  std::vector<std::string> not_copied = {};
   std::uint64_t file_bytes = 0;  // on disk
   double seconds = 0;
   std::optional<SearchOutcome> search = {};

@@ -1,0 +1,26 @@
+// The recipe of a compression that is done, as rules and as a file.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "pqw/compress/recipe.h"
+#include "pqw/io/atomic_file.h"
+
+namespace pqw {
+
+// A file that gets recipe_text when the compression is done.
+class RecipeOutput {
+ public:
+  // `archive` is the other output of the run; empty if there is none. Errors: those of AtomicFile;
+  // kInvalidArgument if the recipe would replace an input or the archive.
+  RecipeOutput(const Recipe& recipe, std::span<const std::string> inputs,
+               const std::string& archive);
+  // Errors: kIo.
+  void commit(const Report& report);
+
+ private:
+  AtomicFile file_;
+};
+
+}  // namespace pqw
