@@ -181,9 +181,18 @@ class Finder {
     const std::size_t n = count_tensors(value);
     const bool is_storage = node_of(value, NodeKind::kStored) != nullptr;
     skip(n == 0 ? describe(value)
-                : fmt::format("{} with {} tensors (save its state_dict())", describe(value), n),
+                : fmt::format("{} with {} tensors ({})", describe(value), n, how_to_save()),
          n > 0 || is_storage);
     return n > 0 || is_storage;
+  }
+
+  // Of the module at path_.
+  std::string how_to_save() const {
+    if (open_.size() != 1) return "save its state_dict()";
+    return fmt::format(
+        "in Python: import torch; saved = torch.load(IN, weights_only=False); "
+        "torch.save(saved['{}'].state_dict(), OUT)",
+        shown(path_));
   }
 
   std::string_view name() const { return path_.empty() ? kRootName : path_; }
