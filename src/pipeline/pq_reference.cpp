@@ -14,6 +14,8 @@ namespace pqw {
 namespace {
 
 constexpr std::size_t kMostCentroids = 65536;
+constexpr std::string_view kCodeTypes =
+    "integers (I8, U8, I16, U16, I32, U32 or I64)";  // is_integer
 
 bool is_integer(DType dtype) {
   using enum DType;
@@ -97,7 +99,8 @@ class Finder {
     PqReference reference{prefix_ + "weight", PqLayout::kAssignments, index, centroids};
     const TensorInfo& codes = tensors_[index];
     const TensorInfo& values = tensors_[centroids];
-    require(index, is_integer(codes.dtype) && codes.shape.size() == 1, "integers of rank 1");
+    require(index, is_integer(codes.dtype) && codes.shape.size() == 1,
+            fmt::format("{} of rank 1", kCodeTypes));
     require(centroids, is_float(values.dtype) && values.shape.size() == 2,
             "F32, F16 or BF16 of shape [centroids, block size]");
     reference.n_blocks = codes.shape[0];
@@ -116,7 +119,7 @@ class Finder {
     const TensorInfo& codes = tensors_[index];
     const TensorInfo& values = tensors_[codebooks];
     require(index, is_integer(codes.dtype) && codes.shape.size() == 3,
-            "integers of shape [output groups, input groups, codebooks]");
+            fmt::format("{} of shape [output groups, input groups, codebooks]", kCodeTypes));
     require(codebooks, is_float(values.dtype) && values.shape.size() == 4,
             "F32, F16 or BF16 of shape [codebooks, centroids, out group size, in group size]");
     if (codes.shape[2] != values.shape[0]) {

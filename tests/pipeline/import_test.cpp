@@ -407,7 +407,7 @@ TEST_F(ImportTest, DamagedArraysAreNamed) {
       {1, integers(a, DType::kI64, {5}, {0, 1, 2, 3, 0}), "6 blocks of 2 weights, but there are 5"},
       {1, integers(a, DType::kI64, {0}, {}), "'x.assignments': the tensor has no codes"},
       {1, integers(a, DType::kI64, {3, 2}, {0, 1, 2, 3, 0, 1}),
-       "I64 of shape [3, 2], expected integers of rank 1"},
+       "I64 of shape [3, 2], expected integers (I8, U8, I16, U16, I32, U32 or I64) of rank 1"},
       {1, floats(a, DType::kF32, {6}, {0, 1, 2, 3, 0, 1}), "F32 of shape [6], expected integers"},
       {1, {}, "'x.centroids': the file has no 'x.assignments', which belongs to it"},
       {0, {}, "'x.assignments': the file has no 'x.centroids', which belongs to it"},
