@@ -52,6 +52,71 @@ class Folders : public test::CliTest {
   }
 };
 
+TEST_F(Folders, WhatIsNotCopiedIsNoted) {
+  const auto note = [&](const std::string& output) {
+    const Outcome outcome = run({"quantize", "in", "-o", output, "--codec", "int8"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    const std::size_t at = outcome.err.find("not copied");
+    return at == outcome.err.npos ? "" : outcome.err.substr(at, outcome.err.find('\n', at) - at);
+  };
+  EXPECT_EQ(note("none/"), "");
+  fs::create_directory(dir_ / "in/1_Pooling");
+  for (const char* name : {".gitattributes", "logo.png", "pytorch_model.bin"}) {
+    test::set_content(dir_ / ("in/" + std::string(name)), "x");
+  }
+  EXPECT_EQ(note("four/"),
+            "not copied from in: .gitattributes, 1_Pooling/, logo.png, pytorch_model.bin");
+  for (int i = 0; i < 7; ++i) fs::create_directory(dir_ / ("in/z" + std::to_string(i)));
+  EXPECT_EQ(
+      note("many/"),
+      "not copied from in: .gitattributes, 1_Pooling/, logo.png, pytorch_model.bin, z0/, z1/, "
+      "z2/, z3/ and 3 more");
+}
+
+TEST_F(Folders, NoOutputReplacesAFileOfTheModel) {
+  const auto before = [&] {
+    std::string all;
+    for (const std::string& name : names_in("in")) all += name + content(dir_ / ("in/" + name));
+    return all;
+  };
+  const std::string all = before();
+  for (const std::string name : {"model-00002-of-00002.safetensors", "model.safetensors.index.json",
+                                 "config.json", "tokenizer.json"}) {
+    for (const std::string input : {"in", "in/model.safetensors.index.json"}) {
+      for (const char* dry : {"--force", "--dry-run"}) {
+        expect_error(run({"quantize", input, "-o", "m.h5", "--output-recipe", "in/" + name,
+                          "--force", "--quiet", dry}),
+                     2, "input and output are the same file");
+      }
+    }
+  }
+  test::set_content(dir_ / "in/vocab.model", "x");
+  expect_error(run({"quantize", "in", "-o", "in/vocab.model", "--force", "--quiet"}), 2,
+               "in/vocab.model: input and output are the same file");
+  fs::remove(dir_ / "in/vocab.model");
+  EXPECT_EQ(before(), all);
+}
+
+TEST_F(Folders, DecodingReplacesNoFileOfAnArchiveThatIsAFolder) {
+  fs::create_directory(dir_ / "one");
+  test::write_normal_weights(dir_ / "one/model.safetensors", {{"l.weight", DType::kF32, {64, 96}}});
+  test::set_content(dir_ / "one/config.json", "{}");
+  ASSERT_EQ(run({"quantize", "one", "-o", "small/", "--codec", "pq"}).status, 0);
+  const auto all = [&] {
+    return content(dir_ / "small/model.h5") + content(dir_ / "small/config.json");
+  };
+  const std::string before = all();
+  write_model("t.h5", {"l.weight"}, {{64, 96}});
+  expect_error(run({"decode", "small", "--template", "t.h5", "-o", "small/model.h5", "--force"}), 2,
+               "small/model.h5: input and output are the same file");
+  expect_error(run({"export", "small", "--format", "aqlm", "-o", "small", "--force"}), 2,
+               "small/config.json: input and output are the same file");
+  expect_error(run({"export", "small", "--format", "onnx", "--template", "t.h5", "-o",
+                    "small/model.h5", "--force"}),
+               2, "small/model.h5: input and output are the same file");
+  EXPECT_EQ(all(), before);
+}
+
 TEST_F(Folders, AModelGoesThroughAFolderAndBack) {
   const Outcome quantize = run({"quantize", "in", "-o", "small/", "--exclude", "head"});
   ASSERT_EQ(quantize.status, 0) << quantize.err;

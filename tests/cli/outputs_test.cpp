@@ -81,6 +81,23 @@ TEST_F(Cli, NamesOfOtherFormatsAreRefused) {
   expect_failure(run({"decode", "m.h5", "-o", "x.safetensor"}), "did you mean '.safetensors'?");
 }
 
+TEST_F(Cli, UnusualExtensionsOfArchivesAreNoted) {
+  for (const auto& [name, is_noted] : {std::pair("n.data", true),
+                                       {"n", false},
+                                       {"n.PQW", false},
+                                       {"n.hdf5", false},
+                                       {"n.v1", true}}) {
+    const std::vector<std::string> line = {"quantize", "model.safetensors", "-o",
+                                           name,       "--codec",           "int8"};
+    const Outcome outcome = run(line);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(
+        outcome.err.find(std::string(name) + ": an archive is an HDF5 file") != std::string::npos,
+        is_noted)
+        << name;
+  }
+}
+
 TEST_F(Cli, ExistingOutputsNeedForce) {
   std::ofstream(dir_ / "m.h5") << "precious";
   expect_failure(run({"quantize", "model.safetensors", "-o", "m.h5"}),

@@ -83,7 +83,10 @@ void print_missing(const Imported& imported, const Arguments& arguments) {
 
 void print(const Imported& imported, const Arguments& arguments) {
   print_skipped(imported.report.skipped);
-  if (!arguments.quiet) print_missing(imported, arguments);
+  if (!arguments.quiet) {
+    print_missing(imported, arguments);
+    print_unusual_extension(arguments.output);
+  }
   if (!arguments.json) {
     return print_result(to_table(imported.report, {arguments.all, line_width(STDOUT_FILENO)}));
   }

@@ -245,6 +245,8 @@ void run(const Arguments& arguments) {
     print_note(arguments.dry_run ? "dry run: no archive was written" : throughput(report));
     if (const std::string text = choice_of(recipe); !text.empty()) print_note(text);
     if (report.search) print_note(text_of(*report.search, *recipe.target, report));
+    print_unusual_extension(arguments.output);
+    if (!report.not_copied.empty()) print_note(text_of(report.not_copied, arguments.input));
   });
 }
 

@@ -60,6 +60,9 @@ void add_output_options(CLI::App& verb, bool& force, bool& json, bool& quiet);
 // Adds --trusted. `options` must outlive the parsing of the command line.
 void add_trusted_option(CLI::App& verb, ReadOptions& options);
 
+// A note if the extension of an archive does not say that it is HDF5.
+void print_unusual_extension(const std::string& archive);
+
 // Calls `write`, which writes `output`, then `report`. If one of them throws, also when memory runs
 // out, the error message ends with what became of the file: it is as it was, was not written, or is
 // complete. An empty `output` means that there is none.

@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "cli/console.h"
 #include "pqw/core/error.h"
@@ -58,6 +60,17 @@ class Output {
 };
 
 }  // namespace
+
+void print_unusual_extension(const std::string& archive) {
+  std::error_code ignored;
+  std::string extension = std::filesystem::path(archive).extension();
+  for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const bool is_usual = extension.empty() || extension == ".h5" || extension == ".hdf5" ||
+                        extension == ".pqw" || std::filesystem::is_directory(archive, ignored);
+  if (is_usual) return;
+  print_note(archive +
+             ": an archive is an HDF5 file; its usual extensions are .h5, .hdf5 and .pqw");
+}
 
 void write_output(const std::string& path, const std::function<void()>& write,
                   const std::function<void()>& report) {
