@@ -138,8 +138,9 @@ class Planner {
     throw Subject{path_, ErrorCode::kInvalidArgument}
         .in("tensor", reference.weight)
         .error(
-            "the file does not tell its shape ({} codes of {} weights); give the original as a "
-            "template (--template ORIGINAL), or the shape (--shape '{}=[OUT,IN,...]')",
+            "{} its shape ({} codes of {} weights); give the original as a template (--template "
+            "ORIGINAL), or the shape (--shape '{}=[OUT,IN,...]')",
+            originals_.empty() ? "the file does not tell" : "neither file nor template tells",
             reference.n_blocks, reference.block_size, shown(reference.weight));
   }
 

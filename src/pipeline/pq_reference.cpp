@@ -42,7 +42,8 @@ class Finder {
     std::vector<PqReference> references;
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       if (ends_with(i, "assignments")) references.push_back(of_assignments(i));
-      if (ends_with(i, "codes") && find("codebooks")) references.push_back(of_aqlm(i));
+      if (ends_with(i, "codes") && (find("codebooks") || find("scales")))
+        references.push_back(of_aqlm(i));
       if (ends_with(i, "centroids")) (void)required("assignments", i);
       if (ends_with(i, "codebooks")) (void)required("codes", i);
     }

@@ -425,6 +425,7 @@ TEST_F(ImportTest, DamagedArraysAreNamed) {
       {2, integers(q, DType::kI8, {6}, {0, 1, -1, -2, 0, 1}), "I8 of shape [6], expected integers"},
       {2, integers(q, DType::kI8, {1, 3, 2}, {0, 1, -1, -2, 0, 1}), "has codes of 2 codebooks"},
       {2, {}, "'q.codebooks': the file has no 'q.codes', which belongs to it"},
+      {3, {}, "'q.codes': the file has no 'q.codebooks', which belongs to it"},
       {3, floats(b, DType::kF16, {1, 3, 1, 2}, {1, 2, 3, 4, 5, 6}),
        "3 centroids, expected a power"},
       {3, floats(b, DType::kF16, {4, 2}, {1, 2, 3, 4, 5, 6, 7, 8}),
