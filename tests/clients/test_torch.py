@@ -1,6 +1,7 @@
 """Files of torch.save: state dicts, legacy files, checkpoints, tied weights, float16."""
 import collections
 import unittest
+import zipfile
 
 import torch
 from torch import nn
@@ -93,6 +94,15 @@ class TorchTest(ClientTest):
         case = self.quantized(model.state_dict(), "state_dict")
         self.check(model, torch.randn(4, 3, 16, 16), *case)
         self.check_copy(*case)
+
+    def test_deflated_template(self):
+        original, archive, decoded = self.quantized(make_network().state_dict(), "deflated")
+        packed = self.path("packed.pt")
+        with zipfile.ZipFile(original) as stored, \
+                zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+            for member in stored.namelist():
+                target.writestr(member, stored.read(member))
+        self.check_copy(packed, archive, decoded)
 
     def test_legacy_file(self):
         model = make_network()
