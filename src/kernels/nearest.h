@@ -23,9 +23,12 @@ struct CentroidTiles {
   const float* centroids;
   // The same with `shift` subtracted; the columns after the last centroid hold 0.
   const float* shifted;
-  // Layout: float[tile_count][kCentroidLanes]: half the squared norm of the shifted centroids;
-  // kFarAway after the last.
+  // Layout: float[tile_count][kCentroidLanes]: half the sum of squared norm and bias of the shifted
+  // centroids; kFarAway after the last.
   const float* half_norms;
+  // Layout: float[tile_count][kCentroidLanes]: the biases of the centroids, added to squared
+  // distances: 0 or more, below 1e15; 0 after the last.
+  const float* biases;
   // float[d], subtracted from the blocks before norms and products are taken. It changes no
   // distance, but the closer it is to the mean of the blocks the fewer need a second look.
   const float* shift;
@@ -33,8 +36,8 @@ struct CentroidTiles {
 
 inline constexpr float kFarAway = 1e18f;
 
-// For each block i < n: codes[i] = the k whose Σ_j (blocks[i*d+j] - c[k][j])², as computed in
-// float, is smallest, ties to the lowest k, and distances[i] = that sum. `scratch` is
+// For each block i < n: codes[i] = the k whose biases[k] + Σ_j (blocks[i*d+j] - c[k][j])², as
+// computed in float, is smallest, ties to the lowest k, and distances[i] = that sum. `scratch` is
 // float[nearest_scratch_floats(d)]. REQUIRES: all values are finite, below 1e15 in magnitude.
 using NearestFunction = void(const float* blocks, std::size_t n, const CentroidTiles& tiles,
                              float* scratch, std::uint16_t* codes, float* distances);

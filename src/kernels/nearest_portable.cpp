@@ -8,9 +8,10 @@
 namespace pqw::kernels {
 namespace {
 
-// The distances of a block to the centroids of a tile.
-inline void distances_to_tile(const float* block, std::size_t d, const float* tile, float* out) {
-  std::fill_n(out, kCentroidLanes, 0.0f);
+// The distances of a block to the centroids of a tile, with their biases.
+inline void distances_to_tile(const float* block, std::size_t d, const float* tile,
+                              const float* biases, float* out) {
+  std::copy_n(biases, kCentroidLanes, out);
   for (std::size_t j = 0; j < d; ++j) {
     for (std::size_t k = 0; k < kCentroidLanes; ++k) {
       const float difference = block[j] - tile[j * kCentroidLanes + k];
@@ -30,7 +31,8 @@ void nearest_portable(const float* blocks, std::size_t n, const CentroidTiles& t
     std::size_t best_index = 0;
     for (std::size_t t = 0; t < tile_count(tiles.n_centroids); ++t) {
       float distance[kCentroidLanes];
-      distances_to_tile(blocks + i * d, d, tiles.centroids + t * d * kCentroidLanes, distance);
+      distances_to_tile(blocks + i * d, d, tiles.centroids + t * d * kCentroidLanes,
+                        tiles.biases + t * kCentroidLanes, distance);
       std::int32_t least = std::bit_cast<std::int32_t>(distance[0]);
       for (std::size_t k = 1; k < kCentroidLanes; ++k) {
         least = std::min(least, std::bit_cast<std::int32_t>(distance[k]));

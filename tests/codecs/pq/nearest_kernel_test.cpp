@@ -18,7 +18,8 @@ class NearestKernel : public testing::TestWithParam<std::string> {
  protected:
   // Runs the kernel on `values` from an address that is `offset` floats off alignment.
   void run(const std::vector<float>& values, const std::vector<float>& codebook,
-           const std::vector<float>& shift, std::size_t offset = 0) {
+           const std::vector<float>& shift, std::size_t offset = 0,
+           const std::vector<float>& biases = {}) {
     const std::size_t d = shift.size();
     std::vector<float> moved(offset, 0.0f);
     moved.insert(moved.end(), values.begin(), values.end());
@@ -26,25 +27,29 @@ class NearestKernel : public testing::TestWithParam<std::string> {
     codes_.assign(n, 0xffff);
     distances_.assign(n, -1.0f);
     std::vector<float> scratch(kernels::nearest_scratch_floats(d));
-    const TiledCodebook tiles(codebook, shift);
+    const TiledCodebook tiles(codebook, shift, biases);
     kernels::find(GetParam())
         ->nearest(moved.data() + offset, n, tiles.view(), scratch.data(), codes_.data(),
                   distances_.data());
   }
 
-  // The chosen centroid is within 1e-6 of the best one, and its distance is right.
+  // The chosen centroid is within 1e-6 of the best one, and its distance is right, with its bias.
   void expect_nearest(const std::vector<float>& values, const std::vector<float>& codebook,
-                      const std::vector<float>& shift, std::size_t offset = 0) {
-    run(values, codebook, shift, offset);
+                      const std::vector<float>& shift, std::size_t offset = 0,
+                      const std::vector<float>& biases = {}) {
+    run(values, codebook, shift, offset, biases);
     const std::size_t d = shift.size();
+    const auto distance = [&](std::size_t i, std::size_t k) {
+      return squared_distance(values.data() + i * d, codebook.data() + k * d, d) +
+             (biases.empty() ? 0 : biases[k]);
+    };
     for (std::size_t i = 0; i < codes_.size(); ++i) {
       double best = std::numeric_limits<double>::infinity();
       for (std::size_t k = 0; k * d < codebook.size(); ++k) {
-        best = std::min(best, squared_distance(values.data() + i * d, codebook.data() + k * d, d));
+        best = std::min(best, distance(i, k));
       }
       ASSERT_LT(codes_[i] * d, codebook.size());
-      const double chosen =
-          squared_distance(values.data() + i * d, codebook.data() + codes_[i] * d, d);
+      const double chosen = distance(i, codes_[i]);
       ASSERT_LE(chosen, best * (1 + 1e-6)) << "block " << i;
       ASSERT_NEAR(distances_[i], chosen, chosen * 1e-5);
     }
@@ -93,6 +98,29 @@ TEST_P(NearestKernel, CentroidsThatNearlyCoincideAreToldApart) {
   auto values = codebook;
   for (std::size_t i = 0; i < values.size(); i += 3) values[i] += 3e-7f;
   expect_nearest(values, codebook, {0, 0, 0});
+}
+
+TEST_P(NearestKernel, BiasesOfAnySizeCount) {
+  for (const float size : {1e-7f, 0.1f, 1.0f, 100.0f, 1e6f, 1e14f}) {
+    for (const std::size_t d : {1u, 2u, 3u, 8u, 17u}) {
+      for (const std::size_t n_centroids : {1u, 17u, 100u, 256u}) {
+        auto biases = test::normal_values(n_centroids, 5);
+        for (float& bias : biases) bias = size * std::abs(bias);
+        expect_nearest(test::normal_values(65 * d, 6), test::normal_values(n_centroids * d, 7),
+                       std::vector<float>(d, 0.1f), 1, biases);
+      }
+    }
+  }
+}
+
+// In other tiles than the best, biases that differ by less than scores can tell.
+TEST_P(NearestKernel, BiasesThatNearlyCoincideAreToldApart) {
+  std::vector<float> codebook, biases;
+  for (int k = 0; k < 200; ++k) {
+    codebook.insert(codebook.end(), {k % 2 == 0 ? 1.0f : -1.0f, 30.0f});
+    biases.push_back(2.0f + 3e-7f * static_cast<float>((k * 77) % 200));
+  }
+  expect_nearest(test::normal_values(70 * 2, 8), codebook, {0, 0}, 0, biases);
 }
 
 TEST_P(NearestKernel, TiesGoToTheLowestIndex) {
