@@ -133,7 +133,8 @@ std::string text_of(const Settings& settings) {
 
 // The settings that say how large a tensor becomes, or that presets do not fit. With one of them,
 // the preset does not count.
-constexpr const char* kSizeKeys[] = {"codec", "block_size", "centroids", "groups", "engine"};
+constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids",
+                                     "groups", "lambda",     "engine"};
 
 // The settings of a preset, with the caller's settings on top if its codec supports them.
 Settings on_preset(const Settings& base, const Settings& codec) {

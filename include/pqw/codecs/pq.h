@@ -137,6 +137,9 @@ struct PqOptions {
   Reassign reassign = Reassign::kSplit;
   // Stop when the objective falls by less than this share.
   double tolerance = kToleranceByEffort;
+  // The error that a bit may cost, as a share of the mean square of the weights; 0: only the error
+  // counts. Codes become less equal, so that entropy coding makes them shorter.
+  double lambda = 0;
   DType codebook_dtype = DType::kF16;  // F16 or F32; F32 if the range of F16 is too small
   Engine engine = Engine::kNative;
   Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "tests/support/random_matrix.h"
@@ -54,6 +55,33 @@ TEST(Assign, TiesGoToTheLowestIndex) {
   std::vector<std::uint16_t> codes(3);
   assign({blocks, 1}, codebook, codes);
   EXPECT_EQ(codes, (std::vector<std::uint16_t>{3, 0, 4}));
+}
+
+TEST(Assign, BiasesAreAddedToWeightedDistances) {
+  constexpr std::size_t kD = 3, kN = 600, kK = 50;
+  const auto values = test::normal_values(kN * kD, 1);
+  const auto codebook = test::normal_values(kK * kD, 2);
+  auto biases = test::normal_values(kK, 3);
+  for (float& bias : biases) bias = std::abs(bias);
+  const std::vector<float> columns{0.5f, 2, 1, 1, 0.1f, 3};  // of 2 positions
+  std::vector<std::uint16_t> codes(kN);
+  const double objective = assign({values, kD}, codebook, codes, {kN / 2, {}, columns}, biases);
+  double expected = 0;
+  for (std::size_t i = 0; i < kN; ++i) {
+    const auto cost = [&](std::size_t k) {
+      double sum = biases[k];
+      for (std::size_t j = 0; j < kD; ++j) {
+        const double difference = double{values[i * kD + j]} - codebook[k * kD + j];
+        sum += columns[i / (kN / 2) * kD + j] * difference * difference;
+      }
+      return sum;
+    };
+    double best = cost(0);
+    for (std::size_t k = 1; k < kK; ++k) best = std::min(best, cost(k));
+    EXPECT_LE(cost(codes[i]), best * (1 + 1e-6));
+    expected += best;
+  }
+  EXPECT_NEAR(objective, expected, expected * 1e-5);
 }
 
 TEST(Assign, NoBlocksHaveNoObjective) {

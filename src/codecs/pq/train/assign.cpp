@@ -2,6 +2,7 @@
 #include "codecs/pq/train/assign.h"
 
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <vector>
 
@@ -42,9 +43,10 @@ double weighted_sum(std::span<const float> distances, std::size_t first,
 }
 
 double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
-                       std::span<std::uint16_t> codes, std::span<const float> row_weights) {
+                       std::span<std::uint16_t> codes, std::span<const float> row_weights,
+                       std::span<const float> biases) {
   const kernels::Table& table = active_kernels();
-  const TiledCodebook tiled(codebook, mean_of(codebook, blocks.d));
+  const TiledCodebook tiled(codebook, mean_of(codebook, blocks.d), biases);
   const kernels::CentroidTiles tiles = tiled.view();
   const std::size_t scratch_floats = kernels::nearest_scratch_floats(blocks.d);
   const Workers workers(blocks.count() * codebook.size(), 1);
@@ -64,7 +66,8 @@ double assign_unscaled(BlockSpan blocks, std::span<const float> codebook,
 // The columns of a position share their weights h, and Σ h (x-c)² = Σ (√h x - √h c)²: scaling the
 // blocks of the position and the codebook by √h makes the weights disappear.
 double assign_by_position(BlockSpan blocks, std::span<const float> codebook,
-                          std::span<std::uint16_t> codes, const BlockWeights& weights) {
+                          std::span<std::uint16_t> codes, const BlockWeights& weights,
+                          std::span<const float> biases) {
   const std::size_t d = blocks.d;
   std::vector<float> scaled_codebook(codebook.size());
   std::vector<float> scaled_blocks(weights.n_rows * d);
@@ -79,7 +82,7 @@ double assign_by_position(BlockSpan blocks, std::span<const float> codebook,
       scaled_blocks[i] = roots[i % d] * blocks[first][i];
     }
     objective += assign_unscaled({scaled_blocks, d}, scaled_codebook,
-                                 codes.subspan(first, weights.n_rows), weights.rows);
+                                 codes.subspan(first, weights.n_rows), weights.rows, biases);
   }
   return objective;
 }
@@ -87,9 +90,10 @@ double assign_by_position(BlockSpan blocks, std::span<const float> codebook,
 }  // namespace
 
 double assign(BlockSpan blocks, std::span<const float> codebook, std::span<std::uint16_t> codes,
-              const BlockWeights& weights) {
-  return weights.columns.empty() ? assign_unscaled(blocks, codebook, codes, weights.rows)
-                                 : assign_by_position(blocks, codebook, codes, weights);
+              const BlockWeights& weights, std::span<const float> biases) {
+  assert(biases.empty() || weights.rows.empty());
+  return weights.columns.empty() ? assign_unscaled(blocks, codebook, codes, weights.rows, biases)
+                                 : assign_by_position(blocks, codebook, codes, weights, biases);
 }
 
 }  // namespace pqw

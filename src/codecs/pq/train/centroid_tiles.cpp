@@ -34,7 +34,13 @@ void TiledCodebook::set_biases(std::span<const float> biases) {
 }
 
 kernels::CentroidTiles TiledCodebook::view() const {
-  return {d_, n_centroids_, centroids_.data(), shifted_.data(), half_norms_.data(), biases_.data(), shift_.data()};
+  return {d_,
+          n_centroids_,
+          centroids_.data(),
+          shifted_.data(),
+          half_norms_.data(),
+          biases_.data(),
+          shift_.data()};
 }
 
 }  // namespace pqw

@@ -7,6 +7,7 @@
 #include "codecs/pq/train/additive.h"
 #include "codecs/pq/train/assign.h"
 #include "codecs/pq/train/distinct.h"
+#include "codecs/pq/train/ecvq.h"
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
 #include "codecs/pq/train/groups.h"
@@ -148,7 +149,7 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
     const auto codes = std::span(weight.codes).subspan(first_code, span.count());
     PqOptions group_options = options;
     group_options.seed += group;
-    const auto observe = [&](EmIteration iteration) {
+    const OnIteration observe = [&](EmIteration iteration) {
       iteration.group = group;
       if (observer != nullptr) observer->on_iteration(iteration);
     };
@@ -161,8 +162,17 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
       continue;
     }
     std::vector<float> codebook = train_codebook(span, weights, group_options, codes, observe);
-    round_to(weight.codebook_dtype, codebook);
-    assign(span, codebook, codes, weights);
+    const auto round = [&](std::span<float> values) { round_to(weight.codebook_dtype, values); };
+    if (options.lambda > 0) {
+      const std::vector<std::uint8_t> classes(n_rows);
+      codebook = constrain_entropy({span, weights, classes, options.lambda, observe},
+                                   std::move(codebook), codes, round);
+      weight.n_centroids = codebook.size() / span.d;
+      weight.codebooks.resize(codebook.size());
+    } else {
+      round(codebook);
+      assign(span, codebook, codes, weights);
+    }
     std::copy(codebook.begin(), codebook.end(),
               weight.codebooks.begin() + static_cast<std::ptrdiff_t>(group * codebook_floats));
     first_code += span.count();
@@ -194,6 +204,7 @@ PqPrepared PqCodec::prepare(FloatTensor tensor, const PqOptions& options) {
 }
 
 std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOptions& options) {
+  if (options.lambda > 0) return std::nullopt;  // learning tells how many centroids are left
   const PqWeight& weight = prepared.unlearned;
   return WeightSize{to_record(weight, ""), summary(weight), parameter_count(weight), 0,
                     remarks(weight, options)};
@@ -211,7 +222,9 @@ PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
 
 // The last iterations set each centroid to the mean of its cluster, and no cluster is farther from
 // its mean than from zero. With fewer iterations the last M-step may overshoot, or there is none.
+// With lambda, all blocks may get the same centroid.
 bool PqCodec::is_sure(const PqOptions& options) {
+  if (options.lambda > 0) return false;
   constexpr std::size_t kSettled = 12;
   const bool explores = options.init == Init::kPlusPlus && options.engine == Engine::kNative;
   return options.iterations >= (explores ? kSettled : 1);

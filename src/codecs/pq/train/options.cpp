@@ -50,6 +50,12 @@ void PqCodec::check(const PqOptions& options) {
   if (options.row_scales != RowScales::kNone && options.engine == Engine::kFaiss) {
     throw invalid_argument("engine=faiss does not support row_scales; use engine=native");
   }
+  if (options.lambda > 0 && options.engine == Engine::kFaiss) {
+    throw invalid_argument("engine=faiss does not support lambda; use engine=native");
+  }
+  if (options.lambda > 0 && (options.n_groups != 1 || options.n_additive != 1)) {
+    throw invalid_argument("lambda needs groups=1 and additive=1");
+  }
   if (options.n_additive > 1 && options.engine == Engine::kFaiss) {
     throw invalid_argument("engine=faiss does not support additive; use engine=native");
   }
@@ -133,6 +139,12 @@ const Fields<PqOptions>& PqOptions::fields() {
                  [](const O& o) {
                    return either(o.tolerance > 0 ? refused_by_faiss(o) : "", without_iterations(o));
                  }}),
+      Field("lambda", &O::lambda, share_below_1(),
+            "the error that a bit may cost, as a share of the mean square of the weights: "
+            "entropy-constrained EM, whose codes take fewer bits by entropy coding; 0: plain EM. "
+            "Deep "
+            "networks may not survive it",
+            {.written = [](const O& o) { return o.lambda > 0; }}),
       Field("codebook", &O::codebook_dtype, choice<DType>({{"f16", kF16}, {"f32", kF32}}),
             "type of the stored codebooks"),
       Field("engine", &O::engine, choice<Engine>({{"native", kNative}, {"faiss", kFaiss}}),
@@ -164,7 +176,8 @@ std::string PqCodec::remarks(const PqWeight& weight, const PqOptions& options) {
   const std::size_t n_blocks = weight.positions() * weight.rows() / weight.n_groups;
   const std::size_t n_explored = sample_size(n_blocks, options);
   if (weight.n_centroids < options.n_centroids) {
-    found.push_back(fmt::format("only {} distinct blocks", weight.n_centroids));
+    const char* why = options.lambda > 0 ? "{} centroids left" : "only {} distinct blocks";
+    found.push_back(fmt::format(fmt::runtime(why), weight.n_centroids));
   } else if (n_explored < n_blocks) {
     found.push_back(fmt::format("explored {} of {} blocks", n_explored, n_blocks));
   }
