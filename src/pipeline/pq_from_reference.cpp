@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "codecs/pq/value/row_scales.h"
 #include "core/subject.h"
 #include "pipeline/pq_reference.h"
 #include "pqw/core/convert.h"
@@ -85,16 +86,24 @@ std::vector<std::uint16_t> position_major(const std::vector<std::uint16_t>& code
   return result;
 }
 
-std::vector<float> scales_of(const Subject& subject, const TensorInfo& info,
-                             std::span<const std::byte> bytes) {
-  std::vector<float> scales = floats_of(subject, info, bytes);
-  for (std::size_t r = 0; r < scales.size(); ++r) {
-    if (!std::signbit(scales[r]) && is_exact_in_f16(scales[r])) continue;
-    throw subject.error(ErrorCode::kUnsupported,
-                        "element {} is {}; scales of rows are 0 or more and exact in F16", r,
-                        scales[r]);
-  }
-  return scales;
+bool is_f16_scale(float scale) { return !std::signbit(scale) && is_exact_in_f16(scale); }
+
+bool is_log8_scale(float scale) {
+  return std::isfinite(scale) && !std::signbit(scale) &&
+         nearest_row_scale(scale, RowScales::kLog8) == scale;
+}
+
+// F16 as models of AQLM have them, or kLog8 as archives and their exports have them.
+void set_scales(PqWeight& weight, const Subject& subject, const TensorInfo& info,
+                std::span<const std::byte> bytes) {
+  std::vector<float>& scales = weight.row_scales;
+  scales = floats_of(subject, info, bytes);
+  const auto wrong = std::ranges::find_if_not(scales, is_f16_scale);
+  weight.row_scale_type = wrong == scales.end() ? RowScales::kF16 : RowScales::kLog8;
+  if (wrong == scales.end() || std::ranges::all_of(scales, is_log8_scale)) return;
+  throw subject.error(ErrorCode::kUnsupported,
+                      "element {} is {}; scales of rows are 0 or more and exact in F16",
+                      wrong - scales.begin(), *wrong);
 }
 
 }  // namespace
@@ -122,9 +131,7 @@ PqWeight pq_from_reference(const std::string& path, const PqReference& reference
     weight.codes = position_major(weight.codes, reference.rows, reference.n_additive);
   }
   if (reference.scales) {
-    weight.row_scales =
-        scales_of(subject(*reference.scales), tensors[*reference.scales], parts.scales);
-    weight.row_scale_type = RowScales::kF16;
+    set_scales(weight, subject(*reference.scales), tensors[*reference.scales], parts.scales);
   }
   return weight;
 }

@@ -29,8 +29,8 @@ def aqlm_weight(codes, codebooks, scales, config):
 
 class AqlmTest(ClientTest):
     def check(self, name, *settings):
-        archive, folder = self.path(f"{name}.h5"), self.path(name)
-        self.pqw("quantize", digits.DATA / "digits.safetensors", "-o", archive, *settings)
+        original, archive, folder = digits.DATA / "digits.safetensors", self.path(f"{name}.h5"), self.path(name)
+        self.pqw("quantize", original, "-o", archive, *settings)
         self.pqw("export", archive, "--format", "aqlm", "-o", folder)
         with open(os.path.join(folder, "config.json")) as file:
             config = json.load(file)["quantization_config"]
@@ -50,6 +50,10 @@ class AqlmTest(ClientTest):
                 found = stored[tensor]
             np.testing.assert_array_equal(found, value, tensor)
         self.assertGreater(n_quantized, 0)
+        imported = self.path(f"{name}_imported.h5")
+        self.pqw("import", os.path.join(folder, "model.safetensors"), "--template", original, "-o", imported)
+        for tensor, value in self.decoded_values(imported).items():
+            np.testing.assert_array_equal(value, decoded[tensor], tensor)
 
     def test_codes_of_8_bits(self):
         self.check("bits8", "--codec", "pq", "--block-size", "8")

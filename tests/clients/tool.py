@@ -33,7 +33,7 @@ class ClientTest(unittest.TestCase):
         """Runs a verb and returns what it prints."""
         done = subprocess.run([PQW, *arguments], capture_output=True, text=True)
         if done.returncode != 0:
-            raise AssertionError(f"pqw {' '.join(arguments)}: {done.stderr}")
+            raise AssertionError(f"pqw {' '.join(map(str, arguments))}: {done.stderr}")
         return done.stdout
 
     def decoded_values(self, archive):

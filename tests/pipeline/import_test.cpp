@@ -459,6 +459,17 @@ TEST_F(ImportTest, OfAqlmAddsTheCentroidsOfSeveralCodebooks) {
   EXPECT_EQ(decoded("q.weight"), (std::vector<float>{21, 12, 11, 6}));
 }
 
+// Exports of archives have scales that float16 does not: 2^(1/16) is the code 240 of a byte.
+TEST_F(ImportTest, OfAqlmTakesScalesOfExportsAsBytes) {
+  const float root = 0x1.0b5586p0f;
+  import({integers("q.codes", DType::kI8, {2, 1, 1}, {0, 1}),
+          floats("q.codebooks", DType::kF32, {1, 2, 1, 2}, {1, 2, 4, 8}),
+          floats("q.scales", DType::kF32, {2, 1, 1, 1}, {root, 0})});
+  EXPECT_EQ(decoded("q.weight"), (std::vector<float>{root, 2 * root, 0, 0}));
+  EXPECT_EQ(ArchiveReader(archive_).read(0).find("row_scales")->bytes,
+            (std::vector<std::byte>{std::byte{240}, std::byte{0}}));
+}
+
 TEST_F(ImportTest, ManyCodebooksAndBlocksOfSeveralRowsAreNotExpressible) {
   const Error additive =
       error({integers("q.codes", DType::kI8, {1, 1, 5}, {0, 1, 0, 1, 0}),
