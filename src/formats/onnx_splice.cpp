@@ -12,6 +12,8 @@
 namespace pqw {
 namespace {
 
+constexpr std::size_t kSpooledBytes = 1 << 20;  // replacements of this length and more
+
 std::string varint(std::uint64_t value) {
   std::string bytes;
   for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
@@ -42,9 +44,18 @@ std::size_t OnnxSplice::replace(std::size_t span, std::uint64_t begin, std::uint
   growth_.resize(spans_.size());
   growth_[span] +=
       static_cast<std::int64_t>(bytes.size() + n_later) - static_cast<std::int64_t>(end - begin);
-  const std::size_t number = edits_.size();
-  edits_.push_back({begin, end, std::move(bytes), n_later, number});
-  return number;
+  Edit edit{begin, end, {}, n_later, edits_.size()};
+  if (bytes.size() >= kSpooledBytes) {
+    if (!spool_) spool_.emplace(file_.path());
+    spool_->write(std::as_bytes(std::span(bytes)));
+    edit.spooled_at = n_spooled_;
+    edit.n_spooled = bytes.size();
+    n_spooled_ += edit.n_spooled;
+  } else {
+    edit.bytes = std::move(bytes);
+  }
+  edits_.push_back(std::move(edit));
+  return edits_.back().number;
 }
 
 std::size_t OnnxSplice::replace_content(std::size_t span, std::string bytes,
@@ -82,12 +93,17 @@ std::vector<std::uint64_t> OnnxSplice::write(AtomicFile& to) {
   }
   std::vector<std::uint64_t> later(edits_.size());
   std::ranges::sort(edits_, {}, [](const Edit& e) { return std::tuple(e.begin, e.end, e.number); });
+  std::optional<InputFile> spooled;
+  if (spool_) spooled.emplace(file_.path(), spool_->release());
   std::uint64_t from = 0, at = 0;
   for (const Edit& edit : edits_) {
     assert(edit.begin >= from);
     append_range(to, file_, from, edit.begin);
+    if (edit.n_spooled > 0) {
+      append_range(to, *spooled, edit.spooled_at, edit.spooled_at + edit.n_spooled);
+    }
     to.write(std::as_bytes(std::span(edit.bytes)));
-    at += edit.begin - from + edit.bytes.size();
+    at += edit.begin - from + edit.n_spooled + edit.bytes.size();
     later[edit.number] = at;
     append_zeros(to, edit.n_later);
     at += edit.n_later;

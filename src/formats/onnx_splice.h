@@ -5,16 +5,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "formats/onnx_wire.h"
+#include "io/spool.h"
 #include "pqw/io/atomic_file.h"
 
 namespace pqw {
 
 // Collects the replacements, then writes everything else as it is; the lengths of the messages that
-// contain a replacement follow.
+// contain a replacement follow. Long replacements wait in a temporary file, not in memory.
 class OnnxSplice {
  public:
   OnnxSplice(const InputFile& file, const std::vector<OnnxSpan>& spans)
@@ -22,7 +24,7 @@ class OnnxSplice {
 
   // Replaces the bytes begin .. end-1 of the content of message `span` by `bytes` and, after them,
   // n_later bytes that are not known yet. Returns the number of the replacement. Several insertions
-  // at one place keep their order.
+  // at one place keep their order. Errors: kIo.
   // REQUIRES: no replacement overlaps another.
   std::size_t replace(std::size_t span, std::uint64_t begin, std::uint64_t end, std::string bytes,
                       std::uint64_t n_later = 0);
@@ -44,6 +46,7 @@ class OnnxSplice {
     std::string bytes;
     std::uint64_t n_later;
     std::size_t number;
+    std::uint64_t spooled_at = 0, n_spooled = 0;  // these bytes of the temporary file come first
   };
 
   void edit_lengths();
@@ -51,6 +54,8 @@ class OnnxSplice {
   const InputFile& file_;
   const std::vector<OnnxSpan>& spans_;
   std::vector<Edit> edits_;
+  std::optional<Spool> spool_;
+  std::uint64_t n_spooled_ = 0;
   std::uint64_t n_written_ = 0;
   std::vector<std::int64_t> growth_;  // of the content of each span
 };

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -24,9 +23,8 @@ namespace pqw {
 namespace {
 
 constexpr std::int64_t kLeastOpset = 9;
-constexpr std::int64_t kInitializersAreNoInputsSince = 4;           // version of the IR
-constexpr std::uint64_t kMostInlineBytes = std::uint64_t{1} << 30;  // of a model
-constexpr std::size_t kLeastExternalBytes = 1024;                   // of a tensor
+constexpr std::int64_t kInitializersAreNoInputsSince = 4;  // version of the IR
+constexpr std::size_t kLeastExternalBytes = 1024;          // of a tensor
 
 std::int64_t opset_of(const OnnxModel& model) {
   std::int64_t opset = 1;
@@ -49,7 +47,7 @@ std::string free_prefix(const OnnxUses& uses) {
 class Export {
  public:
   Export(const DecodedArchive& archive, InputFile original, const std::string& output,
-         bool overwrite)
+         bool overwrite, std::uint64_t most_inline_bytes)
       : decoded_(archive),
         archive_(archive.archive()),
         output_(output),
@@ -59,7 +57,7 @@ class Export {
         main_(&model_.proto->graph()),
         nodes_(free_prefix(uses_), opset_of(model_)),
         puts_data_outside_(has_external() ||
-                           model_.file.size() + archive_.file_bytes() > kMostInlineBytes) {
+                           model_.file.size() + archive_.file_bytes() > most_inline_bytes) {
     for (const OnnxTensor& tensor : model_.tensors) by_name_.emplace(tensor.info.name, &tensor);
   }
 
@@ -79,7 +77,7 @@ class Export {
       }
       report.tensors.push_back({tensor.info.name, archive_.entries()[i].codec, form});
     }
-    insert();
+    raise_version();
     edit_.start();
     for (const std::size_t i : in_full) {
       edit_.set_values(*by_name_.at(decoded_.tensors()[i].name), decoded_.read(i));
@@ -160,7 +158,7 @@ class Export {
 
   // Puts the pending nodes into the graph of the tensor, which they replace.
   ExportForm take(const OnnxTensor& tensor) {
-    added_[tensor.graph] += nodes_.take_nodes();
+    insert(*tensor.graph, nodes_.take_nodes());
     take_initializers();
     edit_.remove(tensor);
     return ExportForm::kNodes;
@@ -175,7 +173,7 @@ class Export {
         const std::uint64_t offset = edit_.data().place(bytes.size(), tensor);
         edit_.data().file().write_at(offset, std::as_bytes(std::span(bytes)));
       }
-      added_[main_] += protobuf_field(onnx::GraphProto::kInitializerFieldNumber, tensor);
+      insert(*main_, protobuf_field(onnx::GraphProto::kInitializerFieldNumber, tensor));
     }
   }
 
@@ -244,14 +242,15 @@ class Export {
   }
 
   // New nodes come before all others.
-  void insert() {
-    if (added_.empty()) return;
-    for (auto& [graph, fields] : added_) {
-      const std::size_t span = OnnxModel::span_of(*graph);
-      const std::uint64_t at = model_.wire.spans[span].content;
-      edit_.splice().replace(span, at, at, std::move(fields));
-    }
-    if (model_.proto->ir_version() >= kInitializersAreNoInputsSince) return;
+  void insert(const onnx::GraphProto& graph, std::string fields) {
+    const std::size_t span = OnnxModel::span_of(graph);
+    const std::uint64_t at = model_.wire.spans[span].content;
+    edit_.splice().replace(span, at, at, std::move(fields));
+    has_inserted_ = true;
+  }
+
+  void raise_version() {
+    if (!has_inserted_ || model_.proto->ir_version() >= kInitializersAreNoInputsSince) return;
     // Of a field that occurs twice, the last one counts.
     const std::string version = {'\x08', static_cast<char>(kInitializersAreNoInputsSince)};
     edit_.splice().replace(0, model_.file.size(), model_.file.size(), version);
@@ -267,7 +266,7 @@ class Export {
   OnnxNodes nodes_;
   const bool puts_data_outside_;
   std::unordered_map<std::string_view, const OnnxTensor*> by_name_;
-  std::map<const onnx::GraphProto*, std::string> added_;  // fields of each graph
+  bool has_inserted_ = false;
   std::unordered_map<std::size_t, std::string> in_main_;  // decoded values, by stored_index
 };
 
@@ -290,7 +289,8 @@ std::string_view to_string(ExportForm form) {
 }
 
 ExportReport export_onnx(const std::string& archive, const std::string& original,
-                         const std::string& output, bool overwrite, const ReadOptions& options) {
+                         const std::string& output, bool overwrite, const ReadOptions& options,
+                         std::uint64_t most_inline_bytes) {
   require_different_files(std::array{archive_file(archive), original}, output);
   require_archive(archive);
   const DecodedArchive decoded(archive, options);
@@ -302,7 +302,8 @@ ExportReport export_onnx(const std::string& archive, const std::string& original
     throw Subject{original}.error(ErrorCode::kUnsupported,
                                   "the template is {}, expected an ONNX model", what);
   }
-  ExportReport report = Export(decoded, std::move(file), output, overwrite).run(*format);
+  ExportReport report =
+      Export(decoded, std::move(file), output, overwrite, most_inline_bytes).run(*format);
   report.archive_bytes = decoded.archive().file_bytes();
   return report;
 }

@@ -375,6 +375,35 @@ TEST_F(Exporting, ExternalDataStaysExternal) {
   EXPECT_EQ(external, (std::vector<std::string>(3, "o.onnx.data"))) << "codes, codebook, kept";
 }
 
+// Protobuf cannot hold more than 2 GiB.
+TEST_F(Exporting, DataOfLargeModelsBecomesExternal) {
+  model_with({96, 48});
+  archive({to_record(pq_weight({96, 48}, 4, 256), "w")});
+  run();
+  ASSERT_FALSE(std::filesystem::exists(out_ + ".data"));
+  const GraphProto inside = result().graph();
+  const std::uint64_t n_bytes =
+      std::filesystem::file_size(original_) + std::filesystem::file_size(archive_);
+  (void)export_onnx(archive_, original_, out_, true, {}, n_bytes);
+  EXPECT_EQ(result().graph().SerializeAsString(), inside.SerializeAsString());
+  (void)export_onnx(archive_, original_, out_, true, {}, n_bytes - 1);
+  const std::string data = test::content(out_ + ".data");
+  const GraphProto outside = result().graph();
+  std::size_t n_external = 0;
+  for (int i = 0; i < inside.initializer_size(); ++i) {
+    const auto& entries = outside.initializer(i).external_data();
+    if (entries.empty()) continue;
+    ++n_external;
+    EXPECT_EQ(entries[0].value(), "o.onnx.data");
+    EXPECT_EQ(data.substr(std::stoul(entries[1].value()), std::stoul(entries[2].value())),
+              inside.initializer(i).raw_data());
+  }
+  EXPECT_EQ(n_external, 2u) << "codes and codebook";
+}
+
+// They wait in a temporary file.
+TEST_F(Exporting, CodesOfMoreThanAMegabyte) { expect_exact(pq_weight({1100, 4000}, 4, 16)); }
+
 // Dimension i of the decoded weight is dimension axes[i] of the tensor.
 TEST_F(Exporting, TensorsGetTheOrderOfTheirFile) {
   const PqWeight weight = pq_weight({6, 4, 3}, 4, 16);

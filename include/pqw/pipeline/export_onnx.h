@@ -42,10 +42,11 @@ struct ExportReport {
 //   tensor that only Gather nodes look up is coded in memory too, and MatMul nodes whose second
 //   operand is of low_rank become two.
 // - tensorized, plain and carried tensors, and tensors that nodes would not make smaller: values.
-// External data, also of a model of more than 1 GiB, is in OUT.data beside it.
+// External data is in OUT.data beside it, also if the template file and the archive have more than
+// most_inline_bytes together. Memory holds one tensor at a time.
 // Errors: those of decode_into_copy; kUnsupported (a template that is not ONNX, opset below 9).
 ExportReport export_onnx(const std::string& archive, const std::string& original,
-                         const std::string& output, bool overwrite,
-                         const ReadOptions& options = {});
+                         const std::string& output, bool overwrite, const ReadOptions& options = {},
+                         std::uint64_t most_inline_bytes = std::uint64_t{1} << 30);
 
 }  // namespace pqw
