@@ -17,7 +17,7 @@ using namespace std::string_view_literals;
 
 constexpr const char* kExport = "export its weights to safetensors, .npz or HDF5";
 constexpr const char* kUnpack = "unpack it and name the weight file";
-constexpr const char* kFetchAgain = "fetch the weight file again";
+constexpr const char* kFetchWeights = "fetch the weight file again";
 
 struct Magic {
   std::size_t at;
@@ -48,10 +48,10 @@ constexpr Magic kMagics[] = {
     {0, "MATLAB 5.0"sv, "a MATLAB file of version 5", "save it with -v7.3, which is HDF5"},
     {0, "\x12\x01\0\0\0\0\0\0"sv, "an MXNet file", kExport},
     {0, "ftrt"sv, "a TensorRT engine", "use the model that it was made from"},
-    {0, "%PDF"sv, "a PDF document", kFetchAgain},
-    {0, "\177ELF"sv, "a program", kFetchAgain},
-    {0, "\x89PNG"sv, "an image", kFetchAgain},
-    {0, "\xff\xd8\xff"sv, "an image", kFetchAgain},
+    {0, "%PDF"sv, "a PDF document", kFetchWeights},
+    {0, "\177ELF"sv, "a program", kFetchWeights},
+    {0, "\x89PNG"sv, "an image", kFetchWeights},
+    {0, "\xff\xd8\xff"sv, "an image", kFetchWeights},
 };
 
 // Protobuf messages that start with a version and a message: TensorFlow's saved_model.pb, of version
@@ -108,8 +108,8 @@ Foreign recognise_zip(const std::vector<std::string>& members) {
   for (std::size_t i = 0; i < std::min(members.size(), kMostShown); ++i) {
     list += fmt::format("{}'{}'", i == 0 ? "" : ", ", shown(members[i]));
   }
-  return {fmt::format("a zip archive of {} members, none of them a .npy: {}{}", members.size(),
-                      list, members.size() > kMostShown ? ", ..." : ""),
+  return {fmt::format("a zip archive of {} members, none of them a .npy or model.weights.h5: {}{}",
+                      members.size(), list, members.size() > kMostShown ? ", ..." : ""),
           "unzip it and name the weight file", ErrorCode::kFormat};
 }
 

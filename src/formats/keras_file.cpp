@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kWeights = "model.weights.h5";
 constexpr const char* kConfig = "config.json";
-constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
 
 struct KerasMembers {
   ZipPtr zip;
@@ -42,8 +42,9 @@ std::string config_of(const InputFile& file, const KerasMembers& members) {
   if (found == members.all.end()) return config;
   const Subject subject = Subject{file.path()}.in("member", kConfig);
   if (found->n_bytes > kMaxConfigBytes) {
-    throw subject.error(ErrorCode::kUnsupported, "{} bytes, expected {} at most", found->n_bytes,
-                        kMaxConfigBytes);
+    throw subject.error(ErrorCode::kUnsupported,
+                        "{} bytes, expected {} at most; remove it: zip -d FILE config.json",
+                        found->n_bytes, kMaxConfigBytes);
   }
   unpack_member(subject, *members.zip, *found, [&](std::span<const std::byte> bytes) {
     config.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -55,8 +56,11 @@ std::string config_of(const InputFile& file, const KerasMembers& members) {
 InputFile unpacked_member(const InputFile& file, zip_t& zip, const ZipPlace& place) {
   const Subject subject = Subject{file.path()}.in("member", place.name);
   if (!Expansion(file.size()).allows(place.n_bytes)) {
-    throw subject.error("its {} bytes are too many: a file of {} bytes may unpack to {} times that",
-                        place.n_bytes, file.size(), kMaxExpansion);
+    throw subject.error(
+        "its {} bytes are too many: a file of {} bytes may unpack to {} times that; unzip it and "
+        "name "
+        "the weight file",
+        place.n_bytes, file.size(), kMaxExpansion);
   }
   Spool spool(file.path());
   unpack_member(subject, zip, place, [&](std::span<const std::byte> bytes) { spool.write(bytes); });
@@ -68,7 +72,9 @@ InputFile weights_of(const InputFile& file, const KerasMembers& members) {
   const ZipPlace& place = members.weights;
   if (place.is_packed) return unpacked_member(file, *members.zip, place);
   if (zip_checksum(file, place.data_at, place.n_bytes) != place.crc) {
-    throw Subject{file.path()}.in("member", kWeights).error("its checksum does not match");
+    throw Subject{file.path()}
+        .in("member", kWeights)
+        .error("its checksum does not match; {}", kFetchAgain);
   }
   return file.part(place.data_at, place.n_bytes);
 }
@@ -79,17 +85,24 @@ class KerasReader : public WeightReader {
     const KerasMembers members = members_of(file);
     InputFile weights = weights_of(file, members);
     if (!is_hdf5(weights)) {
-      throw Subject{file.path()}.in("member", kWeights).error("not an HDF5 file");
+      throw Subject{file.path()}
+          .in("member", kWeights)
+          .error("not an HDF5 file; save the model again");
     }
     weights_ = options.trusted ? open_hdf5_direct(std::move(weights))
                                : open_hdf5_isolated(std::move(weights));
     tensors_ = weights_->tensors();
     metadata_ = weights_->metadata();
     skipped_ = weights_->skipped();
+    const bool has_classes = set_keras_layouts(*this, config_of(file, members));
     for (const ZipPlace& place : members.all) {
-      if (place.name != kWeights) skipped_.push_back({place.name, "is not the weights"});
+      const bool is_broken = place.name == kConfig && !has_classes;
+      if (place.name != kWeights) {
+        skipped_.push_back({place.name, is_broken ? "is not JSON; the kinds of layers follow from "
+                                                    "their names alone"
+                                                  : "is not the weights"});
+      }
     }
-    set_keras_layouts(*this, config_of(file, members));
     file.require_unchanged();
   }
 

@@ -83,11 +83,8 @@ LayerClass class_of(const std::string& class_name, const json& config) {
 
 // The layers of a model, and of models in it: objects with a class and a named config. A wrapper
 // (TimeDistributed, Bidirectional) counts as the layer in it.
-Classes classes_in(const std::string& config) {
-  constexpr int kMaxNesting = 256;
+Classes classes_in(const json& model) {
   Classes classes;
-  const json model = json::parse(
-      config, [](int depth, json::parse_event_t, json&) { return depth <= kMaxNesting; }, false);
   std::vector<const json*> open = {&model};
   while (!open.empty()) {
     const json& value = *open.back();
@@ -245,8 +242,11 @@ bool is_keras(std::span<const TensorInfo> tensors, const Metadata& metadata) {
   });
 }
 
-void set_keras_layouts(WeightReader& reader, const std::string& config) {
-  const Classes classes = classes_in(config);
+bool set_keras_layouts(WeightReader& reader, const std::string& config) {
+  constexpr int kMaxNesting = 256;
+  const json model = json::parse(
+      config, [](int depth, json::parse_event_t, json&) { return depth <= kMaxNesting; }, false);
+  const Classes classes = classes_in(model);
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     const TensorInfo& info = reader.tensors()[i];
     const auto path = components_of(info.name);
@@ -260,6 +260,7 @@ void set_keras_layouts(WeightReader& reader, const std::string& config) {
     }
     reader.set_layout(i, std::move(layout));
   }
+  return !model.is_discarded();
 }
 
 }  // namespace pqw

@@ -17,7 +17,7 @@ bool is_keras(std::span<const TensorInfo> tensors, const Metadata& metadata);
 // depthwise ones [kernel..., in, multiplier], recurrent kernels [in, gates * units]; the equation of
 // EinsumDense tells its inputs. The class of a layer follows from `config`, the JSON of the model
 // (model_config in .h5, config.json in .keras, modelTopology in model.json; may be empty), else from its name, which is the class by default: conv2d_1. Optimizer state is
-// kOther. Tensors of layers whose class is not known get no layout.
-void set_keras_layouts(WeightReader& reader, const std::string& config);
+// kOther. Tensors of layers whose class is not known get no layout. Returns whether `config` is JSON.
+bool set_keras_layouts(WeightReader& reader, const std::string& config);
 
 }  // namespace pqw

@@ -27,6 +27,9 @@ struct ZipFileClose {
 using ZipPtr = std::unique_ptr<zip_t, ZipDiscard>;  // dropped without being written
 using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
 
+// What to do with an archive whose bytes are not those that were written, for messages.
+inline constexpr char kFetchAgain[] = "the file is damaged; fetch it or save it again";
+
 // Whether the file starts as zip archives do: with a member, or with the end of an empty archive.
 bool is_zip(const InputFile& file);
 

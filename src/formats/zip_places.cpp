@@ -39,7 +39,7 @@ class Directory {
 
  private:
   [[noreturn]] void fail(std::string_view what) const {
-    throw subject_.error("not a readable zip archive: {}", what);
+    throw subject_.error("not a readable zip archive: {}; {}", what, kFetchAgain);
   }
 
   template <class T>

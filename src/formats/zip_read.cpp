@@ -25,6 +25,10 @@ std::FILE* stream_of(const InputFile& file) {
   return stream;
 }
 
+Error broken(const Subject& subject, zip_file_t& member) {
+  return subject.error("the member is broken: {}; {}", zip_file_strerror(&member), kFetchAgain);
+}
+
 }  // namespace
 
 bool is_zip(const InputFile& file) {
@@ -49,7 +53,7 @@ ZipPtr open_zip(const InputFile& file) {
         code == ZIP_ER_EXISTS ? "two members have the same name" : zip_error_strerror(&error);
     zip_error_fini(&error);
     throw Subject{file.path()}.error(code == ZIP_ER_MEMORY ? ErrorCode::kIo : ErrorCode::kFormat,
-                                     "not a readable zip archive: {}", reason);
+                                     "not a readable zip archive: {}; {}", reason, kFetchAgain);
   }
   return ZipPtr(zip);
 }
@@ -82,20 +86,24 @@ zip_stat_t stat_member(const Subject& subject, zip_t& zip, std::uint64_t index) 
 
 void check_member(const Subject& subject, const zip_stat_t& stat) {
   if (stat.encryption_method != ZIP_EM_NONE) {
-    throw subject.error(ErrorCode::kUnsupported, "the member is encrypted");
+    throw subject.error(
+        ErrorCode::kUnsupported,
+        "the member is encrypted; unzip the file with its password, and zip it again without");
   }
   if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-    throw subject.error(ErrorCode::kUnsupported,
-                        "zip compression method {}, known are stored (0) and deflated (8)",
-                        stat.comp_method);
+    throw subject.error(
+        ErrorCode::kUnsupported,
+        "zip compression method {}, known are stored (0) and deflated (8); unzip the "
+        "file, and zip it again with zip -0",
+        stat.comp_method);
   }
   if (stat.comp_method == ZIP_CM_STORE && stat.comp_size != stat.size) {
-    throw subject.error("the member is stored in {} bytes, but declares {}", stat.comp_size,
-                        stat.size);
+    throw subject.error("the member is stored in {} bytes, but declares {}; {}", stat.comp_size,
+                        stat.size, kFetchAgain);
   }
   if (stat.size / kMaxRatio > stat.comp_size) {
-    throw subject.error("the member declares {} bytes, {} deflated bytes cannot hold as many",
-                        stat.size, stat.comp_size);
+    throw subject.error("the member declares {} bytes, {} deflated bytes cannot hold as many; {}",
+                        stat.size, stat.comp_size, kFetchAgain);
   }
 }
 
@@ -122,8 +130,9 @@ ZipFilePtr open_member(const Subject& subject, zip_t& zip, std::uint64_t index) 
 void read_member(const Subject& subject, zip_file_t& member, std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const zip_int64_t n = zip_fread(&member, bytes.data(), bytes.size());
-    if (n < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&member));
-    if (n == 0) throw subject.error("the member holds fewer bytes than it declares");
+    if (n < 0) throw broken(subject, member);
+    if (n == 0)
+      throw subject.error("the member holds fewer bytes than it declares; {}", kFetchAgain);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
 }
@@ -131,8 +140,8 @@ void read_member(const Subject& subject, zip_file_t& member, std::span<std::byte
 void finish_member(const Subject& subject, zip_file_t& member) {
   std::array<std::byte, 1> beyond;  // at the end libzip compares the checksum
   const zip_int64_t n = zip_fread(&member, beyond.data(), beyond.size());
-  if (n < 0) throw subject.error("the member is broken: {}", zip_file_strerror(&member));
-  if (n > 0) throw subject.error("the member holds more bytes than it declares");
+  if (n < 0) throw broken(subject, member);
+  if (n > 0) throw subject.error("the member holds more bytes than it declares; {}", kFetchAgain);
 }
 
 void unpack_member(const Subject& subject, zip_t& zip, const ZipPlace& place,

@@ -13,6 +13,7 @@
 namespace pqw::h5 {
 namespace {
 
+constexpr char kFetchAgain[] = "; the file is damaged; fetch it or save it again";
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
 
 bool fits(const InputFile& file, std::uint64_t offset, std::size_t n_bytes) {
@@ -97,12 +98,12 @@ Handle open_file(const InputFile& file, const Subject& subject) {
   require_no_writer(file, subject);
   const Handle access = access_list(subject);
   use_input_file(access.id(), file, subject);
-  Handle result =
-      own(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, subject, "open");
+  Handle result = own(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, subject,
+                      "open", kFetchAgain);
   haddr_t end = 0;
   check(H5Fget_eoa(result.id(), &end), subject, "find the end");
   if (end != file.size()) {
-    throw subject.error("{} bytes long, its superblock says {}", file.size(), end);
+    throw subject.error("{} bytes long, its superblock says {}{}", file.size(), end, kFetchAgain);
   }
   return result;
 }

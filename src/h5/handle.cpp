@@ -97,12 +97,13 @@ void initialize() {
   (void)thread_ready;
 }
 
-void check(std::int64_t status, const Subject& subject, const char* action) {
-  if (status < 0) throw subject.error("cannot {}: {}", action, last_reason());
+void check(std::int64_t status, const Subject& subject, const char* action, const char* next) {
+  if (status < 0) throw subject.error("cannot {}: {}{}", action, last_reason(), next);
 }
 
-Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action) {
-  check(id, subject, action);
+Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action,
+           const char* next) {
+  check(id, subject, action, next);
   return {id, closer};
 }
 

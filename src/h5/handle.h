@@ -41,10 +41,11 @@ class Handle {
 // called first calls it; cheap afterwards.
 void initialize();
 
-// Throws subject.error("cannot <action>: <HDF5's reason>") for a negative status.
-void check(std::int64_t status, const Subject& subject, const char* action);
+// Throws subject.error("cannot <action>: <HDF5's reason><next>") for a negative status.
+void check(std::int64_t status, const Subject& subject, const char* action, const char* next = "");
 
 // As check, then takes the identifier over.
-Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action);
+Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action,
+           const char* next = "");
 
 }  // namespace pqw::h5

@@ -9,11 +9,9 @@
 namespace pqw {
 namespace {
 
-using test::BadFile;
 using test::content;
 using test::deflated_member;
 using test::error_of;
-using test::KerasFile;
 using test::zip_of;
 using test::ZipMember;
 using testing::ElementsAre;
@@ -22,16 +20,6 @@ using testing::HasSubstr;
 constexpr char kConfig[] = R"({"class_name":"Sequential","config":{"name":"s","layers":[)"
                            R"({"class_name":"Conv1D","config":{"name":"first"}}]}})";
 
-std::string weights() {
-  const test::TempDir dir;
-  {
-    KerasFile file(dir / "w.h5");
-    file.add({"layers/first/vars/0", {3, 4, 5}});
-    file.add({"layers/dense/vars/0", {6, 4}, H5T_IEEE_F32LE, 1000});
-  }
-  return content(dir / "w.h5");
-}
-
 class KerasArchive : public testing::Test {
  protected:
   void write(const ZipMember& member) {
@@ -39,7 +27,7 @@ class KerasArchive : public testing::Test {
   }
 
   const test::TempDir dir_;
-  const std::string path_ = dir_ / "m.keras", weights_ = weights();
+  const std::string path_ = dir_ / "m.keras", weights_ = test::keras_weights();
   const ZipMember stored_ = {"model.weights.h5", weights_};
   const ZipMember deflated_ = deflated_member("model.weights.h5", weights_);
 };
@@ -100,47 +88,6 @@ TEST_F(KerasArchive, CopiesOfDeflatedMembersAreStored) {
     EXPECT_EQ(after->read(1), before->read(1));
   }
 }
-
-ZipMember changed(ZipMember member, const std::function<void(ZipMember&)>& change) {
-  change(member);
-  return member;
-}
-
-std::vector<BadFile> bad_files() {
-  const std::string good = weights();
-  const ZipMember stored{"model.weights.h5", good};
-  const ZipMember deflated = deflated_member("model.weights.h5", good);
-  std::vector<BadFile> files = {
-      {"NoHdf5", zip_of({{"model.weights.h5", "x"}}), ErrorCode::kFormat,
-       "member 'model.weights.h5': not an HDF5 file"},
-      {"NoBytes", zip_of({{"model.weights.h5", ""}}), ErrorCode::kFormat, "not an HDF5 file"},
-      {"Checksum", zip_of({changed(stored, [](ZipMember& m) { m.crc = 1; })}), ErrorCode::kFormat,
-       "its checksum does not match"},
-      {"ChecksumOfADeflatedMember", zip_of({changed(deflated, [](ZipMember& m) { m.crc = 1; })}),
-       ErrorCode::kFormat, "CRC"},
-      {"BrokenDeflate", zip_of({changed(deflated, [](ZipMember& m) { m.stored[0] = '\xff'; })}),
-       ErrorCode::kFormat, "the member is broken"},
-      {"Bomb", zip_of({changed(deflated, [](ZipMember& m) { m.size = 0xfffffff0u; })}),
-       ErrorCode::kFormat, "declares 4294967280 bytes"},
-      {"Encrypted", zip_of({changed(stored, [](ZipMember& m) { m.flags = 1; })}),
-       ErrorCode::kUnsupported, "encrypted"},
-      {"OtherMethod", zip_of({changed(stored, [](ZipMember& m) { m.method = 12; })}),
-       ErrorCode::kUnsupported, "zip compression method 12"},
-      {"BrokenConfig",
-       zip_of({changed({"config.json", "{}"}, [](ZipMember& m) { m.crc = 1; }), stored}),
-       ErrorCode::kFormat, "CRC"},
-      {"SameNameTwice", zip_of({stored, stored}), ErrorCode::kFormat, "not a readable zip"},
-  };
-  for (const std::size_t n : {100ul, 1000ul, 2000ul, 2500ul}) {
-    files.push_back({"CutAt" + std::to_string(n), zip_of({{"model.weights.h5", good.substr(0, n)}}),
-                     ErrorCode::kFormat, ""});
-  }
-  return files;
-}
-
-class BadKerasArchive : public testing::TestWithParam<BadFile> {};
-TEST_P(BadKerasArchive, IsRefused) { test::expect_refused(GetParam()); }
-INSTANTIATE_TEST_SUITE_P(, BadKerasArchive, testing::ValuesIn(bad_files()), test::kind_of);
 
 }  // namespace
 }  // namespace pqw

@@ -8,6 +8,8 @@
 
 #include "h5/handle.h"
 #include "pqw/core/tensor.h"
+#include "tests/support/file_content.h"
+#include "tests/support/temp_dir.h"
 
 namespace pqw::test {
 
@@ -101,5 +103,16 @@ class KerasFile {
 
   hid_t file_ = -1;
 };
+
+// The bytes of a file with the kernels of two layers.
+inline std::string keras_weights() {
+  const TempDir dir;
+  {
+    KerasFile file(dir / "w.h5");
+    file.add({"layers/first/vars/0", {3, 4, 5}});
+    file.add({"layers/dense/vars/0", {6, 4}, H5T_IEEE_F32LE, 1000});
+  }
+  return content(dir / "w.h5");
+}
 
 }  // namespace pqw::test

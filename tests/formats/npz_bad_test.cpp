@@ -146,9 +146,11 @@ const BadFile kBadFiles[] = {
     {"ChecksumOfADeflatedMember", changed(kGoodDeflated, [](ZipMember& m) { m.crc = 1; }), kFormat,
      "tensor 'w': the member is broken: CRC error"},
     {"NoNpyMember", zip_of({{"word/document.xml", "<x/>"}, {"w.NPY", kNpy}}), kFormat,
-     "a zip archive of 2 members, none of them a .npy: 'word/document.xml', 'w.NPY'; unzip it"},
+     "a zip archive of 2 members, none of them a .npy or model.weights.h5: 'word/document.xml', "
+     "'w.NPY'; unzip it"},
     {"ManyMembersOfOtherKinds", zip_of({{"a", "x"}, {"b\n", "x"}, {"c", "x"}, {"d", "x"}}), kFormat,
-     "a zip archive of 4 members, none of them a .npy: 'a', 'b\\n', 'c', ...; unzip it"},
+     "a zip archive of 4 members, none of them a .npy or model.weights.h5: 'a', 'b\\n', 'c', ...; "
+     "unzip it"},
     {"EmptyMember", zip_of({{"w.npy", ""}}), kFormat, "tensor 'w': not .npy data"},
     {"MemberThatIsNoNpy", zip_of({{"w.npy", "{\"a\": 1}"}}), kFormat, "tensor 'w': not .npy data"},
     {"MemberCutInItsHeader", zip_of({{"w.npy", kNpy.substr(0, 30)}}), kFormat,

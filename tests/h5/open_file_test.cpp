@@ -41,7 +41,8 @@ TEST_F(OpenFile, BytesBehindTheEndAreRefused) {
   const auto size = std::filesystem::file_size(path_);
   std::ofstream(path_, std::ios::app) << "x";
   EXPECT_EQ(message_of_opening(), "shown: object: " + std::to_string(size + 1) +
-                                      " bytes long, its superblock says " + std::to_string(size));
+                                      " bytes long, its superblock says " + std::to_string(size) +
+                                      "; the file is damaged; fetch it or save it again");
 }
 
 TEST_F(OpenFile, MissingBytesAreRefused) {
