@@ -1,55 +1,26 @@
 #!/usr/bin/env python3
-"""Peak memory of `pqw quantize` on files much larger than their largest tensor, against the promise
-of three times the largest tensor + 64 MiB."""
+"""Peak memory of `pqw quantize` on files much larger than their largest tensor, and of `pqw export`
+on what it makes of ONNX, against the promise of three times the largest tensor + 64 MiB. The peak
+is the larger one of pqw and the process that parses HDF5 for it."""
 import argparse
 import json
 import multiprocessing
 import os
 import pathlib
-import random
-import struct
 import subprocess
 import sys
 import tempfile
 
-MIB = 1 << 20
-N_TENSORS = 8
-ROWS = 2048
-TYPES = {"F16": "e", "F32": "f", "F64": "d"}  # of struct
-CASES = [("safetensors", "F32", 8), ("safetensors", "F32", 1), ("safetensors", "F16", 8),
-         ("safetensors", "F16", 1), ("safetensors", "F64", 8), ("npz", "F32", 8), ("h5", "F32", 8)]
-COLUMNS = {"format": "<12", "dtype": ">5", "block_size": ">10", "file_mib": ">8",
+from memory_models import MIB, WRITERS, write_model
+
+PQ = ["--codec", "pq", "--centroids", 16, "--iterations", 2, "--block-size"]
+CODECS = {"pq 1": [*PQ, 1], "pq 8": [*PQ, 8], "int8": ["--codec", "int8"]}
+CASES = [("safetensors", "F32", "pq 8"), ("safetensors", "F32", "pq 1"),
+         ("safetensors", "F16", "pq 8"), ("safetensors", "F16", "pq 1"),
+         ("safetensors", "F64", "pq 8"), ("npz", "F32", "pq 8"), ("h5", "F32", "pq 8"),
+         *((name, "F32", "int8") for name in WRITERS)]
+COLUMNS = {"format": "<14", "verb": "<8", "dtype": ">5", "codec": ">5", "file_mib": ">8",
            "largest_tensor_mib": ">18", "peak_mib": ">8", "bound_mib": ">9"}
-
-
-def write_safetensors(path, tensor_bytes, dtype):
-    """Square matrices of about that many bytes, with values in -1..1."""
-    size = struct.calcsize(TYPES[dtype])
-    columns = tensor_bytes // ROWS // size
-    n_bytes = ROWS * columns * size
-    draw = random.Random(1).uniform
-    values = struct.pack(f"<{MIB}{TYPES[dtype]}", *(draw(-1, 1) for _ in range(MIB)))
-    values *= n_bytes // len(values) + 2
-    header = {f"layer{i}.weight": {"dtype": dtype, "shape": [ROWS, columns],
-                                   "data_offsets": [i * n_bytes, (i + 1) * n_bytes]}
-              for i in range(N_TENSORS)}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for i in range(N_TENSORS):  # no two are equal
-            file.write(memoryview(values)[i * size:][:n_bytes])
-
-
-def write_model(pqw, path, tensor_bytes, dtype):
-    if path.suffix == ".safetensors":
-        return write_safetensors(path, tensor_bytes, dtype)
-    plain = path.with_name("plain.safetensors")
-    archive = path.with_name("plain.pqw.h5")
-    write_safetensors(plain, tensor_bytes, dtype)
-    for command in (["quantize", plain, "-o", archive, "--force", "--quiet", "--codec", "plain"],
-                    ["decode", archive, "-o", path, "--force", "--quiet"]):
-        subprocess.run([pqw, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
 
 
 def peak_bytes(command):
@@ -60,31 +31,46 @@ def peak_bytes(command):
     return usage.ru_maxrss * 1024
 
 
+def peaks(pqw, folder, name, dtype, codec, tensor_bytes):
+    """The size of the model, and the peak of each verb."""
+    # In a process of its own: a program starts with the peak of the one that starts it.
+    writer = multiprocessing.Process(target=write_model,
+                                     args=(pqw, folder, name, tensor_bytes, dtype))
+    writer.start()
+    writer.join()
+    if writer.exitcode != 0:
+        sys.exit(f"memory.py: the model of format {name} was not written")
+    model = pathlib.Path(folder) / WRITERS[name][0]
+    size = sum(file.stat().st_size for file in pathlib.Path(folder).rglob("*"))
+    archive = f"{folder}/out/" if model.is_dir() else f"{folder}/out.pqw.h5"
+    always = ["--force", "--quiet"]
+    result = {"quantize": peak_bytes([pqw, "quantize", model, "-o", archive, *CODECS[codec], *always])}
+    if model.suffix == ".onnx":
+        result["export"] = peak_bytes([pqw, "export", archive, "--template", model, "-o",
+                                       f"{folder}/small.onnx", *always])
+    return size, result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", help="pqw")
+    parser.add_argument("--format", choices=WRITERS, help="only this format")
     parser.add_argument("--tensor-mib", type=int, default=64,
                         help="size of each of the 8 tensors (default 64)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     bound = 3 * options.tensor_mib * MIB + 64 * MIB
     rows = []
-    with tempfile.TemporaryDirectory(prefix="pqw_memory.") as folder:
-        for extension, dtype, block_size in CASES:
-            model = pathlib.Path(folder) / f"model.{extension}"
-            # In a process of its own: a program starts with the peak of the one that starts it.
-            writer = multiprocessing.Process(target=write_model, args=(
-                options.program, model, options.tensor_mib * MIB, dtype))
-            writer.start()
-            writer.join()
-            peak = peak_bytes([options.program, "quantize", model, "-o", f"{folder}/out.pqw.h5",
-                               "--force", "--quiet", "--centroids", 16, "--iterations", 2,
-                               "--block-size", block_size])
-            rows.append({"format": extension, "dtype": dtype, "block_size": block_size,
-                         "file_mib": model.stat().st_size // MIB,
-                         "largest_tensor_mib": options.tensor_mib, "peak_mib": peak // MIB,
-                         "bound_mib": bound // MIB})
-            model.unlink()
+    for name, dtype, codec in CASES:
+        if options.format not in (None, name):
+            continue
+        with tempfile.TemporaryDirectory(prefix="pqw_memory.") as folder:
+            size, result = peaks(options.program, folder, name, dtype, codec,
+                                 options.tensor_mib * MIB)
+        rows += [{"format": name, "verb": verb, "dtype": dtype, "codec": codec,
+                  "file_mib": size // MIB, "largest_tensor_mib": options.tensor_mib,
+                  "peak_mib": peak // MIB, "bound_mib": bound // MIB}
+                 for verb, peak in result.items()]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
