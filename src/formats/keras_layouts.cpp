@@ -209,6 +209,7 @@ Layout layout_of(std::span<const std::string_view> path, const LayerClass& layer
   if (variable != "kernel") return {};
   switch (family) {
     case Family::kDense:
+      if (rank != 2) return {};
       return {Kind::kLinear, {1, 0}};
     case Family::kEinsumDense:
       return of_einsum(layer.equation, rank);
