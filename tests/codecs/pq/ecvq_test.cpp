@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "codecs/pq/train/class_lengths.h"
 #include "pqw/codecs/pq.h"
 #include "pqw/core/error.h"
 #include "tests/support/random_matrix.h"
@@ -23,9 +24,8 @@ void keep(std::span<float>) {}
 std::vector<float> constrained(const std::vector<float>& values, std::vector<float> codebook,
                                double lambda) {
   std::vector<std::uint16_t> codes(values.size());
-  const std::vector<std::uint8_t> classes(1);
-  return constrain_entropy({{values, 1}, {1, {}, {}}, classes, lambda, kNobody},
-                           std::move(codebook), codes, keep);
+  return constrain_entropy({{values, 1}, {1, {}, {}}, lambda, 1, 8, kNobody}, std::move(codebook),
+                           codes, keep);
 }
 
 // 64 zeros, 64 ones, and one 1.1: the mean square is 65.21 / 129 = 0.5055.
@@ -46,7 +46,7 @@ TEST(Ecvq, ARareCentroidThatDoesNotEarnItsBitsVanishes) {
 }
 
 TEST(Ecvq, ARareCentroidThatEarnsItsBitsStays) {
-  // 6 bits of its code and 16 bits of the centroid cost 22 * 0.0001 * 0.5055 = 0.001, below 0.01.
+  // 6 bits of its code and 14 bits of the centroid cost 20 * 0.0001 * 0.5055 = 0.001, below 0.01.
   EXPECT_THAT(constrained(with_a_rare_value(), {0.0f, 1.0f, 1.1f}, 0.0001),
               ElementsAre(0.0f, 1.0f, 1.1f));
 }
@@ -73,6 +73,26 @@ TEST(Ecvq, LengthsOfAClassAreBlendedWithThoseOfAllRows) {
       ElementsAre(testing::FloatNear(often, 1e-5f), 2.0f, 2.0f, testing::FloatNear(often, 1e-5f)));
 }
 
+// Rows 0, 1 and 3 have the code 0, row 2 has the code 1; rows 2 and 3 are loud.
+std::vector<std::uint8_t> classes_of_four_rows(std::size_t n_positions) {
+  std::vector<std::uint16_t> codes;
+  std::vector<float> values;
+  for (std::size_t position = 0; position < n_positions; ++position) {
+    codes.insert(codes.end(), {0, 0, 1, 0});
+    values.insert(values.end(), {1, 1, 2, 2});
+  }
+  return best_row_classes({values, 1}, codes, 4, 2, 2);
+}
+
+TEST(Ecvq, RowsMoveToTheClassInWhichTheirCodesTakeTheFewestBits) {
+  EXPECT_THAT(classes_of_four_rows(1000), ElementsAre(0, 0, 1, 0));
+}
+
+TEST(Ecvq, ThereIsOneClassIfMoreDoNotPayForTheirTables) {
+  // One class: 8 codes of 0.81 bits. A second class takes 12 bits of frequencies, and 4 of rows.
+  EXPECT_THAT(classes_of_four_rows(2), ElementsAre(0, 0, 0, 0));
+}
+
 // Values with a peak and long tails, as weights have.
 std::vector<float> peaked_values(std::size_t n, unsigned seed) {
   std::vector<float> values = test::normal_values(n, seed);
@@ -83,7 +103,6 @@ std::vector<float> peaked_values(std::size_t n, unsigned seed) {
 TEST(Ecvq, TheLagrangianNeverRises) {
   const auto values = peaked_values(8 * 1000 * 2, 1);
   std::vector<std::uint16_t> codes(8000);
-  const std::vector<std::uint8_t> classes(8);
   double previous = HUGE_VAL;
   int n_compared = 0;
   const OnIteration on_iteration = [&](const EmIteration& iteration) {
@@ -95,7 +114,7 @@ TEST(Ecvq, TheLagrangianNeverRises) {
     previous = iteration.n_reassigned > 0 ? HUGE_VAL : iteration.objective;
   };
   constexpr double kLambdaOfOneStep = 0.008;
-  (void)constrain_entropy({{values, 2}, {8, {}, {}}, classes, kLambdaOfOneStep, on_iteration},
+  (void)constrain_entropy({{values, 2}, {8, {}, {}}, kLambdaOfOneStep, 1, 8, on_iteration},
                           test::normal_values(64 * 2, 2), codes, keep);
   EXPECT_GE(n_compared, 2);
 }
@@ -155,15 +174,15 @@ TEST(Ecvq, ImportantRowsGetMoreBits) {
 TEST(Ecvq, ClassesOfRowsLowerTheLagrangian) {
   auto values = peaked_values(8 * 4000, 5);  // rows side by side; half of them are small
   for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i % 8 < 4 ? 1.0f : 0.1f;
-  const auto cost = [&](const std::vector<std::uint8_t>& classes) {
+  const auto cost = [&](unsigned most_classes) {
     double last = 0;
     const OnIteration on_iteration = [&](const EmIteration& i) { last = i.objective; };
     std::vector<std::uint16_t> codes(values.size());
-    (void)constrain_entropy({{values, 1}, {8, {}, {}}, classes, 0.02, on_iteration},
+    (void)constrain_entropy({{values, 1}, {8, {}, {}}, 0.02, most_classes, 8, on_iteration},
                             test::normal_values(32, 6), codes, keep);
     return last;
   };
-  EXPECT_LT(cost({0, 0, 0, 0, 1, 1, 1, 1}), 0.95 * cost({0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_LT(cost(2), 0.95 * cost(1));
 }
 
 TEST(Ecvq, DoesNotDependOnTheThreads) {

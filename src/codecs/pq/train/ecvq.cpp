@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "codecs/pq/train/assign.h"
+#include "codecs/pq/train/class_lengths.h"
 #include "codecs/pq/train/update.h"
 #include "core/parallel.h"
 
@@ -22,8 +23,10 @@ struct RowSet {
   std::vector<std::uint16_t> codes;  // [positions][rows]
 };
 
-std::vector<RowSet> split_rows(const EcvqProblem& problem) {
-  const auto& [blocks, weights, row_classes, target, on_iteration] = problem;
+std::vector<RowSet> split_rows(const EcvqProblem& problem,
+                               std::span<const std::uint8_t> row_classes) {
+  const BlockSpan& blocks = problem.blocks;
+  const BlockWeights& weights = problem.weights;
   std::vector<std::size_t> order(weights.n_rows);
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto key = [&](std::size_t row) {
@@ -64,18 +67,18 @@ double mean_square(BlockSpan blocks, const BlockWeights& weights) {
   return sum / static_cast<double>(blocks.values.size());
 }
 
-// The bits that a centroid takes in the archive: its values, and its entry in the tables.
-double bits_of_centroid(std::size_t d) { return 8 * static_cast<double>(d) + 8; }
-
 class Ecvq {
  public:
   Ecvq(const EcvqProblem& problem, std::vector<float> codebook, std::span<std::uint16_t> codes)
-      : problem_(problem),
-        d_(problem.blocks.d),
-        sets_(split_rows(problem)),
-        codebook_(std::move(codebook)),
-        codes_(codes) {
+      : problem_(problem), d_(problem.blocks.d), codebook_(std::move(codebook)), codes_(codes) {
     assign(problem.blocks, codebook_, codes_, problem.weights);
+  }
+
+  // Rows get the classes that suit the present codes. To be called before the first E-step.
+  void choose_classes() {
+    row_classes_ = best_row_classes(problem_.blocks, codes_, problem_.weights.n_rows,
+                                    codebook_.size() / d_, problem_.most_classes);
+    sets_ = split_rows(problem_, row_classes_);
     update_lengths();
   }
 
@@ -123,7 +126,7 @@ class Ecvq {
   }
 
   void update_lengths() {
-    lengths_ = lengths_of_codes(codes_, problem_.row_classes, codebook_.size() / d_);
+    lengths_ = lengths_of_codes(codes_, row_classes_, codebook_.size() / d_);
   }
 
   std::vector<float>& codebook() { return codebook_; }
@@ -157,7 +160,7 @@ class Ecvq {
     for (const RowSet& set : sets_) seconds.push_back(second_best(set, lambda, rare, gains));
     std::vector<std::size_t> useless;
     for (std::size_t k = 0; k < rare.size(); ++k) {
-      if (rare[k] && gains[k] < lambda * bits_of_centroid(d_)) useless.push_back(k);
+      if (rare[k] && gains[k] < lambda * bits_of_centroid()) useless.push_back(k);
     }
     std::stable_sort(useless.begin(), useless.end(),
                      [&](std::size_t a, std::size_t b) { return gains[a] < gains[b]; });
@@ -172,6 +175,13 @@ class Ecvq {
       give_codes(sets_[s]);
     }
     return useless.size();
+  }
+
+  // In the archive: its values, and its entries in the tables.
+  double bits_of_centroid() const {
+    const std::size_t n_classes = lengths_.size() / (codebook_.size() / d_);
+    return problem_.bits_per_value * static_cast<double>(d_) +
+           kBitsOfFrequency * static_cast<double>(n_classes);
   }
 
   // 1: among the rarest centroids, which hold an eighth of the blocks together.
@@ -230,6 +240,7 @@ class Ecvq {
 
   const EcvqProblem& problem_;
   std::size_t d_;
+  std::vector<std::uint8_t> row_classes_;
   std::vector<RowSet> sets_;
   std::vector<float> codebook_;
   std::span<std::uint16_t> codes_;
@@ -237,33 +248,6 @@ class Ecvq {
 };
 
 }  // namespace
-
-std::vector<float> lengths_of_codes(std::span<const std::uint16_t> codes,
-                                    std::span<const std::uint8_t> row_classes,
-                                    std::size_t n_centroids) {
-  const std::size_t n_rows = row_classes.size();
-  const std::size_t n_classes =
-      std::size_t{1} + (n_rows > 0 ? *std::max_element(row_classes.begin(), row_classes.end()) : 0);
-  std::vector<double> counts(n_classes * n_centroids), all(n_centroids);
-  for (std::size_t first = 0; first < codes.size(); first += n_rows) {
-    for (std::size_t row = 0; row < n_rows; ++row) {
-      ++counts[row_classes[row] * n_centroids + codes[first + row]];
-      ++all[codes[first + row]];
-    }
-  }
-  std::vector<float> lengths(counts.size());
-  for (std::size_t c = 0; c < n_classes; ++c) {
-    const auto own = std::span(counts).subspan(c * n_centroids, n_centroids);
-    const double total = std::accumulate(own.begin(), own.end(), 0.0) + kBlend;
-    for (std::size_t k = 0; k < n_centroids; ++k) {
-      const double share = (own[k] + kBlend * all[k] / static_cast<double>(codes.size())) / total;
-      const double bits = share > 0 ? -std::log2(share) : kLongest;
-      lengths[c * n_centroids + k] =
-          std::min(kLongest, static_cast<float>(std::round(bits * 0x1p16) * 0x1p-16));
-    }
-  }
-  return lengths;
-}
 
 std::vector<float> constrain_entropy(const EcvqProblem& problem, std::vector<float> codebook,
                                      std::span<std::uint16_t> codes,
@@ -282,6 +266,7 @@ std::vector<float> constrain_entropy(const EcvqProblem& problem, std::vector<flo
     const double share =
         n_steps == 0 ? 1 : static_cast<double>(step) / static_cast<double>(n_steps);
     const double at = unit * first * std::pow(lambda / first, share);
+    ecvq.choose_classes();
     for (std::size_t i = 0; i < kIterationsPerStep; ++i) {
       const auto [cost, n_pruned] = ecvq.iterate(at, i % 2 == 1);
       problem.on_iteration({0, 0, iteration++, problem.blocks.count(), cost, n_pruned});

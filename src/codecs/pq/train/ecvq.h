@@ -17,22 +17,12 @@ namespace pqw {
 
 struct EcvqProblem {
   BlockSpan blocks;
-  BlockWeights weights;                       // with n_rows
-  std::span<const std::uint8_t> row_classes;  // [n_rows], below kRowClasses
-  double lambda;                              // as in PqOptions
+  BlockWeights weights;   // with n_rows
+  double lambda;          // as in PqOptions
+  unsigned most_classes;  // of rows
+  double bits_per_value;  // of a value of the codebook in the archive
   const OnIteration& on_iteration;
 };
-
-// The lengths in bits that codes of each class of rows have by entropy coding, to the nearest
-// 2^-16: -log2 of their share in their class. The shares of a class are blended with those of all
-// rows, which count as kBlend more codes; so a code that the class lacks has a length, too. A code
-// that no row has is as long as kLongest. Layout: float[n_classes][n_centroids]. `codes` are
-// position-major, [positions][n_rows].
-inline constexpr float kLongest = 24;
-inline constexpr double kBlend = 8;
-std::vector<float> lengths_of_codes(std::span<const std::uint16_t> codes,
-                                    std::span<const std::uint8_t> row_classes,
-                                    std::size_t n_centroids);
 
 // Improves a codebook for problem.lambda, starting from smaller values of lambda. Centroids that no
 // block takes vanish; so do those whose blocks would lose less with another centroid than the

@@ -20,6 +20,8 @@
 namespace pqw {
 namespace {
 
+constexpr unsigned kMostRowClasses = 4;  // with lambda
+
 std::size_t groups_of(const Blocks& blocks, const PqOptions& options) {
   return std::clamp<std::size_t>(options.n_groups, 1,
                                  std::max<std::size_t>(1, positions_of(blocks)));
@@ -118,6 +120,9 @@ void store(const AdditiveCodebooks& books, std::size_t n_blocks, std::size_t gro
   }
 }
 
+// In an archive, where high bytes are entropy-coded; about.
+double bits_per_value(DType dtype) { return dtype == DType::kF16 ? 13 : 32; }
+
 // Adds codebooks before the gain, and their codes.
 void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
            const PqImportance& importance, PqWeight& weight) {
@@ -164,9 +169,10 @@ void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
     std::vector<float> codebook = train_codebook(span, weights, group_options, codes, observe);
     const auto round = [&](std::span<float> values) { round_to(weight.codebook_dtype, values); };
     if (options.lambda > 0) {
-      const std::vector<std::uint8_t> classes(n_rows);
-      codebook = constrain_entropy({span, weights, classes, options.lambda, observe},
-                                   std::move(codebook), codes, round);
+      const EcvqProblem problem{
+          span,   weights, options.lambda, kMostRowClasses, bits_per_value(weight.codebook_dtype),
+          observe};
+      codebook = constrain_entropy(problem, std::move(codebook), codes, round);
       weight.n_centroids = codebook.size() / span.d;
       weight.codebooks.resize(codebook.size());
     } else {
