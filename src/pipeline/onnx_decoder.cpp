@@ -106,6 +106,27 @@ class Decoder {
     return nodes_.add("Mul", {values, scales});
   }
 
+  std::string matrix_of(const TcqWeight& weight) {
+    std::vector<float> steps;
+    for (std::size_t r = 0; r < weight.rows(); ++r) steps.push_back(weight.row_step(r));
+    const std::string rows = nodes_.add(
+        "Mul", {nodes_.cast(integers_of(weight), DType::kF32), stored(DType::kF32, steps, 1)});
+    if (weight.means.empty()) return rows;
+    const Ints shape = {integer(weight.cols())};
+    return nodes_.add("Add", {rows, nodes_.constant(DType::kF32, shape, bytes_of(weight.means))});
+  }
+
+  // I8 if all fit, else I16
+  std::string integers_of(const TcqWeight& weight) {
+    const auto fits = [](std::int16_t value) { return value == static_cast<std::int8_t>(value); };
+    if (!std::ranges::all_of(weight.values, fits)) {
+      return stored(DType::kI16, weight.values, weight.cols());
+    }
+    std::vector<std::int8_t> bytes;
+    for (const std::int16_t value : weight.values) bytes.push_back(static_cast<std::int8_t>(value));
+    return stored(DType::kI8, bytes, weight.cols());
+  }
+
   std::string matrix_of(const LowRankWeight& weight) {
     const std::string outer = matrix(*weight.outer);
     const std::string inner = Decoder(nodes_, std::nullopt).matrix(*weight.inner);

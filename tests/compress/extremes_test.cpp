@@ -160,7 +160,8 @@ class OneTensor : public testing::Test {
 TEST_F(OneTensor, ErrorsDoNotDependOnTheUnitOfItsWeights) {
   const auto normal = test::normal_values(64 * 48, 1);
   for (const char* settings :
-       {"centroids=16,codebook=f32", "codec=int8", "codec=int8,scheme=affine", "codec=low_rank",
+       {"centroids=16,codebook=f32", "codec=int8", "codec=int8,scheme=affine", "codec=tcq",
+        "codec=low_rank",
         "codec=low_rank,factors.codec=pq,factors.block_size=1,factors.centroids=64,"
         "factors.codebook=f32",
         "codec=tensorized,rank=0.3", "codec=tensorized,form=ttm,rank=0.3",
@@ -268,6 +269,8 @@ constexpr const char* kSettings[] = {
     "centroids=16,engine=faiss,restarts=1",
     "codec=int8",
     "codec=int8,scheme=affine,per=tensor",
+    "codec=tcq",
+    "codec=tcq,bits=2,lambda=0.3,scales=none,gain=least_squares",
     "codec=low_rank,dim_ratio=0.3",
     "codec=low_rank,energy=0.7",
     "codec=low_rank,rank=1",

@@ -74,6 +74,8 @@ std::vector<Record> records() {
        {"centroids", "3"},
        {"groups", "2"},
        {"codebook", "f32"}},
+      {{"codec", "tcq"}, {"step", "0.5"}},
+      {{"codec", "tcq"}, {"step", "0.02"}, {"scales", "none"}, {"means", "on"}},
   };
   std::vector<Record> result;
   for (const pqw::Settings& item : settings) {

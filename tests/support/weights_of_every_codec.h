@@ -11,6 +11,7 @@
 #include "pqw/codecs/weight.h"
 #include "tests/support/random_int8_weight.h"
 #include "tests/support/random_pq_weight.h"
+#include "tests/support/random_tcq_weight.h"
 #include "tests/support/random_tensorized_weight.h"
 #include "tests/support/reference.h"
 
@@ -42,6 +43,8 @@ inline std::vector<NamedWeight> weights_of_every_codec(const Shape& shape) {
       {"pq, 2 x 16 additive centroids of 4", random_pq_weight(shape, 4, 16, 1, 2)},
       {"int8, affine rows", random_int8_weight(shape, true)},
       {"int8, one symmetric scale", random_int8_weight(shape, false, false)},
+      {"tcq, one step", random_tcq_weight(shape, false, false)},
+      {"tcq, steps of rows, means and wide integers", random_tcq_weight(shape, true, true, 20)},
       {"tensorized, cp", random_tensorized_weight(shape, {TensorForm::kCp, out, in, 1, {7}})},
       {"tensorized, tucker, one of two layers",
        random_tensorized_weight(shape, {TensorForm::kTucker, out, in, 2, {2, 3, 2, 2, 4}}, 1)},

@@ -8,11 +8,12 @@
 #include "pqw/codecs/low_rank.h"
 #include "pqw/codecs/plain.h"
 #include "pqw/codecs/pq.h"
+#include "pqw/codecs/tcq.h"
 #include "pqw/codecs/tensorized.h"
 
 namespace pqw {
 
-using Codecs = CodecList<PlainCodec, PqCodec, Int8Codec, LowRankCodec, TensorizedCodec>;
+using Codecs = CodecList<PlainCodec, PqCodec, Int8Codec, LowRankCodec, TensorizedCodec, TcqCodec>;
 
 struct Weight : Codecs::Weights {
   using Base = Codecs::Weights;
