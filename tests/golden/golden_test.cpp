@@ -65,6 +65,7 @@ std::vector<Golden> of_all_versions() {
     golden.is_version2 = true;
     archives.push_back(golden);
   }
+  archives.push_back({.name = "tcq", .products = Sums::kRounded, .folder = "tcq"});
   return archives;
 }
 const std::vector<Golden> kArchives = of_all_versions();

@@ -27,8 +27,8 @@ void TcqCodec::decode_rows(const TcqWeight& weight, std::size_t first, MutableMa
 }
 
 std::string TcqCodec::summary(const TcqWeight& weight) {
-  return fmt::format("step={:.3g},scales={},means={}", weight.step,
-                     weight.fineness.empty() ? "none" : "row", weight.means.empty() ? "off" : "on");
+  return fmt::format("step={:.3g}{}{}", weight.step, weight.fineness.empty() ? "" : ",scales=row",
+                     weight.means.empty() ? "" : ",means=on");
 }
 
 namespace tcq {
