@@ -153,7 +153,7 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
       {{"--block-size"}, "--block-size: a value is missing; see"},
       {{"--seed", "1", "--seed", "2"}, "--seed is given more than once; see"},
       {{"--codec", "lowrank"},
-       "codec=lowrank: expected plain, pq, int8, low_rank or tensorized; did "
+       "codec=lowrank: expected plain, pq, int8, low_rank, tensorized or tcq; did "
        "you mean 'low_rank'?"},
       {{"--recipe", ""}, "--recipe: expected a file"},
       {{"--set", "fc:blocksize=4"}, "--set: codec pq: unknown option 'blocksize'"},
