@@ -41,6 +41,8 @@ int onnx_type(DType dtype) {
       return TensorProto::UINT8;
     case DType::kI8:
       return TensorProto::INT8;
+    case DType::kI16:
+      return TensorProto::INT16;
     case DType::kI32:
       return TensorProto::INT32;
     case DType::kI64:

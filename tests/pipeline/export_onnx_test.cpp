@@ -19,6 +19,7 @@
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
 #include "tests/support/random_pq_weight.h"
+#include "tests/support/random_tcq_weight.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw {
@@ -155,6 +156,16 @@ TEST_F(Exporting, AdditiveCodebooksAreExact) {
     weight.codebook_dtype = DType::kF32;
     expect_exact(weight, opset);
     expect_exact(test::with_row_scales(weight), opset);
+  }
+}
+
+// In integers of 8 bits and of 16.
+TEST_F(Exporting, TrellisCodedWeightsAreExact) {
+  for (const float spread : {4.0f, 100.0f}) {
+    TcqWeight weight = test::random_tcq_weight({64, 50}, true, true, spread);
+    expect_exact(weight);
+    weight.means.clear();
+    expect_exact(weight, 9);
   }
 }
 

@@ -48,6 +48,9 @@ inline Array array_of(const onnx::TensorProto& tensor) {
       case onnx::TensorProto::INT8:
         array.values.push_back(next(std::int8_t{}));
         break;
+      case onnx::TensorProto::INT16:
+        array.values.push_back(next(std::int16_t{}));
+        break;
       case onnx::TensorProto::INT32:
         array.values.push_back(next(std::int32_t{}));
         break;
