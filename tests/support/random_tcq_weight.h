@@ -1,6 +1,7 @@
 // Trellis-coded weights with random content, and their elements read by definition.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <random>
