@@ -187,7 +187,8 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 // Then the gain multiplies the codebooks or the row scales; the codes stay. The sums of the gain are
 // weighted by the
 // importances, too. The options of the weight end with the gain:
-// ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run.
+// ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run;
+// with lambda, some dozen more follow.
 // n_centroids is options.n_centroids, or less if no group has that many distinct blocks; the
 // codebook type is F32 in place of F16 if the weights, with room for the gain, are too large for
 // F16, or if they are too small for it. Errors: kInvalidArgument for importances of other sizes,
