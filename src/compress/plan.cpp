@@ -214,7 +214,7 @@ class Selection {
   std::vector<TensorSettings> choices_;  // one per rule, so that every rule is checked
 };
 
-// Whether a tensor of that rank, 2 or more, can be of the kind.
+// Whether a tensor of that rank can be of the kind. REQUIRES: rank >= 2.
 bool fits(Kind kind, std::size_t rank) {
   switch (kind) {
     case Kind::kConv:

@@ -237,7 +237,7 @@ Floats floats_of(Source& source, const Encode& encode) {
       return {std::nullopt, "has only weights below the range of float"};
     }
     if (error.code() != ErrorCode::kNonFinite) throw;
-    if (!encode.keep_if_not_finite) {  // names the index in the order of the file
+    if (!encode.keep_if_not_finite) {  // this error names the index in the order of the file
       return {read_floats(source.info(), source.bytes())};
     }
     return {std::nullopt, "holds NaN or infinity"};

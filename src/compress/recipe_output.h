@@ -1,4 +1,4 @@
-// The recipe of a compression that is done, as rules and as a file.
+// The file that gets the recipe of a compression when it is done (--output-recipe).
 #pragma once
 
 #include <span>
@@ -9,7 +9,6 @@
 
 namespace pqw {
 
-// A file that gets recipe_text when the compression is done.
 class RecipeOutput {
  public:
   // `archive` is the other output of the run; empty if there is none. Errors: those of AtomicFile;

@@ -31,7 +31,8 @@ bool is_plain(const Utf8Character& c) {
   return c.n_bytes > 0 && !is_control && !turns_lines;
 }
 
-// The characters of `text` that take at most that many bytes when they are printable; takes them off.
+// Removes characters from the start of `text`, and returns them in printable form, which takes at
+// most that many bytes.
 std::string take_printable(std::string_view& text, std::size_t most_bytes) {
   std::string out;
   while (!text.empty()) {

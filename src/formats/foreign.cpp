@@ -54,8 +54,8 @@ constexpr Magic kMagics[] = {
     {0, "\xff\xd8\xff"sv, "an image", kFetchWeights},
 };
 
-// Protobuf messages that start with a version and a message: TensorFlow's saved_model.pb, of version
-// 1, with a MetaGraphDef, and Core ML's .mlmodel, of version 1 or later, with a ModelDescription.
+// Protobuf messages that start with a version and a message: TensorFlow's saved_model.pb (version
+// 1, then a MetaGraphDef) and Core ML's .mlmodel (version 1 or later, then a ModelDescription).
 bool is_other_model(std::string_view text) {
   return text.size() > 2 && text[0] == '\x08' && text[1] >= 1 && text[1] <= 20 && text[2] == '\x12';
 }

@@ -167,9 +167,10 @@ CreateFormat create_hdf5;
 // tensors in packed chunks or in object headers.
 CopyFormat copy_hdf5;
 
-// Keras' .keras: a zip archive with a member model.weights.h5, which is read as HDF5, and config.json,
-// which tells the classes of layers. A deflated member is unpacked into a temporary file without a
-// name. skipped() lists the other members. A copy needs a stored member. Errors: also those of .npz.
+// Keras' .keras: a zip archive with a member model.weights.h5, which is read as HDF5, and
+// config.json, which tells the classes of layers. Deflated weights are unpacked into a temporary
+// file without a name. skipped() lists the other members. The members of a copy are stored.
+// Errors: also those of .npz.
 DetectFormat is_keras_archive;
 OpenFormat open_keras;
 CopyFormat copy_keras;

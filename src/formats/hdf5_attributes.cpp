@@ -14,8 +14,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxAttributes = 4096;
-// Attributes live in an object header, whose parts hold at most 64 KiB in the oldest format. Texts of
-// variable length live elsewhere.
+// Attributes live in an object header, whose parts hold at most 64 KiB in the oldest format. Texts
+// of variable length live elsewhere.
 constexpr std::size_t kMaxHeaderBytes = 60000;
 
 constexpr std::string_view kPrefix = "hdf5:", kList = "[]";

@@ -47,7 +47,7 @@ void for_each_run(const Hdf5Place& place, const Hdf5Extent& extent, const Fn& fn
   }
 }
 
-// The places of these tensors, which `all` has under their names.
+// The places of `tensors`, found by name in `all`.
 std::vector<Hdf5Place> places_of(const std::string& path, std::vector<Hdf5Place> all,
                                  const std::vector<TensorInfo>& tensors) {
   std::map<std::string, Hdf5Place> by_name;
@@ -63,8 +63,8 @@ std::vector<Hdf5Place> places_of(const std::string& path, std::vector<Hdf5Place>
   return places;
 }
 
-// Calls write(offset, bytes) with the values of one tensor, row-major and little-endian, as the file
-// has them.
+// Calls write(offset, bytes) with the values of one tensor in the order and byte order of the file.
+// Layout: bytes are row-major and little-endian.
 template <class Write>
 void write_values(const Hdf5Place& place, std::span<const std::byte> bytes, const Write& write) {
   const std::size_t width = size_in_bytes(place.info.dtype);

@@ -13,9 +13,9 @@
 
 namespace pqw {
 
-// A writer as CopyFormat says (formats.h), for a file that holds an HDF5 file, `hdf5`, at the offset
-// `begin`. Calls `finish` with the copy before it is committed. Errors: also kUnsupported, for the
-// first tensor whose values cannot be overwritten where they are.
+// A writer as CopyFormat says (formats.h), for a file `original` that holds the HDF5 file `hdf5` at
+// the offset `begin`, in bytes. Calls finish(copy) before the copy is committed. Errors: those of
+// CopyFormat; kUnsupported for the first tensor whose values cannot be overwritten where they are.
 std::unique_ptr<WeightWriter> make_hdf5_copy(const InputFile& original, std::uint64_t begin,
                                              InputFile hdf5, const std::string& path,
                                              std::vector<TensorInfo> tensors,

@@ -11,14 +11,14 @@ namespace pqw {
 // REQUIRES, here and below: valid JSON of an object, and of a value.
 std::string_view member_text(std::string_view object, std::string_view key);
 
-// The object with that member: in the place of an earlier one, else after the last one, on a line
-// of its own that is indented by two spaces.
+// The object with that member. It replaces a member of the same key; a new one comes after the last
+// member, on its own line, indented by two spaces.
 std::string with_member(std::string_view object, std::string_view key, std::string_view value);
 
 // The text of a value for with_member, on several lines.
 std::string indented_json(const nlohmann::ordered_json& value);
 
-// The inverse of adding a member.
+// The object without that member: with_member of a new key, undone.
 std::string without_member(std::string_view object, std::string_view key);
 
 }  // namespace pqw

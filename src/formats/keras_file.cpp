@@ -35,7 +35,7 @@ KerasMembers members_of(const InputFile& file) {
   return members;
 }
 
-// Empty if there is none.
+// The text of config.json; empty if there is none.
 std::string config_of(const InputFile& file, const KerasMembers& members) {
   const auto found = std::ranges::find(members.all, kConfig, &ZipPlace::name);
   std::string config;
@@ -67,7 +67,7 @@ InputFile unpacked_member(const InputFile& file, zip_t& zip, const ZipPlace& pla
   return InputFile(file.path(), spool.release());
 }
 
-// The weights as an HDF5 file, with a checked checksum.
+// The weights as an HDF5 file. Checks their checksum.
 InputFile weights_of(const InputFile& file, const KerasMembers& members) {
   const ZipPlace& place = members.weights;
   if (place.is_packed) return unpacked_member(file, *members.zip, place);
@@ -113,7 +113,7 @@ class KerasReader : public WeightReader {
   std::unique_ptr<WeightReader> weights_;
 };
 
-// In the directory and in the header before the data.
+// Writes the checksum of a member into the directory and into the header before its data.
 void write_checksum(const ZipPlace& place, AtomicFile& target) {
   const InputFile copy(target.temporary_path());
   std::array<std::byte, sizeof(std::uint32_t)> bytes;

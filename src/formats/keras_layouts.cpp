@@ -70,7 +70,7 @@ std::optional<Family> family_of_class(std::string_view class_name) {
   return row == kRows.end() ? std::nullopt : std::optional(row->family);
 }
 
-// Null unless `object` is one with a text at that key.
+// Null unless `object` is a JSON object with a text at that key.
 const std::string* text_at(const json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
@@ -174,7 +174,7 @@ Layout of_attention(std::span<const std::string_view> path, std::size_t rank) {
 }
 
 // The inputs of a kernel are the dimensions that the equation sums over: x in "...x,xyz->...yz".
-// The other ones are its outputs.
+// The other dimensions are its outputs.
 Layout of_einsum(std::string_view equation, std::size_t rank) {
   constexpr const char* kDoubt = "only the equation of an EinsumDense layer tells its inputs";
   if (equation.empty() && rank == 2) return {Kind::kLinear, {1, 0}};

@@ -49,13 +49,13 @@ std::string sidecar_folder(const std::string& input);
 // The paths of the sidecars of a folder.
 std::vector<std::string> sidecars_in(const std::string& folder);
 
-// The names of what a folder has besides sidecars and those files: other weights, hidden files,
-// folders ("onnx/").
+// The names in a folder that are neither sidecars nor `files`: other weights, hidden files, folders
+// ("onnx/").
 std::vector<std::string> not_copied(const std::string& folder, std::span<const std::string> files);
 
-// Copies the sidecars of a model: configuration, tokenizer, licence and others that are not weights.
-// In config.json, the compressed model gets a QuantizationConfig; an earlier quantization_config is
-// kept in it as `original`. A folder without config.json gets none.
+// Copies the sidecars of a model: configuration, tokenizer, licence and others that are not
+// weights. In config.json, the compressed model gets a QuantizationConfig; an earlier
+// quantization_config is kept in it as `original`. A folder without config.json gets none.
 // Errors: kFormat (config.json), kIo.
 void copy_sidecars(const std::string& from, OutputFolder& to, const QuantizationConfig& config);
 

@@ -10,7 +10,8 @@
 namespace pqw {
 namespace {
 
-// The path, if neither it nor `data` is a file with external data of the model.
+// Returns `path`. Errors: kInvalidArgument if `path` or `data` is a file with external data of the
+// model.
 const std::string& other_than_external(const OnnxModel& model, const std::string& path,
                                        const std::string& data) {
   for (const auto& [external, n_bytes] : model.external_files()) {

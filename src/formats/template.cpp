@@ -81,7 +81,7 @@ CopyWriter create_copy(const std::string& original, const std::string& path,
   const Subject subject{original, ErrorCode::kUnsupported};
   if (is_folder(original)) {
     throw subject.error(
-        "a folder cannot be a template, and none is needed: 'OUT/' as output makes a folder");
+        "a folder cannot be a template; name an output that ends in '/' to get a folder: -o OUT/");
   }
   InputFile file(original);
   const Format* const format = find_format(file);
@@ -90,7 +90,7 @@ CopyWriter create_copy(const std::string& original, const std::string& path,
     throw subject.error("a template cannot be {}; {}", packed.what, packed.next);
   }
   if (format->copy == nullptr) {
-    throw subject.error("{} cannot be a template; expected {}; outputs of {} need none",
+    throw subject.error("{} cannot be a template; expected {}; {} outputs need no template",
                         format->file, template_formats(), listed(writable_extensions()));
   }
   std::vector<std::string> kept =

@@ -186,7 +186,7 @@ class Finder {
     return n > 0 || is_storage;
   }
 
-  // Of the module at path_.
+  // What to do with the module at path_.
   std::string how_to_save() const {
     if (open_.size() != 1) return "save its state_dict()";
     return fmt::format(

@@ -27,7 +27,7 @@ struct ZipFileClose {
 using ZipPtr = std::unique_ptr<zip_t, ZipDiscard>;  // dropped without being written
 using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
 
-// What to do with an archive whose bytes are not those that were written, for messages.
+// For messages about damaged archives: what to do next.
 inline constexpr char kFetchAgain[] = "the file is damaged; fetch it or save it again";
 
 // Whether the file starts as zip archives do: with a member, or with the end of an empty archive.
@@ -39,8 +39,8 @@ ZipPtr open_zip(const InputFile& file);
 // The names of all members; nothing if the archive cannot be read.
 std::optional<std::vector<std::string>> zip_members(const InputFile& file);
 
-// A file without a name that holds the archive with all members stored; the archive itself if they
-// are. On the way it writes a temporary file as AtomicFile(path, options) does.
+// The archive itself if all its members are stored; else a file without a name that holds it with
+// stored members. To make that file, it writes a temporary file as AtomicFile(path, options) does.
 // Errors: kFormat (also members that unpack to too much); those of AtomicFile.
 InputFile with_stored_members(InputFile file, const std::string& path, const WriteOptions& options);
 
@@ -78,12 +78,13 @@ struct ZipPlace {
   std::uint64_t in_directory_at = 0;  // the header in the directory
 };
 
-// All members in the order of the directory, whose data share no bytes. libzip does not tell places,
-// so this reads the directory once more, and compares it with libzip.
+// All members in the order of the directory, whose data share no bytes. libzip does not tell
+// places, so this reads the directory once more, and compares it with libzip.
 // Errors: kFormat; kUnsupported (as check_member).
 std::vector<ZipPlace> zip_places(const InputFile& file, zip_t& zip);
 
-// Calls take(bytes) with the unpacked bytes of a member, a piece at a time. Checks the checksum.
+// Calls take(bytes) with the unpacked bytes of a member, a piece at a time. Errors: kFormat, also
+// for a checksum that does not match.
 void unpack_member(const Subject& subject, zip_t& zip, const ZipPlace& place,
                    const std::function<void(std::span<const std::byte>)>& take);
 

@@ -88,7 +88,7 @@ void check_member(const Subject& subject, const zip_stat_t& stat) {
   if (stat.encryption_method != ZIP_EM_NONE) {
     throw subject.error(
         ErrorCode::kUnsupported,
-        "the member is encrypted; unzip the file with its password, and zip it again without");
+        "the member is encrypted; unzip the file with its password, and zip it again without one");
   }
   if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
     throw subject.error(

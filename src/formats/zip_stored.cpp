@@ -11,7 +11,7 @@
 namespace pqw {
 namespace {
 
-// The bytes of all members, one after the other.
+// Writes the bytes of all members to `content`, one after the other.
 void unpack_all(const InputFile& file, zip_t& zip, const std::vector<ZipPlace>& places,
                 Spool& content) {
   const Subject subject{file.path()};
@@ -27,7 +27,7 @@ void unpack_all(const InputFile& file, zip_t& zip, const std::vector<ZipPlace>& 
   }
 }
 
-// A file without a name, with the content of the target.
+// Opens the temporary file of the target, then removes its name.
 InputFile taken(AtomicFile target, const std::string& path) {
   const int fd = ::open(target.temporary_path().c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) throw Subject{path}.system_error("open the unpacked copy");

@@ -47,7 +47,7 @@ void ZipWriter::add(const std::string& name, std::uint64_t offset, std::uint64_t
   zip_t* const zip = zip_.get();
   const std::string& path = sink_.target.path();
   zip_source_t* source =
-      n_bytes == 0  // which zip_source_file takes for the rest of the file
+      n_bytes == 0  // for zip_source_file, 0 means: up to the end of the file
           ? zip_source_buffer(zip, nullptr, 0, 0)
           : zip_source_file(zip, content_.c_str(), offset, static_cast<zip_int64_t>(n_bytes));
   if (source == nullptr) fail(path, zip_get_error(zip));

@@ -1,4 +1,5 @@
-// Owns identifiers of HDF5, lets one thread at a time use it, and turns its return codes into exceptions.
+// Owns identifiers of HDF5, lets one thread at a time use it, and turns its return codes into
+// exceptions.
 #pragma once
 
 #include <cstdint>

@@ -29,8 +29,8 @@ class InputFile {
   std::uint64_t size() const { return size_; }         // when it was opened
   int descriptor() const { return descriptor_; }
 
-  // Those bytes as a file of its own, with the same path and descriptor of the whole file. REQUIRES:
-  // they are in the file. Errors: kIo.
+  // A part of the file as a file of its own, whose offsets start at `offset`. path() and
+  // descriptor() are of the whole file. REQUIRES: offset + n_bytes <= size(). Errors: kIo.
   InputFile part(std::uint64_t offset, std::uint64_t n_bytes) const;
 
   // Fills `bytes` from that offset. Errors: kIo, also when the file ends before.
@@ -55,7 +55,7 @@ class InputFile {
   std::string path_;
   int descriptor_ = -1;
   bool is_temporary_ = false;
-  std::uint64_t begin_ = 0;  // in the file that is open
+  std::uint64_t begin_ = 0;  // of the part, in the whole file
   std::uint64_t size_ = 0;
   std::uint64_t whole_size_ = 0;
   std::int64_t changed_seconds_ = 0;

@@ -65,8 +65,8 @@ std::string folder_of(const std::string& path) {
   return slash == path.npos ? "." : path.substr(0, slash + 1);
 }
 
-// A new file that is locked before it gets its name. -1 with EEXIST: the name is taken; with another
-// error: the file system cannot do this.
+// A new file that is locked before it gets its name. Returns -1 with errno EEXIST if the name is
+// taken, and with another errno if the file system cannot do this.
 int create_locked_at_once(const std::string& temporary) {
   const int fd = ::open(folder_of(temporary).c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
   if (fd < 0) return fd;
@@ -82,8 +82,9 @@ int create_locked_at_once(const std::string& temporary) {
   return -1;
 }
 
-// As create_locked_at_once, with a moment in which the file has its name and no lock. -1: another
-// writer has taken it for a dead one's then.
+// As create_locked_at_once, except that the file has its name and no lock for a moment. Returns -1
+// if the name is taken, or if another writer took the file for that of a dead writer in this
+// moment.
 int create_then_lock(const std::string& temporary, const std::string& path) {
   const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0 && errno == ENOENT) {

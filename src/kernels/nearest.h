@@ -23,8 +23,8 @@ struct CentroidTiles {
   const float* centroids;
   // The same with `shift` subtracted; the columns after the last centroid hold 0.
   const float* shifted;
-  // Layout: float[tile_count][kCentroidLanes]: half the sum of squared norm and bias of the shifted
-  // centroids; kFarAway after the last.
+  // Layout: float[tile_count][kCentroidLanes]: (n + b) / 2, with the squared norm n of the shifted
+  // centroid and its bias b; kFarAway after the last.
   const float* half_norms;
   // Layout: float[tile_count][kCentroidLanes]: the biases of the centroids, added to squared
   // distances: 0 or more, below 1e15; 0 after the last.

@@ -1,19 +1,18 @@
 // The nearest centroid of each block, for any vector instruction set.
 //
-// A distance is b + ‖x-c‖², with the bias b of the centroid. Expanding ‖x-c‖²/2 = ‖x‖²/2 + (‖c‖²/2 -
-// x·c) leaves one multiply-add per weight in the score b/2 + ‖c‖²/2 - x·c, but it cancels: the error
-// of a score may be larger than the difference of two distances. So scores only find the tile with
-// the best centroid, for the blocks in the lanes. Inside of that tile distances are computed without
-// expansion. When the best score of another tile
-// comes closer than rounding can explain, distances to all tiles are (`look_again`). Among equal
-// distances both choose the lowest index.
+// A distance is b + ‖x-c‖², with the bias b of the centroid. Expanding ‖x-c‖²/2 = ‖x‖²/2 + (‖c‖²/2
+// - x·c) leaves one multiply-add per weight in the score b/2 + ‖c‖²/2 - x·c, but it cancels: the
+// error of a score may be larger than the difference of two distances. So scores only find the tile
+// with the best centroid, for the blocks in the lanes. Inside that tile, distances are computed
+// without expansion. If rounding may have hidden a better centroid in another tile, distances to
+// all tiles are computed (`look_again`). Among equal distances both choose the lowest index.
 //
 // How close (`margin`): a score is a sum of d + 1 terms of sizes up to ‖x‖‖c‖ and (b + ‖c‖²)/2,
-// rounded d + 1 times, of inputs rounded once by the shift; its error is below (d + 4) 2⁻²⁴ (‖x‖‖c‖ +
-// (b + ‖c‖²)/2). Let D² be the distance of the best centroid. A centroid no farther has E² = ‖x-c‖²
-// <= D² - b and ‖c‖ <= ‖x‖ + E, which makes the sum in parentheses 1.5‖x‖² + 2‖x‖E + (E² + b)/2 <=
-// 2.5‖x‖² + E² + D²/2 <= 2.5‖x‖² + 1.5D² at most. The margin is twice that bound and doubled again
-// for the rounding of the margin itself.
+// rounded d + 1 times, of inputs rounded once by the shift; its error is below (d + 4) 2⁻²⁴ (‖x‖‖c‖
+// + (b + ‖c‖²)/2). Let D² be the distance of the best centroid. A centroid no farther has E² =
+// ‖x-c‖² <= D² - b and ‖c‖ <= ‖x‖ + E. So the sum in parentheses is at most
+// 1.5‖x‖² + 2‖x‖E + (E² + b)/2 <= 2.5‖x‖² + E² + D²/2 <= 2.5‖x‖² + 1.5D².
+// The margin is twice that bound, and doubled again for the rounding of the margin itself.
 #pragma once
 
 #include <bit>

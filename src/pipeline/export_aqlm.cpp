@@ -37,7 +37,7 @@ struct Coded {
 
 bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
 
-// Empty for a weight that codebooks for all positions and whole blocks cannot express.
+// Empty for a weight that needs several groups of positions or padded blocks.
 std::optional<Coded> coded_of(const PqWeight& weight) {
   const std::size_t d = weight.block_size;
   if (weight.n_groups != 1 || weight.rows() == 0 || weight.cols() == 0 || weight.cols() % d != 0) {
@@ -140,7 +140,7 @@ class AqlmExport {
     if (const auto coded = coded_of(weight(index))) coded_.emplace(index, *coded);
   }
 
-  // A model has one block size and number of codebooks: those of most of its weights.
+  // A model has one block size and one number of codebooks: the pair of most of its weights.
   void choose_form() {
     const auto form_of = [](const Coded& coded) {
       return std::pair(coded.block_size, coded.n_additive);

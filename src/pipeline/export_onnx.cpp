@@ -122,7 +122,8 @@ class Export {
 
   TensorInfo tensor_info(std::size_t stored) const { return original_info(archive_, stored); }
 
-  // The nodes that use the tensor, if `fits` holds for all of them, and the graph does not return it.
+  // The nodes that use the tensor, if `fits` holds for all of them, and the graph does not return
+  // it.
   template <class Fits>
   std::vector<OnnxUse> uses_if(const OnnxTensor& tensor, const Fits& fits) const {
     const OnnxValue* const value = uses_.find(tensor.graph, tensor.value);

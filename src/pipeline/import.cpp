@@ -140,7 +140,8 @@ class Planner {
         .error(
             "{} its shape ({} codes of {} weights); give the original as a template (--template "
             "ORIGINAL), or the shape (--shape '{}=[OUT,IN,...]')",
-            originals_.empty() ? "the file does not tell" : "neither file nor template tells",
+            originals_.empty() ? "the file does not tell"
+                               : "neither the file nor the template tells",
             reference.n_blocks, reference.block_size, shown(reference.weight));
   }
 

@@ -233,7 +233,8 @@ class Decoder {
   const std::optional<std::string> ids_;
 };
 
-// To the type of the tensor. Values beyond the range of F16 become its largest, as pqw decodes them.
+// To the type of the tensor. Values beyond the range of F16 become its largest, as pqw decodes
+// them.
 std::string converted(OnnxNodes& nodes, std::string value, DType dtype) {
   if (dtype == DType::kF32) return value;
   if (dtype == DType::kF16) {

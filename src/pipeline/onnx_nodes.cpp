@@ -127,7 +127,7 @@ std::string OnnxNodes::first_columns(const std::string& value, std::int64_t n) {
 }
 
 std::string OnnxNodes::sum_over_dimension_1(const std::string& value) {
-  constexpr std::int64_t kOperandsSince = 13;  // attributes before
+  constexpr std::int64_t kOperandsSince = 13;  // `axes` is an attribute before
   if (opset_ >= kOperandsSince) return add("ReduceSum", {value, integers({1})});
   std::string result = add("ReduceSum", {value});
   set_ints(last(), "axes", {1});

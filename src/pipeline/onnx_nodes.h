@@ -37,7 +37,7 @@ class OnnxNodes {
   std::string reshape(const std::string& value, const Ints& shape);
   std::string transpose(const std::string& value, const Ints& order);
   std::string first_columns(const std::string& value, std::int64_t n);  // of dimension 1
-  std::string sum_over_dimension_1(const std::string& value);           // which becomes 1
+  std::string sum_over_dimension_1(const std::string& value);           // its size becomes 1
 
   // The output of the last node gets this name. REQUIRES: there is one.
   void name_last(const std::string& name);

@@ -54,8 +54,8 @@ std::vector<float> floats_of(const Subject& subject, const TensorInfo& info,
 
 bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
 
-// The codes in the order of the file. Codes of AQLM are modulo K: a signed type holds the upper half
-// as negative numbers.
+// The codes in the order of the file. Codes of AQLM are modulo K: a signed type holds the upper
+// half as negative numbers.
 std::vector<std::uint16_t> codes_of(const Subject& subject, const PqReference& reference,
                                     DType dtype, std::span<const std::byte> bytes) {
   const auto k = static_cast<std::int64_t>(reference.n_centroids);
@@ -93,7 +93,7 @@ bool is_log8_scale(float scale) {
          nearest_row_scale(scale, RowScales::kLog8) == scale;
 }
 
-// F16 as models of AQLM have them, or kLog8 as archives and their exports have them.
+// Models of AQLM have scales in F16; exports of archives may have those of kLog8.
 void set_scales(PqWeight& weight, const Subject& subject, const TensorInfo& info,
                 std::span<const std::byte> bytes) {
   std::vector<float>& scales = weight.row_scales;

@@ -17,8 +17,8 @@ using testing::ElementsAre;
 
 constexpr ErrorCode kFormat = ErrorCode::kFormat, kUnsupported = ErrorCode::kUnsupported;
 constexpr char kWeights[] = "model.weights.h5", kConfig[] = "config.json";
-// The class of the first layer.
-constexpr char kDense[] = R"({"class_name":"Dense","config":{"name":"first"}})";
+// The class of the first layer, whose kernel has rank 3.
+constexpr char kConv1D[] = R"({"class_name":"Conv1D","config":{"name":"first"}})";
 
 const std::string& good() {
   static const std::string bytes = test::keras_weights();
@@ -93,7 +93,7 @@ std::vector<BadFile> bad_files() {
        unknown + "model.weights.h5: 'Model.Weights.h5'; unzip it and name the weight file"},
       {"NameWithAZeroByte", zip_of({{std::string("model.weights.h5\0x", 18), good()}}), kFormat,
        unknown + "model.weights.h5: 'model.weights.h5 x'; unzip it and name the weight file"},
-      {"ConfigAlone", zip_of({{kConfig, kDense}}), kFormat,
+      {"ConfigAlone", zip_of({{kConfig, kConv1D}}), kFormat,
        unknown + "model.weights.h5: 'config.json'; unzip it and name the weight file"},
       {"ConfigWithAWrongChecksum", beside_the_weights({.name = kConfig, .stored = "{}", .crc = 1}),
        kFormat, config + "the member is broken: CRC error" + kDamaged},
@@ -185,10 +185,10 @@ TEST_F(OddKeras, ConfigsThatAreNotJsonAreReported) {
 
 TEST_F(OddKeras, ConfigsOfOtherThingsAreIgnored) {
   for (const std::string config : {"[]", "1", R"({"class_name":1,"config":{"name":"first"}})",
-                                   R"({"class_name":"Dense","config":[]})",
-                                   R"({"class_name":"Dense","config":{"name":["first"]}})",
-                                   R"({"class_name":"dense","config":{"name":"first"}})",
-                                   R"({"class_name":"Dense\u0000","config":{"name":"first"}})"}) {
+                                   R"({"class_name":"Conv1D","config":[]})",
+                                   R"({"class_name":"Conv1D","config":{"name":["first"]}})",
+                                   R"({"class_name":"conv1d","config":{"name":"first"}})",
+                                   R"({"class_name":"Conv1D\u0000","config":{"name":"first"}})"}) {
     EXPECT_EQ(first(*open({{kConfig, config}})), Layout()) << config;
   }
 }
@@ -197,8 +197,8 @@ TEST_F(OddKeras, ConfigsMayNestDeep) {
   constexpr std::size_t kDeep = 1'000'000;
   const std::string inner = std::string(kDeep, '[') + std::string(kDeep, ']');
   const auto reader =
-      open({{kConfig, std::string(R"({"x":)") + inner + R"(,"y":)" + kDense + "}"}});
-  EXPECT_EQ(first(*reader).kind, Kind::kUnknown) << "rank 3";
+      open({{kConfig, std::string(R"({"x":)") + inner + R"(,"y":)" + kConv1D + "}"}});
+  EXPECT_EQ(first(*reader), (Layout{Kind::kConv, {2, 1, 0}})) << "the class after the deep part";
   EXPECT_THAT(test::skipped_in(*reader), ElementsAre("'config.json' is not the weights"));
 }
 

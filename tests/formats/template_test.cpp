@@ -78,7 +78,7 @@ TEST_F(Template, FormatWithoutTemplatesIsRefused) {
       test::error_of([&] { (void)create_copy(dir_ / "a.npy", dir_ / "b.npy", {}); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_THAT(error.what(), testing::HasSubstr("a .npy file cannot be a template; expected "));
-  EXPECT_THAT(error.what(), testing::EndsWith("or .hdf5 need none"));
+  EXPECT_THAT(error.what(), testing::EndsWith("or .hdf5 outputs need no template"));
 }
 
 TEST(TemplateFormats, AreNamedForOutputsThatOnlyACopyWrites) {
@@ -97,7 +97,7 @@ TEST_F(Template, FolderNeedsNone) {
   const Error error = test::error_of([&] { (void)create_copy(dir_ / "", dir_ / "out/", {}); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_THAT(error.what(),
-              testing::HasSubstr("a folder cannot be a template, and none is needed"));
+              testing::HasSubstr("a folder cannot be a template; name an output that ends in '/'"));
 }
 
 }  // namespace

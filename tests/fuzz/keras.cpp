@@ -1,5 +1,6 @@
-// Fuzz target: .keras files. The HDF5 file in them is parsed in a child process. An input that is not
-// a zip archive is the config.json of a model: in archives, its checksum would stop nearly all.
+// Fuzz target: .keras files. The HDF5 file in them is parsed in a child process. An input that is
+// not a zip archive is taken as a config.json: inside an archive, the checksum would stop nearly
+// all mutated ones.
 #include "formats/formats.h"
 #include "formats/keras_layouts.h"
 #include "tests/fuzz/target.h"

@@ -459,7 +459,7 @@ TEST_F(ImportTest, OfAqlmAddsTheCentroidsOfSeveralCodebooks) {
   EXPECT_EQ(decoded("q.weight"), (std::vector<float>{21, 12, 11, 6}));
 }
 
-// Exports of archives have scales that float16 does not: 2^(1/16) is the code 240 of a byte.
+// Exports of archives have scales that are not exact in F16: 2^(1/16) is the byte 240 of kLog8.
 TEST_F(ImportTest, OfAqlmTakesScalesOfExportsAsBytes) {
   const float root = 0x1.0b5586p0f;
   import({integers("q.codes", DType::kI8, {2, 1, 1}, {0, 1}),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Peak memory of `pqw quantize` on files much larger than their largest tensor, and of `pqw export`
-on what it makes of ONNX, against the promise of three times the largest tensor + 64 MiB. The peak
-is the larger one of pqw and the process that parses HDF5 for it."""
+on the archives of ONNX models, against the promise of three times the largest tensor + 64 MiB. The
+peak is the larger one of pqw and of the process that parses HDF5 for it."""
 import argparse
 import json
 import multiprocessing

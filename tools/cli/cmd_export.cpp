@@ -197,9 +197,9 @@ void add_export(CLI::App& app) {
   add_trusted_option(verb, arguments->reading);
   add_output_options(verb, arguments->force, arguments->json, arguments->quiet);
   verb.footer(
-      "An ONNX model holds the codes of the archive and standard operators that decode them, so "
-      "that\n"
-      "any runtime can run it. It saves disk and download, but memory only for embeddings.\n"
+      "An ONNX model holds the codes of the archive and standard operators that decode them.\n"
+      "Any runtime can run it. It saves disk and download, but memory only for embeddings and "
+      "low_rank.\n"
       "A folder of AQLM holds model.safetensors, with codes of linear layers of codec pq, and a\n"
       "config.json with a quantization_config; other keys of a config.json that is there stay\n"
       "(--force).\n"

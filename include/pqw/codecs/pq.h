@@ -27,11 +27,11 @@ enum class RowScales {
 
 // Each row is cut into blocks of d = block_size columns; the last block is padded with zeros. A
 // code replaces each block by a centroid of a codebook. Position p of a row covers the columns
-// p*d .. p*d+d-1. The positions are split into n_groups runs of nearly equal length, each with a
-// codebook of its own. With row scales, the centroids of row r are multiplied by row_scales[r], and
-// each product is rounded once to float. With additive codebooks, a block is the sum of n_additive
-// centroids, one of each codebook, added in order before the row scale (A. Babenko, V. Lempitsky, "Additive
-// quantization for extreme vector compression", CVPR 2014).
+// p*d .. p*d+d-1. The positions are split into n_groups runs of nearly equal length, each with
+// n_additive codebooks of its own. With additive codebooks (n_additive > 1), a block has one code
+// in each of them, and is the sum of these centroids, added in order (A. Babenko, V. Lempitsky,
+// "Additive quantization for extreme vector compression", CVPR 2014). With row scales, the blocks
+// of row r are multiplied by row_scales[r], and each product is rounded once to float.
 struct PqWeight : WeightHead {
   using Codec = PqCodec;
 
@@ -43,11 +43,12 @@ struct PqWeight : WeightHead {
   RowScales row_scale_type = RowScales::kNone;
   AppliedGain gain = {};  // set by the encoder; not read from archives
 
-  // Layout: [n_additive][n_groups][n_centroids][block_size].
+  // Layout: [n_additive][n_groups][n_centroids][block_size]: centroid k of group g in codebook m
+  // starts at ((m * n_groups + g) * n_centroids + k) * block_size.
   std::vector<float> codebooks = {};
 
-  // Layout: [n_additive][positions][rows], position-major: the first code of row r at position p is
-  // p * rows + r. Every code is < n_centroids.
+  // Layout: [n_additive][positions][rows], position-major: the code of row r at position p in
+  // codebook m is (m * positions + p) * rows + r. Every code is < n_centroids.
   std::vector<std::uint16_t> codes = {};
 
   // [rows], or empty without scales. Each one is finite, 0 or more, and exact in its type.
@@ -55,7 +56,7 @@ struct PqWeight : WeightHead {
 
   std::size_t positions() const { return (cols() + block_size - 1) / block_size; }
 
-  // The first codes of all rows at a position: [rows].
+  // The codes of all rows at a position, in codebook 0: [rows].
   std::span<const std::uint16_t> codes_of(std::size_t position) const;
 };
 
@@ -82,8 +83,8 @@ enum class Init {
 };
 
 // The effort of the search for codebooks. It sets restarts, iterations and tolerance where they are
-// not given. At block 4 and 256 centroids, kFast takes two thirds of the time of kDefault for 1 % more
-// error, kMax four to six times as long for 0.7 % less.
+// not given. At block 4 and 256 centroids, kFast takes two thirds of the time of kDefault for 1 %
+// more error, kMax four to six times as long for 0.7 % less.
 enum class PqEffort { kFast, kDefault, kMax };
 
 enum class Reassign {
@@ -122,7 +123,7 @@ struct PqOptions {
   std::size_t n_centroids = 256;
   // Codebooks, each for a run of positions, at most one per position; or kAutoGroups.
   std::size_t n_groups = 1;
-  // Codebooks whose centroids add up to a block, 1..kMostAdditive.
+  // Codebooks whose centroids add up to a block, 1..kMostAdditive; see PqWeight.
   std::size_t n_additive = 1;
   PqEffort effort = PqEffort::kDefault;
   // EM iterations at most; 0 keeps the initial centroids.
@@ -137,8 +138,11 @@ struct PqOptions {
   Reassign reassign = Reassign::kSplit;
   // Stop when the objective falls by less than this share.
   double tolerance = kToleranceByEffort;
-  // The error that a bit may cost, as a share of the mean square of the weights; 0: only the error
-  // counts. Codes become less equal, so that entropy coding makes them shorter.
+  // The squared error that one bit of a code is worth, as a share of the mean square of the
+  // weights: entropy-constrained EM (P. Chou, T. Lookabaugh, R. Gray, "Entropy-constrained vector
+  // quantization", 1989). Common codes become more common, so that entropy coding makes the codes
+  // shorter. 0: only the error counts. Above 0 it needs n_groups = 1, n_additive = 1 and the native
+  // engine.
   double lambda = 0;
   DType codebook_dtype = DType::kF16;  // F16 or F32; F32 if the range of F16 is too small
   Engine engine = Engine::kNative;
@@ -176,17 +180,17 @@ struct PqPrepared {
   PqWeight unlearned;
 };
 
-// A row scale is the root mean square of the row, relative to the largest one in the tensor, rounded
-// to its type. So the codebooks have the magnitude of the largest row. The scale is 0, and the row
-// decodes to zeros, if all its weights are 0 or if the scale is too small for its type.
-// REQUIRES: options are resolved, blocks.block_size == options.block_size. Errors: kInvalidArgument.
+// A row scale is the root mean square of the row, relative to the largest one in the tensor,
+// rounded to its type. So the codebooks have the magnitude of the largest row. The scale is 0, and
+// the row decodes to zeros, if all its weights are 0 or if the scale is too small for its type.
+// REQUIRES: options are resolved, blocks.block_size == options.block_size.
+// Errors: kInvalidArgument.
 PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 
 // Learns the codebooks and assigns the codes: exact k-means EM, weighted by importances and by the
 // squares of row scales, so that its objective is the squared error of the weights.
-// Then the gain multiplies the codebooks or the row scales; the codes stay. The sums of the gain are
-// weighted by the
-// importances, too. The options of the weight end with the gain:
+// Then the gain multiplies the codebooks or the row scales; the codes stay. The sums of the gain
+// are weighted by the importances, too. The options of the weight end with the gain:
 // ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run;
 // with lambda, some dozen more follow.
 // n_centroids is options.n_centroids, or less if no group has that many distinct blocks; the

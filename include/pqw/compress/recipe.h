@@ -15,11 +15,11 @@ namespace pqw {
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
 // `non_finite`, `plain_dtype`, `thin`, `quality`, `importance`, `kind` and `layout`. `kind` and
 // `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` names a preset
-// (docs/recipes.md). The preset chooses for tensors whose settings do not say how large they become.
-// Thin tensors are the weights of depthwise convolutions (kind depthwise; of unknown kind: rank 3
-// or more with one input) and tensors of fewer than 8192 weights. If int8 does not make a thin tensor
-// smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name a codec, or
-// if the rule that matches sets an option of a codec.
+// (docs/recipes.md). The preset chooses for tensors whose settings do not say how large they
+// become. Thin tensors are the weights of depthwise convolutions (kind depthwise; of unknown kind:
+// rank 3 or more with one input) and tensors of fewer than 8192 weights. If int8 does not make a
+// thin tensor smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name
+// a codec, or if the rule that matches sets an option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
 std::vector<SettingHelp> recipe_help();
@@ -49,10 +49,10 @@ struct Recipe {
   std::string file = {};              // the file that it was read from
   // True: leave out numbers that cannot become a tensor. False: they are an error.
   bool skip_unsupported = false;
-  // The file that gets the recipe of the same archive (recipe_text) when the work is done; empty:
-  // none. It replaces an existing file if that is said, but never a file of the input.
+  // When the work is done, this file gets the recipe that makes the same archive again
+  // (recipe_text); empty: none. It never replaces a file of the input, the recipe or the archive.
   std::string output = {};
-  bool overwrite_output = false;
+  bool overwrite_output = false;  // whether `output` replaces another existing file
   // Chooses the codec and its options for all tensors for which no rule sets what a target chooses
   // (target_chooses).
   std::optional<Target> target = {};
@@ -80,8 +80,8 @@ Rule parse_rule(const std::string& text);
 // Errors: kNotFound, kIo; kInvalidArgument for anything else, naming the line.
 Recipe read_recipe(const std::string& path);
 
-// The recipe file that makes the archive of a compression again, without its target: a rule for each
-// tensor that rules decide on, its name as the pattern.
+// The recipe file that makes the archive of a compression again, without its target: a rule for
+// each tensor that rules decide on, its name as the pattern.
 std::string recipe_text(const Report& report);
 
 // Checks all that can be checked without tensors. Errors: kInvalidArgument for a malformed pattern
@@ -95,8 +95,8 @@ void check_pattern(const Pattern& pattern);
 // The defaults that have no effect, neither alone nor with any rule.
 std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
 
-// The preset that chooses for tensors without a rule: "balanced". Empty if the defaults say how large
-// a tensor becomes, or a target does.
+// The preset that chooses for tensors without a rule: "balanced". Empty if the defaults say how
+// large a tensor becomes, or a target does.
 std::string preset_of(const Recipe& recipe);
 
 // Adds `settings` to the defaults of `recipe`. Removes defaults that have no effect then: the seed

@@ -40,8 +40,8 @@ class WeightReader {
  public:
   virtual ~WeightReader() = default;
 
-  // In the order of the file, with the shapes that the file says. Layouts are known from the format,
-  // or inferred from names and shapes.
+  // In the order of the file, with the shapes of the file. Layouts follow from the format, or are
+  // inferred from names and shapes.
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   const Metadata& metadata() const { return metadata_; }
 
@@ -92,8 +92,8 @@ std::vector<std::string> writable_extensions();
 // An index of a model in several files (model.safetensors.index.json) gives the tensors of all of
 // them. A folder gives the tensors of the index in it, or of its .safetensors files. "-" is the
 // standard input.
-// Files packed by gzip or zstd are unpacked into a temporary file without a name, in the folder that
-// the variable TMPDIR names, or /tmp; so is a pipe.
+// Files packed by gzip or zstd are unpacked into a temporary file without a name, in the folder
+// that the variable TMPDIR names, or /tmp; so is a pipe.
 // Errors: kNotFound, kIo, kFormat (broken, or of an unknown format), kUnsupported (weight formats
 // that are recognised, but not read, for example TensorFlow Lite).
 std::unique_ptr<WeightReader> open_weights(const std::string& path,
@@ -122,10 +122,10 @@ class WeightWriter {
 
 // Creates a file whose format follows from the extension in any case: .safetensors, .npy (one
 // tensor, whose name is dropped), .npz, .h5 or .hdf5. "-" is the standard output, which gets
-// safetensors on commit, or nothing. The order of `tensors` is the order of the add calls and of the
-// file, except that safetensors files start with the tensors of large elements
-// when some tensor would not be aligned otherwise. Metadata is dropped by .npy and .npz. The same
-// input gives the same bytes.
+// safetensors on commit, or nothing. The order of `tensors` is the order of the add calls and of
+// the file, except that safetensors files start with the tensors of large elements when some tensor
+// would not be aligned otherwise. Metadata is dropped by .npy and .npz. The same input gives the
+// same bytes.
 // Errors: kExists, kIo, kInvalidArgument (unknown extension, a name given twice), kUnsupported (the
 // format cannot hold these tensors or this metadata; the message names the tensor).
 std::unique_ptr<WeightWriter> create_weights(const std::string& path,

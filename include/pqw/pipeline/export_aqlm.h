@@ -25,13 +25,14 @@ struct AqlmReport {
 };
 
 // Writes model.safetensors and config.json into the folder `output`, which is made if it does not
-// exist. A matrix NAME.weight of codec pq, with one codebook and a block size that divides its
-// columns, becomes NAME.codes, NAME.codebooks and NAME.scales (their shapes: pipeline/import.h), with
-// the values that the archive has. Tensors of kind embedding are not coded, as AQLM replaces linear
-// layers only. A model of AQLM has one block size (the one of most weights) and one number of bits
-// (8 or more, enough for all codebooks); centroids that are not used are zeros. Codebooks and scales
-// are F16 if they are exact so, else F32. All other tensors are written in full, in their own types;
-// config.json lists them. If there is a config.json, its other keys stay.
+// exist. A matrix NAME.weight of codec pq, with one group of positions and a block size that
+// divides its columns, becomes NAME.codes, NAME.codebooks and NAME.scales (their shapes:
+// pipeline/import.h), with the values that the archive has. Tensors of kind embedding are not
+// coded, because AQLM replaces linear layers only. A model of AQLM has one block size and one
+// number of additive codebooks (the pair of most weights; the others are written in full), and one
+// number of bits (8 or more, enough for all codebooks); centroids that are not used are zeros.
+// Codebooks and scales are F16 if that is exact, else F32. All other tensors are written in full,
+// in their own types; config.json lists them. If there is a config.json, its other keys stay.
 // Errors: those of decode_archive, for the two files; kUnsupported if no tensor can be coded;
 // kFormat for a config.json that is not an object.
 AqlmReport export_aqlm(const std::string& archive, const std::string& output, bool overwrite,

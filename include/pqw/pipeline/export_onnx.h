@@ -1,5 +1,5 @@
-// Exports an archive as a small ONNX model, which decodes its weights itself by operators of the ONNX
-// specification (ai.onnx).
+// Exports an archive as a small ONNX model, which decodes its weights itself with operators of the
+// ONNX specification (ai.onnx).
 #pragma once
 
 #include <cstddef>
@@ -36,14 +36,14 @@ struct ExportReport {
 };
 
 // Writes a copy of the ONNX model `original`, from which the archive was made, in which compressed
-// tensors are stored as in the archive and decoded by nodes of standard operators (opset 9 or later,
-// IR version 4 or later: an older one is raised to 4). Names of inputs, outputs and values stay.
+// tensors are stored as in the archive and decoded by nodes of standard operators (opset 9
+// or later; an IR version below 4 is raised to 4). Names of inputs, outputs and values stay.
 // - pq, int8, low_rank, narrowed: nodes, the last one has the name of the tensor as its output. A
 //   tensor that only Gather nodes look up is coded in memory too, and MatMul nodes whose second
 //   operand is of low_rank become two.
 // - tensorized, plain and carried tensors, and tensors that nodes would not make smaller: values.
-// External data is in OUT.data beside it, also if the template file and the archive have more than
-// most_inline_bytes together. Memory holds one tensor at a time.
+// The data is in OUT.data, beside the model, if the template has external data, or if template and
+// archive together are larger than most_inline_bytes. Memory holds one tensor at a time.
 // Errors: those of decode_into_copy; kUnsupported (a template that is not ONNX, opset below 9).
 ExportReport export_onnx(const std::string& archive, const std::string& original,
                          const std::string& output, bool overwrite, const ReadOptions& options = {},

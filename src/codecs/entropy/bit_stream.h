@@ -20,7 +20,7 @@ class BitWriter {
     }
   }
 
-  // That many zeros, then a one.
+  // `value` zeros, then a one.
   void put_unary(unsigned value) {
     for (unsigned i = 0; i < value; ++i) put(0, 1);
     put(1, 1);
@@ -28,7 +28,7 @@ class BitWriter {
 
   std::size_t n_bits() const { return n_bits_; }
 
-  // The last byte is filled with zeros.
+  // The stream; zeros fill the last byte.
   std::vector<std::byte> take() && { return std::move(bytes_); }
 
  private:
@@ -36,7 +36,7 @@ class BitWriter {
   std::size_t n_bits_ = 0;
 };
 
-// Never reads beyond its bytes: it gives zeros there, and `failed` from then on.
+// Never reads beyond its bytes: it gives zeros there, and failed() is true from then on.
 class BitReader {
  public:
   explicit BitReader(std::span<const std::byte> bytes) : bytes_(bytes) {}

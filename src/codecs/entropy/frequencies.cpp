@@ -34,8 +34,9 @@ std::uint32_t rounded(std::uint32_t weight, unsigned precision) {
   return (weight + (1u << n_dropped >> 1)) >> n_dropped << n_dropped;
 }
 
-// Each symbol that occurs (level > 0) gets 1; weights share the rest: the symbols up to one get the
-// share of their weights, rounded down. Weights that are all 0 count as 1.
+// Each symbol that occurs (level > 0) gets 1. The rest is shared in proportion to the weights, so
+// that the first i symbols together get their share, rounded down. If all weights are 0, each
+// counts as 1.
 Frequencies shared_out(std::span<const std::uint8_t> occurs,
                        std::span<const std::uint32_t> weights) {
   const std::uint64_t sum = std::uint64_t{1} << frequency_bits(occurs.size());
@@ -63,13 +64,14 @@ unsigned zigzag(int difference) {
   return static_cast<unsigned>(difference > 0 ? 2 * difference - 1 : -2 * difference);
 }
 
-// The level of a symbol that is as frequent as all others: the first level is stored as a difference
-// from it.
+// The level of a symbol if all are equally frequent. The first level is stored as a difference from
+// it.
 unsigned even_level(std::size_t n_symbols) {
   return 2 + frequency_bits(n_symbols) - static_cast<unsigned>(std::bit_width(n_symbols - 1));
 }
 
-// The unary numbers that say how levels differ from the level before, and the mantissas.
+// Calls put(unary, mantissa, n_bits) for each symbol: `unary` says how its level differs from the
+// level before, and the mantissa has n_bits bits.
 template <class Put>
 void for_each_field(std::span<const std::uint8_t> occurs, std::span<const std::uint32_t> weights,
                     unsigned precision, Put put) {

@@ -63,7 +63,7 @@ const char* RansDecoder::fault() const {
   if (at_ != end_) return "the stream goes on after its last symbol";
   const bool is_whole =
       std::all_of(states_.begin(), states_.end(), [](auto state) { return state == kRansLow; });
-  return is_whole ? nullptr : "the states after the last symbol are not the first ones of coding";
+  return is_whole ? nullptr : "the last states are not those at the start of encoding";
 }
 
 }  // namespace pqw

@@ -21,7 +21,7 @@ namespace pqw {
 inline constexpr std::size_t kRansLanes = 8;
 inline constexpr std::uint32_t kRansLow = 1u << 16;  // the least state, with which coding begins
 
-// What encoder and decoder know of the frequencies of one alphabet.
+// The frequencies of one alphabet, as encoder and decoder look them up.
 class RansTable {
  public:
   // Without any frequency above 0, every symbol decodes to 0 and takes no bits.
@@ -41,8 +41,8 @@ class RansTable {
 
   unsigned bits_;
   std::vector<std::uint16_t> symbols_;  // [2^bits]: the symbol of each slot
-  std::vector<std::uint32_t>
-      ranges_;  // [n_symbols]: frequency - 1, and in the low half its first slot
+  // [n_symbols]: frequency - 1 in the high half, the first slot in the low half.
+  std::vector<std::uint32_t> ranges_;
 };
 
 // Takes the symbols of a stream from the last one to the first.
@@ -50,7 +50,8 @@ class RansEncoder {
  public:
   explicit RansEncoder(std::size_t n_symbols) : n_left_(n_symbols) { states_.fill(kRansLow); }
 
-  // REQUIRES: the table has that symbol with a frequency above 0; `symbols_left` > 0.
+  // Adds the symbol before the last one added. REQUIRES: its frequency in the table is above 0;
+  // symbols_left() > 0.
   void put(const RansTable& table, std::size_t symbol);
 
   std::size_t symbols_left() const { return n_left_; }
@@ -64,8 +65,8 @@ class RansEncoder {
   std::vector<std::uint16_t> words_;  // the last one first
 };
 
-// Gives the symbols of a stream from the first one to the last. It never reads beyond its bytes;
-// whether they were a stream, `fault` says after the last symbol. The bytes must stay alive.
+// Gives the symbols of a stream from the first one to the last. It never reads beyond its bytes.
+// After the last symbol, `fault` says whether they were a valid stream. The bytes must stay alive.
 class RansDecoder {
  public:
   explicit RansDecoder(std::span<const std::byte> stream);
@@ -84,12 +85,12 @@ class RansDecoder {
     get_by([&](std::size_t) -> const RansTable& { return table; }, symbols);
   }
 
-  // As get, with the table `table_of(i)` for symbol i. It is asked in this order, after the symbols
-  // before i were written, so it may depend on them.
+  // As get, with the table table_of(i) for symbol i. The calls come in this order, each after the
+  // symbols before i were written, so that a table may depend on them.
   template <class TableOf>
   void get_by(TableOf table_of, std::span<std::uint16_t> symbols);
 
-  // Why this was not a stream of the symbols read so far; null if it was.
+  // Why the bytes are not a stream of just the symbols read so far; null if they are.
   const char* fault() const;
 
  private:
@@ -118,7 +119,7 @@ void RansDecoder::get_by(TableOf table_of, std::span<std::uint16_t> symbols) {
   for (; i < symbols.size() && lane_ != 0; ++i) symbols[i] = get(table_of(i));
   std::array<std::uint32_t, kRansLanes> states = states_;
   const std::byte* at = at_;
-  // Eight symbols take eight words at most, so only here nothing is checked.
+  // Eight symbols take at most eight words, so this loop checks the end once for eight symbols.
   constexpr std::ptrdiff_t kMostBytes = 2 * kRansLanes;
   for (; symbols.size() - i >= kRansLanes && end_ - at >= kMostBytes; i += kRansLanes) {
 #pragma GCC unroll 8

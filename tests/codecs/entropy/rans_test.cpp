@@ -43,8 +43,8 @@ TEST(Rans, OneSymbol) {
             stream_of({88064, 0x10000, 0x10000, 0x10000, 0x10000, 0x10000, 0x10000, 0x10000}, {}));
 }
 
-// A symbol of 2 bits multiplies its state by 4. The eighth one in state 0 finds 2^30, gives away the
-// word 0 and goes on with 2^14.
+// A symbol of 2 bits multiplies its state by 4. The eighth one in state 0 finds 2^30, gives away
+// the word 0 and goes on with 2^14.
 TEST(Rans, ThatGivesAwayAWord) {
   const std::uint32_t full = 1u << 30;
   const auto stream = stream_of({0x10000, full, full, full, full, full, full, full}, {0});
@@ -96,7 +96,8 @@ TEST(Rans, ComesBack) {
   }
 }
 
-// Each symbol chooses the table of the symbol eight later, as rows do that are coded side by side.
+// Each symbol chooses the table of the symbol eight later, as if eight rows were coded side by
+// side.
 TEST(Rans, TablesMayDependOnSymbolsBefore) {
   std::mt19937 random(2);
   const std::vector<RansTable> tables = {RansTable(Frequencies{4000, 50, 46}),
@@ -146,7 +147,7 @@ TEST(Rans, FindsStreamsOfOtherLengths) {
   const Symbols symbols(57, 0);
   std::vector<std::byte> stream = encoded(quarter(), symbols);
   EXPECT_EQ(fault_of(stream, 57), "");
-  EXPECT_THAT(fault_of(stream, 56), HasSubstr("not the first ones"));
+  EXPECT_THAT(fault_of(stream, 56), HasSubstr("not those at the start"));
   EXPECT_THAT(fault_of(stream, 58), HasSubstr("ends before"));
   EXPECT_THAT(fault_of(std::span(stream).first(32), 57), HasSubstr("ends before"));
   EXPECT_THAT(fault_of(std::span(stream).first(33), 57), HasSubstr("eight states and whole words"));

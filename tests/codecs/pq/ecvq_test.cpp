@@ -20,7 +20,7 @@ using testing::SizeIs;
 const OnIteration kNobody = [](const EmIteration&) {};
 void keep(std::span<float>) {}
 
-// One class of rows, blocks of one value.
+// One row class, blocks of one value.
 std::vector<float> constrained(const std::vector<float>& values, std::vector<float> codebook,
                                double lambda) {
   std::vector<std::uint16_t> codes(values.size());
@@ -36,9 +36,9 @@ std::vector<float> with_a_rare_value() {
   return values;
 }
 
-TEST(Ecvq, ARareCentroidThatDoesNotEarnItsBitsVanishes) {
-  // With centroid 1.1 the block costs log2(129) = 7.01 bits. With centroid 1 it costs 0.01, and
-  // 1.01 bits: less if 6 bits cost more than 0.01, as at 0.02 * 0.5055 a bit.
+TEST(Ecvq, ARareCentroidThatDoesNotEarnItsBitsIsRemoved) {
+  // Centroid 1.1 costs the block log2(129) = 7.01 bits. Centroid 1 costs it an error of 0.01 and
+  // 1.01 bits. A bit costs 0.02 * 0.5055 here, so 6 bits cost more than 0.01.
   const auto codebook = constrained(with_a_rare_value(), {0.0f, 1.0f, 1.1f}, 0.02);
   ASSERT_THAT(codebook, SizeIs(2));
   EXPECT_EQ(codebook[0], 0);
@@ -51,7 +51,7 @@ TEST(Ecvq, ARareCentroidThatEarnsItsBitsStays) {
               ElementsAre(0.0f, 1.0f, 1.1f));
 }
 
-TEST(Ecvq, ACentroidThatNoBlockTakesVanishes) {
+TEST(Ecvq, ACentroidThatNoBlockTakesIsRemoved) {
   EXPECT_THAT(constrained(with_a_rare_value(), {0.0f, 50.0f, 1.0f, 1.1f}, 0.0001),
               ElementsAre(0.0f, 1.0f, 1.1f));
 }
@@ -100,7 +100,7 @@ std::vector<float> peaked_values(std::size_t n, unsigned seed) {
   return values;
 }
 
-TEST(Ecvq, TheLagrangianNeverRises) {
+TEST(Ecvq, JNeverRises) {
   const auto values = peaked_values(8 * 1000 * 2, 1);
   std::vector<std::uint16_t> codes(8000);
   double previous = HUGE_VAL;
@@ -167,11 +167,11 @@ TEST(Ecvq, ImportantRowsGetMoreBits) {
   const PqWeight without = pq_from_float(w, options);
   const PqWeight with = pq_from_float(w, options, {nullptr, &importance});
   EXPECT_LT(squared_error(with, values, 1), 0.5 * squared_error(without, values, 1));
-  // Without importance only bits count: all blocks have the code of the commonest centroid.
+  // In a row of importance 0, only bits count: all its blocks have the most common code.
   for (std::size_t p = 0; p < with.positions(); ++p) EXPECT_EQ(with.codes_of(p)[0], with.codes[0]);
 }
 
-TEST(Ecvq, ClassesOfRowsLowerTheLagrangian) {
+TEST(Ecvq, RowClassesLowerJ) {
   auto values = peaked_values(8 * 4000, 5);  // rows side by side; half of them are small
   for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i % 8 < 4 ? 1.0f : 0.1f;
   const auto cost = [&](unsigned most_classes) {

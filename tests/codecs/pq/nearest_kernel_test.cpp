@@ -113,7 +113,7 @@ TEST_P(NearestKernel, BiasesOfAnySizeCount) {
   }
 }
 
-// In other tiles than the best, biases that differ by less than scores can tell.
+// Biases in different tiles that differ by less than scores can resolve.
 TEST_P(NearestKernel, BiasesThatNearlyCoincideAreToldApart) {
   std::vector<float> codebook, biases;
   for (int k = 0; k < 200; ++k) {

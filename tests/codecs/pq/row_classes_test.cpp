@@ -19,7 +19,7 @@ TEST(RowClasses, OfRowsBeyondTheQuantilesAreTheFirstAndLast) {
   std::vector<double> energies(100);
   for (std::size_t i = 0; i < 100; ++i) energies[i] = i < 50 ? 1 : 4;
   energies[0] = 0;
-  energies[99] = 1e30;  // with this one, 4 would be close to 1
+  energies[99] = 1e30;  // if it counted, 1 and 4 would be in one class
   const std::vector<std::uint8_t> classes = row_classes(energies, 4);
   for (std::size_t i = 0; i < 100; ++i) EXPECT_EQ(classes[i], i < 50 ? 0 : 3) << i;
 }

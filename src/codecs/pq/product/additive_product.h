@@ -8,9 +8,9 @@
 
 namespace pqw {
 
-// y = Σ_m x W_mᵀ: the product of the weight with all centroids side by side (value/additive.h) and
-// of x, repeated for each codebook. So the tables of all codebooks add up in one pass of the same
-// kernels, with the same bounds of the error. REQUIRES: weight.n_additive > 1.
+// y = Σ_m x W_mᵀ. The codebooks are laid side by side (value/additive.h), and x is repeated for
+// each of them. So the same kernels add up the tables of all codebooks in one pass, with the same
+// error bounds. REQUIRES: weight.n_additive > 1.
 std::unique_ptr<const Product> make_additive_product(PqWeight weight, const ServeOptions& options);
 
 }  // namespace pqw

@@ -68,7 +68,7 @@ class Tables {
   std::vector<float> twice_dots_;  // [book][K][book][K]
 };
 
-// The codes of the first books, and their score.
+// Codes in the first codebooks, and their score.
 struct Path {
   float score;
   std::array<std::uint16_t, kMostAdditive> codes;
@@ -156,7 +156,7 @@ std::span<float> book_of(AdditiveCodebooks& books, std::size_t book, std::size_t
   return std::span(books.values).subspan(book * size, size);
 }
 
-// Residual quantization. Books of fewer than K centroids end with zeros.
+// Residual quantization. Codebooks of fewer than K centroids end with zeros.
 AdditiveCodebooks initial_books(BlockSpan blocks, const BlockWeights& weights,
                                 const PqOptions& options, std::size_t k,
                                 const OnIteration& on_iteration) {
@@ -176,8 +176,8 @@ AdditiveCodebooks initial_books(BlockSpan blocks, const BlockWeights& weights,
   return books;
 }
 
-// Sweeps over the books: each one becomes the means of what the others leave. They converge to the
-// joint least squares for given codes.
+// Sweeps over the codebooks: each one becomes the means of the residuals of the others. The sweeps
+// converge to the least squares of all codebooks together, for the given codes.
 void refit(BlockSpan blocks, const BlockWeights& weights, std::size_t n_additive,
            AdditiveCodebooks& books) {
   constexpr std::size_t kSweeps = 3;
@@ -223,8 +223,8 @@ AdditiveCodebooks train_additive(BlockSpan blocks, const BlockWeights& weights,
                                  const PqOptions& options, DType dtype,
                                  const OnIteration& on_iteration) {
   constexpr std::size_t kBeam = 8, kLastBeam = 16;
-  constexpr std::size_t kIterationsPerRound =
-      4;  // a round takes as long as several iterations of EM
+  // A round takes as long as several iterations of EM.
+  constexpr std::size_t kIterationsPerRound = 4;
   const std::size_t n_books = options.n_additive;
   std::size_t iteration = 0;
   AdditiveCodebooks books =

@@ -1,4 +1,4 @@
-// Entropy-constrained EM: E-steps whose biases are lengths of codes, and centroids that vanish.
+// Entropy-constrained EM: E-steps whose biases are the lengths of codes; removal of centroids.
 #include "codecs/pq/train/ecvq.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace pqw {
 namespace {
 
-// Rows that share their lengths and their weight, with copies of their blocks.
+// Rows of one class and one weight, which share the lengths of codes, with copies of their blocks.
 struct RowSet {
   std::size_t row_class;
   float weight;
@@ -53,7 +53,7 @@ std::vector<RowSet> split_rows(const EcvqProblem& problem,
   return sets;
 }
 
-// The weighted mean square of the weights, padding among them.
+// The weighted mean square of the weights, padding included.
 double mean_square(BlockSpan blocks, const BlockWeights& weights) {
   double sum = 0;
   for (std::size_t i = 0; i < blocks.count(); ++i) {
@@ -151,8 +151,9 @@ class Ecvq {
     return biases;
   }
 
-  // Of the rarest centroids, removes those that do not pay for their bits, at most half of these
-  // at a time, as the blocks of one may have to go to another. Their blocks take the second best.
+  // Removes rare centroids that lower J by less than their own bits cost, at most half of them in
+  // one call, because the blocks of one may take another one. Their blocks take their second best
+  // centroid. Returns how many were removed.
   std::size_t prune(double lambda) {
     const std::vector<std::uint8_t> rare = rare_centroids();
     std::vector<double> gains(rare.size());
@@ -184,7 +185,7 @@ class Ecvq {
            kBitsOfFrequency * static_cast<double>(n_classes);
   }
 
-  // 1: among the rarest centroids, which hold an eighth of the blocks together.
+  // 1 for the rarest centroids, which together hold at most an eighth of the blocks; else 0.
   std::vector<std::uint8_t> rare_centroids() const {
     const std::size_t n = codebook_.size() / d_;
     std::vector<std::size_t> counts(n), order(n);
@@ -202,7 +203,8 @@ class Ecvq {
     return rare;
   }
 
-  // The second best centroid of each block whose centroid is rare; adds what the best one gains.
+  // The second best centroid of each block whose centroid is rare. Adds to `gains`, for each rare
+  // centroid, how much J would rise if its blocks took their second best.
   std::vector<std::uint16_t> second_best(const RowSet& set, double lambda,
                                          std::span<const std::uint8_t> rare,
                                          std::vector<double>& gains) const {

@@ -1,8 +1,9 @@
-// Entropy-constrained EM: centroids and codes for a trade of error against bits.
+// Entropy-constrained EM: centroids and codes that trade error against bits.
 //
-// P. Chou, T. Lookabaugh, R. Gray, "Entropy-constrained vector quantization" (IEEE Trans. Acoustics,
-// Speech and Signal Processing 37, 1989). The E-step takes the centroid with the least J = squared
-// distance + lambda · length of its code; lengths follow from how often the codes occur.
+// P. Chou, T. Lookabaugh, R. Gray, "Entropy-constrained vector quantization" (IEEE Trans.
+// Acoustics, Speech and Signal Processing 37, 1989). In the E-step, a block takes the centroid with
+// the least J = squared distance + lambda · length of its code. The lengths, in bits, follow from
+// how often the codes occur.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +25,13 @@ struct EcvqProblem {
   const OnIteration& on_iteration;
 };
 
-// Improves a codebook for problem.lambda, starting from smaller values of lambda. Centroids that no
-// block takes vanish; so do those whose blocks would lose less with another centroid than the
-// centroid itself takes in the archive. `round` rounds the values of a codebook as they will be
-// stored; a last E-step gives their codes.
-// The observer gets J as the objective, and the number of centroids removed for their bits as
-// n_reassigned. Layout: codebook is float[K][d]; the result has at most as many centroids.
+// Improves a codebook for problem.lambda, starting from smaller values of lambda. Removes centroids
+// that no block takes, and centroids that lower J by less than lambda · the bits that they take in
+// the archive themselves. `round` rounds the values of a codebook as they will be stored; then a
+// last E-step finds the codes.
+// problem.on_iteration gets J as the objective, and as n_reassigned the number of centroids that
+// were removed because of their bits. Layout: codebook is float[K][d]; the result has at most as
+// many centroids.
 // REQUIRES: lambda > 0, at least one block, codes.size() == blocks.count().
 std::vector<float> constrain_entropy(const EcvqProblem& problem, std::vector<float> codebook,
                                      std::span<std::uint16_t> codes,

@@ -65,9 +65,9 @@ void scale_each_row(Gain asked, std::span<GainSums> rows, PqWeight& weight) {
   }
 }
 
-// The largest factor that keeps the codebooks in the range of their type, and the decoded weights in
-// the range of float. The weight's own type sets no limit: decoding to a narrower type saturates,
-// so a few weights near its limit do not make all others smaller.
+// The largest factor that keeps the codebooks in the range of their type, and the decoded weights
+// in the range of float. The weight's own type sets no limit: decoding to a narrower type
+// saturates, so a few weights near its limit do not make all others smaller.
 double most_gain(const PqWeight& weight) {
   const double largest = largest_magnitude(weight.codebooks);
   const double largest_scale = weight.row_scales.empty() ? 1 : largest_magnitude(weight.row_scales);

@@ -139,12 +139,12 @@ const Fields<PqOptions>& PqOptions::fields() {
                  [](const O& o) {
                    return either(o.tolerance > 0 ? refused_by_faiss(o) : "", without_iterations(o));
                  }}),
-      Field("lambda", &O::lambda, share_below_1(),
-            "the error that a bit may cost, as a share of the mean square of the weights: "
-            "entropy-constrained EM, whose codes take fewer bits by entropy coding; 0: plain EM. "
-            "Deep "
-            "networks may not survive it",
-            {.written = [](const O& o) { return o.lambda > 0; }}),
+      Field(
+          "lambda", &O::lambda, share_below_1(),
+          "the squared error that one bit of a code is worth, as a share of the mean square of the "
+          "weights: entropy-constrained EM, whose codes take fewer bits by entropy coding; "
+          "0: plain EM. Deep networks may not survive it",
+          {.written = [](const O& o) { return o.lambda > 0; }}),
       Field("codebook", &O::codebook_dtype, choice<DType>({{"f16", kF16}, {"f32", kF32}}),
             "type of the stored codebooks"),
       Field("engine", &O::engine, choice<Engine>({{"native", kNative}, {"faiss", kFaiss}}),

@@ -5,8 +5,8 @@
 
 namespace pqw {
 
-// Part m of the groups serves part m of the positions: first_position of the products is the
-// product of first_position.
+// Groups m * n_groups .. (m + 1) * n_groups - 1 serve part m of the positions: first_position
+// splits n_additive times the positions, in n_additive times as many groups, at the same places.
 PqWeight side_by_side(PqWeight weight) {
   weight.shape = {weight.rows(), weight.n_additive * weight.positions() * weight.block_size};
   weight.n_groups *= weight.n_additive;

@@ -5,10 +5,10 @@
 
 namespace pqw {
 
-// The same codes and codebooks as a weight with one code a position: its rows hold the centroids of
-// codebook 0 for all positions, then those of codebook 1, ... As a matrix it has
-// n_additive * positions * block_size columns; these parts of a row, added in order, without the
-// padding, are the row of `weight` before its row scale. REQUIRES: n_additive > 1.
+// The same codes and codebooks as a weight with one code a position. A row holds the centroids of
+// codebook 0 for all positions, then those of codebook 1, ...: n_additive parts of positions *
+// block_size columns. The sum of these parts, added in order and without the padding, is the row of
+// `weight` before its row scale. REQUIRES: n_additive > 1.
 PqWeight side_by_side(PqWeight weight);
 
 }  // namespace pqw

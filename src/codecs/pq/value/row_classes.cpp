@@ -1,4 +1,4 @@
-// Classes of rows by their energy.
+// Row classes by energy.
 #include "codecs/pq/value/row_classes.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ std::vector<std::uint8_t> row_classes(std::span<const double> energies, std::siz
   assert(n_classes >= 1 && n_classes <= 256);
   std::vector<std::uint8_t> classes(energies.size());
   if (energies.empty()) return classes;
-  // The bits of a double that is 0 or more are such a logarithm: exponent, then mantissa.
+  // The bits of a double that is 0 or more, exponent then mantissa, grow like this logarithm.
   std::vector<std::uint64_t> logs(energies.size());
   std::transform(energies.begin(), energies.end(), logs.begin(),
                  [](double energy) { return std::bit_cast<std::uint64_t>(energy) >> 24; });
