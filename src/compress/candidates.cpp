@@ -162,25 +162,28 @@ bool Candidates::probe(const Selection& selected) {
              for (const std::size_t c : selected[i]) {
                Candidate& candidate = items_[i].candidates[c];
                const auto& options = std::get<Encode>(candidate.action).candidates.front();
-               candidate.relative_error = error_by_probe(i, *floats.tensor, options);
+               const Probed probed = probe_once(i, *floats.tensor, options);
+               candidate.relative_error = probed.relative_error;
+               candidate.saved_bytes = std::min(
+                   candidate.bytes, static_cast<std::uint64_t>(std::max(0.0, probed.saved_bytes)));
                count_probe();
              }
            });
   return n_probed_ > n_before;
 }
 
-double Candidates::error_by_probe(std::size_t i, const FloatTensor& tensor,
-                                  const CodecOptions& options) {
-  if (input_.probes == nullptr) return probed_error(tensor, options);
+Probed Candidates::probe_once(std::size_t i, const FloatTensor& tensor,
+                              const CodecOptions& options) {
+  if (input_.probes == nullptr) return pqw::probe(tensor, options);
   const Probes::key_type key{i, codec_name(options) + ":" + to_string(options)};
   {
     const std::lock_guard lock(mutex_);
     const auto known = input_.probes->find(key);
     if (known != input_.probes->end()) return known->second;
   }
-  const double error = probed_error(tensor, options);
+  const Probed probed = pqw::probe(tensor, options);
   const std::lock_guard lock(mutex_);
-  return (*input_.probes)[key] = error;
+  return (*input_.probes)[key] = probed;
 }
 
 void Candidates::count_probe() {

@@ -10,13 +10,14 @@
 #include <vector>
 
 #include "compress/plan.h"
+#include "compress/points.h"
 #include "compress/process.h"
 #include "pqw/compress/compress.h"
 
 namespace pqw {
 
-// Errors of operating points that were probed: by the index of the item and the options.
-using Probes = std::map<std::pair<std::size_t, std::string>, double>;
+// Operating points that were probed: by the index of the item and the options.
+using Probes = std::map<std::pair<std::size_t, std::string>, Probed>;
 
 struct SearchInput {
   const WeightReader& reader;
@@ -33,7 +34,8 @@ struct Candidate {
   std::uint64_t bytes = 0;  // approximate until `stored` is known
   std::size_t series = 0;   // see OperatingPoint
   double number = 0;
-  std::optional<double> relative_error = {};             // once it is probed
+  std::optional<double> relative_error = {};  // once it is probed
+  std::uint64_t saved_bytes = 0;  // by entropy coding, about, once it is probed; `bytes` has them
   std::optional<std::vector<StoredTensor>> stored = {};  // without the bytes, once it is asked for
 };
 
@@ -70,7 +72,7 @@ class Candidates {
   void take_as_it_is(std::size_t i, std::vector<Source>& sources);
   bool store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const;
   void probe_first();
-  double error_by_probe(std::size_t i, const FloatTensor& tensor, const CodecOptions& options);
+  Probed probe_once(std::size_t i, const FloatTensor& tensor, const CodecOptions& options);
   void count_probe();
 
   const SearchInput& input_;

@@ -9,8 +9,14 @@
 namespace pqw {
 namespace {
 
-// Follows a power law of the number through the two nearest probed candidates of the series.
-std::optional<double> guessed_error(const SearchItem& item, const Candidate& wanted) {
+struct Guess {
+  double error;
+  std::uint64_t saved_bytes;
+};
+
+// The error follows a power law of the number through the two nearest probed candidates of the
+// series; the bytes saved are those of the nearest.
+std::optional<Guess> guess(const SearchItem& item, const Candidate& wanted) {
   std::vector<const Candidate*> known;
   for (const Candidate& other : item.candidates) {
     if (other.series == wanted.series && other.relative_error) known.push_back(&other);
@@ -25,7 +31,7 @@ std::optional<double> guessed_error(const SearchItem& item, const Candidate& wan
   };
   const double x0 = std::log(known[0]->number), x1 = std::log(known[1]->number);
   const double low = log_error(known[0]), high = log_error(known[1]);
-  return std::exp(low + (high - low) * (at - x0) / (x1 - x0));
+  return Guess{std::exp(low + (high - low) * (at - x0) / (x1 - x0)), known[0]->saved_bytes};
 }
 
 }  // namespace
@@ -43,10 +49,15 @@ PointTable make_point_table(std::span<const SearchItem> items, Metric metric, bo
     std::vector<std::size_t> origin;
     for (std::size_t c = 0; c < item.candidates.size(); ++c) {
       const Candidate& candidate = item.candidates[c];
-      std::optional<double> error = candidate.relative_error;
-      if (!error && with_guesses) error = guessed_error(item, candidate);
-      if (!error) continue;
-      points.push_back({candidate.bytes, *error * weight});
+      std::optional<Guess> known;
+      if (candidate.relative_error) {
+        known = Guess{*candidate.relative_error, candidate.saved_bytes};
+      } else if (with_guesses) {
+        known = guess(item, candidate);
+      }
+      if (!known) continue;
+      const std::uint64_t bytes = candidate.bytes - std::min(candidate.bytes, known->saved_bytes);
+      points.push_back({bytes, known->error * weight});
       origin.push_back(c);
     }
     if (item.same_as) points.push_back({}), origin.push_back(0);

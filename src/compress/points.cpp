@@ -45,6 +45,16 @@ FloatTensor sampled_rows(const FloatTensor& tensor, std::size_t n_weights) {
   return sample;
 }
 
+// By entropy coding.
+double saved_bytes(const Weight& weight) {
+  const auto* pq = std::get_if<PqWeight>(&weight);
+  if (pq == nullptr || !pq->entropy_coding) return 0;
+  PqWeight packed = *pq;
+  packed.entropy_coding = false;
+  return static_cast<double>(data_bytes(PqCodec::to_record(packed, ""))) -
+         static_cast<double>(data_bytes(PqCodec::to_record(*pq, "")));
+}
+
 // The options with less effort, and the weights that they need to see.
 struct Probe {
   CodecOptions options;
@@ -110,7 +120,7 @@ std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOpt
   return points;
 }
 
-double probed_error(const FloatTensor& tensor, const CodecOptions& options) {
+Probed probe(const FloatTensor& tensor, const CodecOptions& options) {
   const Probe probe = probe_of(options);
   const FloatTensor sample = sampled_rows(tensor, probe.n_weights);
   const ConstMatrix w = sample.matrix();
@@ -119,7 +129,9 @@ double probed_error(const FloatTensor& tensor, const CodecOptions& options) {
   decode_rows(weight, 0, MutableMatrix(decoded.data(), w.rows(), w.cols()));
   Distortion distortion;
   distortion.add(std::span<const float>(sample.values), std::span<const float>(decoded));
-  return distortion.relative_error();
+  const double share =
+      static_cast<double>(tensor.values.size()) / static_cast<double>(sample.values.size());
+  return {distortion.relative_error(), share * saved_bytes(weight)};
 }
 
 }  // namespace pqw

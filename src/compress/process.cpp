@@ -64,7 +64,8 @@ StoredTensor encoded(const TensorInfo& info, const CodecOptions& options, Weight
                    .note = joined(std::move(notes)),
                    .bytes = data_bytes(made.record),
                    .n_parameters = made.n_parameters,
-                   .inner_width = made.inner_width};
+                   .inner_width = made.inner_width,
+                   .at_most = made.at_most};
   stored.content = transposed(std::move(made.record), info);
   return stored;
 }
@@ -74,7 +75,7 @@ StoredTensor encoded(const TensorInfo& info, const CodecOptions& options, const 
   const auto* low_rank = std::get_if<LowRankWeight>(&weight);
   return encoded(info, options,
                  {std::move(record), summary(weight), parameter_count(weight),
-                  low_rank == nullptr ? 0 : low_rank->rank(), remarks_on(weight, options)},
+                  low_rank == nullptr ? 0 : low_rank->rank(), remarks_on(weight, options), false},
                  std::move(notes));
 }
 

@@ -53,16 +53,21 @@ class Search {
     return candidates_.probe(not_probed) || candidates_.store(not_stored);
   }
 
-  std::uint64_t size_of(const Choice& choice) const {
+  // Exact but for what entropy coding saves; at most so many bytes without that.
+  std::uint64_t size_of(const Choice& choice, bool saves = true) const {
     std::vector<const std::vector<StoredTensor>*> stored(plan_.size());
+    std::uint64_t saved = 0;
     for (std::size_t i = 0; i < plan_.size(); ++i) {
-      if (!item(i).same_as) stored[i] = &*chosen(i, choice).stored;
+      if (item(i).same_as) continue;
+      stored[i] = &*chosen(i, choice).stored;
+      saved += chosen(i, choice).saved_bytes;
     }
-    return archive_size(input_, plan_, candidates_.items(), stored);
+    const std::uint64_t bytes = archive_size(input_, plan_, candidates_.items(), stored);
+    return bytes - (saves ? std::min(bytes, saved) : 0);
   }
 
-  // The best choice whose exact size is within the limit. The tables of the archive take what the
-  // exact size of the last choice says.
+  // The best choice whose size is within the limit. The tables of the archive take what the size of
+  // the last choice says.
   Choice fit_size() {
     constexpr std::size_t kMostFits = 12;
     outcome_.target_bytes = target_bytes(input_, plan_);
@@ -81,7 +86,7 @@ class Search {
       }
       ++fits;
       const auto exact = static_cast<std::int64_t>(size_of(choice));
-      if (exact > most && !within) refuse(exact);
+      if (exact > most && !within) refuse(size_of(choice, false));
       const bool better = !best || error_of(table_.points, choice) < error_of(table_.points, *best);
       if (exact <= most && better) {
         best = choice;
@@ -92,15 +97,17 @@ class Search {
       constexpr std::int64_t kStep = 64;
       tables = exact > most ? std::max(found, tables + std::max(kStep, exact - most)) : found;
     }
+    outcome_.estimated_bytes = static_cast<std::uint64_t>(best_bytes);
     note_on_size(*best, best_bytes);
     return *best;
   }
 
-  [[noreturn]] void refuse(std::int64_t smallest) const {
+  [[noreturn]] void refuse(std::uint64_t smallest) const {
     throw Subject{input_.path}.error(
         ErrorCode::kInvalidArgument,
-        "the target is {} bytes{}; the smallest archive that the codecs can make of it has {} "
-        "bytes: ask for --target-size {} or more, or let fewer rules and patterns keep tensors",
+        "the target is {} bytes{}; the smallest archive that the codecs can make of it has at "
+        "most {} bytes: ask for --target-size {} or more, or let fewer rules and patterns keep "
+        "tensors",
         outcome_.target_bytes, as_given(), smallest, smallest);
   }
 

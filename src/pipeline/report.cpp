@@ -1,6 +1,7 @@
 // Sums over the tensors of a file.
 #include "pqw/pipeline/report.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -63,6 +64,8 @@ std::size_t Report::parameters() const {
   }
   return sum;
 }
+
+bool Report::at_most() const { return std::ranges::any_of(tensors, &TensorReport::at_most); }
 
 double Report::ratio() const {
   return divide(static_cast<double>(original_bytes()), static_cast<double>(file_bytes));

@@ -43,14 +43,15 @@ TEST_F(Cli, FewBitsAreSaidToBeARisk) {
     return run(flags);
   };
   EXPECT_THAT(quantize({}).out, Not(HasSubstr("\nwarning: ")));
-  const Outcome few = quantize({"--centroids", "16"});
+  const Outcome few = quantize({"--centroids", "16", "--entropy-coding", "off"});
   EXPECT_EQ(few.status, 0);
   EXPECT_THAT(few.out,
               HasSubstr("\nwarning: 1.12 bits a weight, without int8 and plain tensors: "));
   EXPECT_THAT(run({"eval", "model.safetensors", "m.h5"}).out, HasSubstr("\nwarning: 1.12 bits"));
   // 64 * 38 * 4 + 1024 bits of 9600 weights; nor do 8 bits of the other hide it.
-  EXPECT_THAT(quantize({"--centroids", "16", "--set", "conv:codec=int8"}).out,
-              HasSubstr("\nwarning: 1.12 bits a weight,"));
+  EXPECT_THAT(
+      quantize({"--centroids", "16", "--entropy-coding", "off", "--set", "conv:codec=int8"}).out,
+      HasSubstr("\nwarning: 1.12 bits a weight,"));
   EXPECT_THAT(quantize({"--codec", "int8"}).out, Not(HasSubstr("\nwarning: ")));
   const auto dry = nlohmann::json::parse(
       run({"quantize", "model.safetensors", "--dry-run", "--centroids", "16", "--json"}).out);
@@ -123,19 +124,30 @@ TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {
   EXPECT_EQ(codecs({"--exclude", "small"}), "int8! plain! pq ");
   EXPECT_THAT(run({"quantize", "thin.safetensors", "--dry-run"}).out, HasSubstr("thin: int8"));
   EXPECT_EQ(run({"quantize", "thin.safetensors", "--dry-run", "--thin", "plain"}).status, 2);
-  const Outcome written = run({"quantize", "thin.safetensors", "-o", "t.h5", "--json"});
-  const auto plan =
-      nlohmann::json::parse(run({"quantize", "thin.safetensors", "--dry-run", "--json"}).out);
+  const Outcome written =
+      run({"quantize", "thin.safetensors", "-o", "t.h5", "--json", "--entropy-coding", "off"});
+  const auto plan = nlohmann::json::parse(
+      run({"quantize", "thin.safetensors", "--dry-run", "--json", "--entropy-coding", "off"}).out);
   EXPECT_EQ(plan["total"]["file_bytes"], std::filesystem::file_size(dir_ / "t.h5"));
   EXPECT_EQ(nlohmann::json::parse(written.out)["tensors"][0]["note"], "thin: int8");
 }
 
-TEST_F(Cli, DryRunTellsTheExactSizeAndWritesNothing) {
-  const auto plan = nlohmann::json::parse(
-      run({"quantize", "model.safetensors", "--dry-run", "--json", "-o", "m.h5"}).out);
-  EXPECT_FALSE(exists("m.h5"));
-  run({"quantize", "model.safetensors", "-o", "m.h5"});
-  EXPECT_EQ(plan["total"]["file_bytes"], std::filesystem::file_size(dir_ / "m.h5"));
+TEST_F(Cli, DryRunTellsTheSizeAndWritesNothing) {
+  for (const std::string coding : {"on", "off"}) {
+    const auto plan =
+        nlohmann::json::parse(run({"quantize", "model.safetensors", "--dry-run", "--json", "-o",
+                                   "new.h5", "--entropy-coding", coding})
+                                  .out);
+    EXPECT_FALSE(exists("new.h5"));
+    run({"quantize", "model.safetensors", "-o", "m.h5", "--force", "--entropy-coding", coding});
+    const auto size = std::filesystem::file_size(dir_ / "m.h5");
+    EXPECT_EQ(plan["total"]["at_most"], coding == "on");
+    if (coding == "off") {
+      EXPECT_EQ(plan["total"]["file_bytes"], size);
+    } else {
+      EXPECT_GT(plan["total"]["file_bytes"], size);
+    }
+  }
 }
 
 TEST_F(Cli, RecipesAndFlagsSayTheSame) {

@@ -8,6 +8,9 @@ from tool import ClientTest, documented, safetensors_io
 
 SETTINGS = {
     "default": [],
+    "packed": ["--entropy-coding", "off"],
+    "coded": ["--codec", "pq", "--block-size", "2", "--centroids", "300", "--groups", "2",
+              "--row-scales", "log8"],
     "pq": ["--codec", "pq", "--block-size", "3", "--centroids", "100", "--groups", "2",
            "--row-scales", "f16", "--codebook", "f32"],
     "additive": ["--codec", "pq", "--block-size", "6", "--centroids", "50", "--groups", "2",

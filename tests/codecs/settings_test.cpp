@@ -52,7 +52,7 @@ TEST(OptionsFrom, MistakesNameCodecAndKeyAndWhatIsKnown) {
 
 TEST(OptionsFrom, MistypedWordsAreRecognised) {
   const std::pair<Settings, std::string> mistakes[] = {
-      {{{"blocksize", "4"}}, "row_scales; did you mean 'block_size'?"},
+      {{{"blocksize", "4"}}, "entropy_coding; did you mean 'block_size'?"},
       {{{"block-size", "4"}}, "did you mean 'block_size'?"},
       {{{"centroid", "4"}}, "did you mean 'centroids'?"},
       {{{"codek", "pq"}}, "did you mean 'codec'?"},
@@ -76,7 +76,7 @@ TEST(OptionsFrom, MistypedWordsAreRecognised) {
   for (const auto& [settings, message] : mistakes) {
     EXPECT_THAT(error_of(settings), testing::EndsWith(message));
   }
-  EXPECT_THAT(error_of({{"zip", "1"}}), testing::EndsWith("gain_per or row_scales"));
+  EXPECT_THAT(error_of({{"zip", "1"}}), testing::EndsWith("row_scales or entropy_coding"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "tests/formats/file_testing.h"
 #include "tests/formats/zip_building.h"
 #include "tests/support/errors.h"
+#include "tests/support/foreseen.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/without_layout.h"
 
@@ -56,7 +57,7 @@ class CarriedFiles : public testing::Test {
 
 TEST_F(CarriedFiles, ComeBackBitByBitInTheirTypes) {
   const Report report = compress(input_, archive_, recipe_);
-  EXPECT_EQ(plan_compression(input_, recipe_).file_bytes, report.file_bytes);
+  test::expect_foreseen(plan_compression(input_, recipe_), report);
   EXPECT_EQ(decode_archive(archive_, dir_ / "d.safetensors", "", false), tensors_.size());
   const std::vector<Tensor> decoded = read_all(dir_ / "d.safetensors");
   ASSERT_EQ(decoded.size(), tensors_.size());

@@ -19,6 +19,7 @@
 #include "pqw/pipeline/evaluate.h"
 #include "tests/compress/interruption.h"
 #include "tests/support/file_content.h"
+#include "tests/support/foreseen.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/temp_dir.h"
 
@@ -164,13 +165,10 @@ TEST_F(JointFiles, ReportTellsWhatEachLayerStoresAndADryRunTellsTheSame) {
     const Report report = compress(input_, archive_, recipe(more), {.overwrite = true});
     const Report plan = plan_compression(input_, recipe(more));
     EXPECT_EQ(report.file_bytes, std::filesystem::file_size(archive_));
-    EXPECT_EQ(plan.file_bytes, report.file_bytes) << more;
+    test::expect_foreseen(plan, report, more);
     const Report stored = inspect(archive_);
     std::uint64_t bytes = 0;
     for (const std::size_t i : {0, 2, 4}) {
-      EXPECT_EQ(plan.tensors[i].bytes, report.tensors[i].bytes) << more;
-      EXPECT_EQ(plan.tensors[i].note, report.tensors[i].note) << more;
-      EXPECT_EQ(plan.tensors[i].settings, report.tensors[i].settings) << more;
       EXPECT_EQ(stored.tensors[i].bytes, report.tensors[i].bytes) << more;
       bytes += report.tensors[i].bytes;
     }
@@ -204,7 +202,7 @@ TEST_F(JointFiles, AGroupThatWouldNotShrinkGoesItsOwnWays) {
   const Recipe falling = recipe(",rank=4000,fallback.codec=pq,fallback.centroids=16");
   report = compress(input_, archive_, falling, {.overwrite = true});
   for (const TensorReport& tensor : report.tensors) EXPECT_EQ(tensor.codec, "pq");
-  EXPECT_EQ(plan_compression(input_, falling).file_bytes, report.file_bytes);
+  test::expect_foreseen(plan_compression(input_, falling), report);
   EXPECT_EQ(verify(archive_), infos_.size());
 }
 
@@ -229,7 +227,7 @@ TEST_F(JointFiles, ALayerThatIsNotFiniteIsAnErrorOrDissolvesItsGroup) {
   EXPECT_EQ(report.tensors[2].codec, "plain");
   EXPECT_EQ(report.tensors[4].codec, "pq");
   EXPECT_EQ(report.tensors[5].codec, "tensorized");
-  EXPECT_EQ(plan_compression(input_, falling).file_bytes, report.file_bytes);
+  test::expect_foreseen(plan_compression(input_, falling), report);
 }
 
 // A constant layer and noise of 1e-18 that it drowns: whether the group holds is known only when

@@ -12,6 +12,7 @@
 #include "pqw/pipeline/decode.h"
 #include "pqw/pipeline/evaluate.h"
 #include "tests/support/errors.h"
+#include "tests/support/foreseen.h"
 #include "tests/support/normal_weights.h"
 #include "tests/support/reference.h"
 #include "tests/support/temp_dir.h"
@@ -74,8 +75,7 @@ class Layouts : public testing::TestWithParam<Case> {
 
 TEST_P(Layouts, AreKnownEverywhere) {
   const Report report = compress_all();
-  EXPECT_EQ(plan_compression(input_, {.defaults = GetParam().settings}).file_bytes,
-            report.file_bytes);
+  test::expect_foreseen(plan_compression(input_, {.defaults = GetParam().settings}), report);
   for (const Report& other : {report, inspect(input_), inspect(archive_)}) {
     const auto layout = [&](const std::string& name) {
       return std::ranges::find(other.tensors, name, [](const auto& t) { return t.info.name; })

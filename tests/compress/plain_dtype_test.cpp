@@ -17,6 +17,7 @@
 #include "pqw/pipeline/evaluate.h"
 #include "tests/formats/file_testing.h"
 #include "tests/support/errors.h"
+#include "tests/support/foreseen.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/without_layout.h"
 
@@ -115,7 +116,7 @@ class NarrowFiles : public testing::Test {
 TEST_F(NarrowFiles, AreReportedAndMeasured) {
   const Report report = compress(input_, archive_, recipe_);
   const Report planned = plan_compression(input_, recipe_);
-  EXPECT_EQ(planned.file_bytes, report.file_bytes);
+  test::expect_foreseen(planned, report);
   const Report inspected = inspect(archive_), evaluated = evaluate(input_, archive_);
   const std::vector<std::string> codecs{"cast", "cast", "alias", "pq"};
   for (std::size_t i = 0; i < codecs.size(); ++i) {
@@ -124,7 +125,9 @@ TEST_F(NarrowFiles, AreReportedAndMeasured) {
       EXPECT_EQ(tensor.codec, codecs[i]);
       EXPECT_EQ(test::without_layout(tensor.info), tensors_[i].info);
       EXPECT_EQ(tensor.compressed(), i == 3);
-      EXPECT_EQ(tensor.bytes, report.tensors[i].bytes);
+      if (!tensor.at_most) {
+        EXPECT_EQ(tensor.bytes, report.tensors[i].bytes);
+      }
     }
     const double error = evaluated.tensors[i].distortion->squared_error();
     EXPECT_GT(error, 0);
@@ -176,7 +179,7 @@ TEST_F(NarrowFiles, ComeAgainFromTheRecipeOfARun) {
   recipe.target = Target{TargetKind::kBitsPerWeight, 9};
   const Report report = compress(input_, archive_, recipe);
   EXPECT_EQ(report.tensors[0].codec, "cast");
-  EXPECT_EQ(plan_compression(input_, recipe).file_bytes, report.file_bytes);
+  test::expect_foreseen(plan_compression(input_, recipe), report);
   test::set_content(dir_ / "r.yaml", recipe_text(report));
   compress(input_, dir_ / "b.h5", read_recipe(dir_ / "r.yaml"));
   EXPECT_EQ(test::content(dir_ / "b.h5"), test::content(archive_));

@@ -12,6 +12,7 @@
 #include "pqw/compress/compress.h"
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
+#include "tests/support/foreseen.h"
 #include "tests/support/normal_weights.h"
 #include "tests/support/temp_dir.h"
 
@@ -70,15 +71,12 @@ TEST_F(SearchTest, BitsAndRatiosAreSizes) {
   EXPECT_EQ(run({TargetKind::kRatio, 3}).search->target_bytes, std::floor(kBytes / 3));
 }
 
-TEST_F(SearchTest, ADryRunFindsTheSameChoiceAndTheExactSize) {
+TEST_F(SearchTest, ADryRunFindsTheSameChoiceAndEstimatesTheSize) {
   const Recipe recipe{.target = Target{TargetKind::kSize, 60e3}};
   const Report planned = plan_compression(input_, recipe), made = run(recipe);
-  EXPECT_EQ(planned.file_bytes, made.file_bytes);
-  ASSERT_EQ(planned.tensors.size(), made.tensors.size());
-  for (std::size_t i = 0; i < made.tensors.size(); ++i) {
-    EXPECT_EQ(planned.tensors[i].settings, made.tensors[i].settings);
-    EXPECT_EQ(planned.tensors[i].bytes, made.tensors[i].bytes);
-  }
+  test::expect_foreseen(planned, made);
+  EXPECT_NEAR(static_cast<double>(planned.search->estimated_bytes),
+              static_cast<double>(made.file_bytes), 600);
   EXPECT_EQ(planned.search->estimated_error, made.search->estimated_error);
   EXPECT_EQ(planned.search->error, std::nullopt);
 }
@@ -187,10 +185,12 @@ TEST_F(SearchTest, ASizeBelowTheSmallestIsAnErrorThatNamesIt) {
       "the target is 5000 bytes; the smallest archive that the codecs can make";
   const std::string text = error.what();
   ASSERT_THAT(text, HasSubstr(start));
-  const double smallest = std::stod(text.substr(text.find(" has ") + 5));
-  EXPECT_EQ(run({TargetKind::kSize, smallest}).file_bytes, smallest);
+  constexpr std::string_view kBefore = " has at most ";
+  const double smallest = std::stod(text.substr(text.find(kBefore) + kBefore.size()));
+  EXPECT_THAT(run({TargetKind::kSize, smallest}).file_bytes,
+              AllOf(Le(smallest), Ge(0.8 * smallest)));
   EXPECT_THAT(test::error_of([&] {
-                run({TargetKind::kSize, smallest - 1});
+                run({TargetKind::kSize, 0.8 * smallest});
               }).what(),
               HasSubstr("the smallest archive"));
 }
@@ -251,8 +251,8 @@ TEST_F(SearchTest, EqualTensorsAreStoredOnce) {
   const Report report = run({TargetKind::kSize, 30e3});
   EXPECT_EQ(report.tensors[1].codec, "alias");
   EXPECT_THAT(report.file_bytes, Le(30e3));
-  EXPECT_EQ(report.file_bytes,
-            plan_compression(input_, {.target = Target{TargetKind::kSize, 30e3}}).file_bytes);
+  test::expect_foreseen(plan_compression(input_, {.target = Target{TargetKind::kSize, 30e3}}),
+                        report);
 }
 
 TEST_F(SearchTest, TheRecipeOfAReportMakesTheSameArchive) {
@@ -330,7 +330,22 @@ TEST(ProbedError, IsCloseToTheErrorOfAFullRun) {
   decode_rows(weight, 0, MutableMatrix(decoded.data(), 256, 256));
   Distortion full;
   full.add(std::span<const float>(tensor.values), std::span<const float>(decoded));
-  EXPECT_NEAR(probed_error(tensor, options) / full.relative_error(), 1, 0.05);
+  EXPECT_NEAR(probe(tensor, options).relative_error / full.relative_error(), 1, 0.05);
+}
+
+// Of every second row of a tensor with heavy tails.
+TEST(ProbedBytes, AreCloseToWhatEntropyCodingSaves) {
+  FloatTensor tensor{{"w", DType::kF32, {512, 256}}, test::normal_values(512 * 256, 4)};
+  for (float& value : tensor.values) value = value * value * value;
+  const PqOptions options{.block_size = 2, .n_centroids = 64};
+  const Encoding encoding(tensor, options);
+  const double saved = static_cast<double>(data_bytes(encoding.size()->record)) -
+                       static_cast<double>(data_bytes(to_record(encoding.encode(), "w")));
+  EXPECT_GT(saved, 1000);
+  EXPECT_NEAR(probe(tensor, options).saved_bytes / saved, 1, 0.1);
+  PqOptions packed = options;
+  packed.entropy_coding = false;
+  EXPECT_EQ(probe(tensor, packed).saved_bytes, 0);
 }
 
 TEST(MetricSums, WeighTensors) {

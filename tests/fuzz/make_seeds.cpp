@@ -58,6 +58,20 @@ void write_onnx(const std::string& path) {
   write_text(path, model.SerializeAsString());
 }
 
+// With entropy-coded codes, codebooks and row scales, in classes of rows.
+Record entropy_coded() {
+  pqw::PqWeight weight{{{96, 40}, DType::kF32, ""}};
+  weight.block_size = 2;
+  weight.n_centroids = 48;
+  weight.row_scale_type = pqw::RowScales::kLog8;
+  weight.row_scales.assign(96, 0.5f);
+  for (int i = 0; i < 96; ++i) weight.codebooks.push_back(static_cast<float>(i) / 16);
+  for (int i = 0; i < 1920; ++i) {
+    weight.codes.push_back(static_cast<std::uint16_t>(i % 96 % 2 * 40 + i % 7 * i % 5));
+  }
+  return pqw::to_record(weight, "w");
+}
+
 // A small tensor of each codec.
 std::vector<Record> records() {
   const std::vector<pqw::Settings> settings{
@@ -92,6 +106,7 @@ std::vector<Record> records() {
   result.push_back(pqw::alias_record({"w", DType::kF32, {6, 9}}, "w0"));
   result.push_back(
       pqw::cast_record({"w", DType::kF32, {6, 9}}, DType::kF16, std::vector<std::byte>(108)));
+  result.push_back(entropy_coded());
   result.push_back(pqw::transposed(result.front(),
                                    {"w", DType::kF32, {9, 6}, {}, {pqw::Kind::kLinear, {1, 0}}}));
   return result;

@@ -66,6 +66,8 @@ std::vector<Golden> of_all_versions() {
     archives.push_back(golden);
   }
   archives.push_back({.name = "tcq", .products = Sums::kRounded, .folder = "tcq"});
+  archives.push_back(
+      {.name = "entropy_coded", .products = Sums::kRounded, .folder = "entropy_coded"});
   return archives;
 }
 const std::vector<Golden> kArchives = of_all_versions();

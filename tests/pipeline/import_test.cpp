@@ -171,11 +171,11 @@ TEST_F(ImportTest, TakesOverEveryTypeBitForBit) {
                 (TensorInfo{"a.b.weight", centroid_type, {16, 4, 3, 3}, {}, {Kind::kConv}}));
       EXPECT_EQ(Model(archive_).tensors()[0], imported.report.tensors[0].info);
       EXPECT_EQ(decoded("a.b.weight"), ipq_reference(values, d, codes, 16));
-      const Section stored = *ArchiveReader(archive_).read(0).find("codebooks");
+      const PqWeight stored = std::get<PqWeight>(Model(archive_).weight("a.b.weight"));
       if (centroid_type != DType::kBF16) {
-        EXPECT_EQ(stored.bytes, centroids.bytes);
+        EXPECT_EQ(stored.codebooks, values);
       }
-      EXPECT_EQ(stored.dtype, centroid_type == DType::kF32 ? DType::kF32 : DType::kF16);
+      EXPECT_EQ(stored.codebook_dtype, centroid_type == DType::kF32 ? DType::kF32 : DType::kF16);
     }
   }
 }
@@ -339,7 +339,7 @@ TEST_F(ImportTest, OfAqlmTakesCodesModuloTheCentroids) {
     EXPECT_EQ(imported.report.tensors[0].info,
               (TensorInfo{"q.weight", DType::kF16, {out, in}, {}, {Kind::kLinear}}));
     EXPECT_EQ(decoded("q.weight"), aqlm_reference(codebook, d, codes, positive)) << k;
-    EXPECT_EQ(ArchiveReader(archive_).read(0).find("codebooks")->bytes, codebooks.bytes);
+    EXPECT_EQ(std::get<PqWeight>(Model(archive_).weight("q.weight")).codebooks, codebook);
     import({stored_codes, codebooks});
     EXPECT_EQ(decoded("q.weight"), aqlm_reference(codebook, d, codes, std::vector<float>(out, 1)));
   }

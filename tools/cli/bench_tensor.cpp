@@ -91,7 +91,9 @@ std::vector<BatchTimes> time_weight(const std::string& name, const Weight& weigh
   return times;
 }
 
-std::size_t code_bytes(const Weight& weight) {
+std::size_t code_bytes(const Weight& given) {
+  Weight weight = given;
+  if (auto* pq = std::get_if<PqWeight>(&weight)) pq->entropy_coding = false;
   const Record record = to_record(weight, "");
   const auto codes = std::ranges::find(record.sections, "codes", &Section::name);
   return codes != record.sections.end() ? codes->bytes.size() : data_bytes(record);

@@ -213,11 +213,13 @@ std::string text_of(const SearchOutcome& search, const Target& wanted, const Rep
   const std::string error =
       search.error ? fmt::format("{} error {:.4g}", metric, *search.error)
                    : fmt::format("{} error about {:.4g}", metric, search.estimated_error);
-  const bool may_change = search.target_error > 0 && !search.error;
+  const bool may_change = !search.error && (search.target_error > 0 || report.at_most());
+  const std::uint64_t bytes =
+      may_change && search.estimated_bytes > 0 ? search.estimated_bytes : report.file_bytes;
   return fmt::format(
-      "target: {}; found: {}{} bytes, {}{}{}{}", target, may_change ? "about " : "",
-      report.file_bytes, error, search.note.empty() ? "" : "; ", search.note,
-      may_change ? "; the run measures its error and may then choose other sizes" : "");
+      "target: {}; found: {}{} bytes, {}{}{}{}", target, may_change ? "about " : "", bytes, error,
+      search.note.empty() ? "" : "; ", search.note,
+      may_change ? "; the run measures its error and size and may then choose others" : "");
 }
 
 // "not copied from model/: onnx/, .gitattributes and 3 more"

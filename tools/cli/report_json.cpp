@@ -23,6 +23,7 @@ Json json_of(const TensorReport& tensor) {
                {"cosine", measured(distortion, &Distortion::cosine)},
                {"original_bytes", tensor.original_bytes()},
                {"bytes", tensor.bytes},
+               {"at_most", tensor.at_most},
                {"parameters", tensor.n_parameters}};
   const Layout& layout = tensor.info.layout;
   if (layout.kind != Kind::kUnknown) json["kind"] = to_string(layout.kind);
@@ -38,6 +39,7 @@ Json json_of(const SearchOutcome& search) {
   return {{"target_bytes", given(search.target_bytes)},
           {"target_error", given(search.target_error)},
           {"estimated_error", search.estimated_error},
+          {"estimated_bytes", given(search.estimated_bytes)},
           {"error", search.error ? Json(*search.error) : Json()},
           {"slope", search.slope},
           {"points", search.n_points},
@@ -58,6 +60,7 @@ void append(const Report& report, Json& document) {
   document["skipped"] = std::move(skipped);
   document["total"] = {{"original_bytes", report.original_bytes()},
                        {"file_bytes", report.file_bytes},
+                       {"at_most", report.at_most()},
                        {"ratio", report.ratio()},
                        {"original_parameters", report.original_parameters()},
                        {"parameters", report.parameters()},

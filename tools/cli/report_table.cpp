@@ -78,7 +78,7 @@ Row row_of(const TensorReport& tensor) {
   row[kKind] = kind_of(tensor.info);
   row[kCodec] = tensor.codec;
   row[kSettings] = tensor.settings;
-  row[kBits] = fmt::format("{:.3f}", tensor.bits_per_weight());
+  row[kBits] = fmt::format("{}{:.3f}", tensor.at_most ? "<=" : "", tensor.bits_per_weight());
   if (tensor.distortion && (tensor.compressed() || differs(tensor)))
     set_errors(*tensor.distortion, row);
   if (tensor.compressed() && tensor.bytes > 0) {
@@ -91,7 +91,7 @@ Row row_of(const TensorReport& tensor) {
 Row total_row(const Report& report) {
   Row row(kColumns.size());
   row[kName] = fmt::format("total of {}", report.tensors.size());
-  row[kBits] = fmt::format("{:.3f}", report.bits_per_weight());
+  row[kBits] = fmt::format("{}{:.3f}", report.at_most() ? "<=" : "", report.bits_per_weight());
   if (const auto distortion = report.distortion()) set_errors(*distortion, row);
   row[kRatio] = fmt::format("{:.2f}", report.ratio());
   return row;
@@ -125,8 +125,9 @@ std::string plain_line(const std::vector<TensorReport>& tensors) {
 
 // "9.86 MB -> 661.66 kB (661658 bytes on disk)"
 std::string bytes_line(const Report& report) {
-  return fmt::format("{} -> {} ({} bytes on disk)", human_bytes(number(report.original_bytes())),
-                     human_bytes(number(report.file_bytes)), report.file_bytes);
+  return fmt::format("{} -> {}{} ({} bytes on disk)", human_bytes(number(report.original_bytes())),
+                     report.at_most() ? "at most " : "", human_bytes(number(report.file_bytes)),
+                     report.file_bytes);
 }
 
 // "229760 -> 90624 parameters (0.39)"; empty when factors do not change the number of parameters.

@@ -47,6 +47,7 @@ struct WeightSize {
   std::size_t n_parameters = 0;  // as parameter_count(weight) will be
   std::size_t inner_width = 0;   // rank() of a low-rank weight
   std::string remarks;           // as remarks_on(weight, options), without remarks on the learning
+  bool at_most = false;          // the weight may take fewer bytes than the record: entropy coding
 };
 
 }  // namespace pqw

@@ -41,6 +41,8 @@ struct PqWeight : WeightHead {
   std::size_t n_centroids = 0;         // per codebook
   DType codebook_dtype = DType::kF16;  // every codebook value is exact in this type: F16 or F32
   RowScales row_scale_type = RowScales::kNone;
+  // Whether an archive stores codes entropy-coded where that is smaller than packing their bits.
+  bool entropy_coding = true;
   AppliedGain gain = {};  // set by the encoder; not read from archives
 
   // Layout: [n_additive][n_groups][n_centroids][block_size]: centroid k of group g in codebook m
@@ -149,6 +151,7 @@ struct PqOptions {
   Gain gain = Gain::kUnbiased;  // limited if the relative error would be 1 or more
   GainPer gain_per = GainPer::kTensor;
   RowScales row_scales = RowScales::kNone;  // only the native engine supports them
+  bool entropy_coding = true;               // of the values in the archive; the weight is the same
 
   bool operator==(const PqOptions&) const = default;
 };
@@ -199,7 +202,9 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 // negative or not finite, and with the faiss engine; kUnsupported when that engine fails.
 // Sections: `codebooks` F16 or F32 [G][K][d], `codes` U8, the bit stream of core/bit_packing.h with
 // bits_for(K) bits a code, and with the feature `row_scales` the section of that name, U8 or F16
-// [rows]. Members: codec.h.
+// [rows]. With the feature `entropy_coded` the section of that name, U8, in place of codes and of
+// other values (docs/archive_format.md). Its size is known only after encoding; without it, sizes
+// of prepared weights are upper bounds. Members: codec.h.
 struct PqCodec : CodecBase<PqCodec, PqWeight, PqOptions> {
   using Prepared = PqPrepared;
 

@@ -29,6 +29,7 @@ struct TensorReport {
   // plain whatever the rules say, and for reports that are not of a compression.
   std::vector<std::pair<std::string, std::string>> rule = {};
 
+  bool at_most = false;   // `bytes` is an upper bound: the codes are not known yet
   bool exact = false;     // not plain, but decodes to the bytes of the original
   bool narrowed = false;  // plain, but for a narrower type: its values may be rounded
 
@@ -49,13 +50,14 @@ void describe(const Weight& weight, TensorReport& report);
 
 // The result of a search for a target (compress/target.h).
 struct SearchOutcome {
-  std::uint64_t target_bytes = 0;    // of the file; 0 if the target is an error
-  double target_error = 0;           // of the file by the metric; 0 if the target is a size
-  double estimated_error = 0;        // from probes
-  std::optional<double> error = {};  // measured on the stored values; empty in a dry run
-  double slope = 0;                  // error that the next step to a finer point saves per byte
-  std::size_t n_points = 0;          // that were probed
-  std::string note = {};             // why the file is not closer to the target
+  std::uint64_t target_bytes = 0;     // of the file; 0 if the target is an error
+  double target_error = 0;            // of the file by the metric; 0 if the target is a size
+  double estimated_error = 0;         // from probes
+  std::uint64_t estimated_bytes = 0;  // of the file, from probes; 0 if the target is an error
+  std::optional<double> error = {};   // measured on the stored values; empty in a dry run
+  double slope = 0;                   // error that the next step to a finer point saves per byte
+  std::size_t n_points = 0;           // that were probed
+  std::string note = {};              // why the file is not closer to the target
 };
 
 struct Report {
@@ -68,6 +70,7 @@ struct Report {
   std::optional<SearchOutcome> search = {};
 
   std::uint64_t original_bytes() const;     // of all tensors, without file headers
+  bool at_most() const;                     // whether file_bytes is an upper bound
   double ratio() const;                     // original_bytes / file_bytes
   std::size_t original_parameters() const;  // elements of all tensors
   // Parameters as stored: a matrix with factors counts as its factors. A low-rank layer

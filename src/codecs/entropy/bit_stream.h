@@ -60,12 +60,10 @@ class BitReader {
   void fail() { failed_ = true; }
   bool failed() const { return failed_; }
 
-  // True if all bytes are used, and the bits left in the last one are zeros.
-  bool at_end() {
-    while (n_bits_ % 8 != 0) {
-      if (bit() != 0) return false;
-    }
-    return !failed_ && n_bits_ / 8 == bytes_.size();
+  // The bytes after the one in which the last bit was. Fails if bits left in that one are not zero.
+  std::span<const std::byte> rest() {
+    while (n_bits_ % 8 != 0 && !failed_) failed_ = bit() != 0;
+    return failed_ ? std::span<const std::byte>() : bytes_.subspan(n_bits_ / 8);
   }
 
  private:

@@ -82,7 +82,7 @@ TEST(Frequencies, AreReadAsSpecified) {
   const std::vector<std::byte> bytes = std::move(out).take();
   BitReader in(bytes);
   EXPECT_THAT(read_frequencies(in, 4), ElementsAre(1 + 1061, 0, 1, 1 + 3032));
-  EXPECT_TRUE(in.at_end());
+  EXPECT_TRUE(in.rest().empty() && !in.failed());
 }
 
 TEST(Frequencies, WithoutWeightsAreEqual) {
@@ -114,7 +114,7 @@ TEST(Frequencies, ComeBackAndCostLittleMoreThanTheEntropy) {
       const std::vector<std::byte> bytes = std::move(out).take();
       BitReader in(bytes);
       EXPECT_EQ(read_frequencies(in, n), written);
-      EXPECT_TRUE(in.at_end());
+      EXPECT_TRUE(in.rest().empty() && !in.failed());
       EXPECT_EQ(std::reduce(written.begin(), written.end()), 1u << frequency_bits(n));
       double total = 0;
       double entropy = 0;

@@ -196,6 +196,7 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& given) {
   }
   PqWeight weight = unlearned(blocks, options);
   weight.row_scale_type = options.row_scales;
+  weight.entropy_coding = options.entropy_coding;
   weight.row_scales = std::move(scales);
   return {std::move(blocks), std::move(weight)};
 }
@@ -212,8 +213,9 @@ PqPrepared PqCodec::prepare(FloatTensor tensor, const PqOptions& options) {
 std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOptions& options) {
   if (options.lambda > 0) return std::nullopt;  // learning tells how many centroids are left
   const PqWeight& weight = prepared.unlearned;
-  return WeightSize{to_record(weight, ""), summary(weight), parameter_count(weight), 0,
-                    remarks(weight, options)};
+  return WeightSize{to_record(weight, ""),    summary(weight),
+                    parameter_count(weight),  0,
+                    remarks(weight, options), weight.entropy_coding && weight.n_centroids > 1};
 }
 
 PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,

@@ -167,7 +167,11 @@ const Fields<PqOptions>& PqOptions::fields() {
                 {{"none", RowScales::kNone}, {"log8", RowScales::kLog8}, {"f16", RowScales::kF16}}),
             "a scale for each row, by which its blocks are divided before they are clustered: a "
             "byte (log8) or float16 per row",
-            {.written = [](const O& o) { return o.row_scales != RowScales::kNone; }})};
+            {.written = [](const O& o) { return o.row_scales != RowScales::kNone; }}),
+      Field("entropy_coding", &O::entropy_coding, choice<bool>({{"on", true}, {"off", false}}),
+            "store codes and codebooks in as many bits as their frequencies need, where that is "
+            "smaller than packed bits; the weights are the same",
+            {.written = [](const O& o) { return !o.entropy_coding; }})};
   return kFields;
 }
 

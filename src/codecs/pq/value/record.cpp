@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "codecs/float_range.h"
+#include "codecs/pq/value/additive.h"
+#include "codecs/pq/value/entropy_coding.h"
 #include "codecs/pq/value/row_scales.h"
 #include "codecs/record_checks.h"
 #include "core/bit_packing.h"
@@ -17,6 +19,7 @@ constexpr const char* kCodebooks = "codebooks";
 constexpr const char* kCodes = "codes";
 constexpr const char* kAdditive = "additive";     // a feature: codebooks have one dimension more
 constexpr const char* kRowScales = "row_scales";  // a feature and its section
+constexpr const char* kEntropyCoded = "entropy_coded";  // a feature and its section
 constexpr std::size_t kMostCodes = std::size_t{1} << 40;
 
 // Sums of centroids, one of each codebook, must stay finite.
@@ -31,10 +34,11 @@ void require_finite_sums(const Record& record, const PqWeight& weight) {
                                  largest);
 }
 
-// Fills block size, groups, centroids and the values.
-void read_codebooks(const Record& record, PqWeight& weight) {
+// Fills codebooks, groups, centroids, block size and type. Returns whether the section holds low bytes only.
+bool read_codebook_shape(const Record& record, PqWeight& weight) {
   const Section& section = required_section(record, kCodebooks);
-  if (section.dtype != DType::kF16 && section.dtype != DType::kF32) {
+  const bool is_low = section.dtype == DType::kU8 && has_feature(record, kEntropyCoded);
+  if (section.dtype != DType::kF16 && section.dtype != DType::kF32 && !is_low) {
     throw subject_of(record).error("codebooks of type {}, expected F16 or F32",
                                    to_string(section.dtype));
   }
@@ -52,17 +56,21 @@ void read_codebooks(const Record& record, PqWeight& weight) {
   weight.n_groups = shape[1];
   weight.n_centroids = shape[2];
   weight.block_size = shape[3];
-  weight.codebook_dtype = section.dtype;
-  weight.codebooks.resize(element_count(section.shape));
-  to_float(section.bytes, section.dtype, weight.codebooks);
+  weight.codebook_dtype = is_low ? DType::kF16 : section.dtype;
+  return is_low;
+}
+
+void read_codebooks(const Record& record, std::span<const std::byte> bytes, PqWeight& weight) {
+  weight.codebooks.resize(bytes.size() / size_in_bytes(weight.codebook_dtype));
+  to_float(bytes, weight.codebook_dtype, weight.codebooks);
   for (const float value : weight.codebooks) {
     if (!std::isfinite(value)) throw subject_of(record).error("a codebook holds NaN or infinity");
   }
-  if (is_additive) require_finite_sums(record, weight);
+  if (weight.n_additive > 1) require_finite_sums(record, weight);
 }
 
-void read_codes(const Record& record, PqWeight& weight) {
-  const Section& section = required_section(record, kCodes);
+// The number of codes. Errors: also for too many groups.
+std::size_t code_count(const Record& record, const PqWeight& weight) {
   const std::size_t positions = weight.positions();
   if (weight.n_groups > std::max<std::size_t>(1, positions)) {
     throw subject_of(record).error("{} codebook groups for {} positions", weight.n_groups,
@@ -70,14 +78,20 @@ void read_codes(const Record& record, PqWeight& weight) {
   }
   // positions <= columns, so the product fits where the element count of the tensor did.
   const std::size_t count = weight.n_additive * positions * weight.rows();
+  if (count > kMostCodes) {  // codes of no bits take no file, but they take memory
+    throw subject_of(record).error(ErrorCode::kUnsupported, "{} codes, expected {} at most", count,
+                                   kMostCodes);
+  }
+  return count;
+}
+
+void read_packed_codes(const Record& record, PqWeight& weight) {
+  const Section& section = required_section(record, kCodes);
+  const std::size_t count = weight.n_additive * weight.positions() * weight.rows();
   const unsigned bits = bits_for(weight.n_centroids);
   if (section.dtype != DType::kU8 || section.bytes.size() != packed_size(count, bits)) {
     throw subject_of(record).error("{} bytes of codes, expected {} ({} codes of {} bits)",
                                    section.bytes.size(), packed_size(count, bits), count, bits);
-  }
-  if (count > kMostCodes) {  // codes of no bits take no file, but they take memory
-    throw subject_of(record).error(ErrorCode::kUnsupported, "{} codes, expected {} at most", count,
-                                   kMostCodes);
   }
   weight.codes.resize(count);
   unpack_bits(section.bytes, bits, weight.codes);
@@ -89,6 +103,16 @@ void read_codes(const Record& record, PqWeight& weight) {
   }
 }
 
+void read_row_scales(const Record& record, RowScales type, std::span<const std::byte> bytes,
+                     PqWeight& weight) {
+  weight.row_scale_type = type;
+  weight.row_scales = row_scales_of_bytes(bytes, type);
+  for (const float scale : weight.row_scales) {
+    if (std::isfinite(scale) && !std::signbit(scale)) continue;
+    throw subject_of(record).error("row scale {:g}, expected a finite number, 0 or more", scale);
+  }
+}
+
 void read_row_scales(const Record& record, PqWeight& weight) {
   const Section& section = required_section(record, kRowScales);
   const bool known = section.dtype == DType::kU8 || section.dtype == DType::kF16;
@@ -97,12 +121,64 @@ void read_row_scales(const Record& record, PqWeight& weight) {
                                    to_string(section.dtype), to_string(section.shape),
                                    weight.rows());
   }
-  weight.row_scale_type = section.dtype == DType::kU8 ? RowScales::kLog8 : RowScales::kF16;
-  weight.row_scales = row_scales_of_bytes(section.bytes, weight.row_scale_type);
-  for (const float scale : weight.row_scales) {
-    if (std::isfinite(scale) && !std::signbit(scale)) continue;
-    throw subject_of(record).error("row scale {:g}, expected a finite number, 0 or more", scale);
+  const bool is_byte = section.dtype == DType::kU8;
+  read_row_scales(record, is_byte ? RowScales::kLog8 : RowScales::kF16, section.bytes, weight);
+}
+
+// Codes, and what else the section of entropy-coded values has in place of other sections.
+void read_entropy_coded(const Record& record, bool has_low_bytes, PqWeight& weight) {
+  const Section& section = required_section(record, kEntropyCoded);
+  if (section.dtype != DType::kU8) {
+    throw subject_of(record).error("entropy_coded of type {}, expected U8",
+                                   to_string(section.dtype));
   }
+  const Section& codebooks = required_section(record, kCodebooks);
+  const bool has_scales = has_feature(record, kRowScales) && record.find(kRowScales) == nullptr;
+  (void)code_count(record, weight);
+  CodedValues values = entropy_decoded(section.bytes, side_by_side(weight),
+                                       has_low_bytes ? codebooks.bytes.size() : 0,
+                                       has_scales ? weight.rows() : 0, subject_of(record));
+  weight.codes = std::move(values.codes);
+  if (has_low_bytes) {
+    std::vector<std::byte> both;
+    for (std::size_t i = 0; i < codebooks.bytes.size(); ++i) {
+      both.push_back(codebooks.bytes[i]);
+      both.push_back(values.codebook_highs[i]);
+    }
+    read_codebooks(record, both, weight);
+  }
+  if (has_scales) read_row_scales(record, RowScales::kLog8, values.row_scales, weight);
+}
+
+// Replaces sections by one with entropy-coded values, if that is smaller.
+void code_by_entropy(const PqWeight& weight, Record& record) {
+  constexpr std::size_t kFeatureBytes = 64;  // that the index takes for the feature, at most
+  Record coded = record;
+  std::erase_if(coded.sections, [](const Section& section) { return section.name == kCodes; });
+  Section& codebooks = coded.sections.front();
+  CodedValues values;
+  if (codebooks.dtype == DType::kF16) {
+    for (std::size_t i = 1; i < codebooks.bytes.size(); i += 2) {
+      values.codebook_highs.push_back(codebooks.bytes[i]);
+    }
+  }
+  const Section* scales = coded.find(kRowScales);
+  if (scales != nullptr && scales->dtype == DType::kU8) values.row_scales = scales->bytes;
+  std::vector<std::byte> bytes = entropy_coded(side_by_side(weight), values);
+  if (!values.codebook_highs.empty()) {
+    codebooks.dtype = DType::kU8;
+    for (std::size_t i = 0; 2 * i < codebooks.bytes.size(); ++i) {
+      codebooks.bytes[i] = codebooks.bytes[2 * i];
+    }
+    codebooks.bytes.resize(codebooks.bytes.size() / 2);
+  }
+  if (!values.row_scales.empty()) {
+    std::erase_if(coded.sections,
+                  [](const Section& section) { return section.name == kRowScales; });
+  }
+  coded.features.push_back(kEntropyCoded);
+  coded.sections.push_back({kEntropyCoded, DType::kU8, {bytes.size()}, std::move(bytes)});
+  if (data_bytes(coded) + kFeatureBytes < data_bytes(record)) record = std::move(coded);
 }
 
 }  // namespace
@@ -129,14 +205,28 @@ Record PqCodec::to_record(const PqWeight& weight, const std::string& name) {
                                {weight.rows()},
                                bytes_of_row_scales(weight.row_scales, weight.row_scale_type)});
   }
+  const bool is_learned = !weight.codes.empty();
+  if (weight.entropy_coding && is_learned && weight.n_centroids > 1)
+    code_by_entropy(weight, record);
   return record;
 }
 
 PqWeight PqCodec::from_record(const Record& record) {
-  PqWeight weight{read_head(record, {kAdditive, kRowScales})};
-  read_codebooks(record, weight);
-  read_codes(record, weight);
-  if (has_feature(record, kRowScales)) read_row_scales(record, weight);
+  PqWeight weight{read_head(record, {kAdditive, kRowScales, kEntropyCoded})};
+  weight.entropy_coding = has_feature(record, kEntropyCoded);
+  const bool has_low_bytes = read_codebook_shape(record, weight);
+  if (!has_low_bytes) {
+    read_codebooks(record, required_section(record, kCodebooks).bytes, weight);
+  }
+  if (weight.entropy_coding) {
+    read_entropy_coded(record, has_low_bytes, weight);
+  } else {
+    (void)code_count(record, weight);
+    read_packed_codes(record, weight);
+  }
+  if (has_feature(record, kRowScales) && weight.row_scales.empty()) {
+    read_row_scales(record, weight);
+  }
   return weight;
 }
 

@@ -80,7 +80,7 @@ ReadModel read_model(std::span<const std::byte> bytes) {
   for (int k = 2 * contexts.lowest; k < 2 * contexts.highest + 2; ++k) {
     model.tables.tokens.push_back(read_table(in, kTokens));
   }
-  model.failed = in.failed() || !in.at_end();
+  model.failed = !in.rest().empty() || in.failed();
   return model;
 }
 
