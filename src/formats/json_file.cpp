@@ -11,6 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxDepth = 512;
+constexpr std::size_t kMaxContainers = std::size_t{1} << 20;  // objects and arrays
 
 std::string_view text_in(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -22,33 +23,38 @@ bool starts_with_brace(std::string_view text) {
   return first != text.npos && text[first] == '{';
 }
 
-// Keeps the wanted keys of the outer object, and checks depth and keys.
-class Filter {
+// Checks the depth, the number of containers, and the keys in the wanted values of the outer object.
+class Check {
  public:
-  Filter(Subject subject, std::span<const std::string_view> wanted)
+  Check(Subject subject, std::span<const std::string_view> wanted)
       : subject_(std::move(subject)), wanted_(wanted) {}
 
   // As nlohmann calls it: `depth` counts the containers around the event.
-  bool operator()(int depth, json::parse_event_t event, const json& parsed) {
+  void operator()(int depth, json::parse_event_t event, const json& parsed) {
     if (depth >= kMaxDepth) throw subject_.error("nests deeper than {} levels", kMaxDepth);
     const auto level = static_cast<std::size_t>(depth);
-    if (event == json::parse_event_t::object_start && (level == 0 || keeps_)) {
+    const bool is_object = event == json::parse_event_t::object_start;
+    if ((is_object || event == json::parse_event_t::array_start) &&
+        ++n_containers_ > kMaxContainers) {
+      throw subject_.error("more than {} objects and arrays", kMaxContainers);
+    }
+    if (is_object && (level == 0 || is_wanted_)) {
       keys_.resize(std::max(keys_.size(), level + 2));
       keys_[level + 1].clear();
     }
-    if (event != json::parse_event_t::key || (level > 1 && !keeps_)) return true;
+    if (event != json::parse_event_t::key || (level > 1 && !is_wanted_)) return;
     const auto& key = parsed.get_ref<const std::string&>();
-    if (level == 1) keeps_ = std::ranges::find(wanted_, key) != wanted_.end();
+    if (level == 1) is_wanted_ = std::ranges::find(wanted_, key) != wanted_.end();
     if (!keys_[level].insert(key).second) {
       throw subject_.error("the key '{}' occurs twice", shown(key));
     }
-    return keeps_;
   }
 
  private:
   const Subject subject_;
   const std::span<const std::string_view> wanted_;
-  bool keeps_ = false;  // the value of the present key of the outer object
+  std::size_t n_containers_ = 0;
+  bool is_wanted_ = false;                             // the present key of the outer object
   std::vector<std::unordered_set<std::string>> keys_;  // of the open objects, by depth
 };
 
@@ -80,11 +86,15 @@ json read_json_object(const InputFile& file, std::span<const std::string_view> k
   }
   file.require_unchanged();
   if (!starts_with_brace(text)) throw subject.error("expected JSON that starts with '{{'");
-  Filter filter(subject, keys);
+  Check check(subject, keys);
   try {
-    return json::parse(text, [&](int depth, json::parse_event_t event, const json& parsed) {
-      return filter(depth, event, parsed);
+    // Keeps nothing: where values are kept, the end of each object costs a look at all its siblings.
+    json object = json::parse(text, [&](int depth, json::parse_event_t event, const json& parsed) {
+      check(depth, event, parsed);
+      return false;
     });
+    object = json::parse(text);
+    return object;
   } catch (const json::exception& error) {
     throw subject.error("not valid JSON: {}", json_reason(error));
   }

@@ -16,9 +16,9 @@ constexpr std::size_t kMaxJsonBytes = std::size_t{64} << 20;
 // Whether the file is JSON text of an object, of at most kMaxJsonBytes, in which `text` occurs.
 bool is_json_with(const InputFile& file, std::string_view text);
 
-// The object in the file, with those of its keys that are in `keys`; the values of all other keys
-// are parsed, but not kept. Errors: kFormat (not JSON, not an object, a key twice, more than
-// kMaxJsonBytes or 512 levels), kIo.
+// The object in the file. Its `keys` are those that the caller uses: no key occurs twice in it or in
+// their values. Errors: kFormat (not JSON, not an object, a key twice, more than kMaxJsonBytes, 512
+// levels or 2^20 objects and arrays), kIo.
 nlohmann::json read_json_object(const InputFile& file, std::span<const std::string_view> keys);
 
 // "syntax error while parsing value - ...": the reason in a message of nlohmann's parser, as `shown`.

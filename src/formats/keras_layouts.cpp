@@ -244,9 +244,7 @@ bool is_keras(std::span<const TensorInfo> tensors, const Metadata& metadata) {
 }
 
 bool set_keras_layouts(WeightReader& reader, const std::string& config) {
-  constexpr int kMaxNesting = 256;
-  const json model = json::parse(
-      config, [](int depth, json::parse_event_t, json&) { return depth <= kMaxNesting; }, false);
+  const json model = json::parse(config, nullptr, false);
   const Classes classes = classes_in(model);
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     const TensorInfo& info = reader.tensors()[i];

@@ -202,6 +202,13 @@ TEST_F(OddKeras, ConfigsMayNestDeep) {
   EXPECT_THAT(test::skipped_in(*reader), ElementsAre("'config.json' is not the weights"));
 }
 
+// With a callback, the parser takes the square of their number.
+TEST_F(OddKeras, ConfigsMayHaveManyObjects) {
+  std::string config = "[";
+  for (int i = 0; i < 1'000'000; ++i) config += "{},";
+  EXPECT_EQ(first(*open({{kConfig, config + kDense + "]"}})).kind, Kind::kUnknown) << "rank 3";
+}
+
 TEST_F(OddKeras, NamesOfOtherMembersAreNeverOpened) {
   constexpr std::uint16_t kUtf8 = 1 << 11;  // a flag
   const auto reader = open({{"../../etc/passwd", "x"},
