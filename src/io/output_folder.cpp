@@ -77,6 +77,27 @@ void remove_files(const std::string& folder, OutputFolder::MayRemove* may_remove
 
 bool any(std::string_view) { return true; }
 
+// Throws if the temporary folder holds what no writer left: its files are about to be removed, and
+// its folders would be in the output.
+void require_leftovers(const std::string& temporary, OutputFolder::MayRemove* may_remove,
+                       const Subject& subject) {
+  std::error_code error;
+  for (fs::directory_iterator entry(temporary, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    std::string_view final_name = name;
+    if (name.ends_with(kTemporarySuffix)) {
+      final_name.remove_suffix(std::string_view(kTemporarySuffix).size());
+    }
+    const bool is_file = entry->symlink_status(error).type() != fs::file_type::directory;
+    if (is_file ? may_remove(final_name) : name.ends_with(kPartsSuffix)) continue;
+    throw subject.error(ErrorCode::kExists,
+                        "{} holds '{}', which is not of an interrupted run; rename that folder",
+                        temporary, shown(name));
+  }
+  if (error) throw subject.error(ErrorCode::kIo, "cannot list {}: {}", temporary, error.message());
+}
+
 }  // namespace
 
 bool is_output_folder(const std::string& path) {
@@ -92,6 +113,13 @@ OutputFolder::OutputFolder(const std::string& path, const WriteOptions& options,
   temporary_ = target_ + kTemporarySuffix;
   const SignalPause pause;
   fd_ = lock_folder(temporary_, subject);
+  try {
+    require_leftovers(temporary_, may_remove_, subject);
+    keep_mode();
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
   slots_.push_back(register_temporary(temporary_));
   remove_files(temporary_, any);
 }
@@ -103,6 +131,13 @@ OutputFolder::~OutputFolder() {
   remove_files(temporary_, any);
   ::rmdir(temporary_.c_str());
   ::close(fd_);  // the lock ends last
+}
+
+// A folder that takes the place of another one gets its permissions.
+void OutputFolder::keep_mode() const {
+  struct stat old;
+  if (::stat(target_.c_str(), &old) != 0 || ::fchmod(fd_, old.st_mode & 07777) == 0) return;
+  throw Subject{path_}.system_error("set the permissions of the temporary folder");
 }
 
 void OutputFolder::require_replaceable() const {

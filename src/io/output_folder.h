@@ -15,7 +15,7 @@ bool is_output_folder(const std::string& path);
 // Files are written into a temporary sibling, `<target>.pqw.tmp`, which `commit` renames. Destroyed
 // before that, it removes them, and the target is as it was. The sibling is locked: a second
 // writer of the same target is refused. It may be left over from a run that died; then its files
-// are removed, and its folders kept (parts to resume from).
+// are removed, and its parts to resume from kept. An existing target passes on its permissions.
 class OutputFolder {
  public:
   // Whether a file of an existing target may be removed, by its name.
@@ -38,6 +38,7 @@ class OutputFolder {
 
  private:
   void require_replaceable() const;
+  void keep_mode() const;
   void rename_to_target();
 
   std::string path_;       // as given

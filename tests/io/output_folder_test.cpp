@@ -133,12 +133,35 @@ TEST_F(OutputFolderTest, ASecondWriterIsRefused) {
   EXPECT_EQ(error->code(), ErrorCode::kBusy);
 }
 
-TEST_F(OutputFolderTest, FilesOfADeadWriterAreRemovedAndItsFoldersKept) {
-  fs::create_directories(dir_ / "out.pqw.tmp/parts");
-  test::set_content(dir_ / "out.pqw.tmp/model.h5.pqw.tmp", "half");
+TEST_F(OutputFolderTest, FilesOfADeadWriterAreRemovedAndItsPartsKept) {
+  fs::create_directories(dir_ / "out.pqw.tmp/a.txt.pqw.parts");
+  test::set_content(dir_ / "out.pqw.tmp/a.txt.pqw.tmp", "half");
+  test::set_content(dir_ / "out.pqw.tmp/b.txt", "whole");
   OutputFolder folder(dir_ / "out/", {}, is_text);
-  EXPECT_FALSE(fs::exists(dir_ / "out.pqw.tmp/model.h5.pqw.tmp"));
-  EXPECT_TRUE(fs::exists(dir_ / "out.pqw.tmp/parts"));
+  EXPECT_FALSE(fs::exists(dir_ / "out.pqw.tmp/a.txt.pqw.tmp"));
+  EXPECT_FALSE(fs::exists(dir_ / "out.pqw.tmp/b.txt"));
+  EXPECT_TRUE(fs::exists(dir_ / "out.pqw.tmp/a.txt.pqw.parts"));
+}
+
+TEST_F(OutputFolderTest, ATemporaryFolderOfSomebodyElseIsKept) {
+  for (const std::string name : {"mine", "folder/"}) {
+    const std::string path = dir_ / "out.pqw.tmp/" + name;
+    fs::create_directories(name.ends_with('/') ? path : fs::path(path).parent_path().string());
+    if (!name.ends_with('/')) test::set_content(path, "x");
+    const auto error = error_of(dir_ / "out/");
+    ASSERT_TRUE(error) << name;
+    EXPECT_EQ(error->code(), ErrorCode::kExists);
+    EXPECT_THAT(error->what(), HasSubstr("which is not of an interrupted run; rename that folder"));
+    EXPECT_TRUE(fs::exists(path));
+    fs::remove_all(dir_ / "out.pqw.tmp");
+  }
+}
+
+TEST_F(OutputFolderTest, AReplacedFolderPassesOnItsPermissions) {
+  make(dir_ / "out/");
+  fs::permissions(dir_ / "out", fs::perms::owner_all);
+  make(dir_ / "out/", true);
+  EXPECT_EQ(fs::status(dir_ / "out").permissions(), fs::perms::owner_all);
 }
 
 TEST_F(OutputFolderTest, AFolderThatAppearsMeanwhileStays) {
