@@ -89,15 +89,43 @@ json read_json_object(const InputFile& file, std::span<const std::string_view> k
   Check check(subject, keys);
   try {
     // Keeps nothing: where values are kept, the end of each object costs a look at all its siblings.
-    json object = json::parse(text, [&](int depth, json::parse_event_t event, const json& parsed) {
-      check(depth, event, parsed);
-      return false;
-    });
-    object = json::parse(text);
+    const std::string strict = strict_json(text);
+    json object =
+        json::parse(strict, [&](int depth, json::parse_event_t event, const json& parsed) {
+          check(depth, event, parsed);
+          return false;
+        });
+    object = json::parse(strict);
     return object;
   } catch (const json::exception& error) {
     throw subject.error("not valid JSON: {}", json_reason(error));
   }
+}
+
+std::string strict_json(std::string_view text) {
+  std::string strict;
+  strict.reserve(text.size());
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    std::size_t n = 1;
+    if (in_string) {
+      if (rest[0] == '\\' && rest.size() > 1) n = 2;
+      in_string = rest[0] != '"';
+    } else {
+      in_string = rest[0] == '"';
+      for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
+        if (!rest.starts_with(word)) continue;
+        strict += "null";
+        i += word.size();
+        n = 0;
+        break;
+      }
+    }
+    strict += rest.substr(0, n);
+    i += n;
+  }
+  return strict;
 }
 
 std::string json_reason(const json::exception& error) {

@@ -16,10 +16,13 @@ constexpr std::size_t kMaxJsonBytes = std::size_t{64} << 20;
 // Whether the file is JSON text of an object, of at most kMaxJsonBytes, in which `text` occurs.
 bool is_json_with(const InputFile& file, std::string_view text);
 
-// The object in the file. Its `keys` are those that the caller uses: no key occurs twice in it or in
+// The object in the file, after strict_json. Its `keys` are those that the caller uses: no key occurs twice in it or in
 // their values. Errors: kFormat (not JSON, not an object, a key twice, more than kMaxJsonBytes, 512
 // levels or 2^20 objects and arrays), kIo.
 nlohmann::json read_json_object(const InputFile& file, std::span<const std::string_view> keys);
+
+// JSON as Python writes it, with null for NaN, Infinity and -Infinity, which JSON does not have.
+std::string strict_json(std::string_view text);
 
 // "syntax error while parsing value - ...": the reason in a message of nlohmann's parser, as `shown`.
 std::string json_reason(const nlohmann::json::exception& error);

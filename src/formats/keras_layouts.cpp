@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "formats/json_file.h"
 #include "formats/layout_names.h"
 
 namespace pqw {
@@ -244,7 +245,7 @@ bool is_keras(std::span<const TensorInfo> tensors, const Metadata& metadata) {
 }
 
 bool set_keras_layouts(WeightReader& reader, const std::string& config) {
-  const json model = json::parse(config, nullptr, false);
+  const json model = json::parse(strict_json(config), nullptr, false);
   const Classes classes = classes_in(model);
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     const TensorInfo& info = reader.tensors()[i];

@@ -117,7 +117,7 @@ std::vector<std::string> not_copied(const std::string& folder, std::span<const s
     const bool is_used = std::ranges::find(files, name, name_of) != files.end();
     if (is_folder(path)) {
       names.push_back(name + "/");
-    } else if (!is_used && !is_sidecar(name)) {
+    } else if (!is_used && !(is_sidecar(name) && is_regular_file(path))) {
       names.push_back(name);
     }
   }
