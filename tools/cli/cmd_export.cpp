@@ -121,7 +121,7 @@ void print_notes(const AqlmReport& report, const std::string& output) {
   if (first == report.tensors.end()) return;
   print_note(fmt::format(
       "{} of codec pq written in full, for example {}: AQLM needs a matrix NAME.weight of a linear "
-      "layer, one codebook, and the block size {}",
+      "layer, groups=1, and one block size (here {}) and number of codebooks in all layers",
       tensors(static_cast<std::size_t>(std::ranges::count_if(report.tensors, in_full))),
       quoted("tensor", first->name), report.block_size));
 }
@@ -169,6 +169,9 @@ void export_to_onnx(const Arguments& arguments) {
 void export_to_aqlm(const Arguments& arguments) {
   if (!arguments.original.empty()) {
     throw CLI::ValidationError("--template", "--format aqlm does not use a template");
+  }
+  if (arguments.output == "-") {
+    throw CLI::ValidationError("--output", "--format aqlm writes a folder");
   }
   AqlmReport report;
   const auto write = [&] {

@@ -137,7 +137,7 @@ void add_import(CLI::App& app) {
   verb.footer(
       "Takes over codes, centroids and scales as they are. Reads the tensors\n"
       "  NAME.centroids, NAME.assignments            of kill-the-bits, and of the iPQ of fairseq\n"
-      "  NAME.codes, NAME.codebooks, NAME.scales     of AQLM: one codebook, out_group_size 1\n"
+      "  NAME.codes, NAME.codebooks, NAME.scales     of AQLM: 1 to 4 codebooks, out_group_size 1\n"
       "The first two do not store shapes: without a shape, a layer with a bias is taken as "
       "linear.\n"
       "Example:\n  pqw import resnet18.pth --template resnet18_float.pth -o resnet18.h5");
