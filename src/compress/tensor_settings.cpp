@@ -68,7 +68,7 @@ const Fields<Policies>& Policies::fields() {
                              {"balanced", Quality::kBalanced},
                              {"small", Quality::kSmall}}),
             "how many bits the default rule spends (docs/recipes.md), for tensors whose codec, "
-            "block_size, centroids, groups and engine are not set"),
+            "block_size, centroids, groups, additive, lambda and engine are not set"),
       Field("importance", &O::importance, positive(),
             "how much an error of these tensors counts when a target is searched for",
             {.has_flag = false}),
@@ -133,8 +133,8 @@ std::string text_of(const Settings& settings) {
 
 // The settings that say how large a tensor becomes, or that presets do not fit. With one of them,
 // the preset does not count.
-constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids",
-                                     "groups", "lambda",     "engine"};
+constexpr const char* kSizeKeys[] = {"codec",    "block_size", "centroids", "groups",
+                                     "additive", "lambda",     "engine"};
 
 // The settings of a preset, with the caller's settings on top if its codec supports them.
 Settings on_preset(const Settings& base, const Settings& codec) {
