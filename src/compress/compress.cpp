@@ -21,6 +21,7 @@
 #include "formats/model_folder.h"
 #include "io/different_files.h"
 #include "pipeline/checks.h"
+#include "pipeline/pq_reference.h"
 #include "pqw/archive/archive.h"
 
 namespace pqw {
@@ -296,6 +297,17 @@ std::uint64_t largest_shard(const WeightReader& reader) {
   return sizes.size() < 2 ? 0 : *std::ranges::max_element(sizes);
 }
 
+// The tensor with the codes of the first weight that another program quantized and that
+// import_weights would take over; empty if there is none.
+std::string importable(const std::string& path, const WeightReader& reader) {
+  try {
+    const std::vector<PqReference> found = find_pq_references(path, reader.tensors());
+    return found.empty() ? "" : reader.tensors()[found.front().codes].name;
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -317,6 +329,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
   input.archive_options.overwrite = options.overwrite;
   Report report;
   report.skipped = input.reader->skipped();
+  report.importable = importable(input_path, *input.reader);
   if (options.observer != nullptr) {
     options.observer->on_start(input.n_tensors, input.n_weights);
   }
@@ -372,6 +385,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
       open_outputs(*input.reader, input_path, output, recipe);
   Report report;
   report.skipped = input.reader->skipped();
+  report.importable = importable(input_path, *input.reader);
   if (const auto found = search_once(recipe.target, input_path, observer, input)) {
     report.search = found->outcome;
   }

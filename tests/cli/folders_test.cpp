@@ -71,6 +71,12 @@ TEST_F(Folders, WhatIsNotCopiedIsNoted) {
       note("many/"),
       "not copied from in: .gitattributes, 1_Pooling/, logo.png, pytorch_model.bin, z0/, z1/, "
       "z2/, z3/ and 3 more");
+  const Outcome quiet =
+      run({"quantize", "in", "-o", "json/", "--codec", "int8", "--quiet", "--json"});
+  EXPECT_THAT(quiet.err, testing::HasSubstr("not copied from in: "));
+  const auto names = nlohmann::json::parse(quiet.out)["not_copied"];
+  ASSERT_EQ(names.size(), 11u);
+  EXPECT_EQ(names[0], ".gitattributes");
 }
 
 TEST_F(Folders, NoOutputReplacesAFileOfTheModel) {

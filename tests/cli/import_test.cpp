@@ -25,6 +25,13 @@ TEST_F(CliImport, MakesAnArchiveAndListsItsWeights) {
                  "q.h5: exists already; --force replaces it");
 }
 
+TEST_F(CliImport, QuantizeNamesItForCodes) {
+  write_quantized_layer();
+  EXPECT_THAT(run({"quantize", "q.npz", "--dry-run"}).err,
+              HasSubstr("q.npz: tensor 'q.assignments' holds codes of another program, which were "
+                        "taken for weights; take them over as they are: pqw import"));
+}
+
 TEST_F(CliImport, NamesWhatTheTemplateHasBesides) {
   write_quantized_layer();
   write_model("original.npz", {"q.weight", "bn.running_mean", "bn.running_var", "head.weight"},

@@ -233,6 +233,13 @@ std::string text_of(const std::vector<std::string>& not_copied, const std::strin
   return fmt::format("not copied from {}: {}", input, names);
 }
 
+std::string text_of_codes(const std::string& tensor, const std::string& input) {
+  return fmt::format(
+      "{}: {} holds codes of another program, which were taken for weights; take them over as they "
+      "are: pqw import",
+      input, quoted("tensor", tensor));
+}
+
 void run(const Arguments& arguments) {
   Recipe recipe;
   Report report;
@@ -242,13 +249,14 @@ void run(const Arguments& arguments) {
   };
   write_output(arguments.dry_run ? "" : arguments.output, write, [&] {
     print_skipped(report.skipped);
+    if (!report.not_copied.empty()) print_note(text_of(report.not_copied, arguments.input));
+    if (!report.importable.empty()) print_note(text_of_codes(report.importable, arguments.input));
     print(report, recipe, arguments);
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: no archive was written" : throughput(report));
     if (const std::string text = choice_of(recipe); !text.empty()) print_note(text);
     if (report.search) print_note(text_of(*report.search, *recipe.target, report));
     print_unusual_extension(arguments.output);
-    if (!report.not_copied.empty()) print_note(text_of(report.not_copied, arguments.input));
   });
 }
 

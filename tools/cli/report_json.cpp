@@ -70,6 +70,7 @@ void append(const Report& report, Json& document) {
                        {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
                        {"seconds", report.seconds}};
   if (report.search) document["search"] = json_of(*report.search);
+  if (!report.not_copied.empty()) document["not_copied"] = report.not_copied;
 }
 
 Json to_json(const Verdict& verdict, const std::string& command) {

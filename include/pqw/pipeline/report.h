@@ -65,6 +65,8 @@ struct Report {
   std::vector<Skipped> skipped;  // items of the input that are not tensors
   // What the folder of the input has and the folder of the output lacks; folders end in '/'.
   std::vector<std::string> not_copied = {};
+  // A tensor of codes of AQLM, kill-the-bits or iPQ, if the input holds one: pqw import keeps it.
+  std::string importable = {};
   std::uint64_t file_bytes = 0;  // on disk
   double seconds = 0;
   std::optional<SearchOutcome> search = {};
