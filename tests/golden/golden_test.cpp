@@ -65,6 +65,7 @@ std::vector<Golden> of_all_versions() {
     golden.is_version2 = true;
     archives.push_back(golden);
   }
+  archives.push_back({.name = "additive", .products = Sums::kRounded, .folder = "additive"});
   archives.push_back({.name = "tcq", .products = Sums::kRounded, .folder = "tcq"});
   archives.push_back(
       {.name = "entropy_coded", .products = Sums::kRounded, .folder = "entropy_coded"});
