@@ -77,8 +77,8 @@ std::string to_text(const Verdict& verdict, const std::string& command) {
   }
   text += "\n";
   for (const ErrorShare& error : verdict.largest_errors) {
-    text += fmt::format("{}{} ({:.0f} %)",
-                        &error == &verdict.largest_errors.front() ? "largest errors: " : ", ",
+    text += fmt::format("{}{} {:.0f} %",
+                        &error == &verdict.largest_errors.front() ? "shares of the error: " : ", ",
                         shown(error.tensor), 100 * error.share);
   }
   if (!verdict.largest_errors.empty()) text += "\n";

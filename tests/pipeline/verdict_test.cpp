@@ -58,7 +58,7 @@ TEST(Verdict, NamesThreeTensorsWithTheLargestErrors) {
   EXPECT_EQ(errors[1].tensor, "d");
   EXPECT_EQ(errors[2].tensor, "c");
   EXPECT_THAT(to_text(judge(some_report()), ""),
-              HasSubstr("\nlargest errors: b (53 %), d (27 %), c (13 %)\n"));
+              HasSubstr("\nshares of the error: b 53 %, d 27 %, c 13 %\n"));
 }
 
 // Each of them has less than a hundredth of the error, and still one is the largest.
