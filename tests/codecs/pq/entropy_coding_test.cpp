@@ -230,6 +230,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadRecord{"another last state", kCorrupt,
                   "the last states are not those at the start of encoding",
                   [](Record& r) { section(r, "entropy_coded").bytes[2] = std::byte{0xf9}; }},
+        BadRecord{"too many codes", kCorrupt,
+                  "4229122 entropy-coded codes in 34 bytes, expected 4229120 at most",
+                  [](Record& r) {
+                    r.info.shape = {2, 2114561};
+                  }},
         BadRecord{"low bytes alone", kCorrupt, "codebooks of type U8",
                   [](Record& r) {
                     r.features.clear();

@@ -19,6 +19,13 @@ struct CodedValues {
   std::vector<std::uint16_t> codes;       // as in PqWeight
 };
 
+// Codes of one section: so many at most, and more for each of its bytes. Without a limit, a few bytes
+// could stand for codes that fill the memory.
+constexpr std::size_t most_entropy_coded(std::size_t n_bytes) {
+  constexpr std::size_t kAlways = std::size_t{1} << 22, kPerByte = 1024;
+  return kAlways + kPerByte * n_bytes;
+}
+
 // The section of the codes of a weight and of these bytes, which it leaves empty if coding does not
 // make them smaller. REQUIRES: the weight has codes.
 std::vector<std::byte> entropy_coded(const PqWeight& weight, CodedValues& values);

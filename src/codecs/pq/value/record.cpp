@@ -134,7 +134,11 @@ void read_entropy_coded(const Record& record, bool has_low_bytes, PqWeight& weig
   }
   const Section& codebooks = required_section(record, kCodebooks);
   const bool has_scales = has_feature(record, kRowScales) && record.find(kRowScales) == nullptr;
-  (void)code_count(record, weight);
+  const std::size_t most = most_entropy_coded(section.bytes.size());
+  if (const std::size_t count = code_count(record, weight); count > most) {
+    throw subject_of(record).error("{} entropy-coded codes in {} bytes, expected {} at most", count,
+                                   section.bytes.size(), most);
+  }
   CodedValues values = entropy_decoded(section.bytes, side_by_side(weight),
                                        has_low_bytes ? codebooks.bytes.size() : 0,
                                        has_scales ? weight.rows() : 0, subject_of(record));
@@ -178,7 +182,9 @@ void code_by_entropy(const PqWeight& weight, Record& record) {
   }
   coded.features.push_back(kEntropyCoded);
   coded.sections.push_back({kEntropyCoded, DType::kU8, {bytes.size()}, std::move(bytes)});
-  if (data_bytes(coded) + kFeatureBytes < data_bytes(record)) record = std::move(coded);
+  const std::size_t most = most_entropy_coded(coded.sections.back().shape[0]);
+  const bool is_smaller = data_bytes(coded) + kFeatureBytes < data_bytes(record);
+  if (is_smaller && weight.codes.size() <= most) record = std::move(coded);
 }
 
 }  // namespace
