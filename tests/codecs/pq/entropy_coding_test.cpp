@@ -230,10 +230,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadRecord{"another last state", kCorrupt,
                   "the last states are not those at the start of encoding",
                   [](Record& r) { section(r, "entropy_coded").bytes[2] = std::byte{0xf9}; }},
-        BadRecord{"too many codes", kCorrupt,
-                  "4229122 entropy-coded codes in 34 bytes, expected 4229120 at most",
+        BadRecord{
+            "too many codes", kCorrupt,
+            "4229122 entropy-coded codes and row scales in 34 bytes, expected 4229120 at most",
+            [](Record& r) {
+              r.info.shape = {2, 2114561};
+            }},
+        BadRecord{"too many row scales", kCorrupt,
+                  "4229121 entropy-coded codes and row scales in 34 bytes, expected 4229120 at",
                   [](Record& r) {
-                    r.info.shape = {2, 2114561};
+                    r.info.shape = {4229121, 0};
+                    r.features.push_back("row_scales");
                   }},
         BadRecord{"low bytes alone", kCorrupt, "codebooks of type U8",
                   [](Record& r) {

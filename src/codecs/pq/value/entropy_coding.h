@@ -19,8 +19,8 @@ struct CodedValues {
   std::vector<std::uint16_t> codes;       // as in PqWeight
 };
 
-// Codes of one section: so many at most, and more for each of its bytes. Without a limit, a few bytes
-// could stand for codes that fill the memory.
+// The codes and row scales that a section may have. Without a limit, a few bytes could stand for
+// symbols that fill the memory, as symbols that are sure take no bits.
 constexpr std::size_t most_entropy_coded(std::size_t n_bytes) {
   constexpr std::size_t kAlways = std::size_t{1} << 22, kPerByte = 1024;
   return kAlways + kPerByte * n_bytes;

@@ -134,14 +134,17 @@ void read_entropy_coded(const Record& record, bool has_low_bytes, PqWeight& weig
   }
   const Section& codebooks = required_section(record, kCodebooks);
   const bool has_scales = has_feature(record, kRowScales) && record.find(kRowScales) == nullptr;
+  const std::size_t n_scales = has_scales ? weight.rows() : 0;
   const std::size_t most = most_entropy_coded(section.bytes.size());
-  if (const std::size_t count = code_count(record, weight); count > most) {
-    throw subject_of(record).error("{} entropy-coded codes in {} bytes, expected {} at most", count,
-                                   section.bytes.size(), most);
+  if (const std::size_t n = code_count(record, weight) + n_scales; n > most) {
+    throw subject_of(record).error(
+        "{} entropy-coded codes and row scales in {} bytes, expected {} "
+        "at most",
+        n, section.bytes.size(), most);
   }
-  CodedValues values = entropy_decoded(section.bytes, side_by_side(weight),
-                                       has_low_bytes ? codebooks.bytes.size() : 0,
-                                       has_scales ? weight.rows() : 0, subject_of(record));
+  CodedValues values =
+      entropy_decoded(section.bytes, side_by_side(weight),
+                      has_low_bytes ? codebooks.bytes.size() : 0, n_scales, subject_of(record));
   weight.codes = std::move(values.codes);
   if (has_low_bytes) {
     std::vector<std::byte> both;
@@ -184,7 +187,8 @@ void code_by_entropy(const PqWeight& weight, Record& record) {
   coded.sections.push_back({kEntropyCoded, DType::kU8, {bytes.size()}, std::move(bytes)});
   const std::size_t most = most_entropy_coded(coded.sections.back().shape[0]);
   const bool is_smaller = data_bytes(coded) + kFeatureBytes < data_bytes(record);
-  if (is_smaller && weight.codes.size() <= most) record = std::move(coded);
+  if (is_smaller && weight.codes.size() + weight.row_scales.size() <= most)
+    record = std::move(coded);
 }
 
 }  // namespace
