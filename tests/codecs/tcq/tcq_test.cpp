@@ -129,6 +129,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadRecord{"many rows", kCorrupt, "bytes for shape",
                   [](Record& r) {
                     r.info.shape = {std::size_t{1} << 40, 30};
+                  }},
+        BadRecord{"many rows without columns", kCorrupt, "bytes for shape",
+                  [](Record& r) {
+                    r.info.shape = {std::size_t{1} << 60, 0};
                   }}),
     test::name_of);
 

@@ -1,4 +1,5 @@
 // Trellis-coded weights to and from the sections that an archive stores.
+#include <algorithm>
 #include <cmath>
 
 #include "codecs/float_range.h"
@@ -16,14 +17,15 @@ constexpr const char* kModel = "model";
 constexpr const char* kTokens = "tokens";
 constexpr const char* kRaw = "raw";
 
-// Integers may take this many times the bytes of their record, and a fixed amount: a few bytes must
-// not stand for any number of zeros. Writers fill up `raw` with zeros.
-constexpr std::size_t kMostExpansion = 200;
-constexpr std::size_t kFreeBytes = std::size_t{64} << 20;
+// A record may have this many integers for each of its bytes, and a fixed number: a few bytes must
+// not stand for any number of zeros. A row without columns counts as one, as reading it takes time,
+// too. Writers fill up `raw` with zeros.
+constexpr std::size_t kMostPerByte = 100;
+constexpr std::size_t kFreeIntegers = std::size_t{32} << 20;
 
 std::size_t least_bytes(MatrixShape shape) {
-  const std::size_t bytes = shape.rows * shape.cols * sizeof(std::int16_t);
-  return bytes <= kFreeBytes ? 0 : (bytes - kFreeBytes) / kMostExpansion;
+  const std::size_t n = shape.rows * std::max<std::size_t>(1, shape.cols);
+  return n <= kFreeIntegers ? 0 : (n - kFreeIntegers) / kMostPerByte;
 }
 
 std::vector<float> read_floats_of(const Record& record, const char* name, DType dtype,
