@@ -133,6 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadRecord{"many rows without columns", kCorrupt, "bytes for shape",
                   [](Record& r) {
                     r.info.shape = {std::size_t{1} << 60, 0};
+                    std::erase_if(r.sections, [](const Section& s) { return s.name == "means"; });
                   }}),
     test::name_of);
 
