@@ -13,6 +13,9 @@
 
 namespace pqw {
 
+// How errors about damaged files end.
+inline constexpr char kFetchAgain[] = "the file is damaged; fetch it or save it again";
+
 struct Subject {
   std::string file = {};                // as given; may be empty
   ErrorCode code = ErrorCode::kFormat;  // of errors that do not name one

@@ -27,9 +27,6 @@ struct ZipFileClose {
 using ZipPtr = std::unique_ptr<zip_t, ZipDiscard>;  // dropped without being written
 using ZipFilePtr = std::unique_ptr<zip_file_t, ZipFileClose>;
 
-// For messages about damaged archives: what to do next.
-inline constexpr char kFetchAgain[] = "the file is damaged; fetch it or save it again";
-
 // Whether the file starts as zip archives do: with a member, or with the end of an empty archive.
 bool is_zip(const InputFile& file);
 

@@ -13,7 +13,6 @@
 namespace pqw::h5 {
 namespace {
 
-constexpr char kFetchAgain[] = "; the file is damaged; fetch it or save it again";
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
 
 bool fits(const InputFile& file, std::uint64_t offset, std::size_t n_bytes) {
@@ -103,7 +102,7 @@ Handle open_file(const InputFile& file, const Subject& subject) {
   haddr_t end = 0;
   check(H5Fget_eoa(result.id(), &end), subject, "find the end");
   if (end != file.size()) {
-    throw subject.error("{} bytes long, its superblock says {}{}", file.size(), end, kFetchAgain);
+    throw subject.error("{} bytes long, its superblock says {}; {}", file.size(), end, kFetchAgain);
   }
   return result;
 }

@@ -98,7 +98,8 @@ void initialize() {
 }
 
 void check(std::int64_t status, const Subject& subject, const char* action, const char* next) {
-  if (status < 0) throw subject.error("cannot {}: {}{}", action, last_reason(), next);
+  if (status < 0)
+    throw subject.error("cannot {}: {}{}{}", action, last_reason(), *next == 0 ? "" : "; ", next);
 }
 
 Handle own(Id id, Handle::Closer closer, const Subject& subject, const char* action,

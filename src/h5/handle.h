@@ -42,7 +42,7 @@ class Handle {
 // called first calls it; cheap afterwards.
 void initialize();
 
-// Throws subject.error("cannot <action>: <HDF5's reason><next>") for a negative status.
+// Throws subject.error("cannot <action>: <HDF5's reason>; <next>") for a negative status.
 void check(std::int64_t status, const Subject& subject, const char* action, const char* next = "");
 
 // As check, then takes the identifier over.

@@ -35,8 +35,6 @@ struct Coded {
   DType dtype;  // of codebook and scales
 };
 
-bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
-
 // Empty for a weight that needs several groups of positions or padded blocks.
 std::optional<Coded> coded_of(const PqWeight& weight) {
   const std::size_t d = weight.block_size;

@@ -52,8 +52,6 @@ std::vector<float> floats_of(const Subject& subject, const TensorInfo& info,
   throw subject.error("element {} is {}, expected finite numbers", bad - values.begin(), *bad);
 }
 
-bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
-
 // The codes in the order of the file. Codes of AQLM are modulo K: a signed type holds the upper
 // half as negative numbers.
 std::vector<std::uint16_t> codes_of(const Subject& subject, const PqReference& reference,

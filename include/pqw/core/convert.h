@@ -14,6 +14,7 @@ namespace pqw {
 // infinity, NaN stays NaN. Widening is exact.
 std::uint16_t float_to_f16(float value);
 float f16_to_float(std::uint16_t bits);
+inline bool is_exact_in_f16(float value) { return f16_to_float(float_to_f16(value)) == value; }
 std::uint16_t float_to_bf16(float value);
 float bf16_to_float(std::uint16_t bits);
 
