@@ -49,6 +49,7 @@ enum class StepUnit {
   kAbsolute,  // of the weights
 };
 
+// A step that encoding finds by the bits.
 inline constexpr double kStepByBits = 0;
 
 struct TcqOptions {

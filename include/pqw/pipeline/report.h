@@ -63,7 +63,7 @@ struct SearchOutcome {
 struct Report {
   std::vector<TensorReport> tensors;
   std::vector<Skipped> skipped;  // items of the input that are not tensors
-  // What the folder of the input has and the folder of the output lacks; folders end in '/'.
+  // Names that the folder of the input has and its copy lacks; those of folders end in '/'.
   std::vector<std::string> not_copied = {};
   // A tensor of codes of AQLM, kill-the-bits or iPQ, if the input holds one: pqw import keeps it.
   std::string importable = {};

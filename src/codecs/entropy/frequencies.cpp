@@ -124,7 +124,7 @@ Frequencies normalised(std::span<const std::uint64_t> counts) {
   Frequencies frequencies(counts.size());
   if (total == 0) return frequencies;
   std::uint64_t left = sum;
-  // What one more saves, count * log((f + 1) / f), is close to count / (f + 1/2).
+  // One more slot saves count * log((f + 1) / f), which is close to count / (f + 1/2).
   using Saving = std::pair<double, std::size_t>;
   const auto less = [](const Saving& a, const Saving& b) {
     return a.first != b.first ? a.first < b.first : a.second > b.second;

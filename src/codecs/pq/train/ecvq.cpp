@@ -132,7 +132,7 @@ class Ecvq {
   std::vector<float>& codebook() { return codebook_; }
 
  private:
-  // Copies the codes of a set to those of the problem.
+  // Copies the codes of a set of rows to their places among all codes.
   void give_codes(const RowSet& set) {
     std::size_t from = 0;
     for (std::size_t first = 0; first < codes_.size(); first += problem_.weights.n_rows) {

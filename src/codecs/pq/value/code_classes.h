@@ -23,7 +23,7 @@ struct CodeClasses {
 
 inline constexpr unsigned kMostClassBits = 4;
 
-// How often each code occurs. Layout: [groups][classes][centroids].
+// Counts each code. Layout: [groups][classes][centroids].
 std::vector<std::uint64_t> count_codes(const PqWeight& weight, const CodeClasses& classes);
 
 // The classes with which codes and tables take the fewest bits, of a few that are tried: 1, 2 or 4

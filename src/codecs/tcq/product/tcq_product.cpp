@@ -37,7 +37,7 @@ PlainWeight decoded(const TcqWeight& weight) {
   return plain;
 }
 
-// What is left of an integer beyond 8 bits.
+// The part of an integer that 8 bits cannot hold.
 struct Wide {
   std::size_t col;
   int rest;

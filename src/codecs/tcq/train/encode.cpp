@@ -60,7 +60,7 @@ std::vector<double> energies_of(ConstMatrix w, const TcqWeight& weight) {
   return energies;
 }
 
-// How much finer than the row of the highest energy each row is; none if all are alike.
+// The fineness of each row, relative to the row of the highest energy; none if all are alike.
 std::vector<std::uint8_t> fineness_of(const std::vector<double>& energies, double highest) {
   std::vector<std::uint8_t> fineness;
   for (const double energy : energies) {

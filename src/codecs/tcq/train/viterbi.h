@@ -11,12 +11,12 @@
 
 namespace pqw::tcq {
 
-// What indices cost besides their error: [class][quantizer][index], in units of step². Larger
+// The cost of each index besides its error: [class][quantizer][index], in units of step². Larger
 // indices cost as much as the last one.
 inline constexpr std::size_t kRatedIndices = 64;
 using Rates = std::vector<std::array<std::array<float, kRatedIndices>, 2>>;
 
-// The columns of kLanes rows one after the other, then those of the rows of the next group.
+// kLanes rows side by side, a step for each column; then the next group of rows in the same way.
 struct Chain {
   std::vector<float> weights;         // [steps][kLanes], in units of the step of their row
   std::vector<std::uint8_t> classes;  // [steps][kLanes], of Rates
