@@ -7,6 +7,7 @@
 
 #include "compress/aliases.h"
 #include "compress/points.h"
+#include "compress/quality.h"
 #include "compress/walk.h"
 #include "core/parallel.h"
 
@@ -39,12 +40,63 @@ std::uint64_t bytes_in(const std::vector<StoredTensor>& stored) {
   return sum;
 }
 
+// Gives the candidate a record that is about as large as its own, if only encoding tells the exact
+// size.
+bool is_estimated(Candidate& candidate, const TensorInfo& info) {
+  const auto* encode = std::get_if<Encode>(&candidate.action);
+  if (encode == nullptr) return false;
+  const CodecOptions& options = encode->candidates.front();
+  auto record = estimated_record(info, options);
+  if (!record) return false;
+  TensorReport report{.info = info, .codec = codec_name(options)};
+  candidate.stored.emplace().push_back({info, *std::move(record), std::move(report)});
+  return true;
+}
+
+void set_probed(Candidate& candidate, const Probed& probed) {
+  const auto bytes = static_cast<std::int64_t>(candidate.bytes);
+  candidate.relative_error = probed.relative_error;
+  candidate.was_made = probed.bytes.has_value();
+  candidate.saved_bytes = probed.bytes
+                              ? bytes - static_cast<std::int64_t>(*probed.bytes + kRecordBytes)
+                              : std::min(bytes, static_cast<std::int64_t>(probed.saved_bytes));
+}
+
 bool is_plain(const Candidate& candidate) { return std::holds_alternative<Keep>(candidate.action); }
 
 }  // namespace
 
+std::string settings_of(const CodecOptions& options) {
+  return codec_name(options) + ":" + to_string(options);
+}
+
+bool are_near(const Candidate& a, const Candidate& b) {
+  constexpr double kNear = 1.045;  // a sixteenth of a bit
+  return a.series == b.series &&
+         std::max(a.number, b.number) < kNear * std::min(a.number, b.number);
+}
+
+void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const Report& report,
+              Probes& probes) {
+  std::map<std::string, const TensorReport*> by_name;
+  for (const TensorReport& tensor : report.tensors) by_name[tensor.info.name] = &tensor;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    const auto* encode = std::get_if<Encode>(&plan[i].action);
+    if (encode == nullptr || !encode->is_free) continue;
+    const auto found = by_name.find(reader.tensors()[plan[i].tensors.front()].name);
+    if (found == by_name.end()) continue;
+    const TensorReport& made = *found->second;
+    const CodecOptions& options = encode->candidates.front();
+    if (made.codec != codec_name(options) || !made.distortion) continue;
+    probes[{i, settings_of(options)}] = {made.distortion->relative_error(), 0, made.bytes};
+  }
+}
+
 Candidates::Candidates(const SearchInput& input, const std::vector<WorkItem>& plan)
-    : input_(input), plan_(plan), items_(plan.size()) {
+    : input_(input),
+      plan_(plan),
+      n_weights_(weights_of(input.reader.tensors())),
+      items_(plan.size()) {
   find_aliases();
   for_each([&](std::size_t i) { return !items_[i].same_as; },
            [&](std::size_t i, std::vector<Source>& sources) { look_at(i, sources); });
@@ -105,10 +157,19 @@ void Candidates::look_at(std::size_t i, std::vector<Source>& sources) {
     item.squared_norm += static_cast<double>(value) * value;
   }
   const auto& base = std::get<PqOptions>(encode->candidates.front());
-  for (const OperatingPoint& point : operating_points(info, base, input_.target.use)) {
+  for (const OperatingPoint& point : operating_points(info, base, input_.target, n_weights_)) {
     item.candidates.push_back({Encode{{point.options}, {}, encode->keep_if_not_finite, true},
-                               point.bytes + kRecordBytes, point.series, point.number});
+                               point.bytes + kRecordBytes, point.series, point.number,
+                               point.is_probed_first});
+    set_known(i, item.candidates.back());
   }
+}
+
+void Candidates::set_known(std::size_t i, Candidate& candidate) const {
+  if (input_.probes == nullptr) return;
+  const auto& options = std::get<Encode>(candidate.action).candidates.front();
+  const auto known = input_.probes->find({i, settings_of(options)});
+  if (known != input_.probes->end()) set_probed(candidate, known->second);
 }
 
 // An error counts only if the target is an error: then the tensor is encoded to measure it.
@@ -137,18 +198,19 @@ void Candidates::take_as_it_is(std::size_t i, std::vector<Source>& sources) {
 void Candidates::probe_first() {
   Selection selected(items_.size());
   for (std::size_t i = 0; i < items_.size(); ++i) {
-    std::map<std::size_t, std::vector<std::size_t>> series;
     for (std::size_t c = 0; c < items_[i].candidates.size(); ++c) {
       const Candidate& candidate = items_[i].candidates[c];
-      if (!candidate.relative_error) series[candidate.series].push_back(c);
-    }
-    for (const auto& [number, members] : series) {
-      constexpr std::size_t kSecond = 2;
-      selected[i].push_back(members.front());
-      if (members.size() > 1) selected[i].push_back(members[std::min(kSecond, members.size() - 1)]);
+      if (candidate.is_probed_first && !candidate.relative_error) selected[i].push_back(c);
     }
   }
   (void)probe(selected);
+}
+
+bool Candidates::is_known(std::size_t item, const Candidate& candidate) const {
+  return candidate.relative_error ||
+         std::ranges::any_of(items_[item].candidates, [&](const Candidate& other) {
+           return other.relative_error && are_near(other, candidate);
+         });
 }
 
 bool Candidates::probe(const Selection& selected) {
@@ -163,9 +225,7 @@ bool Candidates::probe(const Selection& selected) {
                Candidate& candidate = items_[i].candidates[c];
                const auto& options = std::get<Encode>(candidate.action).candidates.front();
                const Probed probed = probe_once(i, *floats.tensor, options);
-               candidate.relative_error = probed.relative_error;
-               candidate.saved_bytes = std::min(
-                   candidate.bytes, static_cast<std::uint64_t>(std::max(0.0, probed.saved_bytes)));
+               set_probed(candidate, probed);
                count_probe();
              }
            });
@@ -174,16 +234,10 @@ bool Candidates::probe(const Selection& selected) {
 
 Probed Candidates::probe_once(std::size_t i, const FloatTensor& tensor,
                               const CodecOptions& options) {
-  if (input_.probes == nullptr) return pqw::probe(tensor, options);
-  const Probes::key_type key{i, codec_name(options) + ":" + to_string(options)};
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = input_.probes->find(key);
-    if (known != input_.probes->end()) return known->second;
-  }
   const Probed probed = pqw::probe(tensor, options);
+  if (input_.probes == nullptr) return probed;
   const std::lock_guard lock(mutex_);
-  return (*input_.probes)[key] = probed;
+  return (*input_.probes)[{i, settings_of(options)}] = probed;
 }
 
 void Candidates::count_probe() {
@@ -210,13 +264,20 @@ bool Candidates::store(const Selection& selected) {
   return std::ranges::count(differs, 1) > 0;
 }
 
-// Returns whether the exact size differs from the size known before.
+// Returns whether the exact size, where it is known, differs from the size known before.
 bool Candidates::store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const {
+  if (is_estimated(candidate, sources[0].info())) return false;
   WorkItem item = plan_[i];
   item.action = candidate.action;
   candidate.stored = process(item, sources, Mode::kSize, input_.path, nullptr);
   for (StoredTensor& tensor : *candidate.stored) forget_values(tensor);
-  return std::exchange(candidate.bytes, bytes_in(*candidate.stored)) != candidate.bytes;
+  const std::uint64_t before = std::exchange(candidate.bytes, bytes_in(*candidate.stored));
+  if (!candidate.stored->front().report.at_most) {
+    candidate.saved_bytes = 0;
+  } else if (candidate.was_made) {
+    candidate.saved_bytes += static_cast<std::int64_t>(candidate.bytes - before);
+  }
+  return before != candidate.bytes;
 }
 
 }  // namespace pqw

@@ -5,19 +5,28 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "compress/plan.h"
-#include "compress/points.h"
+#include "compress/probe.h"
 #include "compress/process.h"
 #include "pqw/compress/compress.h"
 
 namespace pqw {
 
-// Operating points that were probed: by the index of the item and the options.
+// Operating points that were probed or made: by the index of the item and the settings
+// (settings_of).
 using Probes = std::map<std::pair<std::size_t, std::string>, Probed>;
+
+// "pq:block_size=2,centroids=512"
+std::string settings_of(const CodecOptions& options);
+
+// Adds what was made by the plan.
+void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const Report& report,
+              Probes& probes);
 
 struct SearchInput {
   const WeightReader& reader;
@@ -34,10 +43,16 @@ struct Candidate {
   std::uint64_t bytes = 0;  // approximate until `stored` is known
   std::size_t series = 0;   // see OperatingPoint
   double number = 0;
+  bool is_probed_first = false;
   std::optional<double> relative_error = {};  // once it is probed
-  std::uint64_t saved_bytes = 0;  // by entropy coding, about, once it is probed; `bytes` has them
+  std::int64_t saved_bytes = 0;  // what it takes less than `bytes`, about, once it is probed
+  bool was_made = false;         // then these numbers are exact
   std::optional<std::vector<StoredTensor>> stored = {};  // without the bytes, once it is asked for
 };
+
+// Whether candidates of one item are of one series, and so near that their errors follow from each
+// other exactly enough.
+bool are_near(const Candidate& a, const Candidate& b);
 
 struct SearchItem {
   std::vector<Candidate> candidates;        // one if there is nothing to choose
@@ -57,6 +72,9 @@ class Candidates {
   const std::vector<SearchItem>& items() const { return items_; }
   std::size_t n_probed() const { return n_probed_; }
 
+  // Whether the error of the candidate is known, or that of one near it.
+  bool is_known(std::size_t item, const Candidate& candidate) const;
+
   // Finds the errors of candidates. False if none is selected.
   bool probe(const Selection& selected);
 
@@ -72,11 +90,13 @@ class Candidates {
   void take_as_it_is(std::size_t i, std::vector<Source>& sources);
   bool store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const;
   void probe_first();
+  void set_known(std::size_t i, Candidate& candidate) const;
   Probed probe_once(std::size_t i, const FloatTensor& tensor, const CodecOptions& options);
   void count_probe();
 
   const SearchInput& input_;
   const std::vector<WorkItem>& plan_;
+  std::size_t n_weights_;          // of the file
   std::vector<SearchItem> items_;  // as in the plan
   std::mutex mutex_;               // of the observer, the probes of the input and n_probed_
   std::size_t n_probed_ = 0;

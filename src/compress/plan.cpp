@@ -138,8 +138,8 @@ TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
 bool is_decided_by_rules(const TensorInfo& info) { return obstacle(info).empty(); }
 
 bool target_chooses(const std::string& key) {
-  static const Words kKeys = {"codec",    "block_size", "centroids", "groups", "row_scales",
-                              "gain_per", "engine",     "quality",   "thin"};
+  static const Words kKeys = {"codec",      "block_size", "centroids", "groups",  "lambda",
+                              "row_scales", "gain_per",   "engine",    "quality", "thin"};
   return std::ranges::find(kKeys, key) != kKeys.end();
 }
 

@@ -11,11 +11,12 @@ namespace {
 
 struct Guess {
   double error;
-  std::uint64_t saved_bytes;
+  std::int64_t saved_bytes;
+  bool is_near = true;  // to a probed candidate, or probed
 };
 
 // The error follows a power law of the number through the two nearest probed candidates of the
-// series; the bytes saved are those of the nearest.
+// series; the bytes saved follow a line of its logarithm.
 std::optional<Guess> guess(const SearchItem& item, const Candidate& wanted) {
   std::vector<const Candidate*> known;
   for (const Candidate& other : item.candidates) {
@@ -23,15 +24,30 @@ std::optional<Guess> guess(const SearchItem& item, const Candidate& wanted) {
   }
   if (wanted.series == 0 || known.size() < 2) return std::nullopt;
   const double at = std::log(wanted.number);
-  std::ranges::stable_sort(
-      known, {}, [&](const Candidate* other) { return std::abs(std::log(other->number) - at); });
+  const auto distance = [](const Candidate* a, double x) {
+    return std::abs(std::log(a->number) - x);
+  };
+  const auto is_below = [&](const Candidate* a) { return std::log(a->number) < at; };
+  std::ranges::stable_sort(known, {}, [&](const Candidate* other) { return distance(other, at); });
+  // The nearest on the other side; else the farthest, as points side by side tell little of others.
+  const auto opposite = std::ranges::find_if(
+      known, [&](const Candidate* other) { return is_below(other) != is_below(known[0]); });
+  if (opposite != known.end()) {
+    std::swap(known[1], *opposite);
+  } else {
+    std::swap(known[1], known.back());
+  }
   const auto log_error = [](const Candidate* candidate) {
     constexpr double kLeast = 1e-30;
     return std::log(std::max(*candidate->relative_error, kLeast));
   };
   const double x0 = std::log(known[0]->number), x1 = std::log(known[1]->number);
   const double low = log_error(known[0]), high = log_error(known[1]);
-  return Guess{std::exp(low + (high - low) * (at - x0) / (x1 - x0)), known[0]->saved_bytes};
+  const double along = (at - x0) / (x1 - x0);
+  const auto saved = static_cast<double>(known[0]->saved_bytes);
+  const double saved_here = saved + (static_cast<double>(known[1]->saved_bytes) - saved) * along;
+  return Guess{std::exp(low + (high - low) * along), static_cast<std::int64_t>(saved_here),
+               are_near(*known[0], wanted)};
 }
 
 }  // namespace
@@ -49,15 +65,13 @@ PointTable make_point_table(std::span<const SearchItem> items, Metric metric, bo
     std::vector<std::size_t> origin;
     for (std::size_t c = 0; c < item.candidates.size(); ++c) {
       const Candidate& candidate = item.candidates[c];
-      std::optional<Guess> known;
-      if (candidate.relative_error) {
-        known = Guess{*candidate.relative_error, candidate.saved_bytes};
-      } else if (with_guesses) {
-        known = guess(item, candidate);
-      }
-      if (!known) continue;
-      const std::uint64_t bytes = candidate.bytes - std::min(candidate.bytes, known->saved_bytes);
-      points.push_back({bytes, known->error * weight});
+      const std::optional<Guess> known =
+          candidate.relative_error ? Guess{*candidate.relative_error, candidate.saved_bytes}
+                                   : guess(item, candidate);
+      if (!known || !(with_guesses || known->is_near)) continue;
+      const std::int64_t bytes = static_cast<std::int64_t>(candidate.bytes) - known->saved_bytes;
+      points.push_back(
+          {static_cast<std::uint64_t>(std::max<std::int64_t>(0, bytes)), known->error * weight});
       origin.push_back(c);
     }
     if (item.same_as) points.push_back({}), origin.push_back(0);

@@ -1,18 +1,16 @@
-// The operating points of a tensor, and what they give at little effort.
+// Lists the operating points of a tensor.
 #include "compress/points.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <set>
-
-#include "pqw/core/distortion.h"
+#include <cmath>
 
 namespace pqw {
 namespace {
 
 constexpr std::array<std::size_t, 6> kBlockSizes = {1, 2, 3, 4, 6, 8};
-constexpr std::size_t kFewestCentroids = 16;
+constexpr std::size_t kFewestCentroids = 16, kSecondProbe = 64;
 
 std::size_t most_centroids(Use use) {
   switch (use) {
@@ -31,45 +29,9 @@ std::size_t block_count(const TensorInfo& info, std::size_t block_size) {
   return matrix.rows * ((matrix.cols + block_size - 1) / block_size);
 }
 
-// Evenly spaced rows with at least n weights, or all.
-FloatTensor sampled_rows(const FloatTensor& tensor, std::size_t n_weights) {
-  const ConstMatrix all = tensor.matrix();
-  const std::size_t n_rows = std::max<std::size_t>(1, (n_weights + all.cols() - 1) / all.cols());
-  const std::size_t step = all.rows() / n_rows;
-  if (step <= 1) return tensor;
-  FloatTensor sample{{tensor.info.name, tensor.info.dtype, {0, all.cols()}}, {}};
-  for (std::size_t row = 0; row < all.rows(); row += step, ++sample.info.shape[0]) {
-    const auto values = all.row(row);
-    sample.values.insert(sample.values.end(), values.begin(), values.end());
-  }
-  return sample;
-}
-
-// By entropy coding.
-double saved_bytes(const Weight& weight) {
-  const auto* pq = std::get_if<PqWeight>(&weight);
-  if (pq == nullptr || !pq->entropy_coding) return 0;
-  PqWeight packed = *pq;
-  packed.entropy_coding = false;
-  return static_cast<double>(data_bytes(PqCodec::to_record(packed, ""))) -
-         static_cast<double>(data_bytes(PqCodec::to_record(*pq, "")));
-}
-
-// The options with less effort, and the weights that they need to see.
-struct Probe {
-  CodecOptions options;
-  std::size_t n_weights;
-};
-
-Probe probe_of(CodecOptions options) {
-  constexpr std::size_t kFewestWeights = std::size_t{1} << 16;
-  constexpr std::size_t kBlocksPerCentroid = 256, kIterations = 8;
-  auto* pq = std::get_if<PqOptions>(&options);
-  if (pq == nullptr) return {std::move(options), kFewestWeights};
-  pq->restarts = 1;
-  pq->iterations = std::min(pq->iterations, kIterations);
-  const std::size_t n_weights = kBlocksPerCentroid * pq->n_centroids * pq->block_size;
-  return {std::move(options), std::max(kFewestWeights, n_weights)};
+// A series of one or two points is too short for the second probe.
+void probe_last_of_short(std::vector<OperatingPoint>& points) {
+  if (points.back().number < kSecondProbe) points.back().is_probed_first = true;
 }
 
 // With row scales too, if they take little and `base` does not say which.
@@ -81,7 +43,67 @@ std::vector<RowScales> scales_to_try(const TensorInfo& info, const PqOptions& ba
   return scales;
 }
 
+// Lambda gives the least error for its bits, and it shortens weak rows and channels.
+bool wants_least_error(const PqOptions& base, const Target& target) {
+  return target.metric == Metric::kTotal && base.gain == Gain::kLeastSquares;
+}
+
+// Series by lambda, with as many centroids as bytes can name.
+void add_entropy_constrained(const TensorInfo& info, const PqOptions& base, std::size_t series,
+                             std::vector<OperatingPoint>& points) {
+  constexpr std::size_t kCentroids = 256;
+  const bool may = base.engine == Engine::kNative && base.n_groups <= 1 && base.n_additive == 1;
+  if (!may || !base.entropy_coding) return;
+  for (const std::size_t block_size : {1u, 2u, 4u}) {
+    if (2 * kCentroids > block_count(info, block_size)) break;
+    ++series;
+    for (int i = -4; i <= 8; ++i) {
+      PqOptions pq = base;
+      pq.block_size = block_size;
+      pq.n_centroids = kCentroids;
+      pq.lambda = 0.02 * std::exp2(i / 2.0);
+      points.push_back({pq, pq_bytes(info, pq), series, pq.lambda, i == 0 || i == 4});
+    }
+  }
+}
+
+// A series by `bits`.
+void add_tcq(const TensorInfo& info, const PqOptions& base, const Target& target,
+             std::size_t n_weights_of_file, std::size_t series,
+             std::vector<OperatingPoint>& points) {
+  constexpr std::size_t kFewestWeights = 512;  // below, states and tables decide about the size
+  constexpr std::size_t kLargeShare = 20;
+  constexpr double kFewestBits = 0.25, kMostBits = 8, kLeastErrorLambda = 0.3;
+  const std::size_t n_weights = element_count(info.shape);
+  if (n_weights < kFewestWeights) return;
+  const double step = n_weights * kLargeShare > n_weights_of_file ? 1.0 / 32 : 1.0 / 8;
+  TcqOptions tcq{.gain = base.gain};
+  if (target.metric == Metric::kTotal) tcq.scales = TcqScales::kNone;
+  if (wants_least_error(base, target)) tcq.lambda = kLeastErrorLambda;
+  for (tcq.bits = kFewestBits; tcq.bits <= kMostBits; tcq.bits += step) {
+    const CodecOptions options = tcq;
+    points.push_back({options, data_bytes(*estimated_record(info, options)), series,
+                      std::exp2(tcq.bits), tcq.bits == 2 || tcq.bits == 4});
+  }
+}
+
 }  // namespace
+
+std::optional<Record> estimated_record(const TensorInfo& info, const CodecOptions& options) {
+  const auto* pq = std::get_if<PqOptions>(&options);
+  const auto* tcq = std::get_if<TcqOptions>(&options);
+  if (tcq == nullptr && (pq == nullptr || pq->lambda == 0)) return std::nullopt;
+  const double bytes = tcq == nullptr
+                           ? static_cast<double>(pq_bytes(info, *pq))
+                           : static_cast<double>(element_count(info.shape)) * tcq->bits / 8;
+  // The tables of an archive are as long as those of sections with such names.
+  Record record{info, codec_name(options), {}, to_string(options), {}};
+  for (const char* name : {"codebooks", "codes", "tables"}) {
+    record.sections.push_back({name, DType::kU8, {0}, {}});
+  }
+  record.sections[1].shape = {static_cast<std::size_t>(bytes)};
+  return record;
+}
 
 std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options) {
   const std::size_t code_bits = std::bit_width(options.n_centroids - 1);
@@ -97,7 +119,7 @@ std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options) {
 }
 
 std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOptions& base,
-                                             Use use) {
+                                             const Target& target, std::size_t n_weights_of_file) {
   std::vector<OperatingPoint> points;
   const Int8Options int8;
   if (const auto size = size_by_shape(info, int8))
@@ -107,31 +129,24 @@ std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOpt
     for (const std::size_t block_size : kBlockSizes) {
       if (block_size > matrix_shape(info.shape).cols) break;
       ++series;
-      for (std::size_t k = kFewestCentroids; k <= most_centroids(use); k *= 2) {
+      for (std::size_t k = kFewestCentroids; k <= most_centroids(target.use); k *= 2) {
         if (2 * k > block_count(info, block_size)) break;
         PqOptions pq = base;
         pq.block_size = block_size;
         pq.n_centroids = k;
         pq.row_scales = scales;
-        points.push_back({pq, pq_bytes(info, pq), series, static_cast<double>(k)});
+        points.push_back({pq, pq_bytes(info, pq), series, static_cast<double>(k),
+                          k == kFewestCentroids || k == kSecondProbe});
       }
+      if (points.back().series == series) probe_last_of_short(points);
     }
   }
+  if (target.use != Use::kServing) {
+    add_tcq(info, base, target, n_weights_of_file, ++series, points);
+  } else if (wants_least_error(base, target)) {
+    add_entropy_constrained(info, base, series, points);
+  }
   return points;
-}
-
-Probed probe(const FloatTensor& tensor, const CodecOptions& options) {
-  const Probe probe = probe_of(options);
-  const FloatTensor sample = sampled_rows(tensor, probe.n_weights);
-  const ConstMatrix w = sample.matrix();
-  const Weight weight = Encoding(sample, probe.options).encode();
-  std::vector<float> decoded(sample.values.size());
-  decode_rows(weight, 0, MutableMatrix(decoded.data(), w.rows(), w.cols()));
-  Distortion distortion;
-  distortion.add(std::span<const float>(sample.values), std::span<const float>(decoded));
-  const double share =
-      static_cast<double>(tensor.values.size()) / static_cast<double>(sample.values.size());
-  return {distortion.relative_error(), share * saved_bytes(weight)};
 }
 
 }  // namespace pqw

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "pqw/codecs/encode.h"
@@ -11,12 +12,14 @@ namespace pqw {
 
 struct OperatingPoint {
   CodecOptions options;  // resolved
-  std::uint64_t bytes =
-      0;  // data_bytes of its record, or more if the tensor has few distinct blocks
+  // data_bytes of its record, or more if the tensor has few distinct blocks or its codes are
+  // entropy-coded; of tcq, about.
+  std::uint64_t bytes = 0;
   // Points of one series are alike but for one number: their errors follow from each other
   // (`number` to some power). Series 0 has one point only.
   std::size_t series = 0;
   double number = 0;
+  bool is_probed_first = true;  // at least two of a series, if it has as many
 };
 
 // Codebooks, codes and row scales of pq, if the tensor has as many distinct blocks as centroids.
@@ -24,17 +27,15 @@ struct OperatingPoint {
 std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options);
 
 // Options for a tensor of that type and shape, plain not among them. Options of pq that are not
-// chosen here are those of `base`.
+// chosen here are those of `base`; tcq takes its gain from them, too. For the metric `total`, all
+// rows have one step of tcq. If the gain is for the least error, too, tcq has a lambda, and for
+// serving there are points of pq with one. A tensor with much of the weights of the file has more
+// points of tcq.
 std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOptions& base,
-                                             Use use);
+                                             const Target& target, std::size_t n_weights_of_file);
 
-struct Probed {
-  double relative_error = 0;
-  double saved_bytes = 0;  // of the tensor by entropy coding
-};
-
-// About the error of the tensor by these options, and its bytes, at little effort: from evenly
-// spaced rows of a large tensor, and few iterations. Deterministic.
-Probed probe(const FloatTensor& tensor, const CodecOptions& options);
+// About the record of a tensor by options whose size only encoding tells: of tcq, and of pq with a
+// lambda. Sections have shapes, not bytes. Empty for other options.
+std::optional<Record> estimated_record(const TensorInfo& info, const CodecOptions& options);
 
 }  // namespace pqw

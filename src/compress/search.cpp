@@ -47,7 +47,7 @@ class Search {
     for (std::size_t i = 0; i < plan_.size(); ++i) {
       if (item(i).same_as) continue;
       const std::size_t c = table_.candidate(i, choice);
-      if (!chosen(i, choice).relative_error) not_probed[i].push_back(c);
+      if (!candidates_.is_known(i, chosen(i, choice))) not_probed[i].push_back(c);
       if (!chosen(i, choice).stored) not_stored[i].push_back(c);
     }
     return candidates_.probe(not_probed) || candidates_.store(not_stored);
@@ -56,14 +56,15 @@ class Search {
   // Exact but for what entropy coding saves; at most so many bytes without that.
   std::uint64_t size_of(const Choice& choice, bool saves = true) const {
     std::vector<const std::vector<StoredTensor>*> stored(plan_.size());
-    std::uint64_t saved = 0;
+    std::int64_t saved = 0;
     for (std::size_t i = 0; i < plan_.size(); ++i) {
       if (item(i).same_as) continue;
       stored[i] = &*chosen(i, choice).stored;
       saved += chosen(i, choice).saved_bytes;
     }
-    const std::uint64_t bytes = archive_size(input_, plan_, candidates_.items(), stored);
-    return bytes - (saves ? std::min(bytes, saved) : 0);
+    const auto bytes =
+        static_cast<std::int64_t>(archive_size(input_, plan_, candidates_.items(), stored));
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, bytes - (saves ? saved : 0)));
   }
 
   // The best choice whose size is within the limit. The tables of the archive take what the size of

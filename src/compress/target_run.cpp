@@ -65,6 +65,7 @@ class TargetRun {
       walk_(report);
     }
     if (best) report.search = made_[*best].outcome;
+    report.search->n_points = n_points_;
   }
 
  private:
@@ -77,7 +78,7 @@ class TargetRun {
   // The attempt with the largest file that is at most the target. What entropy coding saves is known
   // only then: the next aim corrects the estimate by the last file. Empty if all files are larger.
   std::optional<std::size_t> best_size(Report& report) {
-    constexpr double kNear = 0.99;
+    constexpr double kNear = 0.998;
     constexpr std::size_t kMost = 3, kMostAbove = 7;
     const auto target = static_cast<double>(bytes_of_target());
     std::optional<std::size_t> best;
@@ -128,11 +129,13 @@ class TargetRun {
       input_.plan = before;
       return std::nullopt;
     }
+    n_points_ += found->outcome.n_points;
     if (made_.empty() || !has_same_settings(before, input_.plan)) {
       walk_(report);
       report.search = found->outcome;
       if (target.kind == TargetKind::kError) report.search->target_error = target_->value;
       report.search->error = measured_error(target.metric, found->shares, report.tensors);
+      add_made(*input_.reader, input_.plan, report, probes_);
     }
     made_.push_back({input_.plan, found->outcome, report.file_bytes});
     made_.back().outcome.target_error = report.search->target_error;
@@ -147,7 +150,8 @@ class TargetRun {
   const std::vector<WorkItem> plan_;  // before a search
   std::function<void(Report&)> walk_;
   Probes probes_;
-  std::vector<Made> made_;  // by each attempt
+  std::size_t n_points_ = 0;  // of all searches
+  std::vector<Made> made_;    // by each attempt
 };
 
 }  // namespace

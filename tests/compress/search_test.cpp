@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "compress/points.h"
+#include "compress/probe.h"
 #include "pqw/compress/compress.h"
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
@@ -134,8 +135,9 @@ TEST_F(SearchTest, AnErrorAboveTheTargetIsSaid) {
   test::write_normal_weights(input_,
                              {{"a", DType::kF32, {96, 64}}, {"b", DType::kF32, {800, 256}}});
   const auto with = [](double error) {
-    return Recipe{.rules = {{{"a"}, {{"codec", "pq"}, {"block_size", "8"}, {"centroids", "16"}}}},
-                  .target = Target{TargetKind::kError, error}};
+    return Recipe{
+        .rules = {{{"a"}, {{"codec", "pq"}, {"block_size", "8"}, {"centroids", "16"}}}},
+        .target = Target{.kind = TargetKind::kError, .value = error, .use = Use::kServing}};
   };
   const double least = run(with(1)).tensors[0].distortion->relative_error() / 2;
   const SearchOutcome met = *run(with(least + 0.0005)).search;
@@ -179,7 +181,10 @@ TEST_F(SearchTest, EqualSlopesBeatEqualSettings) {
 }
 
 TEST_F(SearchTest, ASizeBelowTheSmallestIsAnErrorThatNamesIt) {
-  const Error error = test::error_of([&] { run({TargetKind::kSize, 5000}); });
+  const auto of_size = [](double bytes) {
+    return Target{.kind = TargetKind::kSize, .value = bytes, .use = Use::kServing};
+  };
+  const Error error = test::error_of([&] { run(of_size(5000)); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
   const std::string start =
       "the target is 5000 bytes; the smallest archive that the codecs can make";
@@ -187,11 +192,8 @@ TEST_F(SearchTest, ASizeBelowTheSmallestIsAnErrorThatNamesIt) {
   ASSERT_THAT(text, HasSubstr(start));
   constexpr std::string_view kBefore = " has at most ";
   const double smallest = std::stod(text.substr(text.find(kBefore) + kBefore.size()));
-  EXPECT_THAT(run({TargetKind::kSize, smallest}).file_bytes,
-              AllOf(Le(smallest), Ge(0.8 * smallest)));
-  EXPECT_THAT(test::error_of([&] {
-                run({TargetKind::kSize, 0.8 * smallest});
-              }).what(),
+  EXPECT_THAT(run(of_size(smallest)).file_bytes, AllOf(Le(smallest), Ge(0.8 * smallest)));
+  EXPECT_THAT(test::error_of([&] { run(of_size(0.8 * smallest)); }).what(),
               HasSubstr("the smallest archive"));
 }
 
@@ -205,7 +207,8 @@ TEST_F(SearchTest, ASizeAboveTheLargestKeepsEveryTensor) {
 TEST_F(SearchTest, AnErrorAboveTheLargestGivesTheSmallestArchive) {
   const Report report = run({TargetKind::kError, 10});
   EXPECT_EQ(report.search->note, "no choice is smaller");
-  EXPECT_EQ(settings_of(report, "wide.weight"), "pq:block_size=8,centroids=16");
+  EXPECT_THAT(settings_of(report, "wide.weight"), testing::StartsWith("tcq:"));
+  EXPECT_THAT(report.tensors[1].options, HasSubstr("bits=0.25"));
 }
 
 TEST_F(SearchTest, RulesThatNameACodecKeepIt) {
@@ -234,7 +237,9 @@ TEST_F(SearchTest, DefaultsThatATargetChoosesAreRefused) {
 }
 
 TEST_F(SearchTest, OtherDefaultsStay) {
-  const Recipe recipe{.defaults = {{"seed", "5"}}, .target = Target{TargetKind::kSize, 5e4}};
+  const Recipe recipe{
+      .defaults = {{"seed", "5"}},
+      .target = Target{.kind = TargetKind::kSize, .value = 5e4, .use = Use::kServing}};
   EXPECT_THAT(run(recipe).tensors[1].options, HasSubstr("seed=5"));
 }
 
@@ -289,7 +294,8 @@ TEST(OperatingPoints, DependOnTheUse) {
   const TensorInfo info{"w", DType::kF32, {512, 512}};
   const auto most = [&](Use use) {
     std::size_t k = 0;
-    for (const OperatingPoint& point : operating_points(info, {}, use)) {
+    for (const OperatingPoint& point :
+         operating_points(info, {}, {.use = use}, element_count(info.shape))) {
       if (const auto* pq = std::get_if<PqOptions>(&point.options)) k = std::max(k, pq->n_centroids);
     }
     return k;
@@ -299,22 +305,77 @@ TEST(OperatingPoints, DependOnTheUse) {
   EXPECT_EQ(most(Use::kStorage), 4096u);
 }
 
+bool has_tcq(const Target& target, TcqOptions& found) {
+  for (const OperatingPoint& point : operating_points(
+           {"w", DType::kF32, {64, 100}}, {.gain = Gain::kLeastSquares}, target, 6400)) {
+    if (const auto* tcq = std::get_if<TcqOptions>(&point.options)) {
+      found = *tcq;
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(OperatingPoints, HaveTcqUnlessForServing) {
+  TcqOptions tcq;
+  EXPECT_FALSE(has_tcq({.use = Use::kServing}, tcq));
+  ASSERT_TRUE(has_tcq({.metric = Metric::kRelative, .use = Use::kStorage}, tcq));
+  EXPECT_EQ(tcq.scales, TcqScales::kRow);
+  EXPECT_EQ(tcq.lambda, 0);
+  EXPECT_EQ(tcq.gain, Gain::kLeastSquares);
+  ASSERT_TRUE(has_tcq({.metric = Metric::kTotal}, tcq));
+  EXPECT_EQ(tcq.scales, TcqScales::kNone);
+  EXPECT_EQ(tcq.lambda, 0.3);
+}
+
+// For the least error only.
+TEST(OperatingPoints, HaveLambdasForServing) {
+  const auto n_lambdas = [](const PqOptions& base, Metric metric) {
+    const auto points = operating_points({"w", DType::kF32, {64, 100}}, base,
+                                         {.metric = metric, .use = Use::kServing}, 6400);
+    return std::ranges::count_if(points, [](const OperatingPoint& point) {
+      const auto* pq = std::get_if<PqOptions>(&point.options);
+      return pq != nullptr && pq->lambda > 0;
+    });
+  };
+  EXPECT_GT(n_lambdas({.gain = Gain::kLeastSquares}, Metric::kTotal), 0);
+  EXPECT_EQ(n_lambdas({.gain = Gain::kLeastSquares, .entropy_coding = false}, Metric::kTotal), 0);
+  EXPECT_EQ(n_lambdas({.gain = Gain::kUnbiased}, Metric::kTotal), 0);
+  EXPECT_EQ(n_lambdas({.gain = Gain::kLeastSquares}, Metric::kRelative), 0);
+}
+
+// Series of one point or two, too: their errors could not be guessed.
+TEST(OperatingPoints, TwoOfEachSeriesAreProbedFirst) {
+  for (const std::size_t rows : {16u, 40u, 512u}) {
+    const TensorInfo info{"w", DType::kF32, {rows, 8}};
+    std::map<std::size_t, std::pair<std::size_t, std::size_t>> series;  // points, probed first
+    for (const OperatingPoint& point : operating_points(info, {}, {}, element_count(info.shape))) {
+      ++series[point.series].first;
+      series[point.series].second += point.is_probed_first;
+    }
+    for (const auto& [number, counts] : series) {
+      EXPECT_EQ(counts.second, std::min<std::size_t>(2, counts.first)) << rows << ' ' << number;
+    }
+  }
+}
+
 TEST(OperatingPoints, KnowTheirBytes) {
   const TensorInfo info{"w", DType::kF32, {64, 100}};
   FloatTensor tensor{info, test::normal_values(6400, 3)};
   std::size_t n_scaled = 0;
-  for (const OperatingPoint& point : operating_points(info, {}, Use::kAny)) {
+  for (const OperatingPoint& point : operating_points(info, {}, {}, element_count(info.shape))) {
     const auto* pq = std::get_if<PqOptions>(&point.options);
     n_scaled += pq != nullptr && pq->row_scales != RowScales::kNone;
-    EXPECT_EQ(point.bytes, data_bytes(Encoding(tensor, point.options).size()->record))
-        << to_string(point.options);
+    const auto size = Encoding(tensor, point.options).size();
+    if (!size) continue;  // tcq
+    EXPECT_EQ(point.bytes, data_bytes(size->record)) << to_string(point.options);
   }
   EXPECT_GT(n_scaled, 0u);
 }
 
 TEST(OperatingPoints, KeepTheOtherOptions) {
   for (const OperatingPoint& point : operating_points(
-           {"w", DType::kF32, {64, 64}}, {.seed = 9, .gain = Gain::kEnergy}, Use::kAny)) {
+           {"w", DType::kF32, {64, 64}}, {.seed = 9, .gain = Gain::kEnergy}, {}, 4096)) {
     if (const auto* pq = std::get_if<PqOptions>(&point.options)) {
       EXPECT_EQ(pq->seed, 9u);
       EXPECT_EQ(pq->gain, Gain::kEnergy);

@@ -126,24 +126,31 @@ Sample sample_of(ConstMatrix w, const TcqWeight& weight) {
   return sample;
 }
 
-// The step, in units of the root mean square, with which the weight takes that many bits per weight
-// or slightly fewer. Leaves the model of the last step in the task.
-double search_step(Task& task, double bits) {
+struct FoundStep {
+  double step = kMostStep;  // in units of the root mean square
+  double bits = 0;          // per weight
+};
+
+// The step with which the weight takes that many bits per weight or slightly fewer; the longest one
+// if none of those that are tried does. Leaves the model in the task that the step needs for that.
+FoundStep find_step(Task& task, double bits) {
   constexpr unsigned kTries = 9;
   constexpr double kTolerance = 0.004;
   const auto n = static_cast<double>(task.w.rows() * task.w.cols());
-  double log_step = std::min(1.2 - bits, std::log2(kMostStep)), best = log_step;
-  double last_log = 0, last_bits = 0, slope = -1, fewest = std::numeric_limits<double>::infinity();
-  bool found = false;
+  double log_step = std::min(1.2 - bits, std::log2(kMostStep));
+  double last_log = 0, last_bits = 0, slope = -1;
+  FoundStep best;
+  std::optional<Model> of_best;
   for (unsigned i = 0; i < kTries; ++i) {
+    std::optional<Model> used = task.model;
     task.quantize(std::exp2(log_step), 1);
     task.remodel();
     const double now = task.bits() / n;
-    const bool fits = now <= bits;
-    if (fits ? !found || log_step < best : !found && now < fewest) best = log_step;
-    found = found || fits;
-    fewest = std::min(fewest, now);
-    if (fits && now > bits * (1 - kTolerance)) break;
+    if (now <= bits && now > best.bits) {
+      best = {std::exp2(log_step), now};
+      of_best = std::move(used);
+    }
+    if (best.bits > bits * (1 - kTolerance)) break;
     if (i > 0 && log_step != last_log) {
       slope = std::clamp((now - last_bits) / (log_step - last_log), -1.5, -0.2);
     }
@@ -153,7 +160,18 @@ double search_step(Task& task, double bits) {
     log_step = std::min(log_step + (aim - now) / slope, std::log2(kMostStep));
     if (log_step == last_log) break;
   }
-  return std::exp2(best);
+  task.model = std::move(of_best);
+  return best;
+}
+
+// With lambda, few bits may be out of reach: more zeros make zeros cheaper, until all are zeros.
+double search_step(Task& task, double bits) {
+  constexpr double kFair = 0.95;
+  const FoundStep found = find_step(task, bits);
+  if (task.lambda == 0 || found.bits > kFair * bits) return found.step;
+  task.model.reset();
+  task.lambda = 0;
+  return find_step(task, bits).step;
 }
 
 double most_gain(const TcqWeight& weight) {
@@ -212,6 +230,7 @@ TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
     small.weight.shape = {sample.rows, w.cols()};
     small.weight.fineness = std::move(sample.fineness);
     step = search_step(small, options.bits);
+    task.lambda = small.lambda;
     if (small.w.rows() == w.rows()) {
       task.model = std::move(small.model);
       n_passes = 1;
