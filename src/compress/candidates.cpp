@@ -7,7 +7,6 @@
 
 #include "compress/aliases.h"
 #include "compress/points.h"
-#include "compress/quality.h"
 #include "compress/walk.h"
 #include "core/parallel.h"
 
@@ -66,7 +65,7 @@ bool is_plain(const Candidate& candidate) { return std::holds_alternative<Keep>(
 
 }  // namespace
 
-std::string settings_of(const CodecOptions& options) {
+std::string settings_text(const CodecOptions& options) {
   return codec_name(options) + ":" + to_string(options);
 }
 
@@ -88,7 +87,7 @@ void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const 
     const TensorReport& made = *found->second;
     const CodecOptions& options = encode->candidates.front();
     if (made.codec != codec_name(options) || !made.distortion) continue;
-    probes[{i, settings_of(options)}] = {made.distortion->relative_error(), 0, made.bytes};
+    probes[{i, settings_text(options)}] = {made.distortion->relative_error(), 0, made.bytes};
   }
 }
 
@@ -157,7 +156,8 @@ void Candidates::look_at(std::size_t i, std::vector<Source>& sources) {
     item.squared_norm += static_cast<double>(value) * value;
   }
   const auto& base = std::get<PqOptions>(encode->candidates.front());
-  for (const OperatingPoint& point : operating_points(info, base, input_.target, n_weights_)) {
+  for (const OperatingPoint& point :
+       operating_points(info, base, input_.target.metric, plan_[i].use, n_weights_)) {
     item.candidates.push_back({Encode{{point.options}, {}, encode->keep_if_not_finite, true},
                                point.bytes + kRecordBytes, point.series, point.number,
                                point.is_probed_first});
@@ -168,7 +168,7 @@ void Candidates::look_at(std::size_t i, std::vector<Source>& sources) {
 void Candidates::set_known(std::size_t i, Candidate& candidate) const {
   if (input_.probes == nullptr) return;
   const auto& options = std::get<Encode>(candidate.action).candidates.front();
-  const auto known = input_.probes->find({i, settings_of(options)});
+  const auto known = input_.probes->find({i, settings_text(options)});
   if (known != input_.probes->end()) set_probed(candidate, known->second);
 }
 
@@ -237,7 +237,7 @@ Probed Candidates::probe_once(std::size_t i, const FloatTensor& tensor,
   const Probed probed = pqw::probe(tensor, options);
   if (input_.probes == nullptr) return probed;
   const std::lock_guard lock(mutex_);
-  return (*input_.probes)[{i, settings_of(options)}] = probed;
+  return (*input_.probes)[{i, settings_text(options)}] = probed;
 }
 
 void Candidates::count_probe() {

@@ -18,11 +18,11 @@
 namespace pqw {
 
 // Operating points that were probed or made: by the index of the item and the settings
-// (settings_of).
+// (settings_text).
 using Probes = std::map<std::pair<std::size_t, std::string>, Probed>;
 
 // "pq:block_size=2,centroids=512"
-std::string settings_of(const CodecOptions& options);
+std::string settings_text(const CodecOptions& options);
 
 // Adds what was made by the plan.
 void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const Report& report,

@@ -348,9 +348,13 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
     const bool adopted =
         int8 != nullptr &&
         std::ranges::find(references, plan.size(), &Int8Reference::values) != references.end();
-    WorkItem item{{plan.size()},      Keep{adopted ? "" : obstacle(info)},
-                  choice.text,        choice.importance,
-                  choice.plain_dtype, layout_settings(choice)};
+    WorkItem item{{plan.size()},
+                  Keep{adopted ? "" : obstacle(info)},
+                  choice.text,
+                  choice.importance,
+                  choice.plain_dtype,
+                  choice.use,
+                  layout_settings(choice)};
     std::string& reason = std::get<Keep>(item.action).reason;
     if (reason.empty()) reason = selection.reason_to_keep(in_file);
     if (reason.empty()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compress/plain_dtype.h"
+#include "compress/quality.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/recipe.h"
 #include "pqw/core/tensor.h"
@@ -54,6 +55,7 @@ struct WorkItem {
       settings;  // that the action follows from, as given; equal for equal actions of a role
   double importance = 1;                       // of errors, in the search for a target
   PlainDtype plain_dtype = PlainDtype::kSame;  // of its tensors that are stored plain
+  Use use = Use::kAny;                         // in the search for a target
   Settings layout = {};     // the settings `kind` and `layout` of its tensors, as given
   std::string preset = {};  // the settings that its role adds; equal tensors may have other roles
 };

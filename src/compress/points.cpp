@@ -44,8 +44,8 @@ std::vector<RowScales> scales_to_try(const TensorInfo& info, const PqOptions& ba
 }
 
 // Lambda gives the least error for its bits, and it shortens weak rows and channels.
-bool wants_least_error(const PqOptions& base, const Target& target) {
-  return target.metric == Metric::kTotal && base.gain == Gain::kLeastSquares;
+bool wants_least_error(const PqOptions& base, Metric metric) {
+  return metric == Metric::kTotal && base.gain == Gain::kLeastSquares;
 }
 
 // Series by lambda, with as many centroids as bytes can name.
@@ -68,7 +68,7 @@ void add_entropy_constrained(const TensorInfo& info, const PqOptions& base, std:
 }
 
 // A series by `bits`.
-void add_tcq(const TensorInfo& info, const PqOptions& base, const Target& target,
+void add_tcq(const TensorInfo& info, const PqOptions& base, Metric metric,
              std::size_t n_weights_of_file, std::size_t series,
              std::vector<OperatingPoint>& points) {
   constexpr std::size_t kFewestWeights = 512;  // below, states and tables decide about the size
@@ -78,8 +78,8 @@ void add_tcq(const TensorInfo& info, const PqOptions& base, const Target& target
   if (n_weights < kFewestWeights) return;
   const double step = n_weights * kLargeShare > n_weights_of_file ? 1.0 / 32 : 1.0 / 8;
   TcqOptions tcq{.gain = base.gain};
-  if (target.metric == Metric::kTotal) tcq.scales = TcqScales::kNone;
-  if (wants_least_error(base, target)) tcq.lambda = kLeastErrorLambda;
+  if (metric == Metric::kTotal) tcq.scales = TcqScales::kNone;
+  if (wants_least_error(base, metric)) tcq.lambda = kLeastErrorLambda;
   for (tcq.bits = kFewestBits; tcq.bits <= kMostBits; tcq.bits += step) {
     const CodecOptions options = tcq;
     points.push_back({options, data_bytes(*estimated_record(info, options)), series,
@@ -119,7 +119,8 @@ std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options) {
 }
 
 std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOptions& base,
-                                             const Target& target, std::size_t n_weights_of_file) {
+                                             Metric metric, Use use,
+                                             std::size_t n_weights_of_file) {
   std::vector<OperatingPoint> points;
   const Int8Options int8;
   if (const auto size = size_by_shape(info, int8))
@@ -129,7 +130,7 @@ std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOpt
     for (const std::size_t block_size : kBlockSizes) {
       if (block_size > matrix_shape(info.shape).cols) break;
       ++series;
-      for (std::size_t k = kFewestCentroids; k <= most_centroids(target.use); k *= 2) {
+      for (std::size_t k = kFewestCentroids; k <= most_centroids(use); k *= 2) {
         if (2 * k > block_count(info, block_size)) break;
         PqOptions pq = base;
         pq.block_size = block_size;
@@ -141,9 +142,9 @@ std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOpt
       if (points.back().series == series) probe_last_of_short(points);
     }
   }
-  if (target.use != Use::kServing) {
-    add_tcq(info, base, target, n_weights_of_file, ++series, points);
-  } else if (wants_least_error(base, target)) {
+  if (use != Use::kServing) {
+    add_tcq(info, base, metric, n_weights_of_file, ++series, points);
+  } else if (wants_least_error(base, metric)) {
     add_entropy_constrained(info, base, series, points);
   }
   return points;

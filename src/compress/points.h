@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "compress/quality.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/target.h"
 
@@ -32,7 +33,7 @@ std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options);
 // serving there are points of pq with one. A tensor with much of the weights of the file has more
 // points of tcq.
 std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOptions& base,
-                                             const Target& target, std::size_t n_weights_of_file);
+                                             Metric metric, Use use, std::size_t n_weights_of_file);
 
 // About the record of a tensor by options whose size only encoding tells: of tcq, and of pq with a
 // lambda. Sections have shapes, not bytes. Empty for other options.

@@ -29,6 +29,14 @@ std::string_view centroids(Quality quality, Role role) {
   return role == Role::kLarge ? "512" : "1024";
 }
 
+// Of tcq, per weight.
+std::string_view bits(Quality quality, Role role) {
+  if (quality == Quality::kHigh) return "6";
+  if (is_small(role)) return quality == Quality::kBalanced ? "5.5" : "5";
+  if (quality == Quality::kSmall) return "3";
+  return role == Role::kLarge ? "4.25" : "4.75";
+}
+
 }  // namespace
 
 std::size_t weights_of(std::span<const TensorInfo> tensors) {
@@ -55,8 +63,12 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
   return is_tall(info) ? Role::kTall : Role::kLarge;
 }
 
-Settings preset(Quality quality, Role role) {
-  if (role == Role::kThin || quality == Quality::kHigh) return {{"codec", "int8"}};
+Settings preset(Quality quality, Role role, Use use) {
+  if (role == Role::kThin) return {{"codec", "int8"}};
+  if (use != Use::kServing) {
+    return {{"codec", "tcq"}, {"bits", std::string(bits(quality, role))}};
+  }
+  if (quality == Quality::kHigh) return {{"codec", "int8"}};
   Settings settings = {{"codec", "pq"},
                        {"block_size", is_small(role) ? "1" : "2"},
                        {"centroids", std::string(centroids(quality, role))}};

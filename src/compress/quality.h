@@ -10,6 +10,13 @@
 
 namespace pqw {
 
+// What an archive is made for, and so which codecs presets and searches choose.
+enum class Use {
+  kAny,      // tcq, int8; pq with at most 1024 centroids
+  kStorage,  // tcq, int8; pq with at most 4096 centroids
+  kServing,  // int8; pq, with at most 256 centroids in searches: codes are bytes in memory
+};
+
 // How much of the task of a network must survive, and so how many bits a weight takes
 // (docs/recipes.md says how the presets were found).
 enum class Quality { kHigh, kBalanced, kSmall };
@@ -42,6 +49,6 @@ std::size_t weights_of(std::span<const TensorInfo> tensors);
 Role role_of(const TensorInfo& info, std::size_t n_weights_of_file);
 
 // The settings of a role.
-Settings preset(Quality quality, Role role);
+Settings preset(Quality quality, Role role, Use use);
 
 }  // namespace pqw

@@ -42,7 +42,9 @@ Settings as_given(const std::string& text, const std::string& codec) {
   Settings settings = {{"codec", codec}};
   for (const auto& setting : texts(text.substr(0, text.rfind(',')))) {
     std::erase_if(settings, [&](const auto& other) { return other.first == setting.first; });
-    if (setting.first != "quality" && setting.first != "importance") settings.push_back(setting);
+    if (setting.first == "quality" || setting.first == "importance" || setting.first == "for")
+      continue;
+    settings.push_back(setting);
   }
   return settings;
 }

@@ -161,9 +161,7 @@ class Search {
       if (encode == nullptr || !encode->is_free) continue;
       plan_[i].action = chosen(source, choice).action;
       const auto* made = std::get_if<Encode>(&plan_[i].action);
-      plan_[i].settings =
-          made == nullptr ? "plain"
-                          : codec_name(made->candidates[0]) + ":" + to_string(made->candidates[0]);
+      plan_[i].settings = made == nullptr ? "plain" : settings_text(made->candidates[0]);
     }
   }
 

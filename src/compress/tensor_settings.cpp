@@ -24,6 +24,7 @@ struct Policies {
   PlainDtype plain_dtype = PlainDtype::kSame;
   Thin thin = Thin::kUnlessNamed;
   Quality quality = Quality::kBalanced;
+  Use use = Use::kAny;
   double importance = 1;
   Kind kind = Kind::kUnknown;
   std::string layout = {};
@@ -69,6 +70,12 @@ const Fields<Policies>& Policies::fields() {
                              {"small", Quality::kSmall}}),
             "how many bits the default rule spends (docs/recipes.md), for tensors whose codec, "
             "block_size, centroids, groups, additive, lambda and engine are not set"),
+      Field(
+          "for", &O::use,
+          choice<Use>({{"any", Use::kAny}, {"storage", Use::kStorage}, {"serving", Use::kServing}}),
+          "what presets and targets may choose. any and storage: tcq and int8, and for a target pq "
+          "with at most 1024 or 4096 centroids; serving: pq and int8, which multiply from the "
+          "codes and make small ONNX files, for a target with at most 256 centroids"),
       Field("importance", &O::importance, positive(),
             "how much an error of these tensors counts when a target is searched for",
             {.has_flag = false}),
@@ -136,13 +143,23 @@ std::string text_of(const Settings& settings) {
 constexpr const char* kSizeKeys[] = {"codec",    "block_size", "centroids", "groups",
                                      "additive", "lambda",     "engine"};
 
+bool is_option_of(const CodecOptions& options, const std::string& key) {
+  return std::visit([&]<class O>(const O&) { return O::fields().find(key) != nullptr; }, options);
+}
+
+// Options that pq has and tcq does not are for presets of pq.
+Use use_of(const Policies& policies, const Settings& codec) {
+  const bool is_for_pq = std::ranges::any_of(codec, [](const auto& setting) {
+    return is_option_of(PqOptions(), setting.first) && !is_option_of(TcqOptions(), setting.first);
+  });
+  return is_for_pq ? Use::kServing : policies.use;
+}
+
 // The settings of a preset, with the caller's settings on top if its codec supports them.
 Settings on_preset(const Settings& base, const Settings& codec) {
-  const bool is_pq = value_of(base, "codec") == PqOptions::kCodec;
+  const CodecOptions options = options_from(base);
   Settings own = codec;
-  std::erase_if(own, [&](const auto& setting) {
-    return !is_pq && Int8Options::fields().find(setting.first) == nullptr;
-  });
+  std::erase_if(own, [&](const auto& setting) { return !is_option_of(options, setting.first); });
   if (!has_key(layered(base, own), "row_scales")) {  // of narrow tensors
     std::erase_if(own, [](const auto& setting) { return setting.first == "gain_per"; });
   }
@@ -157,7 +174,8 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
                         (policies.thin == Thin::kUnlessNamed && !has_key(codec, "codec"));
   const bool is_thin = role == Role::kThin;
   if (is_thin ? !protects && sets_size(codec) : sets_size(codec)) return {options};
-  const Settings base = preset(policies.quality, is_thin && !protects ? Role::kLarge : role);
+  const Settings base =
+      preset(policies.quality, is_thin && !protects ? Role::kLarge : role, use_of(policies, codec));
   if (has_key(codec, "codec")) {  // of a thin tensor
     if (value_of(codec, "codec") == value_of(base, "codec")) return {options, {}, text_of(base)};
     return {options_from(base), "thin: " + value_of(base, "codec"), text_of(base)};
@@ -166,7 +184,7 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
   RoleSettings result{options_from(made)};
   std::erase_if(made, [&](const auto& setting) { return has_key(codec, setting.first); });
   result.preset = text_of(made);
-  if (is_thin && result.options.index() != options.index()) {
+  if (is_thin && protects && result.options.index() != options.index()) {
     result.note = fmt::format("thin: {}", codec_name(result.options));
   }
   return result;
@@ -176,8 +194,8 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
 std::vector<UnusedSetting> unused_with_preset(const Settings& policies, const Settings& codec) try {
   Policies chosen;
   for (const auto& [key, value] : policies) Policies::fields().set(chosen, key, value);
-  const Settings base = preset(chosen.quality, Role::kLarge);
-  if (value_of(base, "codec") == PqOptions::kCodec) {
+  const Settings base = preset(chosen.quality, Role::kLarge, use_of(chosen, codec));
+  if (value_of(base, "codec") != Int8Options::kCodec) {
     std::vector<UnusedSetting> unused = unused_options(layered(base, codec));
     std::erase_if(unused,
                   [&](const UnusedSetting& setting) { return !has_key(codec, setting.key); });
@@ -235,6 +253,7 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
   result.is_free = thin_differ && !has_key(codec, "codec");
   result.is_searched = std::ranges::none_of(
       settings, [](const auto& setting) { return target_chooses(setting.first); });
+  result.use = policies.use;
   result.importance = policies.importance;
   for (const Role role : kRoles) {
     result.by_role[static_cast<std::size_t>(role)] =
@@ -251,15 +270,13 @@ std::vector<UnusedSetting> unused_settings(const Settings& settings) {
   for (const auto& [key, why] : unused_options(fallback)) {
     unused.push_back({"fallback." + key, "fallback." + why});
   }
-  if (has_key(policies, "quality")) {
-    for (const char* key : kSizeKeys) {
-      if (!has_key(codec, key)) continue;
-      unused.push_back(
-          {"quality", fmt::format("quality={}: {}={} takes the place of presets; leave one of "
-                                  "them out",
-                                  value_of(policies, "quality"), key, value_of(codec, key))});
-      break;
-    }
+  const auto size = std::ranges::find_if(kSizeKeys, [&](auto* key) { return has_key(codec, key); });
+  for (const char* policy : {"quality", "for"}) {
+    if (size == std::end(kSizeKeys) || !has_key(policies, policy)) continue;
+    unused.push_back(
+        {policy, fmt::format("{}={}: {}={} takes the place of presets; leave one of "
+                             "them out",
+                             policy, value_of(policies, policy), *size, value_of(codec, *size))});
   }
   if (value_of(codec, "codec") != PlainOptions::kCodec) return unused;
   const auto add = [&](const Settings& useless, const char* why) {

@@ -31,8 +31,9 @@ struct TensorSettings {
   std::string layout = {};     // letters (core/layout.h); empty: as the file says
   bool is_free = true;         // no setting names the codec
   bool is_searched = true;     // a target may choose the codec and its options
-  double importance = 1;       // of errors, in the search for a target
-  std::string text = {};       // the settings as given
+  Use use = Use::kAny;
+  double importance = 1;  // of errors, in the search for a target
+  std::string text = {};  // the settings as given
 
   const RoleSettings& of(Role role) const { return by_role[static_cast<std::size_t>(role)]; }
 };

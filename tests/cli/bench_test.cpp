@@ -44,7 +44,7 @@ TEST_F(Cli, BenchTimesEveryCompressedTensor) {
 }
 
 TEST_F(Cli, BenchDoesAsItIsTold) {
-  run({"quantize", "model.safetensors", "-o", "m.h5"});
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--for", "serving"});
   const Outcome table = run({"bench", "m.h5", "--tensor", "^fc", "--batch", "2", "--precision",
                              "exact", "--method", "lookup", "--quiet"});
   EXPECT_EQ(table.status, 0);
@@ -62,7 +62,8 @@ TEST_F(Cli, BenchDoesAsItIsTold) {
 }
 
 TEST_F(Cli, BenchWithAMethodLeavesOutWeightsThatHaveNone) {
-  run({"quantize", "model.safetensors", "-o", "m.h5", "--set", "conv:codec=int8"});
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--for", "serving", "--set",
+       "conv:codec=int8"});
   const std::vector<std::string> bench = {"bench",    "m.h5",   "--batch", "1",
                                           "--method", "lookup", "--json"};
   const Outcome outcome = run(bench);

@@ -23,8 +23,7 @@ using test::Outcome;
 TEST_F(Cli, QuantizeVerifyDecodeEval) {
   const Outcome quantize = run({"quantize", "model.safetensors", "-o", "model.h5"});
   EXPECT_EQ(quantize.status, 0) << quantize.err;
-  EXPECT_THAT(quantize.out,
-              HasSubstr("conv.weight  [64, 16, 3, 3]  conv    pq     block_size=2,centroids=512"));
+  EXPECT_THAT(quantize.out, HasSubstr("conv.weight  [64, 16, 3, 3]  conv    tcq    step="));
   EXPECT_THAT(quantize.out, HasSubstr("rank below 2"));
   EXPECT_THAT(quantize.err, HasSubstr("[2/3] fc.weight"));
   EXPECT_THAT(quantize.err, Not(HasSubstr("fc.bias"))) << "plain";

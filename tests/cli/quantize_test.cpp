@@ -116,12 +116,13 @@ TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {
     }
     return all;
   };
-  EXPECT_EQ(codecs({}), "int8! int8! pq ");
-  EXPECT_EQ(codecs({"--thin", "same"}), "pq int8! pq ") << "pq would not be smaller than int8";
+  EXPECT_EQ(codecs({"--for", "serving"}), "int8! int8! pq ");
+  EXPECT_EQ(codecs({"--thin", "same", "--for", "serving"}), "pq int8! pq ")
+      << "pq would not be smaller than int8";
   EXPECT_EQ(codecs({"--codec", "pq"}), "pq pq pq ");
   EXPECT_EQ(codecs({"--codec", "pq", "--thin", "int8"}), "int8! int8! pq ");
-  EXPECT_EQ(codecs({"--set", "depth:codec=pq"}), "pq int8! pq ");
-  EXPECT_EQ(codecs({"--exclude", "small"}), "int8! plain! pq ");
+  EXPECT_EQ(codecs({"--for", "serving", "--set", "depth:codec=pq"}), "pq int8! pq ");
+  EXPECT_EQ(codecs({"--for", "serving", "--exclude", "small"}), "int8! plain! pq ");
   EXPECT_THAT(run({"quantize", "thin.safetensors", "--dry-run"}).out, HasSubstr("thin: int8"));
   EXPECT_EQ(run({"quantize", "thin.safetensors", "--dry-run", "--thin", "plain"}).status, 2);
   const Outcome written =
@@ -224,7 +225,7 @@ TEST_F(Cli, IncludeAndExcludeSelectTensors) {
   run({"quantize", "model.safetensors", "-o", "m.h5", "--include", "weight", "--exclude", "^conv"});
   const auto report = nlohmann::json::parse(run({"inspect", "m.h5", "--json"}).out);
   EXPECT_EQ(report["tensors"][0]["codec"], "plain");
-  EXPECT_EQ(report["tensors"][1]["codec"], "pq");
+  EXPECT_EQ(report["tensors"][1]["codec"], "tcq");
 }
 
 TEST_F(Cli, RecipesAreBlamedByLine) {

@@ -46,12 +46,13 @@ TEST_F(TargetFlags, GiveBitsRatiosAndErrors) {
 }
 
 TEST_F(TargetFlags, ADryRunEstimatesTheSize) {
-  const std::string found = quantize({"--target-size", "14KB", "--dry-run"}).err;
+  const std::string found =
+      quantize({"--target-size", "14KB", "--for", "serving", "--dry-run"}).err;
   EXPECT_FALSE(exists("m.h5"));
   constexpr std::string_view kBefore = "; found: about ";
   ASSERT_THAT(found, HasSubstr(std::string(kBefore)));
   const double estimate = std::stod(found.substr(found.find(kBefore) + kBefore.size()));
-  quantize({"--target-size", "14KB"});
+  quantize({"--target-size", "14KB", "--for", "serving"});
   EXPECT_NEAR(static_cast<double>(size()), estimate, 0.03 * estimate);
 }
 
@@ -98,7 +99,7 @@ TEST_F(TargetFlags, MistakesAreUsageErrors) {
       {{"--target-bpw", "2", "--target-error", "0.1"}, "only one target may be given"},
       {{"--metric", "total"}, "--metric: needs --target-size, --target-bpw, --target-ratio or"},
       {{"--target-bpw", "2", "--for", "servng"},
-       "--for: 'servng': expected storage, serving or any; did you mean 'serving'?"},
+       "for=servng: expected any, storage or serving; did you mean 'serving'?"},
       {{"--target-bpw", "2", "--centroids", "64"},
        "centroids=64 for all tensors: a target chooses it; name it for some, in a rule"},
       {{"--set", "fc:importance=2"},

@@ -86,7 +86,7 @@ TEST(MakePlan, ARuleThatChangesTheCodecLeavesItsOptionsBehind) {
 }
 
 TEST(MakePlan, FallbacksAreOptionsOfTheirOwn) {
-  const Recipe recipe{.defaults = {{"fallback.block_size", "2"}},
+  const Recipe recipe{.defaults = {{"fallback.block_size", "2"}, {"for", "serving"}},
                       .rules = {{"fc", {{"fallback.codec", "plain"}}}}};
   const auto plan = make_plan(kTensors, recipe);
   EXPECT_EQ(std::get<PqOptions>(candidates(plan[0])[1]).block_size, 2u);
@@ -117,12 +117,12 @@ TEST(MakePlan, ThinTensorsAreInt8) {
   EXPECT_EQ(planned({512, 1, 3, 3}), "int8 thin: int8") << "depthwise";
   EXPECT_EQ(planned({4096, 1, 9}), "int8 thin: int8") << "in one dimension";
   EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kDepthwise}), "int8 thin: int8");
-  EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kConv}), "pq") << "of one channel";
+  EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kConv}), "tcq") << "of one channel";
   EXPECT_EQ(planned({3, 3, 1024, 2}, {}, {Kind::kDepthwise, {2, 3, 0, 1}}), "int8 thin: int8");
-  EXPECT_EQ(planned({16384, 1}), "pq") << "a matrix of one column";
-  EXPECT_EQ(planned({512, 2, 3, 3}), "pq") << "2 channels a group";
-  EXPECT_EQ(planned({1, 1024, 3, 3}), "pq") << "one output";
-  EXPECT_EQ(planned({64, 128}), "pq") << "8192 weights";
+  EXPECT_EQ(planned({16384, 1}), "tcq") << "a matrix of one column";
+  EXPECT_EQ(planned({512, 2, 3, 3}), "tcq") << "2 channels a group";
+  EXPECT_EQ(planned({1, 1024, 3, 3}), "tcq") << "one output";
+  EXPECT_EQ(planned({64, 128}), "tcq") << "8192 weights";
   EXPECT_EQ(planned({8191, 1}), "int8 thin: int8");
 }
 
@@ -133,7 +133,7 @@ TEST(MakePlan, PresetsGoByTheShareOfTheFile) {
                                         {"large", DType::kF32, {100, 100}},
                                         {"bias", DType::kF32, {1000000}},
                                         {"rest", DType::kF32, {3720, 100}}};
-  const auto plan = make_plan(tensors, {});
+  const auto plan = make_plan(tensors, {.defaults = {{"for", "serving"}}});
   EXPECT_EQ(codec_name(candidates(plan[0])[0]), "int8") << "of 8100 weights";
   EXPECT_EQ(pq_of(plan[1]).block_size, 1u);
   EXPECT_EQ(pq_of(plan[1]).n_centroids, 64u);
@@ -141,9 +141,9 @@ TEST(MakePlan, PresetsGoByTheShareOfTheFile) {
   EXPECT_EQ(pq_of(plan[2]).n_centroids, 512u);
   EXPECT_EQ(pq_of(plan[2]).row_scales, RowScales::kLog8);
   EXPECT_EQ(pq_of(plan[2]).gain_per, GainPer::kRow);
-  const auto high = make_plan(tensors, {.defaults = {{"quality", "high"}}});
+  const auto high = make_plan(tensors, {.defaults = {{"quality", "high"}, {"for", "serving"}}});
   EXPECT_EQ(codec_name(candidates(high[4])[0]), "int8");
-  const auto small = make_plan(tensors, {.defaults = {{"quality", "small"}}});
+  const auto small = make_plan(tensors, {.defaults = {{"quality", "small"}, {"for", "serving"}}});
   EXPECT_EQ(pq_of(small[1]).block_size, 1u);
   EXPECT_EQ(pq_of(small[4]).n_centroids, 64u);
   EXPECT_EQ(pq_of(small[4]).block_size, 2u);
@@ -153,7 +153,8 @@ TEST(MakePlan, TallTensorsHaveMoreCentroids) {
   const auto centroids = [](const Shape& shape, const char* quality, Kind kind = Kind::kUnknown) {
     TensorInfo info{"w", DType::kF32, shape};
     info.layout.kind = kind;
-    return pq_of(make_plan({&info, 1}, {.defaults = {{"quality", quality}}})[0]).n_centroids;
+    return pq_of(make_plan({&info, 1}, {.defaults = {{"quality", quality}, {"for", "serving"}}})[0])
+        .n_centroids;
   };
   EXPECT_EQ(centroids({6144, 1024}, "balanced"), 1024u);
   EXPECT_EQ(centroids({6144, 1025}, "balanced"), 512u) << "fewer than 6 rows for each column";
@@ -169,7 +170,9 @@ TEST(MakePlan, NarrowTensorsHaveNoScalesOfRows) {
                      const std::vector<std::size_t>& axes = {}) {
     TensorInfo info{"w", DType::kF32, shape};
     info.layout.axes = axes;
-    return pq_of(make_plan({&info, 1}, {.defaults = defaults})[0]);
+    Settings for_serving = defaults;
+    for_serving.emplace_back("for", "serving");
+    return pq_of(make_plan({&info, 1}, {.defaults = for_serving})[0]);
   };
   const PqOptions narrow = pq({2000, 31}, {}), wide = pq({2000, 32}, {});
   EXPECT_EQ(wide.row_scales, RowScales::kLog8);
@@ -208,13 +211,13 @@ TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
 
 TEST(MakePlan, ThinCanBeSaidOfAnyCodec) {
   const Shape thin{512, 1, 3, 3};
-  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "same"}}}), "pq");
+  EXPECT_EQ(planned(thin, {.defaults = {{"thin", "same"}}}), "tcq");
   EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}, {"codec", "pq"}}}), "int8 thin: int8");
   EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}}, .rules = {{"w", {{"codec", "pq"}}}}}),
             "int8 thin: int8");
   EXPECT_EQ(planned(thin, {.defaults = {{"thin", "int8"}}, .rules = {{"w", {{"thin", "same"}}}}}),
-            "pq");
-  EXPECT_EQ(planned({512, 2, 3, 3}, {.defaults = {{"thin", "int8"}}}), "pq") << "not thin";
+            "tcq");
+  EXPECT_EQ(planned({512, 2, 3, 3}, {.defaults = {{"thin", "int8"}}}), "tcq") << "not thin";
   const Recipe affine{.defaults = {{"thin", "int8"}, {"codec", "int8"}, {"scheme", "affine"}}};
   EXPECT_EQ(planned(thin, affine), "int8") << "keeps its options";
 }
@@ -348,7 +351,7 @@ TEST(MakePlan, OptionalPatternsMayMatchNothing) {
   const auto plan =
       make_plan(kTensors, {.rules = {{decoder, {{"codec", "int8"}}}}, .exclude = {decoder, "^fc"}});
   EXPECT_EQ(reason(plan[2]), "excluded");
-  EXPECT_EQ(pq_of(plan[0]).n_centroids, 512u) << "by the preset";
+  EXPECT_EQ(codec_name(candidates(plan[0])[0]), "tcq") << "by the preset";
   // Nothing is included where nothing matches.
   EXPECT_EQ(reason(make_plan(kTensors, {.include = {decoder}})[0]), "not included");
 }

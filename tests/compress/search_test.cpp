@@ -135,9 +135,9 @@ TEST_F(SearchTest, AnErrorAboveTheTargetIsSaid) {
   test::write_normal_weights(input_,
                              {{"a", DType::kF32, {96, 64}}, {"b", DType::kF32, {800, 256}}});
   const auto with = [](double error) {
-    return Recipe{
-        .rules = {{{"a"}, {{"codec", "pq"}, {"block_size", "8"}, {"centroids", "16"}}}},
-        .target = Target{.kind = TargetKind::kError, .value = error, .use = Use::kServing}};
+    return Recipe{.defaults = {{"for", "serving"}},
+                  .rules = {{{"a"}, {{"codec", "pq"}, {"block_size", "8"}, {"centroids", "16"}}}},
+                  .target = Target{TargetKind::kError, error}};
   };
   const double least = run(with(1)).tensors[0].distortion->relative_error() / 2;
   const SearchOutcome met = *run(with(least + 0.0005)).search;
@@ -182,7 +182,7 @@ TEST_F(SearchTest, EqualSlopesBeatEqualSettings) {
 
 TEST_F(SearchTest, ASizeBelowTheSmallestIsAnErrorThatNamesIt) {
   const auto of_size = [](double bytes) {
-    return Target{.kind = TargetKind::kSize, .value = bytes, .use = Use::kServing};
+    return Recipe{.defaults = {{"for", "serving"}}, .target = Target{TargetKind::kSize, bytes}};
   };
   const Error error = test::error_of([&] { run(of_size(5000)); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
@@ -237,9 +237,8 @@ TEST_F(SearchTest, DefaultsThatATargetChoosesAreRefused) {
 }
 
 TEST_F(SearchTest, OtherDefaultsStay) {
-  const Recipe recipe{
-      .defaults = {{"seed", "5"}},
-      .target = Target{.kind = TargetKind::kSize, .value = 5e4, .use = Use::kServing}};
+  const Recipe recipe{.defaults = {{"seed", "5"}, {"for", "serving"}},
+                      .target = Target{TargetKind::kSize, 5e4}};
   EXPECT_THAT(run(recipe).tensors[1].options, HasSubstr("seed=5"));
 }
 
@@ -295,7 +294,7 @@ TEST(OperatingPoints, DependOnTheUse) {
   const auto most = [&](Use use) {
     std::size_t k = 0;
     for (const OperatingPoint& point :
-         operating_points(info, {}, {.use = use}, element_count(info.shape))) {
+         operating_points(info, {}, {}, use, element_count(info.shape))) {
       if (const auto* pq = std::get_if<PqOptions>(&point.options)) k = std::max(k, pq->n_centroids);
     }
     return k;
@@ -305,9 +304,9 @@ TEST(OperatingPoints, DependOnTheUse) {
   EXPECT_EQ(most(Use::kStorage), 4096u);
 }
 
-bool has_tcq(const Target& target, TcqOptions& found) {
+bool has_tcq(Metric metric, Use use, TcqOptions& found) {
   for (const OperatingPoint& point : operating_points(
-           {"w", DType::kF32, {64, 100}}, {.gain = Gain::kLeastSquares}, target, 6400)) {
+           {"w", DType::kF32, {64, 100}}, {.gain = Gain::kLeastSquares}, metric, use, 6400)) {
     if (const auto* tcq = std::get_if<TcqOptions>(&point.options)) {
       found = *tcq;
       return true;
@@ -318,12 +317,12 @@ bool has_tcq(const Target& target, TcqOptions& found) {
 
 TEST(OperatingPoints, HaveTcqUnlessForServing) {
   TcqOptions tcq;
-  EXPECT_FALSE(has_tcq({.use = Use::kServing}, tcq));
-  ASSERT_TRUE(has_tcq({.metric = Metric::kRelative, .use = Use::kStorage}, tcq));
+  EXPECT_FALSE(has_tcq(Metric::kRelative, Use::kServing, tcq));
+  ASSERT_TRUE(has_tcq(Metric::kRelative, Use::kStorage, tcq));
   EXPECT_EQ(tcq.scales, TcqScales::kRow);
   EXPECT_EQ(tcq.lambda, 0);
   EXPECT_EQ(tcq.gain, Gain::kLeastSquares);
-  ASSERT_TRUE(has_tcq({.metric = Metric::kTotal}, tcq));
+  ASSERT_TRUE(has_tcq(Metric::kTotal, Use::kAny, tcq));
   EXPECT_EQ(tcq.scales, TcqScales::kNone);
   EXPECT_EQ(tcq.lambda, 0.3);
 }
@@ -331,8 +330,8 @@ TEST(OperatingPoints, HaveTcqUnlessForServing) {
 // For the least error only.
 TEST(OperatingPoints, HaveLambdasForServing) {
   const auto n_lambdas = [](const PqOptions& base, Metric metric) {
-    const auto points = operating_points({"w", DType::kF32, {64, 100}}, base,
-                                         {.metric = metric, .use = Use::kServing}, 6400);
+    const auto points =
+        operating_points({"w", DType::kF32, {64, 100}}, base, metric, Use::kServing, 6400);
     return std::ranges::count_if(points, [](const OperatingPoint& point) {
       const auto* pq = std::get_if<PqOptions>(&point.options);
       return pq != nullptr && pq->lambda > 0;
@@ -349,7 +348,8 @@ TEST(OperatingPoints, TwoOfEachSeriesAreProbedFirst) {
   for (const std::size_t rows : {16u, 40u, 512u}) {
     const TensorInfo info{"w", DType::kF32, {rows, 8}};
     std::map<std::size_t, std::pair<std::size_t, std::size_t>> series;  // points, probed first
-    for (const OperatingPoint& point : operating_points(info, {}, {}, element_count(info.shape))) {
+    for (const OperatingPoint& point :
+         operating_points(info, {}, {}, {}, element_count(info.shape))) {
       ++series[point.series].first;
       series[point.series].second += point.is_probed_first;
     }
@@ -363,7 +363,8 @@ TEST(OperatingPoints, KnowTheirBytes) {
   const TensorInfo info{"w", DType::kF32, {64, 100}};
   FloatTensor tensor{info, test::normal_values(6400, 3)};
   std::size_t n_scaled = 0;
-  for (const OperatingPoint& point : operating_points(info, {}, {}, element_count(info.shape))) {
+  for (const OperatingPoint& point :
+       operating_points(info, {}, {}, {}, element_count(info.shape))) {
     const auto* pq = std::get_if<PqOptions>(&point.options);
     n_scaled += pq != nullptr && pq->row_scales != RowScales::kNone;
     const auto size = Encoding(tensor, point.options).size();
@@ -375,7 +376,7 @@ TEST(OperatingPoints, KnowTheirBytes) {
 
 TEST(OperatingPoints, KeepTheOtherOptions) {
   for (const OperatingPoint& point : operating_points(
-           {"w", DType::kF32, {64, 64}}, {.seed = 9, .gain = Gain::kEnergy}, {}, 4096)) {
+           {"w", DType::kF32, {64, 64}}, {.seed = 9, .gain = Gain::kEnergy}, {}, {}, 4096)) {
     if (const auto* pq = std::get_if<PqOptions>(&point.options)) {
       EXPECT_EQ(pq->seed, 9u);
       EXPECT_EQ(pq->gain, Gain::kEnergy);

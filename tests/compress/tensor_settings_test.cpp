@@ -53,7 +53,7 @@ TEST(TensorSettings, ThinTensorsAreInt8UnlessACodecIsNamed) {
   EXPECT_EQ(planned({{"codec", "pq"}}, Role::kThin), "pq");
   EXPECT_EQ(planned({{"codec", "pq"}, {"thin", "int8"}}, Role::kThin), "int8thin: int8");
   EXPECT_EQ(planned({{"fallback.codec", "pq"}}, Role::kThin), "int8thin: int8");
-  EXPECT_EQ(planned({{"thin", "same"}}, Role::kThin), "pq");
+  EXPECT_EQ(planned({{"thin", "same"}}, Role::kThin), "tcq");
 }
 
 TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
@@ -68,9 +68,14 @@ TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
   EXPECT_EQ(inner({{"centroids", "16"}}), CodecOptions(PqOptions{.n_centroids = 16}));
   EXPECT_EQ(std::get<PqOptions>(inner({{"seed", "3"}})).seed, 3u) << "on top of the preset";
   EXPECT_EQ(std::get<PqOptions>(inner({{"seed", "3"}})).block_size,
-            std::get<PqOptions>(inner({})).block_size);
+            std::get<PqOptions>(inner({{"for", "serving"}})).block_size)
+      << "an option that only pq has is for the preset of pq";
+  EXPECT_EQ(codec_name(inner({})), "tcq");
+  EXPECT_EQ(inner({{"for", "storage"}}), inner({}));
   EXPECT_EQ(error_of("quality=small,block_size=4"),
             "quality=small: block_size=4 takes the place of presets; leave one of them out");
+  EXPECT_EQ(error_of("for=serving,block_size=4"),
+            "for=serving: block_size=4 takes the place of presets; leave one of them out");
   EXPECT_EQ(error_of("quality=tiny"), "quality=tiny: expected high, balanced or small");
 }
 
@@ -78,16 +83,19 @@ TEST(TensorSettings, OptionsThatDoNotSayTheSizeApplyOnTopOfThePreset) {
   const auto of = [](const Settings& settings, Role role) {
     return tensor_settings_from(settings).of(role).options;
   };
-  const auto large = std::get<PqOptions>(of({}, Role::kLarge));
+  const auto large = std::get<PqOptions>(of({{"for", "serving"}}, Role::kLarge));
   const auto bare = std::get<PqOptions>(of({{"row_scales", "none"}}, Role::kLarge));
   EXPECT_EQ(bare.row_scales, RowScales::kNone);
   EXPECT_EQ(bare.gain_per, GainPer::kTensor) << "rows have no scales";
   EXPECT_EQ(bare.block_size, large.block_size);
   EXPECT_EQ(bare.n_centroids, large.n_centroids);
   EXPECT_EQ(std::get<PqOptions>(of({{"gain_per", "row"}}, Role::kLarge)), large);
-  EXPECT_EQ(std::get<PqOptions>(of({{"gain", "none"}}, Role::kLarge)).gain, Gain::kNone);
+  EXPECT_EQ(std::get<PqOptions>(of({{"gain", "none"}, {"for", "serving"}}, Role::kLarge)).gain,
+            Gain::kNone);
+  EXPECT_EQ(std::get<TcqOptions>(of({{"gain", "none"}}, Role::kLarge)).gain, Gain::kNone);
   for (const Role role : kRoles) {
-    const CodecOptions high = of({{"quality", "high"}, {"gain", "energy"}}, role);
+    const CodecOptions high =
+        of({{"quality", "high"}, {"gain", "energy"}, {"for", "serving"}}, role);
     EXPECT_EQ(std::get<Int8Options>(high).gain, Gain::kEnergy);
   }
 }

@@ -15,8 +15,6 @@ template <class T>
 using Choices = std::vector<std::pair<std::string, T>>;
 
 const Choices<Metric> kMetrics = {{"relative", Metric::kRelative}, {"total", Metric::kTotal}};
-const Choices<Use> kUses = {
-    {"storage", Use::kStorage}, {"serving", Use::kServing}, {"any", Use::kAny}};
 const Choices<TargetKind> kKinds = {{"size", TargetKind::kSize},
                                     {"bpw", TargetKind::kBitsPerWeight},
                                     {"ratio", TargetKind::kRatio},
@@ -87,15 +85,11 @@ void add_target_options(CLI::App& verb, std::optional<Target>& target) {
       "with a target: relative: the error is the mean of the tensors' relative errors; total: it "
       "is the relative error of all weights together, and tensors with small weights may get "
       "too few bits (default relative)");
-  add_choice(verb, target, "--for", kUses, &Target::use,
-             "with a target: what may be chosen: int8, and pq with at most 4096 (storage), 256 "
-             "(serving) or 1024 (any) centroids (default any)");
 }
 
 Json to_json(const Target& target) {
   return {{word_of(kKinds, target.kind), target.value},
-          {"metric", word_of(kMetrics, target.metric)},
-          {"for", word_of(kUses, target.use)}};
+          {"metric", word_of(kMetrics, target.metric)}};
 }
 
 }  // namespace pqw::tool

@@ -10,10 +10,10 @@
 namespace pqw::tool {
 
 // Adds --target-size, --target-bpw, --target-ratio and --target-error, of which one may be given,
-// and --metric and --for, which need one of them. `target` must outlive the parsing.
+// and --metric, which needs one of them. `target` must outlive the parsing.
 void add_target_options(CLI::App& verb, std::optional<Target>& target);
 
-// {"bpw": 2, "metric": "relative", "for": "any"}
+// {"bpw": 2, "metric": "relative"}
 Json to_json(const Target& target);
 
 }  // namespace pqw::tool

@@ -14,13 +14,6 @@ enum class Metric {
   kTotal,     // Σ‖w - ŵ‖² / Σ‖w‖²
 };
 
-// Which codecs and options a search may choose.
-enum class Use {
-  kAny,      // int8; pq with at most 1024 centroids
-  kStorage,  // int8; pq with at most 4096 centroids
-  kServing,  // int8; pq with at most 256 centroids: codes are bytes in memory
-};
-
 enum class TargetKind {
   kSize,           // bytes of the file
   kBitsPerWeight,  // bits of the file per element of a tensor
@@ -32,7 +25,6 @@ struct Target {
   TargetKind kind = TargetKind::kSize;
   double value = 0;  // finite, above 0
   Metric metric = Metric::kRelative;
-  Use use = Use::kAny;
 };
 
 // Whether a target chooses the setting with that key, so that it may not be a default beside one.
