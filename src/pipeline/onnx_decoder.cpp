@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <span>
 #include <variant>
 #include <vector>
@@ -109,22 +110,27 @@ class Decoder {
   std::string matrix_of(const TcqWeight& weight) {
     std::vector<float> steps;
     for (std::size_t r = 0; r < weight.rows(); ++r) steps.push_back(weight.row_step(r));
-    const std::string rows = nodes_.add(
-        "Mul", {nodes_.cast(integers_of(weight), DType::kF32), stored(DType::kF32, steps, 1)});
+    const std::string rows =
+        nodes_.add("Mul", {integers_of(weight), stored(DType::kF32, steps, 1)});
     if (weight.means.empty()) return rows;
     const Ints shape = {integer(weight.cols())};
     return nodes_.add("Add", {rows, nodes_.constant(DType::kF32, shape, bytes_of(weight.means))});
   }
 
-  // I8 if all fit, else I16
+  // F32 [rows, cols]: rows of a table of the integers that occur, as few of the large ones do.
   std::string integers_of(const TcqWeight& weight) {
-    const auto fits = [](std::int16_t value) { return value == static_cast<std::int8_t>(value); };
-    if (!std::ranges::all_of(weight.values, fits)) {
-      return stored(DType::kI16, weight.values, weight.cols());
+    const std::set<std::int16_t> distinct(weight.values.begin(), weight.values.end());
+    const std::vector<std::int16_t> table(distinct.begin(), distinct.end());
+    std::vector<std::uint16_t> codes;
+    for (const std::int16_t value : weight.values) {
+      const auto at = std::ranges::lower_bound(table, value);
+      codes.push_back(static_cast<std::uint16_t>(at - table.begin()));
     }
-    std::vector<std::int8_t> bytes;
-    for (const std::int16_t value : weight.values) bytes.push_back(static_cast<std::int8_t>(value));
-    return stored(DType::kI8, bytes, weight.cols());
+    const Ints shape = {integer(table.size())};
+    const std::string integers = nodes_.constant(DType::kI16, shape, bytes_of(table));
+    return nodes_.gather(
+        nodes_.cast(integers, DType::kF32),
+        unpacked(codes, weight.rows(), weight.cols(), std::max(1u, bits_for(table.size()))));
   }
 
   std::string matrix_of(const LowRankWeight& weight) {
@@ -172,17 +178,8 @@ class Decoder {
         codes[r * n_positions + p] = weight.codes[p * n_rows + r];
       }
     }
-    const unsigned bits = std::max(1u, bits_for(weight.n_centroids));
-    std::string sum;
-    unsigned shift = 0;
-    for (const unsigned width : kPlaneBits) {
-      while (bits - shift >= width) {
-        std::string plane = plane_of(codes, n_rows, n_positions, shift, width);
-        if (shift > 0) plane = nodes_.add("Mul", {plane, scalar(1 << shift)});
-        sum = sum.empty() ? plane : nodes_.add("Add", {sum, plane});
-        shift += width;
-      }
-    }
+    const std::string sum =
+        unpacked(codes, n_rows, n_positions, std::max(1u, bits_for(weight.n_centroids)));
     if (weight.n_groups == 1) return sum;
     std::vector<std::int32_t> first;
     for (const std::uint32_t group : group_of_positions(weight)) {
@@ -190,6 +187,22 @@ class Decoder {
     }
     return nodes_.add("Add",
                       {sum, nodes_.constant(DType::kI32, {integer(n_positions)}, bytes_of(first))});
+  }
+
+  // I32 [rows, cols]: codes of that many bits.
+  std::string unpacked(std::span<const std::uint16_t> codes, std::size_t rows, std::size_t cols,
+                       unsigned bits) {
+    std::string sum;
+    unsigned shift = 0;
+    for (const unsigned width : kPlaneBits) {
+      while (bits - shift >= width) {
+        std::string plane = plane_of(codes, rows, cols, shift, width);
+        if (shift > 0) plane = nodes_.add("Mul", {plane, scalar(1 << shift)});
+        sum = sum.empty() ? plane : nodes_.add("Add", {sum, plane});
+        shift += width;
+      }
+    }
+    return sum;
   }
 
   std::string scalar(std::int32_t value) {

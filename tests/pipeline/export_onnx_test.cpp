@@ -159,7 +159,7 @@ TEST_F(Exporting, AdditiveCodebooksAreExact) {
   }
 }
 
-// In integers of 8 bits and of 16.
+// With tables of few integers and of many.
 TEST_F(Exporting, TrellisCodedWeightsAreExact) {
   for (const float spread : {4.0f, 100.0f}) {
     TcqWeight weight = test::random_tcq_weight({64, 50}, true, true, spread);
