@@ -143,10 +143,11 @@ bool target_chooses(const std::string& key) {
   return std::ranges::find(kKeys, key) != kKeys.end();
 }
 
-std::string preset_of(const Recipe& recipe) {
-  if (recipe.target || sets_size(recipe.defaults)) return "";
+std::optional<Preset> preset_of(const Recipe& recipe) {
+  if (recipe.target || sets_size(recipe.defaults)) return std::nullopt;
   const auto named = std::ranges::find(recipe.defaults, "quality", &Settings::value_type::first);
-  return named == recipe.defaults.end() ? "balanced" : named->second;
+  return Preset{named == recipe.defaults.end() ? "balanced" : named->second,
+                codec_name(choice_of_defaults(recipe).of(Role::kLarge).options)};
 }
 
 void check_settings(const Settings& settings) { (void)tensor_settings_from(settings); }

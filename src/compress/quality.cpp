@@ -32,9 +32,9 @@ std::string_view centroids(Quality quality, Role role) {
 // Of tcq, per weight.
 std::string_view bits(Quality quality, Role role) {
   if (quality == Quality::kHigh) return "6";
-  if (is_small(role)) return quality == Quality::kBalanced ? "5.5" : "5";
-  if (quality == Quality::kSmall) return "3";
-  return role == Role::kLarge ? "4.25" : "4.75";
+  if (is_small(role)) return quality == Quality::kBalanced ? "5.5" : "4.5";
+  if (quality == Quality::kSmall) return role == Role::kLarge ? "3" : "3.5";
+  return role == Role::kLarge ? "4" : "4.5";
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
 Settings preset(Quality quality, Role role, Use use) {
   if (role == Role::kThin) return {{"codec", "int8"}};
   if (use != Use::kServing) {
-    return {{"codec", "tcq"}, {"bits", std::string(bits(quality, role))}};
+    return {{"codec", "tcq"}, {"bits", std::string(bits(quality, role))}, {"scales", "none"}};
   }
   if (quality == Quality::kHigh) return {{"codec", "int8"}};
   Settings settings = {{"codec", "pq"},

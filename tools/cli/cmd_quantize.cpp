@@ -129,11 +129,13 @@ std::string throughput(const Report& report) {
 
 // The preset, if the settings for all tensors leave the choice to it.
 std::string choice_of(const Recipe& recipe) {
-  const std::string preset = preset_of(recipe);
-  if (preset.empty()) return "";
+  const auto preset = preset_of(recipe);
+  if (!preset) return "";
   return fmt::format("preset {}: {} (--quality high, balanced or small; or --target-size SIZE)",
-                     preset,
-                     preset == "high" ? "int8" : "int8 for thin tensors, pq for the others");
+                     preset->name,
+                     preset->codec == "int8"
+                         ? "int8"
+                         : fmt::format("int8 for thin tensors, {} for the others", preset->codec));
 }
 
 // Whether the setting may stand beside a target: an option of low_rank may not.

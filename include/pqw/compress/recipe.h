@@ -95,9 +95,14 @@ void check_pattern(const Pattern& pattern);
 // The defaults that have no effect, neither alone nor with any rule.
 std::vector<UnusedSetting> unused_defaults(const Recipe& recipe);
 
-// The preset that chooses for tensors without a rule: "balanced". Empty if the defaults say how
-// large a tensor becomes, or a target does.
-std::string preset_of(const Recipe& recipe);
+// The preset that chooses for tensors without a rule.
+struct Preset {
+  std::string name;   // "balanced"
+  std::string codec;  // of large tensors: "tcq"
+};
+
+// Empty if the defaults say how large a tensor becomes, or a target does.
+std::optional<Preset> preset_of(const Recipe& recipe);
 
 // Adds `settings` to the defaults of `recipe`. Removes defaults that have no effect then: the seed
 // of form cp if the settings say form tt.
