@@ -31,6 +31,9 @@ std::string_view centroids(Quality quality, Role role) {
 
 // Of tcq, per weight.
 std::string_view bits(Quality quality, Role role) {
+  if (role == Role::kThin) {
+    return quality == Quality::kHigh ? "8" : quality == Quality::kBalanced ? "7" : "6";
+  }
   if (quality == Quality::kHigh) return "6";
   if (is_small(role)) return quality == Quality::kBalanced ? "5.5" : "4.5";
   if (quality == Quality::kSmall) return role == Role::kLarge ? "3" : "3.5";
@@ -48,6 +51,7 @@ std::size_t weights_of(std::span<const TensorInfo> tensors) {
 }
 
 Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
+  constexpr std::size_t kTinyWeights = 2048;
   constexpr std::size_t kThinWeights = 8192;
   constexpr std::size_t kSmallShare = 40;
   constexpr std::size_t kNarrowColumns = 32;
@@ -55,7 +59,7 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
   const bool looks_depthwise = info.shape.size() >= 3 && info.shape[1] == 1;
   const Kind kind = info.layout.kind;
   const bool depthwise = kind == Kind::kUnknown ? looks_depthwise : kind == Kind::kDepthwise;
-  if (depthwise || n < kThinWeights) return Role::kThin;
+  if (depthwise || n < kThinWeights) return n < kTinyWeights ? Role::kTiny : Role::kThin;
   const std::size_t columns = columns_of(info);
   const bool small = n < n_weights_of_file / kSmallShare;
   if (columns < kNarrowColumns) return small || columns == 1 ? Role::kNarrowSmall : Role::kNarrow;
@@ -64,11 +68,11 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
 }
 
 Settings preset(Quality quality, Role role, Use use) {
-  if (role == Role::kThin) return {{"codec", "int8"}};
+  if (role == Role::kTiny) return {{"codec", "int8"}};
   if (use != Use::kServing) {
     return {{"codec", "tcq"}, {"bits", std::string(bits(quality, role))}, {"scales", "none"}};
   }
-  if (quality == Quality::kHigh) return {{"codec", "int8"}};
+  if (role == Role::kThin || quality == Quality::kHigh) return {{"codec", "int8"}};
   Settings settings = {{"codec", "pq"},
                        {"block_size", is_small(role) ? "1" : "2"},
                        {"centroids", std::string(centroids(quality, role))}};

@@ -23,9 +23,11 @@ enum class Quality { kHigh, kBalanced, kSmall };
 
 enum class Role {
   // A weight of a depthwise convolution, or a tensor of fewer than 8192 weights. Each output has
-  // few weights, so their errors do not average out. With 8 bits per weight, all thin tensors
+  // few weights, so their errors do not average out. With 7 or 8 bits per weight, all thin tensors
   // together are a small part of a file.
   kThin,
+  // Thin, and of fewer than 2048 weights: the tables of tcq would take too much of it.
+  kTiny,
   // Less than a fortieth of the weights of the file. All of these together are a small part of
   // it, too.
   kSmall,
@@ -39,7 +41,7 @@ enum class Role {
   kNarrow,
 };
 
-inline constexpr std::array kRoles = {Role::kThin,  Role::kSmall,       Role::kTall,
+inline constexpr std::array kRoles = {Role::kThin,  Role::kTiny,        Role::kSmall, Role::kTall,
                                       Role::kLarge, Role::kNarrowSmall, Role::kNarrow};
 
 // The weights of a file: elements of tensors of rank 2 or more.

@@ -63,7 +63,9 @@ const Fields<Policies>& Policies::fields() {
           "thin", &O::thin,
           choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
           "codec of thin tensors (weights of depthwise convolutions, tensors of fewer than 8192 "
-          "weights): int8, or the same as other tensors (default int8; same if a codec is named)"),
+          "weights): int8, or the same as other tensors (default: tcq with 7 bits, or int8 below "
+          "2048 "
+          "weights or for serving; same if a codec is named)"),
       Field("quality", &O::quality,
             choice<Quality>({{"high", Quality::kHigh},
                              {"balanced", Quality::kBalanced},
@@ -172,10 +174,11 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
                          const CodecOptions& options) {
   const bool protects = policies.thin == Thin::kInt8 ||
                         (policies.thin == Thin::kUnlessNamed && !has_key(codec, "codec"));
-  const bool is_thin = role == Role::kThin;
+  const bool is_thin = role == Role::kThin || role == Role::kTiny;
   if (is_thin ? !protects && sets_size(codec) : sets_size(codec)) return {options};
-  const Settings base =
-      preset(policies.quality, is_thin && !protects ? Role::kLarge : role, use_of(policies, codec));
+  if (is_thin && !protects) role = Role::kLarge;
+  if (is_thin && policies.thin == Thin::kInt8) role = Role::kTiny;
+  const Settings base = preset(policies.quality, role, use_of(policies, codec));
   if (has_key(codec, "codec")) {  // of a thin tensor
     if (value_of(codec, "codec") == value_of(base, "codec")) return {options, {}, text_of(base)};
     return {options_from(base), "thin: " + value_of(base, "codec"), text_of(base)};

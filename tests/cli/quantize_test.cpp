@@ -123,7 +123,7 @@ TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {
   EXPECT_EQ(codecs({"--codec", "pq", "--thin", "int8"}), "int8! int8! pq ");
   EXPECT_EQ(codecs({"--for", "serving", "--set", "depth:codec=pq"}), "pq int8! pq ");
   EXPECT_EQ(codecs({"--for", "serving", "--exclude", "small"}), "int8! plain! pq ");
-  EXPECT_THAT(run({"quantize", "thin.safetensors", "--dry-run"}).out, HasSubstr("thin: int8"));
+  EXPECT_THAT(run({"quantize", "thin.safetensors", "--dry-run"}).out, HasSubstr("thin: tcq"));
   EXPECT_EQ(run({"quantize", "thin.safetensors", "--dry-run", "--thin", "plain"}).status, 2);
   const Outcome written =
       run({"quantize", "thin.safetensors", "-o", "t.h5", "--json", "--entropy-coding", "off"});

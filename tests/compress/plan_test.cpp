@@ -114,16 +114,20 @@ std::string planned(const Shape& shape, const Recipe& recipe = {}, const Layout&
 }
 
 TEST(MakePlan, ThinTensorsAreInt8) {
-  EXPECT_EQ(planned({512, 1, 3, 3}), "int8 thin: int8") << "depthwise";
-  EXPECT_EQ(planned({4096, 1, 9}), "int8 thin: int8") << "in one dimension";
-  EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kDepthwise}), "int8 thin: int8");
+  const Recipe serving{.defaults = {{"for", "serving"}}};
+  EXPECT_EQ(planned({512, 1, 3, 3}), "tcq thin: tcq") << "depthwise";
+  EXPECT_EQ(planned({512, 1, 3, 3}, serving), "int8 thin: int8");
+  EXPECT_EQ(planned({512, 1, 1, 3}), "int8 thin: int8") << "tiny";
+  EXPECT_EQ(planned({4096, 1, 9}), "tcq thin: tcq") << "in one dimension";
+  EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kDepthwise}), "tcq thin: tcq");
   EXPECT_EQ(planned({2048, 1, 3, 3}, {}, {Kind::kConv}), "tcq") << "of one channel";
-  EXPECT_EQ(planned({3, 3, 1024, 2}, {}, {Kind::kDepthwise, {2, 3, 0, 1}}), "int8 thin: int8");
+  EXPECT_EQ(planned({3, 3, 1024, 2}, {}, {Kind::kDepthwise, {2, 3, 0, 1}}), "tcq thin: tcq");
   EXPECT_EQ(planned({16384, 1}), "tcq") << "a matrix of one column";
   EXPECT_EQ(planned({512, 2, 3, 3}), "tcq") << "2 channels a group";
   EXPECT_EQ(planned({1, 1024, 3, 3}), "tcq") << "one output";
   EXPECT_EQ(planned({64, 128}), "tcq") << "8192 weights";
-  EXPECT_EQ(planned({8191, 1}), "int8 thin: int8");
+  EXPECT_EQ(planned({8191, 1}), "tcq thin: tcq");
+  EXPECT_EQ(planned({2047, 1}), "int8 thin: int8");
 }
 
 TEST(MakePlan, PresetsGoByTheShareOfTheFile) {
@@ -198,15 +202,15 @@ TEST(MakePlan, ThinTensorsHaveTheCodecThatIsNamed) {
   EXPECT_EQ(planned(thin, {.rules = {{"w", {{"codec", "pq"}}}}}), "pq");
   EXPECT_EQ(planned(thin, {.defaults = {{"codec", "low_rank"}, {"rank", "1"}}}), "low_rank");
   EXPECT_EQ(planned(thin, {.defaults = {{"block_size", "9"}}}), "int8 thin: int8") << "no codec";
-  EXPECT_EQ(planned(thin, {.defaults = {{"fallback.codec", "pq"}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.defaults = {{"fallback.codec", "pq"}}}), "tcq thin: tcq");
   EXPECT_EQ(planned(thin, {.rules = {{"w", {{"block_size", "2"}}}}}), "pq") << "an option of pq";
-  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"non_finite", "plain"}}}}}), "int8 thin: int8");
+  EXPECT_EQ(planned(thin, {.rules = {{"w", {{"non_finite", "plain"}}}}}), "tcq thin: tcq");
   EXPECT_EQ(planned(thin, {.rules = {{"w", {{"block_size", "2"}, {"thin", "int8"}}}}}),
             "int8 thin: int8");
   const std::vector<TensorInfo> two{{"a", DType::kF32, thin}, {"b", DType::kF32, thin}};
   const auto plan = make_plan(two, {.rules = {{"a", {{"codec", "pq"}}}}});
   EXPECT_EQ(codec_name(candidates(plan[0])[0]), "pq");
-  EXPECT_EQ(codec_name(candidates(plan[1])[0]), "int8") << "the rule is not for this one";
+  EXPECT_EQ(codec_name(candidates(plan[1])[0]), "tcq") << "the rule is not for this one";
 }
 
 TEST(MakePlan, ThinCanBeSaidOfAnyCodec) {

@@ -48,11 +48,14 @@ std::string planned(const Settings& settings, Role role) {
   return std::string(codec_name(all.of(role).options)) + all.of(role).note;
 }
 
-TEST(TensorSettings, ThinTensorsAreInt8UnlessACodecIsNamed) {
-  EXPECT_EQ(planned({}, Role::kThin), "int8thin: int8");
+TEST(TensorSettings, ThinTensorsHaveMoreBitsUnlessACodecIsNamed) {
+  EXPECT_EQ(planned({}, Role::kThin), "tcqthin: tcq");
+  EXPECT_EQ(planned({}, Role::kTiny), "int8thin: int8");
+  EXPECT_EQ(planned({{"for", "serving"}}, Role::kThin), "int8thin: int8");
+  EXPECT_EQ(planned({{"thin", "int8"}}, Role::kThin), "int8thin: int8");
   EXPECT_EQ(planned({{"codec", "pq"}}, Role::kThin), "pq");
   EXPECT_EQ(planned({{"codec", "pq"}, {"thin", "int8"}}, Role::kThin), "int8thin: int8");
-  EXPECT_EQ(planned({{"fallback.codec", "pq"}}, Role::kThin), "int8thin: int8");
+  EXPECT_EQ(planned({{"fallback.codec", "pq"}}, Role::kTiny), "int8thin: int8");
   EXPECT_EQ(planned({{"thin", "same"}}, Role::kThin), "tcq");
 }
 
