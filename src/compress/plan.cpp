@@ -139,7 +139,8 @@ bool is_decided_by_rules(const TensorInfo& info) { return obstacle(info).empty()
 
 bool target_chooses(const std::string& key) {
   static const Words kKeys = {"codec",      "block_size", "centroids", "groups",  "lambda",
-                              "row_scales", "gain_per",   "engine",    "quality", "thin"};
+                              "row_scales", "gain_per",   "engine",    "quality", "thin",
+                              "bits",       "step",       "step_unit", "scales",  "means"};
   return std::ranges::find(kKeys, key) != kKeys.end();
 }
 

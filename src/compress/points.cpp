@@ -78,7 +78,6 @@ void add_tcq(const TensorInfo& info, const PqOptions& base, Metric metric,
   if (n_weights < kFewestWeights) return;
   const double step = n_weights * kLargeShare > n_weights_of_file ? 1.0 / 32 : 1.0 / 8;
   TcqOptions tcq{.gain = base.gain};
-  if (metric == Metric::kTotal) tcq.scales = TcqScales::kNone;
   if (wants_least_error(base, metric)) tcq.lambda = kLeastErrorLambda;
   for (tcq.bits = kFewestBits; tcq.bits <= kMostBits; tcq.bits += step) {
     const CodecOptions options = tcq;

@@ -28,9 +28,9 @@ struct OperatingPoint {
 std::uint64_t pq_bytes(const TensorInfo& info, const PqOptions& options);
 
 // Options for a tensor of that type and shape, plain not among them. Options of pq that are not
-// chosen here are those of `base`; tcq takes its gain from them, too. For the metric `total`, all
-// rows have one step of tcq. If the gain is for the least error, too, tcq has a lambda, and for
-// serving there are points of pq with one. A tensor with much of the weights of the file has more
+// chosen here are those of `base`; tcq takes its gain from them, too. If that is for the least
+// error, and the metric is `total`, tcq has a lambda, and for serving there are points of pq with
+// one. A tensor with much of the weights of the file has more
 // points of tcq.
 std::vector<OperatingPoint> operating_points(const TensorInfo& info, const PqOptions& base,
                                              Metric metric, Use use, std::size_t n_weights_of_file);

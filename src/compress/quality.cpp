@@ -70,7 +70,7 @@ Role role_of(const TensorInfo& info, std::size_t n_weights_of_file) {
 Settings preset(Quality quality, Role role, Use use) {
   if (role == Role::kTiny) return {{"codec", "int8"}};
   if (use != Use::kServing) {
-    return {{"codec", "tcq"}, {"bits", std::string(bits(quality, role))}, {"scales", "none"}};
+    return {{"codec", "tcq"}, {"bits", std::string(bits(quality, role))}};
   }
   if (role == Role::kThin || quality == Quality::kHigh) return {{"codec", "int8"}};
   Settings settings = {{"codec", "pq"},

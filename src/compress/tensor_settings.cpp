@@ -71,7 +71,7 @@ const Fields<Policies>& Policies::fields() {
                              {"balanced", Quality::kBalanced},
                              {"small", Quality::kSmall}}),
             "how many bits the default rule spends (docs/recipes.md), for tensors whose codec, "
-            "block_size, centroids, groups, additive, lambda and engine are not set"),
+            "block_size, centroids, groups, additive, lambda, engine, bits and step are not set"),
       Field(
           "for", &O::use,
           choice<Use>({{"any", Use::kAny}, {"storage", Use::kStorage}, {"serving", Use::kServing}}),
@@ -142,19 +142,28 @@ std::string text_of(const Settings& settings) {
 
 // The settings that say how large a tensor becomes, or that presets do not fit. With one of them,
 // the preset does not count.
-constexpr const char* kSizeKeys[] = {"codec",    "block_size", "centroids", "groups",
-                                     "additive", "lambda",     "engine"};
+constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids", "groups", "additive",
+                                     "lambda", "engine",     "bits",      "step"};
 
 bool is_option_of(const CodecOptions& options, const std::string& key) {
   return std::visit([&]<class O>(const O&) { return O::fields().find(key) != nullptr; }, options);
 }
 
+// Whether some setting is an option of one codec and not of the other.
+bool is_only_of(const Settings& settings, const CodecOptions& codec, const CodecOptions& other) {
+  return std::ranges::any_of(settings, [&](const auto& setting) {
+    return is_option_of(codec, setting.first) && !is_option_of(other, setting.first);
+  });
+}
+
 // Options that pq has and tcq does not are for presets of pq.
 Use use_of(const Policies& policies, const Settings& codec) {
-  const bool is_for_pq = std::ranges::any_of(codec, [](const auto& setting) {
-    return is_option_of(PqOptions(), setting.first) && !is_option_of(TcqOptions(), setting.first);
-  });
-  return is_for_pq ? Use::kServing : policies.use;
+  return is_only_of(codec, PqOptions(), TcqOptions()) ? Use::kServing : policies.use;
+}
+
+// The codec of options if no setting names it.
+std::string codec_without_name(const Settings& codec) {
+  return is_only_of(codec, TcqOptions(), PqOptions()) ? TcqOptions::kCodec : PqOptions::kCodec;
 }
 
 // The settings of a preset, with the caller's settings on top if its codec supports them.
@@ -246,8 +255,9 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
   Words keys;
   for (const SettingHelp& policy : policies_help()) keys.push_back(policy.key);
   // An option may have an effect only together with the preset.
-  const Settings alone = without(codec, unused_options(codec), {});
-  TensorSettings result{options_from(alone, PqOptions::kCodec, keys), {}};
+  const std::string unnamed = codec_without_name(codec);
+  const Settings alone = without(codec, unused_options(codec, unnamed), {});
+  TensorSettings result{options_from(alone, unnamed, keys), {}};
   if (!fallback.empty()) result.fallback = fallback_from(fallback);
   result.plain_if_not_finite = policies.plain_if_not_finite;
   result.plain_dtype = policies.plain_dtype;
@@ -268,8 +278,9 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
 
 std::vector<UnusedSetting> unused_settings(const Settings& settings) {
   auto [policies, fallback, codec] = parts_of(settings);
-  std::vector<UnusedSetting> unused =
-      sets_size(codec) ? unused_options(codec) : unused_with_preset(policies, codec);
+  std::vector<UnusedSetting> unused = sets_size(codec)
+                                          ? unused_options(codec, codec_without_name(codec))
+                                          : unused_with_preset(policies, codec);
   for (const auto& [key, why] : unused_options(fallback)) {
     unused.push_back({"fallback." + key, "fallback." + why});
   }

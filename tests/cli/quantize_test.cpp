@@ -74,15 +74,15 @@ TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
   const auto [error, command] =
       error_and_command({"--exclude", "bias$", "--seed", "3", "--block-size", "4"});
   EXPECT_EQ(command, fmt::format("pqw quantize 'my model.safetensors' -o m.h5 --force --exclude "
-                                 "'bias$' --seed 3 --target-error {:.3g}",
+                                 "'bias$' --seed 3 --for serving --target-error {:.3g}",
                                  error / 2));
   EXPECT_THAT(
       run({"eval", "my model.safetensors", "m.h5"}).out,
       HasSubstr(fmt::format("to halve the mean error: pqw quantize 'my model.safetensors' -o m.h5 "
-                            "--force --target-error {:.3g}\n",
+                            "--force --for serving --target-error {:.3g}\n",
                             error / 2)));
-  const auto half = error_and_command(
-      {"--exclude", "bias$", "--seed", "3", "--target-error", fmt::format("{:.3g}", error / 2)});
+  const auto half = error_and_command({"--exclude", "bias$", "--seed", "3", "--for", "serving",
+                                       "--target-error", fmt::format("{:.3g}", error / 2)});
   EXPECT_NEAR(half.first / error, 0.5, 0.1);
   // A target does not choose low_rank, and its options say nothing to other codecs.
   const auto [rank_error, other_codec] =

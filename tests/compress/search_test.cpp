@@ -252,11 +252,11 @@ TEST_F(SearchTest, EqualTensorsAreStoredOnce) {
     writer->add(std::as_bytes(std::span(values)));
   }
   writer->commit();
-  const Report report = run({TargetKind::kSize, 30e3});
+  const Recipe recipe{.defaults = {{"for", "serving"}}, .target = Target{TargetKind::kSize, 30e3}};
+  const Report report = run(recipe);
   EXPECT_EQ(report.tensors[1].codec, "alias");
   EXPECT_THAT(report.file_bytes, Le(30e3));
-  test::expect_foreseen(plan_compression(input_, {.target = Target{TargetKind::kSize, 30e3}}),
-                        report);
+  test::expect_foreseen(plan_compression(input_, recipe), report);
 }
 
 TEST_F(SearchTest, TheRecipeOfAReportMakesTheSameArchive) {
@@ -319,11 +319,9 @@ TEST(OperatingPoints, HaveTcqUnlessForServing) {
   TcqOptions tcq;
   EXPECT_FALSE(has_tcq(Metric::kRelative, Use::kServing, tcq));
   ASSERT_TRUE(has_tcq(Metric::kRelative, Use::kStorage, tcq));
-  EXPECT_EQ(tcq.scales, TcqScales::kRow);
   EXPECT_EQ(tcq.lambda, 0);
   EXPECT_EQ(tcq.gain, Gain::kLeastSquares);
   ASSERT_TRUE(has_tcq(Metric::kTotal, Use::kAny, tcq));
-  EXPECT_EQ(tcq.scales, TcqScales::kNone);
   EXPECT_EQ(tcq.lambda, 0.3);
 }
 

@@ -77,6 +77,11 @@ TEST(TensorSettings, PresetsGiveWayToSizesSetByHand) {
   EXPECT_EQ(inner({{"for", "storage"}}), inner({}));
   EXPECT_EQ(error_of("quality=small,block_size=4"),
             "quality=small: block_size=4 takes the place of presets; leave one of them out");
+  EXPECT_EQ(inner({{"bits", "3"}}), CodecOptions(TcqOptions{.bits = 3}))
+      << "an option that only tcq has means tcq";
+  EXPECT_EQ(std::get<TcqOptions>(inner({{"means", "off"}})).bits,
+            std::get<TcqOptions>(inner({})).bits)
+      << "on top of the preset";
   EXPECT_EQ(error_of("for=serving,block_size=4"),
             "for=serving: block_size=4 takes the place of presets; leave one of them out");
   EXPECT_EQ(error_of("quality=tiny"), "quality=tiny: expected high, balanced or small");

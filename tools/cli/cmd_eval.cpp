@@ -72,18 +72,18 @@ void require_none(const std::vector<TensorReport>& beyond, const Arguments& limi
 }
 
 // Needs the original as a weight file: only that can be compressed again.
-std::string command_for(const Verdict& verdict, const Arguments& arguments) {
+std::string command_for(const Verdict& verdict, const Report& report, const Arguments& arguments) {
   if (arguments.original == "-" || is_archive(arguments.original) ||
       !is_archive(arguments.compressed))
     return "";
-  return next_command(verdict, arguments.original, arguments.compressed, {});
+  return next_command(verdict, report, arguments.original, arguments.compressed, {});
 }
 
 void print(const Report& report, const std::vector<TensorReport>& beyond,
            const Arguments& arguments) {
   print_skipped(report.skipped);
   const Verdict verdict = judge(report);
-  const std::string command = command_for(verdict, arguments);
+  const std::string command = command_for(verdict, report, arguments);
   if (!arguments.json) {
     return print_result(to_table(report, {arguments.all, line_width(STDOUT_FILENO)}) +
                         to_text(verdict, command));

@@ -71,6 +71,15 @@ void print_notes(const ExportReport& report, const std::string& output) {
         tensors(static_cast<std::size_t>(std::ranges::count_if(report.tensors, in_full))),
         quoted("tensor", first->name), first->codec));
   }
+  const auto n_tcq =
+      static_cast<std::size_t>(std::ranges::count(report.tensors, "tcq", &ExportedTensor::codec));
+  if (n_tcq > 0) {
+    print_note(
+        fmt::format("{} of codec tcq: ONNX has no entropy coding; an archive by pqw quantize --for "
+                    "serving gives "
+                    "a smaller model",
+                    tensors(n_tcq)));
+  }
   if (!report.kept.empty()) {
     print_note(fmt::format("{} of the template not in the archive kept, for example {}",
                            tensors(report.kept.size()), quoted("tensor", report.kept.front())));

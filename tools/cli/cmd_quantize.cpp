@@ -131,11 +131,13 @@ std::string throughput(const Report& report) {
 std::string choice_of(const Recipe& recipe) {
   const auto preset = preset_of(recipe);
   if (!preset) return "";
-  return fmt::format("preset {}: {} (--quality high, balanced or small; or --target-size SIZE)",
+  const bool is_by_options = preset->codec == "pq" && !has_key(recipe.defaults, "for");
+  return fmt::format("preset {}: {}{} (--quality high, balanced or small; or --target-size SIZE)",
                      preset->name,
                      preset->codec == "int8"
                          ? "int8"
-                         : fmt::format("int8 for thin tensors, {} for the others", preset->codec));
+                         : fmt::format("int8 for thin tensors, {} for the others", preset->codec),
+                     is_by_options ? ", as options of pq are set" : "");
 }
 
 // Whether the setting may stand beside a target: an option of low_rank may not.
@@ -148,7 +150,7 @@ bool fits_target(const Settings::value_type& setting) try {
 
 // The command of this run, with half of its error as the target in place of what says the size.
 // Rules, and settings of parts, would need to change as well: with them there is none.
-std::string command_for(const Verdict& verdict, const Arguments& arguments) {
+std::string command_for(const Verdict& verdict, const Report& report, const Arguments& arguments) {
   const bool has_parts = std::ranges::any_of(arguments.defaults, [](const auto& setting) {
     return setting.first.find('.') != std::string::npos;
   });
@@ -167,7 +169,7 @@ std::string command_for(const Verdict& verdict, const Arguments& arguments) {
   }
   if (arguments.skip_unsupported) flags.push_back("--skip-unsupported");
   if (arguments.reading.trusted) flags.push_back("--trusted");
-  return next_command(verdict, arguments.input, arguments.output, flags);
+  return next_command(verdict, report, arguments.input, arguments.output, flags);
 }
 
 Json texts_of(const std::vector<Pattern>& patterns) {
@@ -194,7 +196,7 @@ Json options_of(const Recipe& recipe, const Arguments& arguments) {
 
 void print(const Report& report, const Recipe& recipe, const Arguments& arguments) {
   const Verdict verdict = judge(report);
-  const std::string command = command_for(verdict, arguments);
+  const std::string command = command_for(verdict, report, arguments);
   if (!arguments.json) {
     const std::string table = to_table(report, {arguments.all, line_width(STDOUT_FILENO)});
     return print_result(table + (arguments.quiet ? "" : to_text(verdict, command)));

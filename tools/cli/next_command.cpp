@@ -26,12 +26,17 @@ std::string flag_of(std::string key) {
   return "--" + key;
 }
 
-std::string next_command(const Verdict& verdict, const std::string& input,
+std::string next_command(const Verdict& verdict, const Report& report, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags) {
   constexpr double kLeastError = 1e-6;  // a smaller error needs no halving
   if (verdict.mean_error.value_or(0) < kLeastError) return "";
   std::vector<std::string> words = {"pqw", "quantize", input, "-o", output, "--force"};
   words.insert(words.end(), flags.begin(), flags.end());
+  const auto has = [&](const char* codec) {
+    return std::ranges::count(report.tensors, codec, &TensorReport::codec) > 0;
+  };
+  const bool says_use = std::ranges::find(flags, "--for") != flags.end();
+  if (!says_use && has("pq") && !has("tcq")) words.insert(words.end(), {"--for", "serving"});
   words.insert(words.end(), {"--target-error", fmt::format("{:.3g}", *verdict.mean_error / 2)});
   std::string command;
   for (const std::string& word : words) {

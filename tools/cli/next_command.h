@@ -9,8 +9,9 @@
 namespace pqw::tool {
 
 // "pqw quantize IN -o OUT --force FLAGS --target-error X" with X half of the mean error, and
-// words quoted for a shell. Empty if the error is below 1e-6.
-std::string next_command(const Verdict& verdict, const std::string& input,
+// words quoted for a shell; with "--for serving" if the archive has pq and no tcq. Empty if the error
+// is below 1e-6.
+std::string next_command(const Verdict& verdict, const Report& report, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags);
 
 // "--block-size" of the setting "block_size".

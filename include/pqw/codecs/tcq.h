@@ -34,8 +34,8 @@ struct TcqWeight : WeightHead {
 };
 
 enum class TcqScales {
-  kRow,   // the step of a row is proportional to the root mean square of its weights
   kNone,  // one step for all rows
+  kRow,   // the step of a row is proportional to the root mean square of its weights
 };
 
 enum class TcqMeans {
@@ -61,7 +61,7 @@ struct TcqOptions {
   double step = kStepByBits;  // in place of bits
   StepUnit step_unit = StepUnit::kRms;
   double lambda = 0;  // a bit costs as much as lambda * step² of squared error
-  TcqScales scales = TcqScales::kRow;
+  TcqScales scales = TcqScales::kNone;
   TcqMeans means = TcqMeans::kAuto;
   Gain gain = Gain::kUnbiased;  // a factor on the step
 

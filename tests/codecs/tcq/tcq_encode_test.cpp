@@ -50,7 +50,7 @@ TEST(TcqEncode, GaussianWeightsAreNearTheBound) {
 }
 
 TEST(TcqEncode, TakesTheBitsAskedFor) {
-  for (const char* more : {"", ",scales=none", ",lambda=0.2", ",means=on"}) {
+  for (const char* more : {"", ",scales=row", ",lambda=0.2", ",means=on"}) {
     for (const double bits : {1.5, 4.0, 6.0}) {
       const Outcome outcome = of_gaussian("bits=" + std::to_string(bits) + more);
       EXPECT_LE(outcome.bits, bits * 1.001) << more;
@@ -83,12 +83,12 @@ TEST(TcqEncode, RowsHaveStepsInProportion) {
   for (std::size_t r = 0; r < 256; r += 2) {
     for (std::size_t c = 0; c < 512; ++c) values[r * 512 + c] *= 8;
   }
-  const Outcome outcome = encoded(kShape, values, "bits=3");
+  const Outcome outcome = encoded(kShape, values, "bits=3,scales=row");
   ASSERT_EQ(outcome.weight.fineness.size(), 256u);
   for (std::size_t r = 0; r < 256; ++r) {
     EXPECT_NEAR(outcome.weight.fineness[r], r % 2 == 0 ? 0 : 6, 1);
   }
-  EXPECT_TRUE(encoded(kShape, values, "bits=3,scales=none").weight.fineness.empty());
+  EXPECT_TRUE(encoded(kShape, values, "bits=3").weight.fineness.empty());
 }
 
 TEST(TcqEncode, MeansOfColumnsPay) {

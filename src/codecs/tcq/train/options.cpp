@@ -33,10 +33,11 @@ const Fields<TcqOptions>& TcqOptions::fields() {
             "rate-distortion optimisation: a bit costs as much as this times step² of squared "
             "error. 0.3 gives the least error for its size, but shortens weak rows and channels, "
             "which kills deep networks at few bits"),
-      Field("scales", &O::scales,
-            choice<TcqScales>({{"row", TcqScales::kRow}, {"none", TcqScales::kNone}}),
-            "row: the step of each row is proportional to the root mean square of the row, in rows "
-            "of at least 8 weights; none: one step, which gives the least error"),
+      Field(
+          "scales", &O::scales,
+          choice<TcqScales>({{"none", TcqScales::kNone}, {"row", TcqScales::kRow}}),
+          "none: one step for all rows, which gives the least error; row: the step of each row is "
+          "proportional to the root mean square of the row, in rows of at least 8 weights"),
       Field("means", &O::means,
             choice<TcqMeans>(
                 {{"auto", TcqMeans::kAuto}, {"on", TcqMeans::kOn}, {"off", TcqMeans::kOff}}),
