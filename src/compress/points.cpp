@@ -71,18 +71,22 @@ void add_entropy_constrained(const TensorInfo& info, const PqOptions& base, std:
 void add_tcq(const TensorInfo& info, const PqOptions& base, Metric metric,
              std::size_t n_weights_of_file, std::size_t series,
              std::vector<OperatingPoint>& points) {
-  constexpr std::size_t kFewestWeights = 512;  // below, states and tables decide about the size
+  constexpr std::uint64_t kFewestBytes = 160;  // below, states and tables leave nothing to integers
   constexpr std::size_t kLargeShare = 20;
-  constexpr double kFewestBits = 0.25, kMostBits = 8, kLeastErrorLambda = 0.3;
+  constexpr double kFewestBits = 0.25, kMostBits = 12, kLeastErrorLambda = 0.3;
   const std::size_t n_weights = element_count(info.shape);
-  if (n_weights < kFewestWeights) return;
   const double step = n_weights * kLargeShare > n_weights_of_file ? 1.0 / 32 : 1.0 / 8;
   TcqOptions tcq{.gain = base.gain};
+  double next_probe = 2;  // and 4, if the series has these bits
+  int n_first = 0;
   if (wants_least_error(base, metric)) tcq.lambda = kLeastErrorLambda;
   for (tcq.bits = kFewestBits; tcq.bits <= kMostBits; tcq.bits += step) {
     const CodecOptions options = tcq;
-    points.push_back({options, data_bytes(*estimated_record(info, options)), series,
-                      std::exp2(tcq.bits), tcq.bits == 2 || tcq.bits == 4});
+    const std::uint64_t bytes = data_bytes(*estimated_record(info, options));
+    if (bytes < kFewestBytes) continue;
+    const bool is_first = tcq.bits >= next_probe;
+    if (is_first) next_probe = std::max(4.0, tcq.bits + 1);
+    points.push_back({options, bytes, series, std::exp2(tcq.bits), is_first && n_first++ < 2});
   }
 }
 

@@ -99,7 +99,16 @@ class TargetRun {
       if (is_met && (bytes >= kNear * target || estimated < kNear * aim * target)) break;
       aim = std::min(kSizeMargin * estimated / bytes, is_met ? 2.0 : aim * kSizeMargin);
     }
+    if (best) note_on_room(made_[*best]);
     return best;
+  }
+
+  void note_on_room(Made& made) const {
+    constexpr double kFar = 0.985;
+    const double share =
+        static_cast<double>(made.file_bytes) / static_cast<double>(bytes_of_target());
+    if (share >= kFar || !made.outcome.note.empty()) return;
+    made.outcome.note = "the searches found no choice that is nearer to the target";
   }
 
   std::uint64_t bytes_of_target() const {

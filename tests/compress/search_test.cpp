@@ -73,7 +73,7 @@ TEST_F(SearchTest, BitsAndRatiosAreSizes) {
 }
 
 TEST_F(SearchTest, ADryRunFindsTheSameChoiceAndEstimatesTheSize) {
-  const Recipe recipe{.target = Target{TargetKind::kSize, 60e3}};
+  const Recipe recipe{.defaults = {{"for", "serving"}}, .target = Target{TargetKind::kSize, 60e3}};
   const Report planned = plan_compression(input_, recipe), made = run(recipe);
   test::expect_foreseen(planned, made);
   EXPECT_NEAR(static_cast<double>(planned.search->estimated_bytes),

@@ -59,6 +59,16 @@ TEST(TcqEncode, TakesTheBitsAskedFor) {
   }
 }
 
+// Every second group of rows, and so the sample, is a thousand times as weak.
+TEST(TcqEncode, TakesTheBitsAskedForIfTheSampleIsUnlikeTheRest) {
+  const Shape shape{2048, 1024};
+  std::vector<float> values = test::normal_values(element_count(shape), 5);
+  for (std::size_t r = 0; r < 2048; ++r) {
+    for (std::size_t c = 0; r / 8 % 2 == 0 && c < 1024; ++c) values[r * 1024 + c] *= 1e-3f;
+  }
+  EXPECT_LE(encoded(shape, values, "bits=2").bits, 2.02);
+}
+
 TEST(TcqEncode, FinerStepsTakeMoreBitsForLessError) {
   double bits = 0, error = 1;
   for (const char* step : {"step=2", "step=1", "step=0.5", "step=0.25", "step=0.1"}) {

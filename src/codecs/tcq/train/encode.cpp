@@ -174,6 +174,19 @@ double search_step(Task& task, double bits) {
   return find_step(task, bits).step;
 }
 
+// Takes longer steps while the weight takes more bits than its sample did.
+void shorten(Task& task, double step, double bits) {
+  constexpr unsigned kTries = 8;
+  const auto n = static_cast<double>(task.w.rows() * task.w.cols());
+  for (unsigned i = 0; i < kTries; ++i) {
+    task.remodel();
+    const double excess = task.bits() / n - bits;
+    if (excess <= 0) return;
+    step = std::min(step * std::exp2(excess + 0.01), kMostStep);
+    task.quantize(step, 1);
+  }
+}
+
 double most_gain(const TcqWeight& weight) {
   double most = 0;
   for (std::size_t r = 0; r < weight.rows(); ++r) {
@@ -203,6 +216,7 @@ std::optional<WeightSize> TcqCodec::size_by_shape(const TensorInfo&, const TcqOp
 TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
                            const EncodeContext&) {
   unsigned n_passes = 3;
+  bool is_sampled = false;
   const ConstMatrix w = tensor.matrix();
   Task task{w, {{tensor.info.shape, tensor.info.dtype}}};
   TcqWeight& weight = task.weight;
@@ -231,12 +245,14 @@ TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
     small.weight.fineness = std::move(sample.fineness);
     step = search_step(small, options.bits);
     task.lambda = small.lambda;
-    if (small.w.rows() == w.rows()) {
+    is_sampled = small.w.rows() < w.rows();
+    if (!is_sampled) {
       task.model = std::move(small.model);
       n_passes = 1;
     }
   }
   task.quantize(step, n_passes);
+  if (is_sampled) shorten(task, step, options.bits);
   const AppliedGain gain = apply_gain(w, options.gain, weight);
   weight.options = TcqOptions::fields().text(options) + gain_text(gain);
   return std::move(weight);
