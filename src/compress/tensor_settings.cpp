@@ -63,9 +63,8 @@ const Fields<Policies>& Policies::fields() {
           "thin", &O::thin,
           choice<Thin>({{"int8", Thin::kInt8}, {"same", Thin::kSame}}).or_none(Thin::kUnlessNamed),
           "codec of thin tensors (weights of depthwise convolutions, tensors of fewer than 8192 "
-          "weights): int8, or the same as other tensors (default: tcq with 7 bits, or int8 below "
-          "2048 "
-          "weights or for serving; same if a codec is named)"),
+          "weights): int8, or the same as other tensors (by default tcq with 6 to 8 bits, as "
+          "quality says, but int8 below 2048 weights and for serving; same if a codec is named)"),
       Field("quality", &O::quality,
             choice<Quality>({{"high", Quality::kHigh},
                              {"balanced", Quality::kBalanced},
@@ -75,9 +74,9 @@ const Fields<Policies>& Policies::fields() {
       Field(
           "for", &O::use,
           choice<Use>({{"any", Use::kAny}, {"storage", Use::kStorage}, {"serving", Use::kServing}}),
-          "what presets and targets may choose. any and storage: tcq and int8, and for a target pq "
-          "with at most 1024 or 4096 centroids; serving: pq and int8, which multiply from the "
-          "codes and make small ONNX files, for a target with at most 256 centroids"),
+          "codecs that presets and targets may choose. any and storage: tcq and int8; targets also "
+          "pq, with at most 1024 (any) or 4096 (storage) centroids. serving: pq and int8, which "
+          "multiply from the codes and make small ONNX files; targets with at most 256 centroids"),
       Field("importance", &O::importance, positive(),
             "how much an error of these tensors counts when a target is searched for",
             {.has_flag = false}),
@@ -156,7 +155,7 @@ bool is_only_of(const Settings& settings, const CodecOptions& codec, const Codec
   });
 }
 
-// Options that pq has and tcq does not are for presets of pq.
+// An option that pq has and tcq does not asks for the presets of pq, whatever `for` says.
 Use use_of(const Policies& policies, const Settings& codec) {
   return is_only_of(codec, PqOptions(), TcqOptions()) ? Use::kServing : policies.use;
 }
@@ -184,9 +183,10 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
   const bool protects = policies.thin == Thin::kInt8 ||
                         (policies.thin == Thin::kUnlessNamed && !has_key(codec, "codec"));
   const bool is_thin = role == Role::kThin || role == Role::kTiny;
-  if (is_thin ? !protects && sets_size(codec) : sets_size(codec)) return {options};
+  const bool is_protected = is_thin && protects;
+  if (!is_protected && sets_size(codec)) return {options};
   if (is_thin && !protects) role = Role::kLarge;
-  if (is_thin && policies.thin == Thin::kInt8) role = Role::kTiny;
+  if (is_thin && policies.thin == Thin::kInt8) role = Role::kTiny;  // whose preset is int8
   const Settings base = preset(policies.quality, role, use_of(policies, codec));
   if (has_key(codec, "codec")) {  // of a thin tensor
     if (value_of(codec, "codec") == value_of(base, "codec")) return {options, {}, text_of(base)};
@@ -196,7 +196,7 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
   RoleSettings result{options_from(made)};
   std::erase_if(made, [&](const auto& setting) { return has_key(codec, setting.first); });
   result.preset = text_of(made);
-  if (is_thin && protects && result.options.index() != options.index()) {
+  if (is_protected && result.options.index() != options.index()) {
     result.note = fmt::format("thin: {}", codec_name(result.options));
   }
   return result;

@@ -104,7 +104,23 @@ TEST_F(Cli, TheVerdictProposesACommandThatHalvesTheError) {
   EXPECT_TRUE(error_and_command({"--set", "conv:block_size=4"}).second.is_null());
 }
 
-TEST_F(Cli, ThinTensorsAreInt8UnlessACodecIsNamed) {
+TEST_F(Cli, ANoteNamesThePreset) {
+  const auto preset = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"quantize", "model.safetensors", "--dry-run"});
+    const std::string err = run(flags).err;
+    const std::size_t at = err.find("preset ");
+    return at == std::string::npos ? "" : err.substr(at, err.find(" (", at) - at);
+  };
+  EXPECT_EQ(preset({}), "preset balanced: tcq for large tensors");
+  EXPECT_EQ(preset({"--for", "serving"}), "preset balanced: pq for large tensors");
+  EXPECT_EQ(preset({"--for", "serving", "--quality", "high"}),
+            "preset high: int8 for large tensors");
+  EXPECT_EQ(preset({"--seed", "3"}),
+            "preset balanced: pq for large tensors, as options of pq are set");
+  EXPECT_EQ(preset({"--codec", "pq"}), "");
+}
+
+TEST_F(Cli, ThinTensorsForServingAreInt8UnlessACodecIsNamed) {
   write_model("thin.safetensors", {"depthwise", "small", "large"},
               {{512, 1, 3, 3}, {64, 64}, {64, 150}});
   const auto codecs = [&](std::vector<std::string> options) {

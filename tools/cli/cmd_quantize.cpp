@@ -132,12 +132,10 @@ std::string choice_of(const Recipe& recipe) {
   const auto preset = preset_of(recipe);
   if (!preset) return "";
   const bool is_by_options = preset->codec == "pq" && !has_key(recipe.defaults, "for");
-  return fmt::format("preset {}: {}{} (--quality high, balanced or small; or --target-size SIZE)",
-                     preset->name,
-                     preset->codec == "int8"
-                         ? "int8"
-                         : fmt::format("int8 for thin tensors, {} for the others", preset->codec),
-                     is_by_options ? ", as options of pq are set" : "");
+  return fmt::format(
+      "preset {}: {} for large tensors{} (--quality high, balanced or small; or --target-size "
+      "SIZE)",
+      preset->name, preset->codec, is_by_options ? ", as options of pq are set" : "");
 }
 
 // Whether the setting may stand beside a target: an option of low_rank may not.
@@ -323,9 +321,9 @@ void add_quantize(CLI::App& app) {
   add_trusted_option(verb, arguments->reading);
   verb.add_flag(
       "--dry-run", arguments->dry_run,
-      "print the plan and the exact size, write nothing (fast, unless factors are quantized); with "
-      "--target-error the size is an estimate, as the run corrects its choice by the measured "
-      "error");
+      "print the plan and the size, write nothing: fast for pq, with the size at most, and int8; "
+      "tensors of tcq and quantized factors are encoded; with a target the size is an estimate, as "
+      "the run corrects its choice by the size or error that it measures");
   verb.add_flag("--force", arguments->force, "replace an existing output");
   verb.add_flag(
       "--resume", arguments->resume,

@@ -64,8 +64,8 @@ void add_target_options(CLI::App& verb, std::optional<Target>& target) {
             const auto bytes = blamed_on(size, [&] { return parse_size(text); });
             set(size, TargetKind::kSize, static_cast<double>(bytes));
           },
-          "choose the codec, block_size and centroids of each tensor for the least error of an "
-          "archive of at most that size (4MB, 512KiB, 4000000)")
+          "choose the codec of each tensor and its options for the least error of an archive of at "
+          "most that size (4MB, 512KiB, 4000000)")
       ->type_name("SIZE");
   const auto add_number = [&](const char* flag, TargetKind kind, const char* help) {
     verb.add_option_function<double>(

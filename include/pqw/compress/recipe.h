@@ -13,13 +13,13 @@
 namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
-// `non_finite`, `plain_dtype`, `thin`, `quality`, `importance`, `kind` and `layout`. `kind` and
-// `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` names a preset
-// (docs/recipes.md). The preset chooses for tensors whose settings do not say how large they
-// become. Thin tensors are the weights of depthwise convolutions (kind depthwise; of unknown kind:
-// rank 3 or more with one input) and tensors of fewer than 8192 weights. If int8 does not make a
-// thin tensor smaller, it stays plain. `thin` is `same` by default if the settings of a tensor name
-// a codec, or if the rule that matches sets an option of a codec.
+// `non_finite`, `plain_dtype`, `thin`, `quality`, `for`, `importance`, `kind` and `layout`. `kind`
+// and `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` is a preset, which
+// chooses for tensors whose settings do not say how large they become (docs/recipes.md). `for` says
+// which codecs presets and targets may choose. Thin tensors are the weights of depthwise
+// convolutions (kind depthwise; of unknown kind: rank 3 or more with one input) and tensors of
+// fewer than 8192 weights. They stay plain if they would not become smaller. `thin` is `same` by
+// default if the settings of a tensor name a codec, or if its rule sets an option of a codec.
 
 // All keys, for help and documentation (docs/options.md).
 std::vector<SettingHelp> recipe_help();

@@ -109,10 +109,13 @@ std::string to_string(const CodecOptions& options) {
 }
 
 std::vector<SettingHelp> settings_help() {
-  std::vector<SettingHelp> all = {{"", "codec", fmt::format("{}", fmt::join(codec_names(), "|")),
-                                   PqCodec::kName, "how to represent the weights"},
-                                  {"", "factors.KEY", "KEY=VALUE,...", PlainCodec::kName,
-                                   "codec and options of the factors of low_rank and tensorized"}};
+  std::vector<SettingHelp> all = {
+      {"", "codec", fmt::format("{}", fmt::join(codec_names(), "|")), "",
+       "how to represent the weights; without it a preset chooses, or if "
+       "options such as block_size or bits are set: tcq for an option "
+       "that pq does not have, else pq"},
+      {"", "factors.KEY", "KEY=VALUE,...", PlainCodec::kName,
+       "codec and options of the factors of low_rank and tensorized"}};
   Codecs::for_each([&]<class C>(C) { C::Options::fields().describe(all); });
   return all;
 }
