@@ -11,8 +11,8 @@ namespace pqw {
 // The bytes that a target of a size allows.
 std::uint64_t target_bytes(const SearchInput& input, std::span<const WorkItem> plan);
 
-// The exact size of the archive in which item i has the tensors stored[i]; stored[i] of an
-// alias is not read.
+// The size of the archive in which item i has the tensors stored[i]: as exact as their records.
+// stored[i] of an alias is not read.
 std::uint64_t archive_size(const SearchInput& input, std::span<const WorkItem> plan,
                            std::span<const SearchItem> items,
                            std::span<const std::vector<StoredTensor>* const> stored);

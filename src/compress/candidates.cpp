@@ -39,9 +39,8 @@ std::uint64_t bytes_in(const std::vector<StoredTensor>& stored) {
   return sum;
 }
 
-// Gives the candidate a record that is about as large as its own, if only encoding tells the exact
-// size.
-bool is_estimated(Candidate& candidate, const TensorInfo& info) {
+// Stores a record of about the right size if only encoding tells the exact one; else returns false.
+bool store_estimate(Candidate& candidate, const TensorInfo& info) {
   const auto* encode = std::get_if<Encode>(&candidate.action);
   if (encode == nullptr) return false;
   const CodecOptions& options = encode->candidates.front();
@@ -266,7 +265,7 @@ bool Candidates::store(const Selection& selected) {
 
 // Returns whether the exact size, where it is known, differs from the size known before.
 bool Candidates::store(std::size_t i, Candidate& candidate, std::vector<Source>& sources) const {
-  if (is_estimated(candidate, sources[0].info())) return false;
+  if (store_estimate(candidate, sources[0].info())) return false;
   WorkItem item = plan_[i];
   item.action = candidate.action;
   candidate.stored = process(item, sources, Mode::kSize, input_.path, nullptr);

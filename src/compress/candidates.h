@@ -17,14 +17,13 @@
 
 namespace pqw {
 
-// Operating points that were probed or made: by the index of the item and the settings
-// (settings_text).
+// Results of operating points that were probed or made. Keys: the index of the item, settings_text.
 using Probes = std::map<std::pair<std::size_t, std::string>, Probed>;
 
 // "pq:block_size=2,centroids=512"
 std::string settings_text(const CodecOptions& options);
 
-// Adds what was made by the plan.
+// Adds the measured errors and sizes of the tensors that a run made by the plan.
 void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const Report& report,
               Probes& probes);
 
@@ -45,13 +44,13 @@ struct Candidate {
   double number = 0;
   bool is_probed_first = false;
   std::optional<double> relative_error = {};  // once it is probed
-  std::int64_t saved_bytes = 0;  // what it takes less than `bytes`, about, once it is probed
-  bool was_made = false;         // then these numbers are exact
+  std::int64_t saved_bytes = 0;  // estimate, once it is probed: `bytes` minus what it takes
+  bool was_made = false;         // if true, error and saved_bytes are exact
   std::optional<std::vector<StoredTensor>> stored = {};  // without the bytes, once it is asked for
 };
 
-// Whether candidates of one item are of one series, and so near that their errors follow from each
-// other exactly enough.
+// Whether two candidates of one item are neighbours in a series: so near that the error of one,
+// guessed from the other, is exact enough.
 bool are_near(const Candidate& a, const Candidate& b);
 
 struct SearchItem {
@@ -66,20 +65,21 @@ class Candidates {
   using Selection = std::vector<std::vector<std::size_t>>;  // by item, indices of candidates
 
   // Finds aliases, sizes the items without a choice, and lists the candidates of the others.
-  // Probes two of each series; the errors of the rest follow from these two. REQUIRES: input and plan outlive it.
+  // Probes two of each series; the errors of the rest follow from these two.
+  // REQUIRES: input and plan outlive it.
   Candidates(const SearchInput& input, const std::vector<WorkItem>& plan);
 
   const std::vector<SearchItem>& items() const { return items_; }
   std::size_t n_probed() const { return n_probed_; }
 
-  // Whether the error of the candidate is known, or that of one near it.
+  // Whether the error of the candidate, or of one near it, is known.
   bool is_known(std::size_t item, const Candidate& candidate) const;
 
   // Finds the errors of candidates. False if none is selected.
   bool probe(const Selection& selected);
 
-  // Finds the exact sizes of candidates, and drops those that would leave their tensor plain. True
-  // if a size changed.
+  // Finds the sizes of candidates: exact, or estimates if only encoding tells them (points.h).
+  // Drops candidates that would leave their tensor plain. True if a size changed.
   bool store(const Selection& selected);
 
  private:

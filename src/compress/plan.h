@@ -66,7 +66,7 @@ struct WorkItem {
 // - Encoded tensors with the same label (TensorizedOptions::joint) and equal shape, type, options,
 //   fallback and policy are layers of one joint tensor.
 // - If the recipe names no codec for a tensor, and pq would not be smaller than int8, it gets int8.
-// - Thin tensors get codec int8 if the recipe names no codec for them (recipe.h).
+// - Thin tensors have presets of their own if the recipe names no codec for them (recipe.h).
 // - If the recipe has a target, encoded tensors for which it names no codec are free.
 // Errors: kInvalidArgument for a malformed pattern or setting, for a pattern that matches no tensor
 // and is not optional (the message says where it stands), and for ranks that do not fit the number

@@ -12,11 +12,12 @@ namespace {
 struct Guess {
   double error;
   std::int64_t saved_bytes;
-  bool is_near = true;  // to a probed candidate, or probed
+  bool is_near = true;  // probed, or near a probed candidate
 };
 
-// The error follows a power law of the number through the two nearest probed candidates of the
-// series; the bytes saved follow a line of its logarithm.
+// Follows two probed candidates of the series: the nearest one, and the nearest one on the other
+// side of `wanted`. If all are on one side, the second is the farthest, as neighbours tell little
+// about others. The error follows a power law of the number, saved bytes a line of its logarithm.
 std::optional<Guess> guess(const SearchItem& item, const Candidate& wanted) {
   std::vector<const Candidate*> known;
   for (const Candidate& other : item.candidates) {
@@ -24,19 +25,12 @@ std::optional<Guess> guess(const SearchItem& item, const Candidate& wanted) {
   }
   if (wanted.series == 0 || known.size() < 2) return std::nullopt;
   const double at = std::log(wanted.number);
-  const auto distance = [](const Candidate* a, double x) {
-    return std::abs(std::log(a->number) - x);
-  };
-  const auto is_below = [&](const Candidate* a) { return std::log(a->number) < at; };
-  std::ranges::stable_sort(known, {}, [&](const Candidate* other) { return distance(other, at); });
-  // The nearest on the other side; else the farthest, as points side by side tell little of others.
+  const auto is_below = [&](const Candidate* other) { return std::log(other->number) < at; };
+  std::ranges::stable_sort(
+      known, {}, [&](const Candidate* other) { return std::abs(std::log(other->number) - at); });
   const auto opposite = std::ranges::find_if(
       known, [&](const Candidate* other) { return is_below(other) != is_below(known[0]); });
-  if (opposite != known.end()) {
-    std::swap(known[1], *opposite);
-  } else {
-    std::swap(known[1], known.back());
-  }
+  std::swap(known[1], opposite != known.end() ? *opposite : known.back());
   const auto log_error = [](const Candidate* candidate) {
     constexpr double kLeast = 1e-30;
     return std::log(std::max(*candidate->relative_error, kLeast));

@@ -43,12 +43,12 @@ std::vector<RowScales> scales_to_try(const TensorInfo& info, const PqOptions& ba
   return scales;
 }
 
-// Lambda gives the least error for its bits, and it shortens weak rows and channels.
+// Lambda gives the least total error for the bits, but shortens weak rows and channels.
 bool wants_least_error(const PqOptions& base, Metric metric) {
   return metric == Metric::kTotal && base.gain == Gain::kLeastSquares;
 }
 
-// Series by lambda, with as many centroids as bytes can name.
+// A series by lambda for each block size, with as many centroids as a byte can name.
 void add_entropy_constrained(const TensorInfo& info, const PqOptions& base, std::size_t series,
                              std::vector<OperatingPoint>& points) {
   constexpr std::size_t kCentroids = 256;
@@ -99,7 +99,7 @@ std::optional<Record> estimated_record(const TensorInfo& info, const CodecOption
   const double bytes = tcq == nullptr
                            ? static_cast<double>(pq_bytes(info, *pq))
                            : static_cast<double>(element_count(info.shape)) * tcq->bits / 8;
-  // The tables of an archive are as long as those of sections with such names.
+  // Their names count: the index of an archive holds them.
   Record record{info, codec_name(options), {}, to_string(options), {}};
   for (const char* name : {"codebooks", "codes", "tables"}) {
     record.sections.push_back({name, DType::kU8, {0}, {}});

@@ -1,4 +1,4 @@
-// Finds what operating points give, at little effort.
+// Estimates the errors and bytes of operating points at little effort.
 #include "compress/probe.h"
 
 #include <algorithm>
@@ -40,8 +40,8 @@ Probe probe_of(CodecOptions options) {
   return {std::move(options), std::max(kFewestWeights, n_weights)};
 }
 
-// What the tensor takes less than pq_bytes says, if `weight` is of a sample of it: codes of
-// 1 / `share` of its rows, but a codebook of its size.
+// pq_bytes of the tensor minus what it takes. `weight` is a sample of it, with 1 / `share` of its
+// rows and codes, but with whole codebooks.
 double saved_bytes(const TensorInfo& sample, const PqOptions& options, const Weight& weight,
                    double share) {
   const auto& pq = std::get<PqWeight>(weight);

@@ -10,12 +10,12 @@ namespace pqw {
 
 struct Probed {
   double relative_error = 0;
-  double saved_bytes = 0;  // what the tensor takes less than its operating point says, about
-  std::optional<std::uint64_t> bytes = {};  // data_bytes of its record, once it was made
+  double saved_bytes = 0;  // estimate: `bytes` of the operating point minus what the tensor takes
+  std::optional<std::uint64_t> bytes = {};  // exact: data_bytes of the record, if it was made
 };
 
-// About the error of the tensor by these options, and its bytes, at little effort: from evenly
-// spaced rows of a large tensor, and few iterations. Deterministic.
+// Estimates the error and the bytes of the tensor with these options at little effort: with few
+// iterations, on evenly spaced rows of large tensors. Deterministic.
 Probed probe(const FloatTensor& tensor, const CodecOptions& options);
 
 }  // namespace pqw

@@ -29,7 +29,7 @@ std::string_view centroids(Quality quality, Role role) {
   return role == Role::kLarge ? "512" : "1024";
 }
 
-// Of tcq, per weight.
+// Bits per weight of tcq.
 std::string_view bits(Quality quality, Role role) {
   if (role == Role::kThin) {
     return quality == Quality::kHigh ? "8" : quality == Quality::kBalanced ? "7" : "6";

@@ -10,7 +10,7 @@
 
 namespace pqw {
 
-// What an archive is made for, and so which codecs presets and searches choose.
+// The use of an archive: which codecs presets and searches for a target choose.
 enum class Use {
   kAny,      // tcq, int8; pq with at most 1024 centroids
   kStorage,  // tcq, int8; pq with at most 4096 centroids
@@ -23,10 +23,10 @@ enum class Quality { kHigh, kBalanced, kSmall };
 
 enum class Role {
   // A weight of a depthwise convolution, or a tensor of fewer than 8192 weights. Each output has
-  // few weights, so their errors do not average out. With 7 or 8 bits per weight, all thin tensors
+  // few weights, so their errors do not average out. With 6 to 8 bits per weight, all thin tensors
   // together are a small part of a file.
   kThin,
-  // Thin, and of fewer than 2048 weights: the tables of tcq would take too much of it.
+  // A thin tensor of fewer than 2048 weights: the tables of tcq would be too large a part of it.
   kTiny,
   // Less than a fortieth of the weights of the file. All of these together are a small part of
   // it, too.

@@ -5,6 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "compress/plan.h"
 #include "io/different_files.h"
@@ -37,14 +38,15 @@ Settings settings_of(const CodecOptions& options) {
 }
 
 // The settings of an item ("key=value,key=value,"), each key once, with the codec. With a codec,
-// `quality` and `importance` have no effect, so it leaves them out.
+// `quality`, `for` and `importance` have no effect, so it leaves them out.
 Settings as_given(const std::string& text, const std::string& codec) {
+  constexpr std::string_view kWithoutEffect[] = {"quality", "for", "importance"};
   Settings settings = {{"codec", codec}};
   for (const auto& setting : texts(text.substr(0, text.rfind(',')))) {
     std::erase_if(settings, [&](const auto& other) { return other.first == setting.first; });
-    if (setting.first == "quality" || setting.first == "importance" || setting.first == "for")
-      continue;
-    settings.push_back(setting);
+    if (std::ranges::find(kWithoutEffect, setting.first) == std::end(kWithoutEffect)) {
+      settings.push_back(setting);
+    }
   }
   return settings;
 }

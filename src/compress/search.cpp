@@ -53,7 +53,8 @@ class Search {
     return candidates_.probe(not_probed) || candidates_.store(not_stored);
   }
 
-  // Exact but for what entropy coding saves; at most so many bytes without that.
+  // The estimated size. Without saved bytes: an upper bound, except for tcq, whose sizes are
+  // estimates.
   std::uint64_t size_of(const Choice& choice, bool saves = true) const {
     std::vector<const std::vector<StoredTensor>*> stored(plan_.size());
     std::int64_t saved = 0;

@@ -117,7 +117,8 @@ class Decoder {
     return nodes_.add("Add", {rows, nodes_.constant(DType::kF32, shape, bytes_of(weight.means))});
   }
 
-  // F32 [rows, cols]: rows of a table of the integers that occur, as few of the large ones do.
+  // F32 [rows, cols]: gathered from a table of the distinct integers. These are few, so that their
+  // codes take fewer bits than they would.
   std::string integers_of(const TcqWeight& weight) {
     const std::set<std::int16_t> distinct(weight.values.begin(), weight.values.end());
     const std::vector<std::int16_t> table(distinct.begin(), distinct.end());

@@ -50,7 +50,7 @@ class Encoding {
   Encoding& operator=(Encoding&&) noexcept;
   ~Encoding();
 
-  // The exact size; empty if only encode() can tell it (pq factors of learned decompositions).
+  // The size, exact or at most; empty if only encode() can tell it (tcq, learned factors of pq).
   std::optional<WeightSize> size() const;
 
   // Deterministic: the result depends on the arguments, not on the number of threads.

@@ -59,12 +59,12 @@ struct CompressOptions {
 Report compress(const std::string& input, const std::string& output, const Recipe& recipe,
                 const CompressOptions& options = {});
 
-// A dry run: reports the codecs, sizes and exact file size of compress, and writes nothing. Reads
-// the input. Learns only if the report depends on it: joint layers, quantized factors, weights near
-// the limits of their type, few iterations (`is_sure` in codecs/codec.h). Checks `output` as
-// compress does, unless it is empty. With a target it searches as compress does, and tells the
-// observer on_search; compress may correct an error after it has measured it, and then chooses
-// otherwise.
+// A dry run: reports the codecs and sizes of compress (`at_most` for entropy-coded pq), and writes
+// nothing. Reads the input. Encodes a tensor only if the report depends on it: tcq, joint layers,
+// quantized factors, weights near the limits of their type, few iterations (`is_sure` in
+// codecs/codec.h). Checks `output` as compress does, unless it is empty. With a target it searches
+// once, and tells the observer on_search. compress measures the size or the error after that, and
+// may then choose otherwise.
 Report plan_compression(const std::string& input, const Recipe& recipe,
                         const std::string& output = "", const ReadOptions& options = {},
                         CompressObserver* observer = nullptr);

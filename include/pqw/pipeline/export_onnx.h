@@ -38,9 +38,9 @@ struct ExportReport {
 // Writes a copy of the ONNX model `original`, from which the archive was made, in which compressed
 // tensors are stored as in the archive and decoded by nodes of standard operators (opset 9
 // or later; an IR version below 4 is raised to 4). Names of inputs, outputs and values stay.
-// - pq, tcq, int8, low_rank, narrowed: nodes, the last one has the name of the tensor as its output. A
-//   tensor that only Gather nodes look up is coded in memory too, and MatMul nodes whose second
-//   operand is of low_rank become two.
+// - pq, tcq, int8, low_rank, narrowed: nodes. The output of the last node has the name of the
+//   tensor. A tensor that only Gather nodes look up is coded in memory too, and MatMul nodes whose
+//   second operand is of low_rank become two.
 // - tensorized, plain and carried tensors, and tensors that nodes would not make smaller: values.
 // The data is in OUT.data, beside the model, if the template has external data, or if template and
 // archive together are larger than most_inline_bytes. Memory holds one tensor at a time.

@@ -131,8 +131,9 @@ struct FoundStep {
   double bits = 0;          // per weight
 };
 
-// The step with which the weight takes that many bits per weight or slightly fewer; the longest one
-// if none of those that are tried does. Leaves the model in the task that the step needs for that.
+// The step with which the weight takes that many bits per weight or slightly fewer. If all steps
+// that were tried take more: the longest step, with 0 bits. Leaves in the task the model with which
+// the step takes these bits.
 FoundStep find_step(Task& task, double bits) {
   constexpr unsigned kTries = 9;
   constexpr double kTolerance = 0.004;
@@ -164,7 +165,8 @@ FoundStep find_step(Task& task, double bits) {
   return best;
 }
 
-// With lambda, few bits may be out of reach: more zeros make zeros cheaper, until all are zeros.
+// With lambda, few bits may be out of reach: more zeros make zeros cheaper, until all weights are
+// zeros. Then sets the lambda of the task to 0 and searches again.
 double search_step(Task& task, double bits) {
   constexpr double kFair = 0.95;
   const FoundStep found = find_step(task, bits);
