@@ -128,7 +128,7 @@ TEST(FindAliases, OnlyWhereTheRecipeTreatsThemAlike) {
             (Found{kNone, 0}));
 }
 
-// The preset has more centroids for embeddings.
+// The preset has more bits for embeddings.
 TEST(FindAliases, AHeadMayBeAnAliasOfTheEmbedding) {
   const Tensor table = normal("embedding.weight", {256, 64}, 1);
   EXPECT_EQ(aliases_in({table, renamed(table, "head.weight")}), (Found{kNone, 0}));

@@ -113,7 +113,7 @@ std::string planned(const Shape& shape, const Recipe& recipe = {}, const Layout&
   return codec_name(candidates(plan[0])[0]) + (note.empty() ? "" : " " + note);
 }
 
-TEST(MakePlan, ThinTensorsAreInt8) {
+TEST(MakePlan, ThinTensorsAreToldByKindAndSize) {
   const Recipe serving{.defaults = {{"for", "serving"}}};
   EXPECT_EQ(planned({512, 1, 3, 3}), "tcq thin: tcq") << "depthwise";
   EXPECT_EQ(planned({512, 1, 3, 3}, serving), "int8 thin: int8");
@@ -151,6 +151,27 @@ TEST(MakePlan, PresetsGoByTheShareOfTheFile) {
   EXPECT_EQ(pq_of(small[1]).block_size, 1u);
   EXPECT_EQ(pq_of(small[4]).n_centroids, 64u);
   EXPECT_EQ(pq_of(small[4]).block_size, 2u);
+}
+
+TEST(MakePlan, PresetsGiveBitsByRole) {
+  const std::vector<TensorInfo> tensors{{"large", DType::kF32, {500, 1000}},
+                                        {"tall", DType::kF32, {6144, 32}},
+                                        {"small", DType::kF32, {100, 82}},
+                                        {"narrow", DType::kF32, {2000, 31}},
+                                        {"thin", DType::kF32, {81, 100}}};
+  const auto bits = [&](const char* quality) {
+    std::vector<double> all;
+    for (const WorkItem& item : make_plan(tensors, {.defaults = {{"quality", quality}}})) {
+      const auto& tcq = std::get<TcqOptions>(candidates(item)[0]);
+      EXPECT_EQ(tcq.scales, TcqScales::kNone);
+      all.push_back(tcq.bits);
+    }
+    return all;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(bits("high"), ElementsAre(6, 6, 6, 6, 8));
+  EXPECT_THAT(bits("balanced"), ElementsAre(4, 4.5, 5.5, 4.5, 7));
+  EXPECT_THAT(bits("small"), ElementsAre(3, 3.5, 4.5, 3.5, 6));
 }
 
 TEST(MakePlan, TallTensorsHaveMoreCentroids) {

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "compress/points.h"
 #include "compress/probe.h"
@@ -304,25 +305,38 @@ TEST(OperatingPoints, DependOnTheUse) {
   EXPECT_EQ(most(Use::kStorage), 4096u);
 }
 
-bool has_tcq(Metric metric, Use use, TcqOptions& found) {
+// The first point of tcq.
+std::optional<TcqOptions> tcq_of(Metric metric, Use use) {
   for (const OperatingPoint& point : operating_points(
            {"w", DType::kF32, {64, 100}}, {.gain = Gain::kLeastSquares}, metric, use, 6400)) {
-    if (const auto* tcq = std::get_if<TcqOptions>(&point.options)) {
-      found = *tcq;
-      return true;
-    }
+    if (const auto* tcq = std::get_if<TcqOptions>(&point.options)) return *tcq;
   }
-  return false;
+  return std::nullopt;
 }
 
 TEST(OperatingPoints, HaveTcqUnlessForServing) {
-  TcqOptions tcq;
-  EXPECT_FALSE(has_tcq(Metric::kRelative, Use::kServing, tcq));
-  ASSERT_TRUE(has_tcq(Metric::kRelative, Use::kStorage, tcq));
-  EXPECT_EQ(tcq.lambda, 0);
-  EXPECT_EQ(tcq.gain, Gain::kLeastSquares);
-  ASSERT_TRUE(has_tcq(Metric::kTotal, Use::kAny, tcq));
-  EXPECT_EQ(tcq.lambda, 0.3);
+  EXPECT_EQ(tcq_of(Metric::kRelative, Use::kServing), std::nullopt);
+  const TcqOptions relative = tcq_of(Metric::kRelative, Use::kStorage).value();
+  EXPECT_EQ(relative.lambda, 0);
+  EXPECT_EQ(relative.gain, Gain::kLeastSquares);
+  const TcqOptions total = tcq_of(Metric::kTotal, Use::kAny).value();
+  EXPECT_EQ(total.lambda, 0.3);
+}
+
+// 0.25, 0.375, ... 12 bits; with more than a twentieth of the file 0.25, 0.28125, ... 12 bits.
+TEST(OperatingPoints, OfTcqTakeTheirBits) {
+  for (const auto& [n_weights_of_file, n_points] :
+       {std::pair<std::size_t, std::size_t>{20 * 6400, 95}, {20 * 6400 - 1, 377}}) {
+    std::size_t n = 0;
+    for (const OperatingPoint& point :
+         operating_points({"w", DType::kF32, {64, 100}}, {}, {}, {}, n_weights_of_file)) {
+      const auto* tcq = std::get_if<TcqOptions>(&point.options);
+      if (tcq == nullptr) continue;
+      ++n;
+      EXPECT_EQ(point.bytes, static_cast<std::uint64_t>(800 * tcq->bits));
+    }
+    EXPECT_EQ(n, n_points);
+  }
 }
 
 // For the least error only.

@@ -48,7 +48,7 @@ std::string planned(const Settings& settings, Role role) {
   return std::string(codec_name(all.of(role).options)) + all.of(role).note;
 }
 
-TEST(TensorSettings, ThinTensorsHaveMoreBitsUnlessACodecIsNamed) {
+TEST(TensorSettings, ThinTensorsHaveAPresetOfTheirOwnUnlessACodecIsNamed) {
   EXPECT_EQ(planned({}, Role::kThin), "tcqthin: tcq");
   EXPECT_EQ(planned({}, Role::kTiny), "int8thin: int8");
   EXPECT_EQ(planned({{"for", "serving"}}, Role::kThin), "int8thin: int8");

@@ -69,6 +69,13 @@ TEST(TcqEncode, TakesTheBitsAskedForIfTheSampleIsUnlikeTheRest) {
   EXPECT_LE(encoded(shape, values, "bits=2").bits, 2.02);
 }
 
+// With lambda, so few bits may be out of reach.
+TEST(TcqEncode, LambdaEndsWhereItWouldLeaveZeros) {
+  const Outcome outcome = of_gaussian("bits=0.25,lambda=0.3");
+  EXPECT_GE(outcome.bits, 0.25 * 0.95);
+  EXPECT_LE(outcome.bits, 0.25 * 1.001);
+}
+
 TEST(TcqEncode, FinerStepsTakeMoreBitsForLessError) {
   double bits = 0, error = 1;
   for (const char* step : {"step=2", "step=1", "step=0.5", "step=0.25", "step=0.1"}) {
