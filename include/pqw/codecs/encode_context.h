@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "pqw/codecs/input_statistics.h"
 #include "pqw/core/record.h"
 
 namespace pqw {
@@ -38,6 +39,8 @@ struct PqImportance {
 struct EncodeContext {
   EmObserver* observer = nullptr;
   const PqImportance* importance = nullptr;  // only pq supports it
+  const InputStatistics* inputs =
+      nullptr;  // of the weight; codecs that cannot use them ignore them
 };
 
 // A weight as it will be stored, known before it is learned.
