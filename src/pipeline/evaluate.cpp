@@ -2,7 +2,6 @@
 #include "pqw/pipeline/evaluate.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 
 #include "codecs/cast.h"
@@ -177,16 +176,7 @@ void load(std::span<const std::byte> bytes, DType dtype, std::span<float> values
 }
 
 void load(std::span<const std::byte> bytes, DType dtype, std::span<double> values) {
-  if (dtype == DType::kF64) {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return;
-  }
-  const std::size_t width = size_in_bytes(dtype);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    float value;
-    to_float(bytes.subspan(i * width, width), dtype, {&value, 1});
-    values[i] = value;
-  }
+  to_double(bytes, dtype, values);
 }
 
 // Computes in type T, which holds the values of both types.
