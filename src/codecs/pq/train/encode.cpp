@@ -11,8 +11,10 @@
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
 #include "codecs/pq/train/groups.h"
+#include "codecs/pq/train/keep_outputs.h"
 #include "codecs/pq/train/scale_rows.h"
 #include "codecs/train/fields.h"
+#include "codecs/train/input_metric.h"
 #include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
@@ -70,6 +72,17 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
   if (options.n_additive > 1 && !importance.columns.empty()) {
     throw invalid_argument("additive={} does not support importances of columns; use additive=1",
                            options.n_additive);
+  }
+}
+
+void validate(const InputStatistics& inputs, const PqImportance& importance,
+              const PqOptions& options, const PqWeight& weight) {
+  check_inputs(inputs, weight.cols());
+  if (options.engine == Engine::kFaiss) {
+    throw invalid_argument("engine=faiss does not support statistics of inputs; use engine=native");
+  }
+  if (!importance.columns.empty()) {
+    throw invalid_argument("importances of columns and statistics of inputs: give one of them");
   }
 }
 
@@ -220,10 +233,24 @@ std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOpti
 
 PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
                          const EncodeContext& context) {
-  const PqImportance importance = context.importance ? *context.importance : PqImportance();
+  PqImportance importance = context.importance ? *context.importance : PqImportance();
   validate(importance, prepared.blocks, options);
   PqWeight weight = prepared.unlearned;
-  learn(prepared.blocks, options, context.observer, importance, weight);
+  const auto learn_weight = [&](const Blocks& blocks, const PqImportance& weights,
+                                PqWeight& learned) {
+    learn(blocks, options, context.observer, weights, learned);
+  };
+  std::vector<float> energies;
+  if (context.inputs != nullptr && options.n_additive == 1) {
+    validate(*context.inputs, importance, options, weight);
+    if (context.inputs->gram_block > 0 && options.lambda == 0) {
+      keep_outputs(prepared.blocks, *context.inputs, importance.rows, learn_weight, weight);
+      return weight;
+    }
+    energies = column_energies(*context.inputs, kDamping);
+    importance.columns = energies;
+  }
+  learn_weight(prepared.blocks, importance, weight);
   apply_gain(prepared.blocks, importance, options, weight);
   return weight;
 }
