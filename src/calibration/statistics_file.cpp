@@ -205,32 +205,29 @@ std::vector<std::string> StatisticsReader::tensors() const {
   return names;
 }
 
-std::optional<TensorStatistics> StatisticsReader::read(const std::string& tensor) const {
-  const auto group = groups_.find(tensor);
+std::optional<TensorStatistics> StatisticsReader::read(const TensorInfo& info) const {
+  const auto group = groups_.find(info.name);
   if (group == groups_.end()) return std::nullopt;
-  const Subject subject = Subject{path_, ErrorCode::kFormat}.in("statistics", tensor);
-  return Group(*file_, datasets_, group->second, subject).read();
+  const Subject subject = Subject{path_, ErrorCode::kFormat}.in("statistics", info.name);
+  TensorStatistics found = Group(*file_, datasets_, group->second, subject).read();
+  const std::size_t rank = info.shape.size();
+  const bool fits = rank >= 2 && (found.axes.empty() || found.axes.size() == rank) &&
+                    matrix_shape(canonical_shape(info.shape, found.axes)).cols == found.inputs.cols;
+  if (fits) return found;
+  throw subject.error("{} columns do not fit shape {}; {}", found.inputs.cols,
+                      to_string(info.shape), kMakeAgain);
 }
 
 std::optional<InputStatistics> StatisticsReader::inputs_of(const TensorInfo& info) const {
-  std::optional<TensorStatistics> found = read(info.name);
+  std::optional<TensorStatistics> found = read(info);
   if (!found) return std::nullopt;
-  const Subject subject = Subject{path_, ErrorCode::kInvalidArgument}.in("statistics", info.name);
+  if (found->axes == info.layout.axes) return std::move(found->inputs);
   const std::size_t rank = info.shape.size();
-  if (found->axes != info.layout.axes) {
-    const auto layout = [&](const std::vector<std::size_t>& axes) {
-      return axes.empty() || axes.size() == rank ? letters_of(axes, rank) : to_string(axes);
-    };
-    throw subject.error(
-        "made for the layout {}, the tensor has {}; make them with --set and the "
-        "same layout",
-        layout(found->axes), layout(info.layout.axes));
-  }
-  const std::size_t cols = matrix_shape(canonical_shape(info.shape, info.layout.axes)).cols;
-  if (found->inputs.cols != cols) {
-    throw subject.error("{} columns, the tensor has {}; {}", found->inputs.cols, cols, kMakeAgain);
-  }
-  return std::move(found->inputs);
+  throw Subject{path_, ErrorCode::kInvalidArgument}
+      .in("statistics", info.name)
+      .error("made for the layout {}, the tensor has {}; {} --set 'PATTERN:layout={}'",
+             letters_of(found->axes, rank), letters_of(info.layout.axes, rank), kMakeAgain,
+             letters_of(info.layout.axes, rank));
 }
 
 StatisticsWriter::StatisticsWriter(const std::string& path, std::span<const TensorInfo> model,

@@ -48,7 +48,7 @@ class StatisticsFile : public testing::Test {
   }
 
   Error error_of_reading() const {
-    return test::error_of([&] { (void)StatisticsReader(path_).read("fc.weight"); });
+    return test::error_of([&] { (void)StatisticsReader(path_).read(kModel[0]); });
   }
 
   // The file with one dataset in place of another, or with none in its place.
@@ -74,11 +74,11 @@ class StatisticsFile : public testing::Test {
 };
 
 TEST_F(StatisticsFile, GivesBackTheStatistics) {
-  write(small(), {1, 0});
+  write(small(), {1, 0}, "k");
   const StatisticsReader reader(path_);
-  EXPECT_THAT(reader.tensors(), ElementsAre("fc.weight"));
-  EXPECT_FALSE(reader.read("fc.bias"));
-  const TensorStatistics found = reader.read("fc.weight").value();
+  EXPECT_THAT(reader.tensors(), ElementsAre("k"));
+  EXPECT_FALSE(reader.read(kModel[0]));
+  const TensorStatistics found = reader.read({"k", DType::kF32, {3, 2}}).value();
   EXPECT_THAT(found.axes, ElementsAre(1, 0));
   EXPECT_EQ(found.inputs.cols, 3u);
   EXPECT_EQ(found.inputs.n_rows, 5u);
@@ -94,7 +94,8 @@ TEST_F(StatisticsFile, OfANameWithSlashesAndWithoutGram) {
   inputs.gram_block = 0;
   inputs.gram.clear();
   write(inputs, {}, "a/../b@name");
-  const TensorStatistics found = StatisticsReader(path_).read("a/../b@name").value();
+  const TensorStatistics found =
+      StatisticsReader(path_).read({"a/../b@name", DType::kF32, {9, 3}}).value();
   EXPECT_TRUE(found.inputs.gram.empty());
   EXPECT_EQ(found.inputs.gram_block, 0u);
   EXPECT_TRUE(found.axes.empty());
@@ -135,9 +136,18 @@ TEST_F(StatisticsFile, IsOfTheColumnsOfOneLayout) {
   other.layout.axes = {1, 0};
   EXPECT_THAT(test::error_of([&] { (void)reader.inputs_of(other); }).what(),
               HasSubstr("statistics 'fc.weight': made for the layout oi, the tensor has io"));
-  other = {"fc.weight", DType::kF32, {3, 2}};
-  EXPECT_THAT(test::error_of([&] { (void)reader.inputs_of(other); }).what(),
-              HasSubstr("3 columns, the tensor has 2"));
+}
+
+TEST_F(StatisticsFile, RefusesColumnsOfAnotherShape) {
+  write(small());
+  const StatisticsReader reader(path_);
+  for (const Shape& shape : {Shape{3, 2}, Shape{2, 3, 2}, Shape{3}, Shape{}}) {
+    EXPECT_THAT(
+        test::error_of([&] {
+          (void)reader.read({"fc.weight", DType::kF32, shape});
+        }).what(),
+        HasSubstr("statistics 'fc.weight': 3 columns do not fit shape " + to_string(shape)));
+  }
 }
 
 TEST_F(StatisticsFile, RefusesFilesOfOtherContent) {

@@ -16,6 +16,15 @@ TEST(OutputError, ByHand) {
   EXPECT_EQ(output_error({w.data(), 2, 2}, {w.data(), 2, 2}, {x.data(), 3, 2}), 0);
 }
 
+TEST(OutputError, SumsOfSeveralLayers) {
+  const std::vector<float> w{1, 2, 0, 3}, w_hat{1, 1, 0, 3}, x{1, 1, 2, 0, 0, -1};
+  OutputError sum = measure_outputs({w.data(), 2, 2}, {w_hat.data(), 2, 2}, {x.data(), 3, 2});
+  EXPECT_EQ(sum.squared_error, 2);
+  EXPECT_EQ(sum.squared_norm, 35);
+  sum.add({.squared_error = 1, .squared_norm = 5});
+  EXPECT_DOUBLE_EQ(sum.relative(), 3. / 40);
+}
+
 TEST(OutputError, OutputsOfZero) {
   const std::vector<float> w{0, 1}, w_hat{1, 1}, x{1, 0};
   EXPECT_TRUE(std::isinf(output_error({w.data(), 1, 2}, {w_hat.data(), 1, 2}, {x.data(), 1, 2})));

@@ -50,11 +50,12 @@ class StatisticsReader {
   // The tensors that have statistics.
   std::vector<std::string> tensors() const;
 
-  // Empty if the tensor has no statistics. Errors: kFormat (damaged), kIo.
-  std::optional<TensorStatistics> read(const std::string& tensor) const;
+  // `info` is a tensor as in its file; the layout need not be that of the statistics. Empty if it
+  // has no statistics. Errors: kFormat (damaged, or they do not fit the shape), kIo.
+  std::optional<TensorStatistics> read(const TensorInfo& info) const;
 
-  // The same for the columns of `info`, a tensor as in its file with its layout. Errors: also
-  // kInvalidArgument if the statistics are of another layout or number of columns.
+  // The same for the layout of `info`. Errors: also kInvalidArgument if the statistics are of
+  // another layout.
   std::optional<InputStatistics> inputs_of(const TensorInfo& info) const;
 
  private:
