@@ -70,6 +70,23 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
   EXPECT_EQ(quantize["tensors"][1]["options"]["seed"], 2);
   EXPECT_FALSE(quantize["tensors"][2].contains("options")) << "plain";
 
+  write_model("inputs.npz", {"fc.weight"}, {{40, 150}});
+  const json calibrate =
+      valid_document({"calibrate", "inputs.npz", "--model", "model.safetensors", "-o", "stats.h5",
+                      "--set", "conv:stride=2,kind=conv", "--gram-block", "100"});
+  EXPECT_EQ(calibrate["inputs"], json({"inputs.npz"}));
+  EXPECT_EQ(calibrate["options"]["rules"][0]["settings"], json({{"stride", 2}, {"kind", "conv"}}));
+  EXPECT_EQ(calibrate["tensors"][0]["rows"], 35);
+  EXPECT_EQ(calibrate["tensors"][0]["held_out"], 5);
+  EXPECT_EQ(calibrate["tensors"][0]["gram_block"], 100);
+  EXPECT_EQ(calibrate["without_inputs"], json({"conv.weight"}));
+  const json judged =
+      valid_document({"eval", "model.safetensors", "m.h5", "--calibration", "stats.h5"});
+  EXPECT_EQ(judged["options"]["calibration"], "stats.h5");
+  EXPECT_TRUE(judged["tensors"][0]["output_error"].is_null());
+  EXPECT_GT(judged["tensors"][1]["output_error"], 0);
+  EXPECT_EQ(judged["total"]["output_error"], judged["tensors"][1]["output_error"]);
+
   const json dry = valid_document({"quantize", "model.safetensors", "--dry-run"});
   EXPECT_TRUE(dry["output"].is_null());
   EXPECT_TRUE(dry["options"]["target"].is_null());

@@ -9,6 +9,7 @@ namespace pqw::tool {
 
 void add_quantize(CLI::App& app);
 void add_import(CLI::App& app);
+void add_calibrate(CLI::App& app);
 void add_decode(CLI::App& app);
 void add_export(CLI::App& app);
 void add_inspect(CLI::App& app);
