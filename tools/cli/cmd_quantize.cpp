@@ -55,7 +55,7 @@ struct Arguments {
   Settings defaults;
   std::vector<Pattern> include, exclude;
   std::vector<Rule> rules;
-  std::string recipe, recipe_output;
+  std::string recipe, recipe_output, calibration;
   std::optional<Target> target;
   ReadOptions reading;
   bool dry_run = false;
@@ -78,6 +78,7 @@ Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   recipe.skip_unsupported = arguments.skip_unsupported;
   recipe.target = arguments.target;
   recipe.output = arguments.recipe_output;
+  recipe.calibration = arguments.calibration;
   recipe.overwrite_output = arguments.force;
   return with_settings(std::move(recipe), arguments.defaults);
 }
@@ -183,6 +184,7 @@ Json options_of(const Recipe& recipe, const Arguments& arguments) {
   return {{"dry_run", arguments.dry_run},
           {"skip_unsupported", recipe.skip_unsupported},
           {"target", recipe.target ? to_json(*recipe.target) : Json()},
+          {"calibration", recipe.calibration.empty() ? Json() : Json(recipe.calibration)},
           {"recipe", recipe.file.empty() ? Json() : Json(recipe.file)},
           {"defaults", to_json(recipe.defaults)},
           {"include", texts_of(recipe.include)},
@@ -306,6 +308,11 @@ void add_quantize(CLI::App& app) {
                   "defaults, patterns and rules from a YAML file; flags come on top")
       ->type_name("FILE")
       ->check([](const std::string& path) { return path.empty() ? "expected a file" : ""; }, "");
+  verb.add_option(
+          "--calibration", arguments->calibration,
+          "statistics of the inputs of layers, which pqw calibrate made of IN: keep the outputs "
+          "of layers with such inputs in place of the weights, and measure both")
+      ->type_name("FILE.h5");
   verb.add_option("--output-recipe", arguments->recipe_output,
                   "write a recipe with a rule for each tensor, which makes the same archive again")
       ->type_name("FILE")
