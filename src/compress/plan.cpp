@@ -341,6 +341,7 @@ std::vector<Layout> layouts_of(std::span<const TensorInfo> tensors, const Recipe
 
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   require_target_for_importance(recipe);
+  require_size_beside_calibration(recipe);
   const Selection selection(tensors, recipe);
   std::vector<TensorInfo> in_order;  // canonical
   for (const TensorInfo& info : tensors) {
