@@ -96,7 +96,7 @@ class Recording {
 
   void add(const std::string& path, const WeightReader& reader) {
     const Subject file{path, ErrorCode::kInvalidArgument};
-    skipped_.insert(skipped_.end(), reader.skipped().begin(), reader.skipped().end());
+    for (const Skipped& item : reader.skipped()) skip(item);
     for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
       add_array(reader, i, file.in("array", reader.tensors()[i].name));
     }
@@ -130,6 +130,11 @@ class Recording {
   std::vector<Skipped> take_skipped() { return std::move(skipped_); }
 
  private:
+  // Once for all files.
+  void skip(Skipped item) {
+    if (std::ranges::find(skipped_, item) == skipped_.end()) skipped_.push_back(std::move(item));
+  }
+
   void add_array(const WeightReader& reader, std::size_t index, Subject subject) {
     const TensorInfo& array = reader.tensors()[index];
     const std::size_t tensor = index_of_weight(array, subject);
@@ -150,7 +155,7 @@ class Recording {
     job.weight.layout = settled_.layout(tensor);
     const TensorInfo weight = canonical(job.weight);
     if (std::string why = obstacle_to_rows(array.shape, weight); !why.empty()) {
-      skipped_.push_back({array.name, std::move(why), true});
+      skip({array.name, std::move(why), true});
       return;
     }
     InputRows rows(array.shape, weight, settled_.window(in_file), subject);

@@ -152,8 +152,9 @@ TEST_F(Calibrate, CountsTheColumnsOfTheLayoutOfTheModel) {
 }
 
 TEST_F(Calibrate, LeavesOutConvolutionsInGroupsAndSaysSo) {
-  const CalibrationReport report =
-      run({write("a.npz", {normal("dw.weight", {16, 8, 5, 5}), normal("fc.weight", {16, 24})})});
+  const std::string input =
+      write("a.npz", {normal("dw.weight", {16, 8, 5, 5}), normal("fc.weight", {16, 24})});
+  const CalibrationReport report = run({input, input});
   ASSERT_EQ(report.skipped.size(), 1u);
   EXPECT_EQ(report.skipped[0].name, "dw.weight");
   EXPECT_THAT(report.skipped[0].what, HasSubstr("in 8 groups"));
