@@ -197,7 +197,7 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 // ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run;
 // with lambda, some dozen more follow.
 // With statistics of inputs, the importances of columns are the second moments of the inputs. With
-// their Gram matrix, and without lambda, codes and codebooks keep the outputs of the layer as in
+// their Gram matrix, codes and codebooks keep the outputs of the layer as in
 // GPTVQ (M. van Baalen et al., "GPTVQ: The Blessing of Dimensionality for LLM Quantization", 2024),
 // and there is no gain. This needs OpenBLAS, and memory for two more copies of the Gram matrix in
 // double. Errors: kInvalidArgument for statistics of other columns or with values that are not

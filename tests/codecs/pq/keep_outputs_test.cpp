@@ -158,6 +158,36 @@ TEST(KeepOutputs, LowersTheErrorOfNewOutputs) {
   }
 }
 
+TEST(KeepOutputs, TradesErrorForBitsByLambda) {
+  const Layer layer{200, 128};
+  const InputStatistics inputs = test::statistics_of(layer.x, 128, 128, layer.held_out);
+  const auto bytes = [](const PqWeight& weight) {
+    return data_bytes(PqCodec::to_record(weight, "w"));
+  };
+  const PqWeight plain = layer.encode("block_size=4,centroids=64,lambda=0.1", nullptr);
+  const PqWeight none = layer.encode("block_size=4,centroids=64", &inputs);
+  const PqWeight some =
+      layer.encode("block_size=4,centroids=64,lambda=0.03,row_scales=log8", &inputs);
+  const PqWeight more = layer.encode("block_size=4,centroids=64,lambda=0.1", &inputs);
+  EXPECT_LT(bytes(some), bytes(none));
+  EXPECT_LT(bytes(more), bytes(some));
+  EXPECT_LE(bytes(more), bytes(plain));
+  EXPECT_LT(layer.error(more), 0.5 * layer.error(plain));
+}
+
+TEST(KeepOutputs, ScalesWeightsOfAnySize) {
+  Layer layer{60, 40};
+  const InputStatistics inputs = test::statistics_of(layer.x, 40, 40, layer.held_out);
+  const PqWeight small = layer.encode("block_size=4,centroids=32,codebook=f32", &inputs);
+  for (float& value : layer.w) value *= 0x1p70f;
+  const PqWeight large = layer.encode("block_size=4,centroids=32,codebook=f32", &inputs);
+  for (float& value : layer.w) value *= 0x1p-70f;
+  PqWeight scaled_back = large;
+  for (float& value : scaled_back.codebooks) value *= 0x1p-70f;
+  EXPECT_NEAR(layer.error(scaled_back) / layer.error(small), 1, 0.3);
+  EXPECT_EQ(large.n_centroids, small.n_centroids);
+}
+
 TEST(KeepOutputs, UsesTheBlocksOfTheGramMatrix) {
   const Layer layer{96, 130};
   const double plain = layer.error("block_size=4,centroids=32", nullptr);
