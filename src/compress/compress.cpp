@@ -182,7 +182,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
     folder->commit();
   }
   report.seconds = seconds_since(start);
-  if (recipe_output) recipe_output->commit(report);
+  if (recipe_output) recipe_output->commit(recipe_text(report));
   return report;
 }
 
@@ -206,7 +206,7 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
       [&](const StoredTensor& tensor) { add(tensor, sizer); });
   report.file_bytes = sizer.finish();
   report.seconds = seconds_since(start);
-  if (recipe_output) recipe_output->commit(report);
+  if (recipe_output) recipe_output->commit(recipe_text(report));
   return report;
 }
 

@@ -118,20 +118,16 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
   using Words = std::vector<std::string>;
   const std::pair<Words, std::string> mistakes[] = {
       {{},
-       "a verb is required: quantize, calibrate, import, decode, export, inspect, verify, eval or "
-       "bench; see "
+       "a verb is required: quantize, calibrate, import, decode, export, inspect, verify, eval, "
+       "sensitivity or bench; see "
        "'pqw "
        "--help'"},
       {{"quantise"},
        "unknown verb 'quantise': expected quantize, calibrate, import, decode, export, inspect, "
-       "verify, eval "
-       "or "
-       "bench; did you mean 'quantize'?"},
+       "verify, eval, sensitivity or bench; did you mean 'quantize'?"},
       {{"compress"},
        "unknown verb 'compress': expected quantize, calibrate, import, decode, export, inspect, "
-       "verify, eval "
-       "or "
-       "bench; see 'pqw --help'"},
+       "verify, eval, sensitivity or bench; see 'pqw --help'"},
       {{"--verison"}, "unknown flag '--verison'; did you mean '--version'?"},
       {{"--quiet", "verify", "m.h5"}, "unknown flag '--quiet': flags follow the verb; see"},
       {{"inspect"}, "FILE is required; see 'pqw inspect --help'"},

@@ -104,6 +104,11 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
   EXPECT_EQ(weights["tensors"][0]["name"], "conv.weight");
   EXPECT_EQ(weights["tensors"][2]["bytes"], 256);
   EXPECT_EQ(valid_document({"verify", "m.h5"})["tensor_count"], 3);
+  const json sensitivity =
+      valid_document({"sensitivity", "model.safetensors", "--eval", "echo 1; : {}",
+                      "--higher-is-better", "--output-recipe", "r.yaml", "--max-loss", "0"});
+  EXPECT_EQ(sensitivity["options"]["at"][1], json({{"codec", "tcq"}, {"bits", 2.5}}));
+  EXPECT_EQ(sensitivity["target"]["loss"], 0);
   const json decode = valid_document({"decode", "m.h5", "-o", "fc.npy", "--tensor", "^fc.w"});
   EXPECT_EQ(decode["tensor_count"], 1);
   EXPECT_EQ(decode["options"]["tensor"], "^fc.w");

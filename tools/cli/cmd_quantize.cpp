@@ -263,26 +263,19 @@ void run(const Arguments& arguments) {
 }
 
 void add_pattern_options(CLI::App& verb, Arguments& arguments) {
-  using Texts = std::vector<std::string>;
-  const auto add = [&](const char* flag, const char* type, const char* help,
-                       std::function<void(const std::string&)> take) {
-    verb.add_option_function<Texts>(
-            flag, [take](const Texts& texts) { std::ranges::for_each(texts, take); }, help)
-        ->type_name(type)
-        ->expected(1)
-        ->take_all();
-  };
-  add("--include", "RE", "compress only tensors that match (repeatable)",
+  add_repeatable(
+      verb, "--include", "RE", "compress only tensors that match (repeatable)",
       [&](const std::string& text) { arguments.include.push_back(pattern_of("--include", text)); });
-  add("--exclude", "RE", "keep tensors that match as they are (repeatable)",
+  add_repeatable(
+      verb, "--exclude", "RE", "keep tensors that match as they are (repeatable)",
       [&](const std::string& text) { arguments.exclude.push_back(pattern_of("--exclude", text)); });
-  add("--set", "RE:KEY=VALUE,...",
-      "settings of the tensors that match (repeatable; the first match counts)",
-      [&](const std::string& text) {
-        Rule rule = blamed_on("--set", [&] { return parse_rule(text); });
-        rule.pattern = pattern_of("--set", rule.pattern.text);
-        arguments.rules.push_back(std::move(rule));
-      });
+  add_repeatable(verb, "--set", "RE:KEY=VALUE,...",
+                 "settings of the tensors that match (repeatable; the first match counts)",
+                 [&](const std::string& text) {
+                   Rule rule = blamed_on("--set", [&] { return parse_rule(text); });
+                   rule.pattern = pattern_of("--set", rule.pattern.text);
+                   arguments.rules.push_back(std::move(rule));
+                 });
 }
 
 }  // namespace

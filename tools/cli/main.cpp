@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   pqw::tool::add_inspect(app);
   pqw::tool::add_verify(app);
   pqw::tool::add_eval(app);
+  pqw::tool::add_sensitivity(app);
   pqw::tool::add_bench(app);
   try {
     app.parse(argc, argv);
