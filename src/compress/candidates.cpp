@@ -86,7 +86,10 @@ void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const 
     const TensorReport& made = *found->second;
     const CodecOptions& options = encode->candidates.front();
     if (made.codec != codec_name(options) || !made.distortion) continue;
-    probes[{i, settings_text(options)}] = {made.distortion->relative_error(), 0, made.bytes};
+    Probed& probed = probes[{i, settings_text(options)}];
+    probed.bytes = made.bytes;
+    // With statistics of inputs, weights are less exact than probes say, which do without.
+    if (!made.output_error) probed.relative_error = made.distortion->relative_error();
   }
 }
 
@@ -177,8 +180,7 @@ void Candidates::take_as_it_is(std::size_t i, std::vector<Source>& sources) {
       input_.target.kind == TargetKind::kError && std::holds_alternative<Encode>(plan_[i].action);
   Candidate only{plan_[i].action};
   only.relative_error = 0;
-  only.stored =
-      process(plan_[i], sources, measures ? Mode::kEncode : Mode::kSize, input_.path, nullptr);
+  only.stored = process(plan_[i], sources, measures ? Mode::kEncode : Mode::kSize, input_.path);
   SearchItem& item = items_[i];
   double squared_error = 0;
   for (StoredTensor& tensor : *only.stored) {
@@ -268,7 +270,7 @@ bool Candidates::store(std::size_t i, Candidate& candidate, std::vector<Source>&
   if (store_estimate(candidate, sources[0].info())) return false;
   WorkItem item = plan_[i];
   item.action = candidate.action;
-  candidate.stored = process(item, sources, Mode::kSize, input_.path, nullptr);
+  candidate.stored = process(item, sources, Mode::kSize, input_.path);
   for (StoredTensor& tensor : *candidate.stored) forget_values(tensor);
   const std::uint64_t before = std::exchange(candidate.bytes, bytes_in(*candidate.stored));
   if (!candidate.stored->front().report.at_most) {

@@ -157,6 +157,14 @@ void PartKey::add(const WorkItem& item, std::span<Source> sources) {
   }
 }
 
+void PartKey::add(const InputStatistics& inputs) {
+  add(fmt::format("{} {}", inputs.n_rows, inputs.gram_block));
+  sum_.update(std::as_bytes(std::span(inputs.means)));
+  sum_.update(std::as_bytes(std::span(inputs.second_moments)));
+  sum_.update(std::as_bytes(std::span(inputs.gram)));
+  sum_.update(std::as_bytes(std::span(inputs.held_out)));
+}
+
 std::string PartKey::finish() { return archive::to_hex(sum_.finish()); }
 
 }  // namespace pqw

@@ -55,6 +55,7 @@ class PartKey {
  public:
   explicit PartKey(const Encoder& encoder = this_encoder());
   void add(const WorkItem& item, std::span<Source> sources);
+  void add(const InputStatistics& inputs);
   std::string finish();
 
  private:

@@ -32,7 +32,7 @@ namespace {
 // that there is none.
 void check_archive_output(const std::string& input, const Recipe& recipe,
                           const std::string& output) {
-  const std::array<std::string, 2> inputs = {input, recipe.file};
+  const std::array<std::string, 3> inputs = {input, recipe.file, recipe.calibration};
   require_different_files(inputs, output);
   require_archive_extension(output);
 }
@@ -43,6 +43,7 @@ std::vector<std::string> files_of(const WeightReader& reader, const std::string&
   std::vector<std::string> files = reader.files();
   files.push_back(path);
   files.push_back(recipe.file);
+  if (!recipe.calibration.empty()) files.push_back(recipe.calibration);
   if (const std::string folder = sidecar_folder(path); !folder.empty()) {
     std::ranges::move(sidecars_in(folder), std::back_inserter(files));
   }
@@ -159,6 +160,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
         input,
         {.path = input_path,
          .observer = options.observer,
+         .statistics = input.statistics.get(),
          .checkpoint = &checkpoint,
          .resume = options.resume,
          .is_long = [&] { return seconds_since(start) >= options.keep_after_seconds; }},
@@ -180,7 +182,7 @@ Report compress(const std::string& input_path, const std::string& output, const 
     folder->commit();
   }
   report.seconds = seconds_since(start);
-  if (recipe_output) recipe_output->commit(report);
+  if (recipe_output) recipe_output->commit(recipe_text(report));
   return report;
 }
 
@@ -199,11 +201,12 @@ Report plan_compression(const std::string& input_path, const Recipe& recipe,
     report.search = found->outcome;
   }
   ArchiveSizer sizer(input.archive_options, output.empty() ? "the archive" : output);
-  report.tensors = walk_with_rules(input, {.mode = Mode::kSize, .path = input_path},
-                                   [&](const StoredTensor& tensor) { add(tensor, sizer); });
+  report.tensors = walk_with_rules(
+      input, {.mode = Mode::kSize, .path = input_path, .statistics = input.statistics.get()},
+      [&](const StoredTensor& tensor) { add(tensor, sizer); });
   report.file_bytes = sizer.finish();
   report.seconds = seconds_since(start);
-  if (recipe_output) recipe_output->commit(report);
+  if (recipe_output) recipe_output->commit(recipe_text(report));
   return report;
 }
 

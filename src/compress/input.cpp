@@ -19,6 +19,11 @@ Input open_input(const std::string& path, const Recipe& recipe, const ReadOption
   Input input;
   input.reader = open_weights(path, options);
   require_all(path, *input.reader, recipe.skip_unsupported);
+  if (!recipe.calibration.empty()) {
+    auto statistics = std::make_unique<StatisticsReader>(recipe.calibration, options);
+    statistics->require_model(path, input.reader->tensors());
+    input.statistics = std::move(statistics);
+  }
   input.plan = make_plan(input.reader->tensors(), recipe);
   std::vector<Layout> layouts = layouts_of(input.reader->tensors(), recipe);
   for (std::size_t i = 0; i < layouts.size(); ++i) {

@@ -111,6 +111,15 @@ void require_target_for_importance(const Recipe& recipe) {
   for (const Rule& rule : recipe.rules) located(rule.pattern, [&] { check(rule.settings); });
 }
 
+// The error of weights says nothing of those that keep outputs.
+void require_size_beside_calibration(const Recipe& recipe) {
+  const bool is_error = recipe.target && recipe.target->kind == TargetKind::kError;
+  if (recipe.calibration.empty() || !is_error) return;
+  throw invalid_argument(
+      "--target-error is an error of weights, which calibration raises to keep outputs; use "
+      "--target-size, --target-bpw or --target-ratio");
+}
+
 // Settings without effect that only some rules use, or that a rule inherits, are left out.
 TensorSettings choice_of_defaults(const Recipe& recipe) {
   Settings own;
@@ -175,6 +184,7 @@ void check_recipe(const Recipe& recipe) {
   compile(recipe.exclude);
   compile(patterns_of(recipe.rules));
   require_target_for_importance(recipe);
+  require_size_beside_calibration(recipe);
   (void)choice_of_defaults(recipe);
   for (const Rule& rule : recipe.rules) (void)choice_of_rule(recipe, rule);
 }
@@ -333,6 +343,7 @@ std::vector<Layout> layouts_of(std::span<const TensorInfo> tensors, const Recipe
 
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   require_target_for_importance(recipe);
+  require_size_beside_calibration(recipe);
   const Selection selection(tensors, recipe);
   std::vector<TensorInfo> in_order;  // canonical
   for (const TensorInfo& info : tensors) {

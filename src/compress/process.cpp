@@ -106,7 +106,7 @@ bool is_small_beside_floats(const TensorInfo& info) {
 // or would be lost: then `faults` get the reason.
 std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const CodecOptions& options,
                                     const std::string& note, std::uint64_t below, Mode mode,
-                                    EmObserver* observer, Notes& faults) {
+                                    const EncodeAids& aids, Notes& faults) {
   const TensorInfo& info = source.info();
   const bool learns = mode == Mode::kEncode || !outcome_is_sure(options, tensor);
   if (is_small_beside_floats(info)) source.release();
@@ -121,18 +121,25 @@ std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const Co
   notes.push_back(note);
   if (!learns) return encoded(info, options, std::move(*size), std::move(notes));
   size.reset();
-  const Weight weight = encoding->encode({.observer = observer});
+  const auto inputs = aids.statistics == nullptr ? std::nullopt : aids.statistics->inputs_of(info);
+  const Weight weight =
+      encoding->encode({.observer = aids.observer, .inputs = inputs ? &*inputs : nullptr});
   encoding.reset();  // frees the blocks before the measuring
   Record record = to_record(weight, info.name);
   if (!shrinks(data_bytes(record), info)) return std::nullopt;
   const Distortion distortion = measure_stored(source.bytes(), info, weight);
-  const std::string fault = fault_of(distortion, options);
+  std::optional<OutputError> outputs;
+  if (inputs) outputs = measure_outputs_of(source.bytes(), info, weight, *inputs);
+  const std::string fault = outputs ? fault_of(*outputs, options) : fault_of(distortion, options);
   if (!fault.empty()) {
     faults.push_back(fault);
     return std::nullopt;
   }
   StoredTensor stored = encoded(info, options, weight, std::move(record), std::move(notes));
-  if (mode == Mode::kEncode) stored.report.distortion = distortion;
+  if (mode == Mode::kEncode) {
+    stored.report.distortion = distortion;
+    stored.report.output_error = outputs;
+  }
   return stored;
 }
 
@@ -140,7 +147,7 @@ std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const Co
 // tensor, if it was to be one.
 StoredTensor encode_alone(Source& source, const Encode& encode,
                           std::span<const CodecOptions> candidates, const std::string& refusal,
-                          Mode mode, EmObserver* observer) {
+                          Mode mode, const EncodeAids& aids) {
   Floats floats = floats_of(source, encode);
   if (!floats.tensor) return keep(source, floats.obstacle, mode);
   Notes faults;
@@ -149,7 +156,7 @@ StoredTensor encode_alone(Source& source, const Encode& encode,
     const bool is_first = &options == &encode.candidates.front();
     auto stored =
         attempt(source, *std::exchange(floats.tensor, {}), options, is_first ? encode.note : "",
-                is_first ? encode.first_below : ~std::uint64_t{0}, mode, observer, faults);
+                is_first ? encode.first_below : ~std::uint64_t{0}, mode, aids, faults);
     if (stored) return std::move(*stored);
   }
   faults.insert(faults.begin(), refusal);
@@ -197,14 +204,14 @@ std::string encode_layers(std::span<Source> sources, const Encode& encode, Mode 
 
 // If the layers are not joint, each is encoded by the other candidates.
 std::vector<StoredTensor> encode_joint_item(std::span<Source> sources, const Encode& encode,
-                                            Mode mode, EmObserver* observer) {
+                                            Mode mode, const EncodeAids& aids) {
   std::vector<StoredTensor> stored;
-  const std::string refusal = encode_layers(sources, encode, mode, observer, stored);
+  const std::string refusal = encode_layers(sources, encode, mode, aids.observer, stored);
   if (refusal.empty()) return stored;
   stored.clear();
   const auto others = std::span(encode.candidates).subspan(1);
   for (Source& source : sources) {
-    stored.push_back(encode_alone(source, encode, others, refusal, mode, observer));
+    stored.push_back(encode_alone(source, encode, others, refusal, mode, aids));
   }
   return stored;
 }
@@ -256,7 +263,7 @@ void add(const StoredTensor& tensor, ArchiveSizer& sizer) {
 }
 
 std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> sources, Mode mode,
-                                  const std::string& path, EmObserver* observer) {
+                                  const std::string& path, const EncodeAids& aids) {
   std::vector<StoredTensor> stored;
   if (const auto* plain = std::get_if<Keep>(&item.action)) {
     stored.push_back(keep(sources.front(), plain->reason, mode));
@@ -264,9 +271,10 @@ std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> source
     stored.push_back(adopt(sources, int8->options, mode, path));
   } else {
     const auto& encode = std::get<Encode>(item.action);
-    stored = sources.size() > 1 ? encode_joint_item(sources, encode, mode, observer)
-                                : std::vector{encode_alone(sources.front(), encode,
-                                                           encode.candidates, "", mode, observer)};
+    stored =
+        sources.size() > 1
+            ? encode_joint_item(sources, encode, mode, aids)
+            : std::vector{encode_alone(sources.front(), encode, encode.candidates, "", mode, aids)};
   }
   for (std::size_t i = 0; i < stored.size(); ++i) {
     narrow(stored[i], sources[i], item.plain_dtype, mode);

@@ -11,6 +11,7 @@
 #include "compress/plan.h"
 #include "compress/source.h"
 #include "pqw/archive/archive.h"
+#include "pqw/calibration/statistics_file.h"
 #include "pqw/core/record.h"
 #include "pqw/pipeline/report.h"
 
@@ -45,11 +46,17 @@ Floats floats_of(Source& source, const Encode& encode);
 void add(const StoredTensor& tensor, ArchiveWriter& writer);
 void add(const StoredTensor& tensor, ArchiveSizer& sizer);
 
+// What encoding may use beside the tensors of an item.
+struct EncodeAids {
+  EmObserver* observer = nullptr;                // may be null
+  const StatisticsReader* statistics = nullptr;  // of the inputs of layers, or null
+};
+
 // Returns one stored tensor per tensor of the item, in order; for adopted int8 tensors, one for
-// all. Measures each stored tensor. Messages call the input `path`. Errors: those of the reader, of
+// all. Measures each stored tensor, and its outputs if it has statistics. Messages call the input `path`. Errors: those of the reader, of
 // read_floats and of encode. REQUIRES: the action is not Alias; sources are those of the item.
 std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> sources, Mode mode,
-                                  const std::string& path, EmObserver* observer);
+                                  const std::string& path, const EncodeAids& aids = {});
 
 // An alias of a tensor with that report.
 StoredTensor alias_of(const TensorReport& target, const TensorInfo& info);

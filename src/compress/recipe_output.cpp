@@ -78,18 +78,37 @@ Settings rule_of(const WorkItem& item) {
   return settings;
 }
 
-std::string recipe_text(const Report& report) {
+std::string recipe_text(const Recipe& recipe) {
   YAML::Emitter yaml;
-  yaml << YAML::BeginMap << YAML::Key << "tensors" << YAML::Value << YAML::BeginSeq;
-  for (const TensorReport& tensor : report.tensors) {
-    if (tensor.rule.empty()) continue;
+  const auto add_patterns = [&](const char* key, const std::vector<Pattern>& patterns) {
+    if (patterns.empty()) return;
+    yaml << YAML::Key << key << YAML::Value << YAML::Flow << YAML::BeginSeq;
+    for (const Pattern& pattern : patterns) yaml << YAML::SingleQuoted << pattern.text;
+    yaml << YAML::EndSeq;
+  };
+  yaml << YAML::BeginMap;
+  add_patterns("include", recipe.include);
+  add_patterns("exclude", recipe.exclude);
+  yaml << YAML::Key << "tensors" << YAML::Value << YAML::BeginSeq;
+  for (const Rule& rule : recipe.rules) {
     yaml << YAML::Flow << YAML::BeginMap << YAML::Key << "pattern" << YAML::Value
-         << YAML::SingleQuoted << fmt::format("^{}$", escaped_pattern(tensor.info.name));
-    for (const auto& [key, value] : tensor.rule) yaml << YAML::Key << key << YAML::Value << value;
+         << YAML::SingleQuoted << rule.pattern.text;
+    for (const auto& [key, value] : rule.settings) {
+      yaml << YAML::Key << key << YAML::Value << value;
+    }
     yaml << YAML::EndMap;
   }
   yaml << YAML::EndSeq << YAML::EndMap;
   return std::string(yaml.c_str()) + "\n";
+}
+
+std::string recipe_text(const Report& report) {
+  Recipe recipe;
+  for (const TensorReport& tensor : report.tensors) {
+    if (tensor.rule.empty()) continue;
+    recipe.rules.push_back({fmt::format("^{}$", escaped_pattern(tensor.info.name)), tensor.rule});
+  }
+  return recipe_text(recipe);
 }
 
 RecipeOutput::RecipeOutput(const Recipe& recipe, std::span<const std::string> inputs,
@@ -98,8 +117,7 @@ RecipeOutput::RecipeOutput(const Recipe& recipe, std::span<const std::string> in
              require_different_outputs(archive, recipe.output), recipe.output),
             {.overwrite = recipe.overwrite_output}) {}
 
-void RecipeOutput::commit(const Report& report) {
-  const std::string text = recipe_text(report);
+void RecipeOutput::commit(const std::string& text) {
   file_.write(std::as_bytes(std::span(text)));
   file_.commit();
 }

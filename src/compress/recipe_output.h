@@ -9,6 +9,9 @@
 
 namespace pqw {
 
+// The recipe file with the patterns and rules of a recipe, without its defaults and target.
+std::string recipe_text(const Recipe& recipe);
+
 class RecipeOutput {
  public:
   // `archive` is the other output of the run; empty if there is none. Errors: those of AtomicFile;
@@ -16,7 +19,7 @@ class RecipeOutput {
   RecipeOutput(const Recipe& recipe, std::span<const std::string> inputs,
                const std::string& archive);
   // Errors: kIo.
-  void commit(const Report& report);
+  void commit(const std::string& text);
 
  private:
   AtomicFile file_;

@@ -95,24 +95,31 @@ class Walk {
     const bool keeps = keeps_now();
     SharedObserver observer(options_.observer);
     Workers(batch.size() > 1)
-        .for_ranges(Division::by_length(batch.size(), 1), [&](const IndexRange& range,
-                                                              std::size_t) {
-          Task& task = batch[range.index];
-          if (!std::holds_alternative<Alias>(task.item.action) && task.stored.empty()) {
-            task.stored = process(task.item, task.sources, options_.mode, options_.path, &observer);
-          }
-          // The other tensors of the batch are still to come; what is kept needs the digest.
-          for (Source& source : task.sources) {
-            if (keeps && has_work(task)) (void)source.digest();
-            source.release();
-          }
-        });
+        .for_ranges(Division::by_length(batch.size(), 1),
+                    [&](const IndexRange& range, std::size_t) {
+                      Task& task = batch[range.index];
+                      if (!std::holds_alternative<Alias>(task.item.action) && task.stored.empty()) {
+                        task.stored = process(task.item, task.sources, options_.mode, options_.path,
+                                              {&observer, options_.statistics});
+                      }
+                      // The other tensors of the batch are still to come; what is kept needs the digest.
+                      for (Source& source : task.sources) {
+                        if (keeps && has_work(task)) (void)source.digest();
+                        source.release();
+                      }
+                    });
     if (!taken && !work.empty()) keep(work);
   }
 
-  static std::string key_of(const std::vector<Task*>& work) {
+  std::string key_of(const std::vector<Task*>& work) const {
     PartKey key;
-    for (Task* task : work) key.add(task->item, task->sources);
+    for (Task* task : work) {
+      key.add(task->item, task->sources);
+      for (const Source& source : task->sources) {
+        if (options_.statistics == nullptr) break;
+        if (const auto inputs = options_.statistics->inputs_of(source.info())) key.add(*inputs);
+      }
+    }
     return key.finish();
   }
 

@@ -14,8 +14,9 @@ namespace pqw {
 
 struct WalkOptions {
   Mode mode = Mode::kEncode;
-  std::string path = {};                 // of the input, for messages
-  CompressObserver* observer = nullptr;  // may be null
+  std::string path = {};                         // of the input, for messages
+  CompressObserver* observer = nullptr;          // may be null
+  const StatisticsReader* statistics = nullptr;  // of the inputs of layers, or null
   // Finished tensors are kept there, and taken from there, unless it is null.
   const Checkpoint* checkpoint = nullptr;
   bool resume = false;

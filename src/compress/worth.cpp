@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "core/permute.h"
 #include "model/archive_tensors.h"
+#include "pqw/core/convert.h"
 #include "pqw/pipeline/evaluate.h"
 
 namespace pqw {
@@ -23,15 +25,29 @@ Distortion measure_stored(std::span<const std::byte> original, const TensorInfo&
   return measure(info.dtype, original, info.dtype, decoded_bytes(weight, info));
 }
 
-bool is_lost(const Distortion& distortion) {
-  // Rounding may leave a weight that is lost just below 1.
-  constexpr double kLost = 0.9999;
-  return !(distortion.relative_error() < kLost);
+OutputError measure_outputs_of(std::span<const std::byte> original, const TensorInfo& info,
+                               const Weight& weight, const InputStatistics& inputs) {
+  std::vector<float> w(element_count(info.shape)), w_hat(w.size());
+  to_float(to_canonical(info, {original.begin(), original.end()}), info.dtype, w);
+  const std::size_t rows = w.size() / inputs.cols;
+  decode_rows(weight, 0, MutableMatrix(w_hat.data(), rows, inputs.cols));
+  return measure_outputs({w.data(), rows, inputs.cols}, {w_hat.data(), rows, inputs.cols},
+                         {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
 }
+
+// Rounding may leave a weight that is lost just below 1.
+constexpr double kLost = 0.9999;
+
+bool is_lost(const Distortion& distortion) { return !(distortion.relative_error() < kLost); }
 
 std::string fault_of(const Distortion& distortion, const CodecOptions& options) {
   if (!is_lost(distortion) || is_placeholder(options)) return "";
   return fmt::format("{}: relative error {:.3g}", codec_name(options), distortion.relative_error());
+}
+
+std::string fault_of(const OutputError& outputs, const CodecOptions& options) {
+  if (outputs.relative() < kLost) return "";
+  return fmt::format("{}: output error {:.3g}", codec_name(options), outputs.relative());
 }
 
 }  // namespace pqw

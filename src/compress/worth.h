@@ -7,7 +7,9 @@
 #include <string>
 
 #include "pqw/codecs/encode.h"
+#include "pqw/codecs/input_statistics.h"
 #include "pqw/core/distortion.h"
+#include "pqw/core/output_error.h"
 
 namespace pqw {
 
@@ -19,11 +21,17 @@ bool shrinks(std::uint64_t bytes, const TensorInfo& info, std::size_t n_tensors 
 Distortion measure_stored(std::span<const std::byte> original, const TensorInfo& info,
                           const Weight& weight);
 
+// Measures the outputs of the decoded weight for the held-out inputs, against those of the original.
+OutputError measure_outputs_of(std::span<const std::byte> original, const TensorInfo& info,
+                               const Weight& weight, const InputStatistics& inputs);
+
 // Whether zeros are about as close to the original: a relative error of 0.9999 or more.
 bool is_lost(const Distortion& distortion);
 
 // Says why a weight must not replace its tensor: "low_rank: relative error 1.3" if the tensor would
 // be lost; empty if it may. Placeholders (codecs/encode.h) always may.
 std::string fault_of(const Distortion& distortion, const CodecOptions& options);
+// The same by the outputs, if the weight was made to keep these.
+std::string fault_of(const OutputError& outputs, const CodecOptions& options);
 
 }  // namespace pqw

@@ -18,8 +18,8 @@ std::uint32_t shift_round(std::uint32_t value, unsigned shift) {
   return (value + half - 1u + odd) >> shift;
 }
 
-template <class T, class Widen>
-void widen(std::span<const std::byte> from, std::span<float> to, Widen convert) {
+template <class T, class To, class Widen>
+void widen(std::span<const std::byte> from, std::span<To> to, Widen convert) {
   for (std::size_t i = 0; i < to.size(); ++i) {
     T value;
     std::memcpy(&value, from.data() + i * sizeof(T), sizeof(T));
@@ -91,6 +91,20 @@ void to_float(std::span<const std::byte> from, DType dtype, std::span<float> to)
       return widen<std::uint16_t>(from, to, bf16_to_float);
     case DType::kF64:
       return widen<double>(from, to, [](double value) { return static_cast<float>(value); });
+    default:
+      if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+  }
+}
+
+void to_double(std::span<const std::byte> from, DType dtype, std::span<double> to) {
+  assert(is_compressible(dtype) && from.size() == to.size() * size_in_bytes(dtype));
+  switch (dtype) {
+    case DType::kF16:
+      return widen<std::uint16_t>(from, to, f16_to_float);
+    case DType::kBF16:
+      return widen<std::uint16_t>(from, to, bf16_to_float);
+    case DType::kF32:
+      return widen<float>(from, to, [](float value) { return value; });
     default:
       if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
   }

@@ -2,15 +2,18 @@
 #include "pqw/pipeline/evaluate.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
+#include <optional>
 
 #include "codecs/cast.h"
 #include "core/parallel.h"
+#include "core/permute.h"
 #include "core/subject.h"
 #include "model/archive_tensors.h"
 #include "pipeline/adopting_reader.h"
+#include "pqw/calibration/statistics_file.h"
 #include "pqw/core/convert.h"
+#include "pqw/core/matrix.h"
 #include "pqw/pipeline/decode.h"
 
 namespace pqw {
@@ -124,6 +127,38 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
     report.note = "differs from the original, although it is plain";
 }
 
+// The values of a tensor as a matrix of the canonical order by these axes.
+std::vector<float> canonical_floats(TensorInfo info, std::span<const std::byte> bytes,
+                                    const std::vector<std::size_t>& axes) {
+  std::vector<float> values(element_count(info.shape));
+  if (axes.empty()) {
+    to_float(bytes, info.dtype, values);
+    return values;
+  }
+  info.layout.axes = axes;
+  to_float(to_canonical(info, {bytes.begin(), bytes.end()}), info.dtype, values);
+  return values;
+}
+
+// Measures the outputs of a tensor that has statistics.
+void compare_outputs(const StatisticsReader& statistics, const TensorInfo& original_info,
+                     std::span<const std::byte> original, std::span<const std::byte> reconstruction,
+                     TensorReport& report) {
+  const std::optional<TensorStatistics> found = statistics.read(original_info);
+  if (!found) return;
+  if (!report.compressed() && report.distortion->squared_error() == 0) {
+    report.output_error.emplace();
+    return;
+  }
+  const InputStatistics& inputs = found->inputs;
+  const std::vector<float> w = canonical_floats(original_info, original, found->axes);
+  const std::vector<float> w_hat = canonical_floats(report.info, reconstruction, found->axes);
+  const std::size_t rows = w.size() / inputs.cols;
+  report.output_error =
+      measure_outputs({w.data(), rows, inputs.cols}, {w_hat.data(), rows, inputs.cols},
+                      {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
+}
+
 }  // namespace
 
 Report inspect(const std::string& path, const ReadOptions& options) {
@@ -132,9 +167,13 @@ Report inspect(const std::string& path, const ReadOptions& options) {
 }
 
 Report evaluate(const std::string& original, const std::string& compressed,
-                const ReadOptions& options) {
+                const ReadOptions& options, const std::string& statistics) {
+  std::optional<StatisticsReader> inputs;
+  if (!statistics.empty()) inputs.emplace(statistics, options);
   const auto decoded = open_decoded(compressed, options);
-  const auto source = adopted_as(original, open_decoded(original, options), *decoded);
+  auto in_file = open_decoded(original, options);
+  if (inputs) inputs->require_model(original, in_file->tensors());
+  const auto source = adopted_as(original, std::move(in_file), *decoded);
   const auto source_index = index_by_name(*source);
   const auto decoded_index = index_by_name(*decoded);
   require_same_names(original, source_index, compressed, decoded_index);
@@ -150,7 +189,9 @@ Report evaluate(const std::string& original, const std::string& compressed,
       throw tensor_subject(info.name).error("shape {} in {}, {} in {}", to_string(info.shape),
                                             original, to_string(tensor.info.shape), compressed);
     }
-    compare(info, source->read(j), decoded->read(i), from_archive, tensor);
+    const std::vector<std::byte> w = source->read(j), w_hat = decoded->read(i);
+    compare(info, w, w_hat, from_archive, tensor);
+    if (inputs) compare_outputs(*inputs, info, w, w_hat, tensor);
   }
   return report;
 }
@@ -177,16 +218,7 @@ void load(std::span<const std::byte> bytes, DType dtype, std::span<float> values
 }
 
 void load(std::span<const std::byte> bytes, DType dtype, std::span<double> values) {
-  if (dtype == DType::kF64) {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return;
-  }
-  const std::size_t width = size_in_bytes(dtype);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    float value;
-    to_float(bytes.subspan(i * width, width), dtype, {&value, 1});
-    values[i] = value;
-  }
+  to_double(bytes, dtype, values);
 }
 
 // Computes in type T, which holds the values of both types.

@@ -97,4 +97,14 @@ std::optional<Distortion> Report::distortion() const {
   return sum;
 }
 
+std::optional<OutputError> Report::output_error() const {
+  std::optional<OutputError> sum;
+  for (const TensorReport& tensor : tensors) {
+    if (!tensor.output_error || !tensor.compressed()) continue;
+    if (!sum) sum.emplace();
+    sum->add(*tensor.output_error);
+  }
+  return sum;
+}
+
 }  // namespace pqw

@@ -118,17 +118,16 @@ TEST_F(Cli, WrongCommandLinesAreOneLineAndSayWhatWasMeant) {
   using Words = std::vector<std::string>;
   const std::pair<Words, std::string> mistakes[] = {
       {{},
-       "a verb is required: quantize, import, decode, export, inspect, verify, eval or bench; see "
+       "a verb is required: quantize, calibrate, import, decode, export, inspect, verify, eval, "
+       "sensitivity or bench; see "
        "'pqw "
        "--help'"},
       {{"quantise"},
-       "unknown verb 'quantise': expected quantize, import, decode, export, inspect, verify, eval "
-       "or "
-       "bench; did you mean 'quantize'?"},
+       "unknown verb 'quantise': expected quantize, calibrate, import, decode, export, inspect, "
+       "verify, eval, sensitivity or bench; did you mean 'quantize'?"},
       {{"compress"},
-       "unknown verb 'compress': expected quantize, import, decode, export, inspect, verify, eval "
-       "or "
-       "bench; see 'pqw --help'"},
+       "unknown verb 'compress': expected quantize, calibrate, import, decode, export, inspect, "
+       "verify, eval, sensitivity or bench; see 'pqw --help'"},
       {{"--verison"}, "unknown flag '--verison'; did you mean '--version'?"},
       {{"--quiet", "verify", "m.h5"}, "unknown flag '--quiet': flags follow the verb; see"},
       {{"inspect"}, "FILE is required; see 'pqw inspect --help'"},
@@ -205,8 +204,8 @@ TEST_F(Cli, FilesAreNamedForWhatTheyAre) {
 TEST_F(Cli, EveryVerbHasHelpWithAnExample) {
   EXPECT_EQ(run({"--help"}).status, 0);
   EXPECT_THAT(run({"--version"}).out, StartsWith("pqw "));
-  for (const char* verb :
-       {"quantize", "import", "decode", "export", "inspect", "verify", "eval", "bench"}) {
+  for (const char* verb : {"quantize", "calibrate", "import", "decode", "export", "inspect",
+                           "verify", "eval", "bench"}) {
     const Outcome help = run({verb, "--help"});
     EXPECT_EQ(help.status, 0);
     EXPECT_THAT(help.out, HasSubstr(std::string("Example:\n  pqw ") + verb));

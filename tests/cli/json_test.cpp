@@ -70,6 +70,23 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
   EXPECT_EQ(quantize["tensors"][1]["options"]["seed"], 2);
   EXPECT_FALSE(quantize["tensors"][2].contains("options")) << "plain";
 
+  write_model("inputs.npz", {"fc.weight"}, {{40, 150}});
+  const json calibrate =
+      valid_document({"calibrate", "inputs.npz", "--model", "model.safetensors", "-o", "stats.h5",
+                      "--set", "conv:stride=2,kind=conv", "--gram-block", "100"});
+  EXPECT_EQ(calibrate["inputs"], json({"inputs.npz"}));
+  EXPECT_EQ(calibrate["options"]["rules"][0]["settings"], json({{"stride", 2}, {"kind", "conv"}}));
+  EXPECT_EQ(calibrate["tensors"][0]["rows"], 35);
+  EXPECT_EQ(calibrate["tensors"][0]["held_out"], 5);
+  EXPECT_EQ(calibrate["tensors"][0]["gram_block"], 100);
+  EXPECT_EQ(calibrate["without_inputs"], json({"conv.weight"}));
+  const json judged =
+      valid_document({"eval", "model.safetensors", "m.h5", "--calibration", "stats.h5"});
+  EXPECT_EQ(judged["options"]["calibration"], "stats.h5");
+  EXPECT_TRUE(judged["tensors"][0]["output_error"].is_null());
+  EXPECT_GT(judged["tensors"][1]["output_error"], 0);
+  EXPECT_EQ(judged["total"]["output_error"], judged["tensors"][1]["output_error"]);
+
   const json dry = valid_document({"quantize", "model.safetensors", "--dry-run"});
   EXPECT_TRUE(dry["output"].is_null());
   EXPECT_TRUE(dry["options"]["target"].is_null());
@@ -87,6 +104,11 @@ TEST_F(JsonDocuments, OfEveryVerbAreAsTheSchemaSays) {
   EXPECT_EQ(weights["tensors"][0]["name"], "conv.weight");
   EXPECT_EQ(weights["tensors"][2]["bytes"], 256);
   EXPECT_EQ(valid_document({"verify", "m.h5"})["tensor_count"], 3);
+  const json sensitivity =
+      valid_document({"sensitivity", "model.safetensors", "--eval", "echo 1; : {}",
+                      "--higher-is-better", "--output-recipe", "r.yaml", "--max-loss", "0"});
+  EXPECT_EQ(sensitivity["options"]["at"][1], json({{"codec", "tcq"}, {"bits", 2.5}}));
+  EXPECT_EQ(sensitivity["target"]["loss"], 0);
   const json decode = valid_document({"decode", "m.h5", "-o", "fc.npy", "--tensor", "^fc.w"});
   EXPECT_EQ(decode["tensor_count"], 1);
   EXPECT_EQ(decode["options"]["tensor"], "^fc.w");

@@ -3,7 +3,9 @@
 
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
+#include "tests/support/correlated_inputs.h"
 #include "tests/support/random_matrix.h"
+#include "tests/support/reference.h"
 
 namespace pqw {
 namespace {
@@ -88,6 +90,17 @@ TEST(Encoding, HandsImportancesToPqOnly) {
   }
   const Encoding int8(some_tensor(), Int8Options{});
   EXPECT_THROW(int8.encode({.importance = &importance}), Error);
+}
+
+TEST(Encoding, InputsOfAWeightAreNotThoseOfItsFactors) {
+  const InputStatistics inputs = test::statistics_of(test::normal_values(30 * 50, 2), 50, 50);
+  for (const char* settings :
+       {"codec=low_rank,rank=8,factors.codec=pq,factors.centroids=16",
+        "codec=tensorized,form=cp,iterations=1,factors.codec=tcq,factors.bits=5", "codec=int8"}) {
+    const Encoding encoding(some_tensor(), options_from(parse_settings(settings)));
+    EXPECT_EQ(test::decoded(encoding.encode({.inputs = &inputs})), test::decoded(encoding.encode()))
+        << settings;
+  }
 }
 
 TEST(Encoding, IsSureOfWhatLearningCannotLose) {

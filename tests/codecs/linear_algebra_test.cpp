@@ -47,6 +47,23 @@ Matrix identity(std::size_t n) {
   return result;
 }
 
+TEST(LinearAlgebra, CholeskyFactorIsLower) {
+  Matrix a = matrix(2, 2, {4, 2, 2, 10});
+  ASSERT_TRUE(cholesky(a));
+  expect_near(a, matrix(2, 2, {2, 0, 1, 3}));
+  a = matrix(2, 2, {1, 2, 2, 1});
+  EXPECT_FALSE(cholesky(a));
+  a = matrix(1, 1, {std::numeric_limits<double>::quiet_NaN()});
+  EXPECT_FALSE(cholesky(a));
+}
+
+TEST(LinearAlgebra, AddsProductsOfPartsOfMatrices) {
+  const std::vector<float> a{1, 2, 9, 3, 4, 9}, b{1, 0, 9, 2, 1, 9};
+  std::vector<float> c{10, 20, 7, 30, 40, 7};
+  add_product(2, 2, 2, a.data(), 3, b.data(), 3, c.data(), 3);
+  EXPECT_EQ(c, (std::vector<float>{15, 22, 7, 41, 44, 7}));
+}
+
 TEST(LinearAlgebra, SingularValuesFallAndTheFactorsGiveTheMatrixBack) {
   const Svd parts = svd(matrix(3, 2, {0, -2, 3, 0, 0, 0}));
   ASSERT_EQ(parts.s.size(), 2u);

@@ -107,7 +107,17 @@ TEST(Convert, BuffersOfEveryFloatTypeRoundTrip) {
     to_float(bytes, dtype, back);
     EXPECT_EQ(back, values) << to_string(dtype);
     EXPECT_TRUE(std::signbit(back[1]));
+    std::vector<double> wide(values.size());
+    to_double(bytes, dtype, wide);
+    EXPECT_EQ(wide, std::vector<double>(values.begin(), values.end())) << to_string(dtype);
   }
+}
+
+TEST(Convert, DoublesOfDoublesAreExact) {
+  const std::vector<double> values{0.1, -1e300, 5e-324};
+  std::vector<double> back(values.size());
+  to_double(std::as_bytes(std::span(values)), DType::kF64, back);
+  EXPECT_EQ(back, values);
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ namespace {
 struct Arguments {
   std::string original;
   std::string compressed;
+  std::string calibration;
   ReadOptions reading;
   std::optional<double> max_error, min_sqnr;
   bool json = false;
@@ -91,10 +92,12 @@ void print(const Report& report, const std::vector<TensorReport>& beyond,
   const auto limit = [](const std::optional<double>& value) {
     return value ? Json(*value) : Json();
   };
-  Json json = document("eval", arguments.original,
-                       {{"max_error", limit(arguments.max_error)},
-                        {"min_sqnr", limit(arguments.min_sqnr)},
-                        {"trusted", arguments.reading.trusted}});
+  Json json = document(
+      "eval", arguments.original,
+      {{"calibration", arguments.calibration.empty() ? Json() : Json(arguments.calibration)},
+       {"max_error", limit(arguments.max_error)},
+       {"min_sqnr", limit(arguments.min_sqnr)},
+       {"trusted", arguments.reading.trusted}});
   json["archive"] = arguments.compressed;
   append(report, json);
   json["verdict"] = to_json(verdict, command);
@@ -105,7 +108,8 @@ void print(const Report& report, const std::vector<TensorReport>& beyond,
 
 void run(const Arguments& arguments) {
   const auto start = std::chrono::steady_clock::now();
-  Report report = evaluate(arguments.original, arguments.compressed, arguments.reading);
+  Report report =
+      evaluate(arguments.original, arguments.compressed, arguments.reading, arguments.calibration);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<TensorReport> beyond = beyond_limits(report, arguments);
   print(report, beyond, arguments);
@@ -120,6 +124,9 @@ void add_eval(CLI::App& app) {
   verb.add_option("ORIGINAL", arguments->original, "the weights before compression")->required();
   verb.add_option("ARCHIVE", arguments->compressed, "the archive, or a file decoded from it")
       ->required();
+  verb.add_option("--calibration", arguments->calibration,
+                  "input statistics that pqw calibrate made of ORIGINAL: measure outputs too")
+      ->type_name("FILE.h5");
   const auto add_limit = [&](const char* flag, std::optional<double>& to, const char* help) {
     verb.add_option(flag, to, help)->type_name("X")->check(finite_number());
   };
@@ -133,7 +140,8 @@ void add_eval(CLI::App& app) {
   verb.footer(
       "relative error = sum (w - w')^2 / sum w^2, over the compressed tensors; SQNR is its inverse "
       "in dB.\namplitude = sum w w' / sum w^2: how much of a layer's signal survives; 1 is "
-      "unbiased.\nIn a decoded file, the tensors that differ from the original count as "
+      "unbiased.\nout.error = sum (y - y')^2 / sum y^2 of outputs y = x W^T, for the inputs x that "
+      "FILE.h5 held out.\nIn a decoded file, the tensors that differ from the original count as "
       "compressed.\nA limit holds for each tensor, and so for the whole file: one bad layer does "
       "not hide among good ones.\nNaN is beyond every limit. The message names the worst tensor.\n"
       "Example:\n  pqw eval model.safetensors model.h5 --max-error 0.2");

@@ -55,7 +55,7 @@ struct Arguments {
   Settings defaults;
   std::vector<Pattern> include, exclude;
   std::vector<Rule> rules;
-  std::string recipe, recipe_output;
+  std::string recipe, recipe_output, calibration;
   std::optional<Target> target;
   ReadOptions reading;
   bool dry_run = false;
@@ -78,6 +78,7 @@ Recipe with_flags(Recipe recipe, const Arguments& arguments) {
   recipe.skip_unsupported = arguments.skip_unsupported;
   recipe.target = arguments.target;
   recipe.output = arguments.recipe_output;
+  recipe.calibration = arguments.calibration;
   recipe.overwrite_output = arguments.force;
   return with_settings(std::move(recipe), arguments.defaults);
 }
@@ -185,6 +186,7 @@ Json options_of(const Recipe& recipe, const Arguments& arguments) {
   return {{"dry_run", arguments.dry_run},
           {"skip_unsupported", recipe.skip_unsupported},
           {"target", recipe.target ? to_json(*recipe.target) : Json()},
+          {"calibration", recipe.calibration.empty() ? Json() : Json(recipe.calibration)},
           {"recipe", recipe.file.empty() ? Json() : Json(recipe.file)},
           {"defaults", to_json(recipe.defaults)},
           {"include", texts_of(recipe.include)},
@@ -263,26 +265,19 @@ void run(const Arguments& arguments) {
 }
 
 void add_pattern_options(CLI::App& verb, Arguments& arguments) {
-  using Texts = std::vector<std::string>;
-  const auto add = [&](const char* flag, const char* type, const char* help,
-                       std::function<void(const std::string&)> take) {
-    verb.add_option_function<Texts>(
-            flag, [take](const Texts& texts) { std::ranges::for_each(texts, take); }, help)
-        ->type_name(type)
-        ->expected(1)
-        ->take_all();
-  };
-  add("--include", "RE", "compress only tensors that match (repeatable)",
+  add_repeatable(
+      verb, "--include", "RE", "compress only tensors that match (repeatable)",
       [&](const std::string& text) { arguments.include.push_back(pattern_of("--include", text)); });
-  add("--exclude", "RE", "keep tensors that match as they are (repeatable)",
+  add_repeatable(
+      verb, "--exclude", "RE", "keep tensors that match as they are (repeatable)",
       [&](const std::string& text) { arguments.exclude.push_back(pattern_of("--exclude", text)); });
-  add("--set", "RE:KEY=VALUE,...",
-      "settings of the tensors that match (repeatable; the first match counts)",
-      [&](const std::string& text) {
-        Rule rule = blamed_on("--set", [&] { return parse_rule(text); });
-        rule.pattern = pattern_of("--set", rule.pattern.text);
-        arguments.rules.push_back(std::move(rule));
-      });
+  add_repeatable(verb, "--set", "RE:KEY=VALUE,...",
+                 "settings of the tensors that match (repeatable; the first match counts)",
+                 [&](const std::string& text) {
+                   Rule rule = blamed_on("--set", [&] { return parse_rule(text); });
+                   rule.pattern = pattern_of("--set", rule.pattern.text);
+                   arguments.rules.push_back(std::move(rule));
+                 });
 }
 
 }  // namespace
@@ -308,6 +303,11 @@ void add_quantize(CLI::App& app) {
                   "defaults, patterns and rules from a YAML file; flags come on top")
       ->type_name("FILE")
       ->check([](const std::string& path) { return path.empty() ? "expected a file" : ""; }, "");
+  verb.add_option(
+          "--calibration", arguments->calibration,
+          "statistics of the inputs of layers, which pqw calibrate made of IN: keep the outputs "
+          "of layers with such inputs in place of the weights, and measure both")
+      ->type_name("FILE.h5");
   verb.add_option("--output-recipe", arguments->recipe_output,
                   "write a recipe with a rule for each tensor, which makes the same archive again")
       ->type_name("FILE")

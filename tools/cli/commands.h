@@ -9,11 +9,13 @@ namespace pqw::tool {
 
 void add_quantize(CLI::App& app);
 void add_import(CLI::App& app);
+void add_calibrate(CLI::App& app);
 void add_decode(CLI::App& app);
 void add_export(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_sensitivity(CLI::App& app);
 void add_bench(CLI::App& app);
 
 }  // namespace pqw::tool

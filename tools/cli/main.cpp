@@ -27,12 +27,14 @@ int run(int argc, char** argv) {
       "'pqw VERB --help' explains a verb and shows an example.\n"
       "Exit codes: 0 success, 1 failure, 2 wrong command line, 3 eval: a limit is exceeded.");
   pqw::tool::add_quantize(app);
+  pqw::tool::add_calibrate(app);
   pqw::tool::add_import(app);
   pqw::tool::add_decode(app);
   pqw::tool::add_export(app);
   pqw::tool::add_inspect(app);
   pqw::tool::add_verify(app);
   pqw::tool::add_eval(app);
+  pqw::tool::add_sensitivity(app);
   pqw::tool::add_bench(app);
   try {
     app.parse(argc, argv);

@@ -7,9 +7,7 @@
 #include <string_view>
 
 namespace pqw::tool {
-namespace {
 
-// The word as a POSIX shell reads it back.
 std::string quoted_for_shell(const std::string& word) {
   constexpr std::string_view kSafe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
@@ -18,8 +16,6 @@ std::string quoted_for_shell(const std::string& word) {
   for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
 }
-
-}  // namespace
 
 std::string flag_of(std::string key) {
   std::ranges::replace(key, '_', '-');

@@ -14,6 +14,9 @@ namespace pqw::tool {
 std::string next_command(const Verdict& verdict, const Report& report, const std::string& input,
                          const std::string& output, const std::vector<std::string>& flags);
 
+// The word as a POSIX shell reads it back.
+std::string quoted_for_shell(const std::string& word);
+
 // "--block-size" of the setting "block_size".
 std::string flag_of(std::string key);
 

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "cli/progress.h"
+#include "cli/shell_command.h"
 #include "pqw/core/error.h"
 #include "pqw/io/atomic_file.h"
 
@@ -85,6 +86,7 @@ void print(std::initializer_list<std::string_view> texts) {
 // Removes temporaries, then lets the signal end the process as if it had not been caught.
 extern "C" void on_fatal_signal(int signal) {
   set_action(SIGPIPE, SIG_IGN);  // nobody may be reading the message
+  end_commands_in_signal_handler();
   if (remove_temporaries_in_signal_handler() > 0) {
     print({"\npqw: ", is_one_of(signal, kFaults) ? "crashed" : "interrupted",
            "; the output is as it was",

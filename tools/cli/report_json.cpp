@@ -9,6 +9,10 @@ Json measured(const std::optional<Distortion>& distortion, double (Distortion::*
   return distortion ? Json(((*distortion).*measure)()) : Json();
 }
 
+Json json_of(const std::optional<OutputError>& error) {
+  return error ? Json(error->relative()) : Json();
+}
+
 Json json_of(const TensorReport& tensor) {
   const auto& distortion = tensor.distortion;
   Json json = {{"name", tensor.info.name},
@@ -17,6 +21,7 @@ Json json_of(const TensorReport& tensor) {
                {"codec", tensor.codec},
                {"bits_per_weight", tensor.bits_per_weight()},
                {"relative_error", measured(distortion, &Distortion::relative_error)},
+               {"output_error", json_of(tensor.output_error)},
                {"amplitude", measured(distortion, &Distortion::amplitude)},
                {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
                {"max_abs_error", measured(distortion, &Distortion::max_abs_error)},
@@ -66,6 +71,7 @@ void append(const Report& report, Json& document) {
                        {"parameters", report.parameters()},
                        {"bits_per_weight", report.bits_per_weight()},
                        {"relative_error", measured(distortion, &Distortion::relative_error)},
+                       {"output_error", json_of(report.output_error())},
                        {"amplitude", measured(distortion, &Distortion::amplitude)},
                        {"sqnr_db", measured(distortion, &Distortion::sqnr_db)},
                        {"seconds", report.seconds}};

@@ -21,6 +21,7 @@ enum Cell {
   kSettings,
   kBits,
   kError,
+  kOutputError,
   kAmplitude,
   kSqnr,
   kMax,
@@ -37,6 +38,7 @@ const std::vector<timing::Column> kColumns = {{"tensor", true, 20},
                                               {"settings", true, 26, 6},
                                               {"bits/w"},
                                               {"rel.error"},
+                                              {"out.error"},
                                               {"amplitude", false, 0, 7},
                                               {"SQNR dB", false, 0, 2},
                                               {"max err", false, 0, 1},
@@ -57,6 +59,16 @@ void set_errors(const Distortion& distortion, Row& row) {
   row[kMax] = fmt::format("{:.4g}", distortion.max_abs_error());
 }
 
+// Whether there are input statistics.
+bool judges_outputs(const Report& report) {
+  return std::ranges::any_of(
+      report.tensors, [](const TensorReport& tensor) { return tensor.output_error.has_value(); });
+}
+
+void set_output_error(const std::optional<OutputError>& error, Row& row) {
+  row[kOutputError] = error ? fmt::format("{:.5f}", error->relative()) : "-";
+}
+
 // What the settings do not say.
 std::string note_of(const TensorReport& tensor) {
   return tensor.note.empty() ? unusual_options(tensor) : tensor.note;
@@ -71,7 +83,7 @@ std::string kind_of(const TensorInfo& info) {
   return text + letters_of(layout.axes, info.shape.size());
 }
 
-Row row_of(const TensorReport& tensor) {
+Row row_of(const TensorReport& tensor, bool has_outputs) {
   Row row(kColumns.size());
   row[kName] = printable(tensor.info.name);
   row[kShape] = to_string(tensor.info.shape);
@@ -79,8 +91,10 @@ Row row_of(const TensorReport& tensor) {
   row[kCodec] = tensor.codec;
   row[kSettings] = tensor.settings;
   row[kBits] = fmt::format("{}{:.3f}", tensor.at_most ? "<=" : "", tensor.bits_per_weight());
-  if (tensor.distortion && (tensor.compressed() || differs(tensor)))
+  if (tensor.distortion && (tensor.compressed() || differs(tensor))) {
     set_errors(*tensor.distortion, row);
+    if (has_outputs) set_output_error(tensor.output_error, row);
+  }
   if (tensor.compressed() && tensor.bytes > 0) {
     row[kRatio] = fmt::format("{:.2f}", number(tensor.original_bytes()) / number(tensor.bytes));
   }
@@ -93,6 +107,7 @@ Row total_row(const Report& report) {
   row[kName] = fmt::format("total of {}", report.tensors.size());
   row[kBits] = fmt::format("{}{:.3f}", report.at_most() ? "<=" : "", report.bits_per_weight());
   if (const auto distortion = report.distortion()) set_errors(*distortion, row);
+  if (judges_outputs(report)) set_output_error(report.output_error(), row);
   row[kRatio] = fmt::format("{:.2f}", report.ratio());
   return row;
 }
@@ -143,9 +158,10 @@ std::string parameters_line(const Report& report) {
 std::string to_table(const Report& report, const TableStyle& style) {
   std::vector<Row> rows;
   std::vector<TensorReport> plain;
+  const bool has_outputs = judges_outputs(report);
   for (const TensorReport& tensor : report.tensors) {
     if (style.all || tensor.compressed() || (differs(tensor) && !tensor.narrowed)) {
-      rows.push_back(row_of(tensor));
+      rows.push_back(row_of(tensor, has_outputs));
     } else {
       plain.push_back(tensor);
     }

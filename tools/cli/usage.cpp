@@ -163,6 +163,16 @@ CLI::Validator finite_number() {
       "");
 }
 
+void add_repeatable(CLI::App& verb, const char* flag, const char* type, const char* help,
+                    std::function<void(const std::string&)> take) {
+  using Texts = std::vector<std::string>;
+  verb.add_option_function<Texts>(
+          flag, [take](const Texts& texts) { std::ranges::for_each(texts, take); }, help)
+      ->type_name(type)
+      ->expected(1)
+      ->take_all();
+}
+
 void add_tensor_option(CLI::App& verb, std::string& pattern) {
   verb.add_option_function<std::string>(
           "--tensor",

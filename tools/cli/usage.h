@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ CLI::Validator finite_number();
 
 // Adds --tensor, a pattern.
 void add_tensor_option(CLI::App& verb, std::string& pattern);
+
+// Adds a flag that may be given several times, each time with one text.
+void add_repeatable(CLI::App& verb, const char* flag, const char* type, const char* help,
+                    std::function<void(const std::string&)> take);
 
 // Adds a flag for each key (--block-size for block_size); what the flags say is appended to
 // `settings` in the order of the command line. If several codecs have the key, the help tells what

@@ -1,7 +1,8 @@
 // Runs a small digit classifier from its original weights, from decoded weights, and served
 // straight from the codes of archives in each precision, and prints how often each is right.
 //
-// pqw_demo_digits IMAGES ORIGINAL [ARCHIVE DECODED]...
+// pqw_demo_digits IMAGES ORIGINAL ARCHIVE DECODED...
+// pqw_demo_digits IMAGES MODEL    prints how many percent MODEL classifies right, and nothing else
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -113,6 +114,11 @@ constexpr const char* kLine = "{:<18} {:>7} {:>6} {:>10} {:>9} {:>8} {:>8} {:>8}
 void run(const std::vector<std::string>& paths) {
   const TestSet set = read_test_set(paths[0]);
   const auto expected = DigitNet(pqw::Model(paths[1])).classify(set.images);
+  if (paths.size() == 2) {
+    const auto n_images = static_cast<double>(set.labels.size());
+    fmt::print("{}\n", 100 * static_cast<double>(n_equal(expected, set.labels)) / n_images);
+    return;
+  }
   fmt::print(kLine, "", "", "", "", "", "", "", "served", "", "", "served otherwise");
   fmt::print(kLine, "archive", "bytes", "ratio", "rel. error", "amplitude", "original", "decoded",
              "exact", "high", "fast", "than decoded");
@@ -143,7 +149,7 @@ void run(const std::vector<std::string>& paths) {
 int main(int argc, char** argv) {
   const std::vector<std::string> paths(argv + 1, argv + argc);
   if (paths.size() < 2 || paths.size() % 2 != 0) {
-    fmt::print(stderr, "usage: pqw_demo_digits IMAGES ORIGINAL [ARCHIVE DECODED]...\n");
+    fmt::print(stderr, "usage: pqw_demo_digits IMAGES MODEL [ARCHIVE DECODED]...\n");
     return 2;
   }
   try {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "pqw/codecs/input_statistics.h"
 #include "pqw/core/record.h"
 
 namespace pqw {
@@ -38,6 +39,9 @@ struct PqImportance {
 struct EncodeContext {
   EmObserver* observer = nullptr;
   const PqImportance* importance = nullptr;  // only pq supports it
+  // Of the weight. tcq, and pq with one codebook per group, keep the outputs of a layer with these
+  // inputs; the error of the weights rises, even above 1. Others ignore the inputs.
+  const InputStatistics* inputs = nullptr;
 };
 
 // A weight as it will be stored, known before it is learned.

@@ -196,6 +196,12 @@ PqPrepared prepare_blocks(Blocks blocks, const PqOptions& options);
 // are weighted by the importances, too. The options of the weight end with the gain:
 // ",gain_factor=1.1034,gain_limit=none". Always ends within options.iterations iterations a run;
 // with lambda, some dozen more follow.
+// With statistics of inputs, the importances of columns are the second moments of the inputs. With
+// their Gram matrix, codes and codebooks keep the outputs of the layer as in
+// GPTVQ (M. van Baalen et al., "GPTVQ: The Blessing of Dimensionality for LLM Quantization", 2024),
+// and there is no gain. This needs OpenBLAS, and memory for two more copies of the Gram matrix in
+// double. Errors: kInvalidArgument for statistics of other columns or with values that are not
+// finite, and with importances of columns or the faiss engine; those of loading OpenBLAS.
 // n_centroids is options.n_centroids, or less if no group has that many distinct blocks; the
 // codebook type is F32 in place of F16 if the weights, with room for the gain, are too large for
 // F16, or if they are too small for it. Errors: kInvalidArgument for importances of other sizes,

@@ -68,6 +68,11 @@ struct TcqOptions {
   bool operator==(const TcqOptions&) const = default;
 };
 
+// With a Gram matrix of inputs (InputStatistics), later columns of a row make up for the errors of
+// earlier ones, as in GPTQ (E. Frantar et al., "GPTQ: Accurate Post-Training Quantization for
+// Generative Pre-trained Transformers", 2022), but for all paths through the trellis that are left.
+// There is no gain then. Errors: kInvalidArgument for statistics of other columns or with values
+// that are not finite; those of loading OpenBLAS.
 // The options of the weight end with the gain, as those of pq do; its factor is for what the means
 // leave. Sections: docs/archive_format.md. Members: codec.h.
 struct TcqCodec : CodecBase<TcqCodec, TcqWeight, TcqOptions> {

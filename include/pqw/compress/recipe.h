@@ -56,6 +56,9 @@ struct Recipe {
   // Chooses the codec and its options for all tensors for which no rule sets what a target chooses
   // (target_chooses).
   std::optional<Target> target = {};
+  // A file of statistics of the inputs of layers (pqw calibrate): codecs that can keep the outputs of
+  // these layers. The error of their weights rises. Empty: none.
+  std::string calibration = {};
 };
 
 // "PATTERN:key=value,..."; the pattern ends at the last colon. Errors: kInvalidArgument.

@@ -22,6 +22,9 @@ float bf16_to_float(std::uint16_t bits);
 // F64 rounds to nearest. REQUIRES: is_compressible(dtype), from.size() == to.size() * its size.
 void to_float(std::span<const std::byte> from, DType dtype, std::span<float> to);
 
+// The same to double, which holds every value exactly.
+void to_double(std::span<const std::byte> from, DType dtype, std::span<double> to);
+
 // The inverse; narrowing saturates, as above. REQUIRES: as above.
 void from_float(std::span<const float> from, DType dtype, std::span<std::byte> to);
 

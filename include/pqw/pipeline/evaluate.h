@@ -18,9 +18,12 @@ Report inspect(const std::string& path, const ReadOptions& options = {});
 // Compares a file with its compressed form: an archive, or a weight file decoded from one (there
 // the tensors that differ count as compressed). Both must hold the same names and shapes. A plain
 // tensor of an archive that is not equal to the original is measured and gets a note.
-// Errors: those of open_decoded; kInvalidArgument when names or shapes differ.
+// `statistics` names a file of input statistics (calibration/statistics_file.h): then the tensors
+// that have some are also measured by the outputs for the held-out inputs. Empty: none are.
+// Errors: those of open_decoded; kInvalidArgument when names or shapes differ; those of
+// StatisticsReader, which refuses statistics of another model than the original.
 Report evaluate(const std::string& original, const std::string& compressed,
-                const ReadOptions& options = {});
+                const ReadOptions& options = {}, const std::string& statistics = "");
 
 // Checks the digest of an archive, then everything in it. Returns the number of tensors.
 // Errors: those of verify_digest, ArchiveReader and weight_from_record.

@@ -10,6 +10,7 @@
 
 #include "pqw/codecs/weight.h"
 #include "pqw/core/distortion.h"
+#include "pqw/core/output_error.h"
 #include "pqw/core/tensor.h"
 #include "pqw/formats/weight_file.h"
 
@@ -35,6 +36,8 @@ struct TensorReport {
 
   // Against the original, measured on the stored values; empty when not measured.
   std::optional<Distortion> distortion = {};
+  // Of the outputs for held-out inputs; empty without input statistics.
+  std::optional<OutputError> output_error = {};
 
   bool compressed() const { return codec != "plain" && !exact && !narrowed; }
   std::uint64_t original_bytes() const { return byte_count(info); }
@@ -85,6 +88,8 @@ struct Report {
   std::optional<double> bits_per_coarse_weight() const;
   // Over the compressed tensors; empty when none was measured.
   std::optional<Distortion> distortion() const;
+  // Over the compressed tensors with statistics; empty if there are none.
+  std::optional<OutputError> output_error() const;
 };
 
 }  // namespace pqw

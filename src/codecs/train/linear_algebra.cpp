@@ -91,6 +91,15 @@ Matrix multiply(const Matrix& a, Op op_a, const Matrix& b, Op op_b) {
   return c;
 }
 
+void add_product(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda,
+                 const float* b, std::size_t ldb, float* c, std::size_t ldc) {
+  if (m == 0 || n == 0 || k == 0) return;
+  const Blas& library = blas();
+  const BlasCall call;
+  library.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, as_int(m), as_int(n), as_int(k), 1, a,
+                as_int(lda), b, as_int(ldb), 1, c, as_int(ldc));
+}
+
 // LAPACK reads columns: a row-major matrix is its transpose, so U and Vᵀ change places.
 Svd svd(Matrix a) {
   constexpr const char* kWhat = "the singular value decomposition";
@@ -161,6 +170,22 @@ Matrix orthonormal_columns(Matrix a) {
   });
   require_converged(info, kWhat);
   return transposed(a);
+}
+
+// The upper factor of LAPACK's columns is the lower factor of rows.
+bool cholesky(Matrix& a) {
+  assert(a.rows == a.cols);
+  if (a.rows == 0) return true;
+  if (has_nan(a)) return false;
+  const Blas& library = blas();
+  const BlasCall call;
+  const lapack_int size = as_int(a.rows);
+  lapack_int info = 0;
+  library.dpotrf("U", &size, a.values.data(), &size, &info, 1);
+  for (std::size_t r = 0; r < a.rows; ++r) {
+    std::fill_n(&a(r, 0) + r + 1, a.cols - r - 1, 0.0);
+  }
+  return info == 0;
 }
 
 bool solve_positive(Matrix a, Matrix& b) {

@@ -32,6 +32,11 @@ void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, con
               const double* b, double* c, bool add = false);
 Matrix multiply(const Matrix& a, Op op_a, const Matrix& b, Op op_b);
 
+// c += a b, in float, on the calling thread. Layout: a is [m][k], b is [k][n], c is [m][n], row-major
+// with adjacent columns; rows are lda, ldb, ldc floats apart.
+void add_product(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda,
+                 const float* b, std::size_t ldb, float* c, std::size_t ldc);
+
 // a = u diag(s) vt with s falling; u is [m][p], vt is [p][n], p = min(m, n) (LAPACK's gesdd, or
 // gesvd where that does not converge). Errors: kUnsupported when neither converges.
 struct Svd {
@@ -48,6 +53,10 @@ Matrix leading_eigenvectors(Matrix symmetric, std::size_t count);
 // An orthonormal basis of the columns of a, and of more where these do not span as many dimensions:
 // the Q of a Householder QR (geqrf, orgqr). REQUIRES: a.rows >= a.cols.
 Matrix orthonormal_columns(Matrix a);
+
+// Replaces a symmetric matrix by its lower Cholesky factor l, a = l lᵀ (potrf); values above the
+// diagonal become 0. Returns false, and leaves `a` undefined, if it is not positive definite.
+bool cholesky(Matrix& a);
 
 // Solves x a = b for x, where a is symmetric and positive definite (posv); b becomes x.
 // Returns false, and leaves b as it was, when a is not.

@@ -225,7 +225,9 @@ std::optional<WeightSize> LowRankCodec::size(const LowRankFactors& factors,
 }
 
 LowRankWeight LowRankCodec::encode(const LowRankFactors& factors, const LowRankOptions& options,
-                                   const EncodeContext& context) {
+                                   const EncodeContext& given) {
+  const EncodeContext context{.observer =
+                                  given.observer};  // inputs are of the weight, not of factors
   const std::size_t rank = factors.rank;
   LowRankWeight weight{head_of(factors.info, factors.kept, options)};
   weight.kept = factors.kept;

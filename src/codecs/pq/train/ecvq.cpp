@@ -53,20 +53,6 @@ std::vector<RowSet> split_rows(const EcvqProblem& problem,
   return sets;
 }
 
-// The weighted mean square of the weights, padding included.
-double mean_square(BlockSpan blocks, const BlockWeights& weights) {
-  double sum = 0;
-  for (std::size_t i = 0; i < blocks.count(); ++i) {
-    const float* columns = weights.columns.empty() ? nullptr : weights.of_columns(i, blocks.d);
-    double squares = 0;
-    for (std::size_t j = 0; j < blocks.d; ++j) {
-      squares += double{blocks[i][j]} * blocks[i][j] * (columns == nullptr ? 1 : columns[j]);
-    }
-    sum += squares * weights.of_row(i);
-  }
-  return sum / static_cast<double>(blocks.values.size());
-}
-
 class Ecvq {
  public:
   Ecvq(const EcvqProblem& problem, std::vector<float> codebook, std::span<std::uint16_t> codes)
@@ -250,6 +236,19 @@ class Ecvq {
 };
 
 }  // namespace
+
+double mean_square(BlockSpan blocks, const BlockWeights& weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < blocks.count(); ++i) {
+    const float* columns = weights.columns.empty() ? nullptr : weights.of_columns(i, blocks.d);
+    double squares = 0;
+    for (std::size_t j = 0; j < blocks.d; ++j) {
+      squares += double{blocks[i][j]} * blocks[i][j] * (columns == nullptr ? 1 : columns[j]);
+    }
+    sum += squares * weights.of_row(i);
+  }
+  return sum / static_cast<double>(blocks.values.size());
+}
 
 std::vector<float> constrain_entropy(const EcvqProblem& problem, std::vector<float> codebook,
                                      std::span<std::uint16_t> codes,

@@ -16,6 +16,11 @@
 
 namespace pqw {
 
+inline constexpr unsigned kMostRowClasses = 4;  // to which entropy coding gives lengths
+
+// The mean square of the weights that lambda is a share of, padding included.
+double mean_square(BlockSpan blocks, const BlockWeights& weights);
+
 struct EcvqProblem {
   BlockSpan blocks;
   BlockWeights weights;   // with n_rows

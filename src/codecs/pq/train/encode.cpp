@@ -11,16 +11,16 @@
 #include "codecs/pq/train/em.h"
 #include "codecs/pq/train/gain.h"
 #include "codecs/pq/train/groups.h"
+#include "codecs/pq/train/keep_outputs.h"
 #include "codecs/pq/train/scale_rows.h"
 #include "codecs/train/fields.h"
+#include "codecs/train/input_metric.h"
 #include "core/subject.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
 
 namespace pqw {
 namespace {
-
-constexpr unsigned kMostRowClasses = 4;  // with lambda
 
 std::size_t groups_of(const Blocks& blocks, const PqOptions& options) {
   return std::clamp<std::size_t>(options.n_groups, 1,
@@ -70,6 +70,17 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
   if (options.n_additive > 1 && !importance.columns.empty()) {
     throw invalid_argument("additive={} does not support importances of columns; use additive=1",
                            options.n_additive);
+  }
+}
+
+void validate(const InputStatistics& inputs, const PqImportance& importance,
+              const PqOptions& options, const PqWeight& weight) {
+  check_inputs(inputs, weight.cols());
+  if (options.engine == Engine::kFaiss) {
+    throw invalid_argument("engine=faiss does not support statistics of inputs; use engine=native");
+  }
+  if (!importance.columns.empty()) {
+    throw invalid_argument("importances of columns and statistics of inputs: give one of them");
   }
 }
 
@@ -123,18 +134,23 @@ void store(const AdditiveCodebooks& books, std::size_t n_blocks, std::size_t gro
 // In an archive, where high bytes are entropy-coded; about.
 double bits_per_value(DType dtype) { return dtype == DType::kF16 ? 13 : 32; }
 
-// Adds codebooks before the gain, and their codes.
+// Calls learn(blocks, weight) with blocks whose squares are in the range of float, and scales the
+// codebooks back.
+template <class Learn>
+void learn_in_range(const Blocks& blocks, PqWeight& weight, const Learn& learn) {
+  const int exponent = safe_exponent(blocks.values);
+  if (exponent == 0) return learn(blocks, weight);
+  learn(scaled(blocks, exponent), weight);
+  const auto n_additive = static_cast<double>(weight.n_additive);  // their sums stay finite
+  for (float& value : weight.codebooks) {
+    value = static_cast<float>(saturated(n_additive * std::ldexp(double{value}, -exponent)) /
+                               n_additive);
+  }
+}
+
+// Adds codebooks before the gain, and their codes. REQUIRES: blocks in that range.
 void learn(const Blocks& blocks, const PqOptions& options, EmObserver* observer,
            const PqImportance& importance, PqWeight& weight) {
-  if (const int exponent = safe_exponent(blocks.values); exponent != 0) {
-    learn(scaled(blocks, exponent), options, observer, importance, weight);
-    const auto n_additive = static_cast<double>(weight.n_additive);  // their sums stay finite
-    for (float& value : weight.codebooks) {
-      value = static_cast<float>(saturated(n_additive * std::ldexp(double{value}, -exponent)) /
-                                 n_additive);
-    }
-    return;
-  }
   const std::size_t n_books = weight.n_additive * weight.n_groups;
   weight.codebooks.resize(n_books * weight.n_centroids * weight.block_size);
   weight.codes.resize(weight.n_additive * blocks.count());
@@ -220,10 +236,28 @@ std::optional<WeightSize> PqCodec::size(const PqPrepared& prepared, const PqOpti
 
 PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
                          const EncodeContext& context) {
-  const PqImportance importance = context.importance ? *context.importance : PqImportance();
+  PqImportance importance = context.importance ? *context.importance : PqImportance();
   validate(importance, prepared.blocks, options);
   PqWeight weight = prepared.unlearned;
-  learn(prepared.blocks, options, context.observer, importance, weight);
+  const bool by_inputs = context.inputs != nullptr && options.n_additive == 1;
+  std::vector<float> energies;
+  if (by_inputs) {
+    validate(*context.inputs, importance, options, weight);
+    energies = column_energies(*context.inputs, kDamping);
+    importance.columns = energies;
+  }
+  const auto learn_any = [&](const Blocks& any, const PqImportance& weights, PqWeight& any_weight) {
+    learn_in_range(any, any_weight, [&](const Blocks& blocks, PqWeight& learned) {
+      learn(blocks, options, context.observer, weights, learned);
+    });
+  };
+  if (by_inputs && context.inputs->gram_block > 0) {
+    learn_in_range(prepared.blocks, weight, [&](const Blocks& blocks, PqWeight& learned) {
+      keep_outputs(blocks, *context.inputs, importance, options.lambda, learn_any, learned);
+    });
+    return weight;
+  }
+  learn_any(prepared.blocks, importance, weight);
   apply_gain(prepared.blocks, importance, options, weight);
   return weight;
 }

@@ -5,12 +5,15 @@
 #include <optional>
 
 #include "codecs/float_range.h"
+#include "codecs/tcq/train/feedback.h"
 #include "codecs/tcq/train/quantize.h"
 #include "codecs/train/fields.h"
 #include "codecs/train/gain.h"
+#include "codecs/train/input_metric.h"
 #include "pqw/codecs/encode_context.h"
 #include "pqw/codecs/float_tensor.h"
 #include "pqw/core/convert.h"
+#include "pqw/core/output_error.h"
 
 namespace pqw {
 namespace {
@@ -80,6 +83,7 @@ struct Task {
   double unit = 0;   // the step of the weight for one root mean square
   double least = 0;  // step
   double lambda = 0;
+  const tcq::Feedback* feedback = nullptr;
   std::optional<Model> model = {};  // of the last values
 
   double bits() const {
@@ -95,11 +99,15 @@ struct Task {
   void quantize(double step, unsigned n_passes) {
     const double wanted = std::max(step * unit, least);
     weight.step = std::max(saturated(wanted), std::numeric_limits<float>::denorm_min());
-    if (!model || lambda == 0) tcq::quantize(w, nullptr, 0, weight);
+    if (!model || lambda == 0) run_pass(nullptr, 0);
     for (unsigned i = 0; i < n_passes && lambda > 0; ++i) {
       if (!model || i > 0) remodel();
-      tcq::quantize(w, &*model, lambda_at(step), weight);
+      run_pass(&*model, lambda_at(step));
     }
+  }
+  void run_pass(const Model* used, double cost_of_bit) {
+    if (feedback != nullptr) return feedback->quantize(w, used, cost_of_bit, weight);
+    tcq::quantize(w, used, cost_of_bit, weight);
   }
   void remodel() {
     model = tcq::choose_model({{w.rows(), w.cols()}, weight.values, weight.fineness});
@@ -209,6 +217,31 @@ AppliedGain apply_gain(ConstMatrix w, Gain asked, TcqWeight& weight) {
   return gain;
 }
 
+double held_out_error(const Task& task, const InputStatistics& inputs) {
+  const auto [rows, cols] = task.weight.matrix();
+  std::vector<float> decoded(rows * cols);
+  TcqCodec::decode_rows(task.weight, 0, {decoded.data(), rows, cols});
+  return output_error(task.w, {decoded.data(), rows, cols},
+                      {inputs.held_out.data(), inputs.n_held_out(), cols});
+}
+
+// The feedback with the least error on the held-out inputs, for that step.
+tcq::Feedback best_feedback(Task task, double step, const InputStatistics& inputs) {
+  std::optional<tcq::Feedback> best;
+  double least = 0;
+  for (const double damping : kDampings) {
+    tcq::Feedback tried(inputs, damping);
+    if (inputs.n_held_out() == 0) return tried;
+    task.feedback = &tried;
+    task.quantize(step, 1);
+    const double error = held_out_error(task, inputs);
+    if (best && !(error < least)) continue;
+    least = error;
+    best = std::move(tried);
+  }
+  return *std::move(best);
+}
+
 }  // namespace
 
 std::optional<WeightSize> TcqCodec::size_by_shape(const TensorInfo&, const TcqOptions&) {
@@ -216,7 +249,7 @@ std::optional<WeightSize> TcqCodec::size_by_shape(const TensorInfo&, const TcqOp
 }
 
 TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
-                           const EncodeContext&) {
+                           const EncodeContext& context) {
   unsigned n_passes = 3;
   bool is_sampled = false;
   const ConstMatrix w = tensor.matrix();
@@ -238,6 +271,12 @@ TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
   }
   task.lambda = options.lambda;
   task.least = tcq::least_step(w, weight);
+  std::optional<tcq::Feedback> feedback;
+  if (context.inputs != nullptr && context.inputs->gram_block > 0 && sum > 0) {
+    check_inputs(*context.inputs, w.cols());
+    feedback.emplace(*context.inputs, kDamping);
+    task.feedback = &*feedback;
+  }
   double step = options.step_unit == StepUnit::kAbsolute ? options.step / rms : options.step;
   if (options.step == kStepByBits && sum > 0) {
     Sample sample = sample_of(w, weight);
@@ -246,6 +285,11 @@ TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
     small.weight.shape = {sample.rows, w.cols()};
     small.weight.fineness = std::move(sample.fineness);
     step = search_step(small, options.bits);
+    if (feedback) {
+      *feedback = best_feedback(small, step, *context.inputs);
+      small.model.reset();
+      step = search_step(small, options.bits);
+    }
     task.lambda = small.lambda;
     is_sampled = small.w.rows() < w.rows();
     if (!is_sampled) {
@@ -255,7 +299,7 @@ TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
   }
   task.quantize(step, n_passes);
   if (is_sampled) shorten(task, step, options.bits);
-  const AppliedGain gain = apply_gain(w, options.gain, weight);
+  const AppliedGain gain = feedback ? AppliedGain() : apply_gain(w, options.gain, weight);
   weight.options = TcqOptions::fields().text(options) + gain_text(gain);
   return std::move(weight);
 }

@@ -10,8 +10,7 @@ namespace pqw::tcq {
 namespace {
 
 constexpr double kTrellisCost = 40;  // of a weight
-constexpr float kMostWeight = 32750;
-constexpr double kPriorTokens = 4;  // of the frequencies of all classes, in those of one
+constexpr double kPriorTokens = 4;   // of the frequencies of all classes, in those of one
 
 // 1 / step; 0 if the step is too small for floats.
 double inverse(double step) { return step > 0 ? 1 / step : 0; }
@@ -22,32 +21,6 @@ float mean_of(const TcqWeight& weight, std::size_t c) {
 
 // Bits in multiples of 2^-10, so that they are the same with any library of logarithms.
 double bits_of_share(double share) { return std::nearbyint(-std::log2(share) * 1024) / 1024; }
-
-Rates rates_of(const Counts& counts, double lambda) {
-  std::array<std::array<double, kTokens>, 2> all = {};
-  for (const auto& tables : counts) {
-    for (std::size_t q = 0; q < 2; ++q) {
-      for (std::size_t t = 0; t < kTokens; ++t) all[q][t] += static_cast<double>(tables[q][t]);
-    }
-  }
-  Rates rates(counts.size());
-  for (std::size_t q = 0; q < 2; ++q) {
-    double of_all = 0;
-    for (double& n : all[q]) of_all += n += 1.0 / 64;
-    for (std::size_t k = 0; k < counts.size(); ++k) {
-      double total = kPriorTokens;
-      for (const std::uint64_t n : counts[k][q]) total += static_cast<double>(n);
-      for (unsigned i = 0; i < kRatedIndices; ++i) {
-        const unsigned token = token_of(i);
-        const double n =
-            static_cast<double>(counts[k][q][token]) + kPriorTokens * all[q][token] / of_all;
-        const unsigned raw = (i > 0 ? 1 : 0) + (token < kDirect ? 0 : raw_bits(token));
-        rates[k][q][i] = static_cast<float>(lambda * (bits_of_share(n / total) + raw));
-      }
-    }
-  }
-  return rates;
-}
 
 class ChainOfRows {
  public:
@@ -76,24 +49,8 @@ class ChainOfRows {
   }
 
   void fill_row(std::size_t r, std::size_t offset, bool rated) {
-    const double scale = inverse(weight_.row_step(r));
-    float* to = chain_.weights.data() + offset;
-    const float* from = w_.row(r).data();
-    for (std::size_t c = 0; c < w_.cols(); ++c) {
-      const double left = double{from[c]} - mean_of(weight_, c);
-      to[c * kLanes] = std::clamp(static_cast<float>(left * scale), -kMostWeight, kMostWeight);
-    }
-    if (!rated) return;
-    const Contexts& contexts = model_->contexts;
-    const int level =
-        contexts.level_of_row(model_->drops.empty() ? std::uint8_t{0} : model_->drops[r]);
-    std::uint8_t* classes = chain_.classes.data() + offset;
-    const std::int8_t* columns =
-        model_->columns.empty() ? nullptr : model_->columns.data() + r / kLanes * w_.cols();
-    for (std::size_t c = 0; c < w_.cols(); ++c) {
-      const int k = contexts.class_of(level, columns == nullptr ? 0 : columns[c]);
-      classes[c * kLanes] = static_cast<std::uint8_t>(k);
-    }
+    row_in_steps(w_.row(r), r, weight_, kLanes, chain_.weights.data() + offset);
+    if (rated) classes_of_row(*model_, r, w_.cols(), kLanes, chain_.classes.data() + offset);
   }
 
   ConstMatrix w_;
@@ -104,6 +61,53 @@ class ChainOfRows {
 };
 
 }  // namespace
+
+Rates rates_of(const Counts& counts, double lambda) {
+  std::array<std::array<double, kTokens>, 2> all = {};
+  for (const auto& tables : counts) {
+    for (std::size_t q = 0; q < 2; ++q) {
+      for (std::size_t t = 0; t < kTokens; ++t) all[q][t] += static_cast<double>(tables[q][t]);
+    }
+  }
+  Rates rates(counts.size());
+  for (std::size_t q = 0; q < 2; ++q) {
+    double of_all = 0;
+    for (double& n : all[q]) of_all += n += 1.0 / 64;
+    for (std::size_t k = 0; k < counts.size(); ++k) {
+      double total = kPriorTokens;
+      for (const std::uint64_t n : counts[k][q]) total += static_cast<double>(n);
+      for (unsigned i = 0; i < kRatedIndices; ++i) {
+        const unsigned token = token_of(i);
+        const double n =
+            static_cast<double>(counts[k][q][token]) + kPriorTokens * all[q][token] / of_all;
+        const unsigned raw = (i > 0 ? 1 : 0) + (token < kDirect ? 0 : raw_bits(token));
+        rates[k][q][i] = static_cast<float>(lambda * (bits_of_share(n / total) + raw));
+      }
+    }
+  }
+  return rates;
+}
+
+void row_in_steps(std::span<const float> row, std::size_t r, const TcqWeight& weight,
+                  std::size_t stride, float* out) {
+  const double scale = inverse(weight.row_step(r));
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    const double left = double{row[c]} - mean_of(weight, c);
+    out[c * stride] = std::clamp(static_cast<float>(left * scale), -kMostWeight, kMostWeight);
+  }
+}
+
+void classes_of_row(const Model& model, std::size_t r, std::size_t n_cols, std::size_t stride,
+                    std::uint8_t* out) {
+  const Contexts& contexts = model.contexts;
+  const int level = contexts.level_of_row(model.drops.empty() ? std::uint8_t{0} : model.drops[r]);
+  const std::int8_t* columns =
+      model.columns.empty() ? nullptr : model.columns.data() + r / kLanes * n_cols;
+  for (std::size_t c = 0; c < n_cols; ++c) {
+    const int k = contexts.class_of(level, columns == nullptr ? 0 : columns[c]);
+    out[c * stride] = static_cast<std::uint8_t>(k);
+  }
+}
 
 void quantize(ConstMatrix w, const Model* model, double lambda, TcqWeight& weight) {
   weight.values.resize(w.rows() * w.cols());

@@ -190,7 +190,8 @@ std::vector<TensorizedWeight> encode_joint(std::span<const FloatTensor> layers,
   const auto encoded = [&](std::size_t k) {
     FloatTensor factor{factor_info(layers[0].info, k, shapes[k]), {}};
     std::ranges::transform(values[k], std::back_inserter(factor.values), saturated);
-    return Encoding(std::move(factor), *options.factors).encode(context);
+    // Inputs are of the weight, not of factors.
+    return Encoding(std::move(factor), *options.factors).encode({.observer = context.observer});
   };
   std::vector<Weight> factors;
   for (std::size_t k = 0; k < shapes.size(); ++k) factors.push_back(encoded(k));
