@@ -28,10 +28,13 @@ std::vector<const T*> sorted(const std::vector<T>& items, Name name) {
   return result;
 }
 
+// Without initializer lists: their temporary arrays allocate when they are destroyed, and where there
+// is no memory, that ends the process.
 json json_of(const TensorInfo& info) {
-  json tensor = {{"name", text_from_name(info.name)},
-                 {"dtype", dtype_text(info.dtype)},
-                 {"shape", info.shape}};
+  json tensor;
+  tensor["name"] = text_from_name(info.name);
+  tensor["dtype"] = dtype_text(info.dtype);
+  tensor["shape"] = info.shape;
   if (info.layout.kind != Kind::kUnknown) tensor["kind"] = to_string(info.layout.kind);
   if (!info.layout.axes.empty()) tensor["axes"] = info.layout.axes;
   return tensor;
@@ -45,7 +48,10 @@ json json_of(const Record& record, std::string& outcomes) {
     tensor["options"] = without_outcomes(record.options, outcomes);
   }
   for (const Section* section : sorted_sections(record)) {
-    tensor["sections"].push_back({section->name, dtype_text(section->dtype), section->shape});
+    json& entry = tensor["sections"].emplace_back();
+    entry.push_back(section->name);
+    entry.push_back(dtype_text(section->dtype));
+    entry.push_back(section->shape);
   }
   for (const Record* part : sorted_parts(record)) {
     tensor["parts"].push_back(json_of(*part, outcomes));

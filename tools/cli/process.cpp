@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <exception>
 #include <initializer_list>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -103,6 +105,28 @@ extern "C" void at_exit() {
   std::_Exit(kFailed);
 }
 
+bool is_out_of_memory() {
+  if (!std::current_exception()) return false;
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+// Some destructors allocate, those of JSON documents among them, and no destructor may throw. Where
+// memory is missing, this is the end of a run as any other is, not a fault in the program.
+[[noreturn]] void on_terminate() {
+  if (!is_out_of_memory()) std::abort();
+  set_action(SIGPIPE, SIG_IGN);
+  end_commands_in_signal_handler();
+  const bool has_removed = remove_temporaries_in_signal_handler() > 0;
+  print({"pqw: out of memory", has_removed ? "; the output is as it was\n" : "\n"});
+  std::_Exit(kFailed);
+}
+
 // A stack that has overflowed has no room for a handler.
 void use_another_stack() {
   alignas(16) static std::array<char, 1 << 16> memory;
@@ -129,6 +153,7 @@ void leave_nothing_behind() {
     set_action(signal, signal == SIGXFSZ ? SIG_IGN : on_fatal_signal);
   }
   std::atexit(at_exit);
+  std::set_terminate(on_terminate);
 }
 
 }  // namespace pqw::tool
