@@ -39,7 +39,9 @@ SensitivityRuns::SensitivityRuns(const std::string& model, const Evaluator& eval
       folder_(folder_beside(options.recipe), {}, any_file) {
   const std::string name = std::filesystem::path(model).filename().string();
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options.jobs); ++i) {
-    copies_.push_back(folder_.path_of(fmt::format("run{}-{}", i + 1, name)));
+    // Absolute, as the evaluator may work in another folder.
+    const std::string path = folder_.path_of(fmt::format("run{}-{}", i + 1, name));
+    copies_.push_back(std::filesystem::absolute(path));
   }
 }
 
@@ -84,7 +86,7 @@ double SensitivityRuns::evaluate_one(const RunRequest& request, std::size_t work
     std::error_code ignored;
     std::filesystem::remove(copies_[worker], ignored);
   } else {
-    score = evaluate_(model_);
+    score = evaluate_(std::filesystem::absolute(model_));
   }
   if (!std::isfinite(score)) {
     throw Subject{model_}.error(ErrorCode::kInvalidArgument,

@@ -16,8 +16,8 @@
 
 namespace pqw {
 
-// The score of the model in that file. Called from several threads at once if there are several
-// jobs. What it throws ends the work.
+// The score of the model in that file, an absolute path. Called from several threads at once if there
+// are several jobs. What it throws ends the work.
 using Evaluator = std::function<double(const std::string& path)>;
 
 // A finished run of the evaluator.
