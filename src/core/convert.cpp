@@ -82,32 +82,33 @@ float bf16_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-void to_float(std::span<const std::byte> from, DType dtype, std::span<float> to) {
+namespace {
+
+// `own` is the type of the floats of `to`: bytes of that type are copied.
+template <class To>
+void to_floats(std::span<const std::byte> from, DType dtype, DType own, std::span<To> to) {
   assert(is_compressible(dtype) && from.size() == to.size() * size_in_bytes(dtype));
-  switch (dtype) {
-    case DType::kF16:
-      return widen<std::uint16_t>(from, to, f16_to_float);
-    case DType::kBF16:
-      return widen<std::uint16_t>(from, to, bf16_to_float);
-    case DType::kF64:
-      return widen<double>(from, to, [](double value) { return static_cast<float>(value); });
-    default:
-      if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+  if (dtype == own) {
+    if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+  } else if (dtype == DType::kF16) {
+    widen<std::uint16_t>(from, to, f16_to_float);
+  } else if (dtype == DType::kBF16) {
+    widen<std::uint16_t>(from, to, bf16_to_float);
+  } else if (dtype == DType::kF32) {
+    widen<float>(from, to, [](float value) { return static_cast<To>(value); });
+  } else {
+    widen<double>(from, to, [](double value) { return static_cast<To>(value); });
   }
 }
 
+}  // namespace
+
+void to_float(std::span<const std::byte> from, DType dtype, std::span<float> to) {
+  to_floats(from, dtype, DType::kF32, to);
+}
+
 void to_double(std::span<const std::byte> from, DType dtype, std::span<double> to) {
-  assert(is_compressible(dtype) && from.size() == to.size() * size_in_bytes(dtype));
-  switch (dtype) {
-    case DType::kF16:
-      return widen<std::uint16_t>(from, to, f16_to_float);
-    case DType::kBF16:
-      return widen<std::uint16_t>(from, to, bf16_to_float);
-    case DType::kF32:
-      return widen<float>(from, to, [](float value) { return value; });
-    default:
-      if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
-  }
+  to_floats(from, dtype, DType::kF64, to);
 }
 
 void from_float(std::span<const float> from, DType dtype, std::span<std::byte> to) {
