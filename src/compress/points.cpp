@@ -77,7 +77,7 @@ void add_tcq(const TensorInfo& info, const PqOptions& base, Metric metric,
   const std::size_t n_weights = element_count(info.shape);
   const double step = n_weights * kLargeShare > n_weights_of_file ? 1.0 / 32 : 1.0 / 8;
   TcqOptions tcq{.gain = base.gain};
-  double next_probe = 2;  // and 4, if the series has these bits
+  double next_probe = 2;  // bits; the second probe has 4, or a bit more than a first one above 3
   int n_first = 0;
   if (wants_least_error(base, metric)) tcq.lambda = kLeastErrorLambda;
   for (tcq.bits = kFewestBits; tcq.bits <= kMostBits; tcq.bits += step) {

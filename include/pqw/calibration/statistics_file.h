@@ -31,7 +31,7 @@ namespace pqw {
 std::size_t gram_count(std::size_t cols, std::size_t gram_block);
 
 struct TensorStatistics {
-  // As in Layout: the columns are those of the canonical tensor by these axes.
+  // As in Layout. The columns of the statistics are the columns of the canonical tensor by these axes.
   std::vector<std::size_t> axes = {};
   InputStatistics inputs;
 };
@@ -50,7 +50,7 @@ class StatisticsReader {
   // The tensors that have statistics.
   std::vector<std::string> tensors() const;
 
-  // `info` is a tensor as in its file; the layout need not be that of the statistics. Empty if it
+  // `info` is a tensor as in its file; its layout may differ from the layout of the statistics. Empty if it
   // has no statistics. Errors: kFormat (damaged, or they do not fit the shape), kIo.
   std::optional<TensorStatistics> read(const TensorInfo& info) const;
 
