@@ -3,7 +3,7 @@
 
 #include "kernels/lookup_batch.h"
 #include "kernels/lookup_bytes.h"
-#include "kernels/lookup_words.h"
+#include "kernels/lookup_scalar.h"
 
 namespace pqw::kernels {
 namespace {
@@ -79,11 +79,11 @@ const LookupKernels lookup_avx2 = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = Lanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {.quad_table_bytes = 2048,
-                  .build = build_high_words<Lanes, 256>,
-                  .sweep = sweep_words<Entries::k16Bits, Codes::kWide>,
+    .wide_high = {.quad_table_bytes = 4096,
+                  .build = build_high_integers<Lanes, 256>,
+                  .sweep = sweep_integers<Lanes>,
                   .order = keep_order,
-                  .cycles = {.sweep_per_tile_byte = 110.0f, .build_per_entry = 0.8f}},
+                  .cycles = {.sweep_per_tile_byte = 45.0f, .build_per_entry = 0.8f}},
     .wide_fast = {.quad_table_bytes = 1024,
                   .build = build_bytes<Lanes, Lanes, 256>,
                   .sweep = sweep_bytes<Lanes, Entries::k8Bits, Codes::kWide, WideQuad>,

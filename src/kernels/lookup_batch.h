@@ -7,12 +7,6 @@
 namespace pqw::kernels {
 namespace {
 
-// Vectors that take a word of each of kLanes rows of x as an integer.
-template <class F>
-concept Widening = requires(const std::uint16_t* words) {
-  { F::widened(words) } -> std::same_as<typename F::Integers>;  // as signed words
-};
-
 // kVectors of V hold words of the rows of x side by side; floats are in vectors F.
 template <TableLanes V, std::size_t kVectors, Widening F = V>
 struct Batch {

@@ -13,12 +13,6 @@
 namespace pqw::kernels {
 namespace {
 
-// Fetches the codes that are kFetchFar and kFetchAhead bytes on.
-inline void prefetch(const std::uint8_t* codes) {
-  __builtin_prefetch(codes + kFetchFar, 0, 2);
-  __builtin_prefetch(codes + kFetchAhead, 0, 3);
-}
-
 // What an instruction set supplies: vectors (vectors.h) with an operation.
 template <class V>
 concept LookupBytes = kTileRows % V::kBytes == 0 &&
@@ -26,14 +20,6 @@ concept LookupBytes = kTileRows % V::kBytes == 0 &&
   // byte i: table[index[i]], all of the index below 16
   { V::shuffle(table, index) } -> std::same_as<typename V::Bytes>;
 };
-
-// sums[i] += totals[i] * scale, product and sum each rounded.
-template <LookupBytes V>
-inline void add_scaled(typename V::Numbers totals, float scale, float* sums) {
-  const auto integers = as<typename V::Integers>(totals);
-  const auto values = __builtin_convertvector(integers, typename V::Floats);
-  store(load<typename V::Floats>(sums) + values * scale, sums);
-}
 
 template <LookupBytes V, Entries kEntries>
 struct ByteSums {

@@ -1,5 +1,6 @@
 // Multiplying from codes, on any processor. These loops are the specification of the others.
 #include "kernels/lookup_batch.h"
+#include "kernels/lookup_scalar.h"
 #include "kernels/lookup_words.h"
 
 namespace pqw::kernels {
@@ -25,7 +26,7 @@ struct Lanes : Vectors<16> {
   }
 };
 
-static_assert(TableWords<Lanes>);
+static_assert(TableWords<Lanes> && Widening<Lanes>);
 
 }  // namespace
 
@@ -34,24 +35,24 @@ const LookupKernels lookup_portable = {
     .wide_lanes = Lanes::kLanes,
     .narrow_lanes = Lanes::kLanes,
     .interleaved_narrow = false,
-    .wide_high = {.quad_table_bytes = 2048,
-                  .build = build_high_words<Lanes, 256>,
-                  .sweep = sweep_words<Entries::k16Bits, Codes::kWide>,
+    .wide_high = {.quad_table_bytes = 4096,
+                  .build = build_high_integers<Lanes, 256>,
+                  .sweep = sweep_integers<Lanes>,
                   .order = keep_order,
-                  .cycles = {.sweep_per_tile_byte = 90.0f, .build_per_entry = 11.0f}},
-    .wide_fast = {.quad_table_bytes = 2048,
-                  .build = build_fast_words<Lanes, 256>,
-                  .sweep = sweep_words<Entries::k8Bits, Codes::kWide>,
+                  .cycles = {.sweep_per_tile_byte = 45.0f, .build_per_entry = 11.0f}},
+    .wide_fast = {.quad_table_bytes = 4096,
+                  .build = build_fast_integers<Lanes, 256>,
+                  .sweep = sweep_integers<Lanes>,
                   .order = keep_order,
-                  .cycles = {.sweep_per_tile_byte = 90.0f, .build_per_entry = 7.0f}},
+                  .cycles = {.sweep_per_tile_byte = 45.0f, .build_per_entry = 7.0f}},
     .narrow_high = {.quad_table_bytes = 256,
                     .build = build_high_words<Lanes, 16>,
-                    .sweep = sweep_words<Entries::k16Bits, Codes::kNarrow>,
+                    .sweep = sweep_narrow_words<Entries::k16Bits>,
                     .order = keep_order,
                     .cycles = {.sweep_per_tile_byte = 98.0f, .build_per_entry = 6.5f}},
     .narrow_fast = {.quad_table_bytes = 256,
                     .build = build_fast_words<Lanes, 16>,
-                    .sweep = sweep_words<Entries::k8Bits, Codes::kNarrow>,
+                    .sweep = sweep_narrow_words<Entries::k8Bits>,
                     .order = keep_order,
                     .cycles = {.sweep_per_tile_byte = 98.0f, .build_per_entry = 4.0f}},
     .few_fast = batch_lookup<Lanes, 2>(

@@ -10,6 +10,12 @@
 namespace pqw::kernels {
 namespace {
 
+// Fetches the codes that are kFetchFar and kFetchAhead bytes on.
+inline void prefetch(const std::uint8_t* codes) {
+  __builtin_prefetch(codes + kFetchFar, 0, 2);
+  __builtin_prefetch(codes + kFetchAhead, 0, 3);
+}
+
 // What an instruction set supplies: vectors (vectors.h) with operations lane by lane. TableLanes
 // compute entries from x and centroids.
 template <class V>
@@ -25,6 +31,12 @@ concept TableLanes = requires(typename V::Integers a) {
 template <class V>
 concept TableWords = TableLanes<V> && requires(typename V::Shorts a) {
   { V::scaled(a, a) } -> std::same_as<typename V::Shorts>;  // a * b / 2^15, halves rounded up
+};
+
+// Widening vectors take kLanes words as integers.
+template <class V>
+concept Widening = requires(const std::uint16_t* words) {
+  { V::widened(words) } -> std::same_as<typename V::Integers>;  // as signed words
 };
 
 // TableBytes bring shorts into tables of bytes.
@@ -103,13 +115,13 @@ std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
   return factor > 32767 ? 32767 : factor;
 }
 
-// Entries times factor / 2^15, rounded, plus 128: as words again, or as bytes.
+// Entries times factor / 2^15, rounded, plus `offset`, as words again; plus 128, as bytes.
 template <TableWords V>
-void scale_words(std::uint16_t* words, std::size_t n, std::int32_t factor) {
+void scale_words(std::uint16_t* words, std::size_t n, std::int32_t factor, std::int16_t offset) {
   using Shorts = typename V::Shorts;
   const Shorts factors = Shorts{} + static_cast<std::int16_t>(factor);
   for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
-    store(V::scaled(load<Shorts>(words + i), factors) + 128, words + i);
+    store(V::scaled(load<Shorts>(words + i), factors) + offset, words + i);
   }
 }
 
@@ -137,20 +149,23 @@ void to_planes(const std::uint16_t* words, std::size_t n, std::uint8_t* planes) 
   }
 }
 
-// The four builders. Entries are unsigned: 2^15 is added to 16 bits, 128 to 8 bits. V, of 8 lanes
+// Positions that are built at a time, so that their words stay in the L1 cache.
+constexpr std::size_t kPositionsAtOnce = 4;
+
+inline TableInput positions_from(const TableInput& input, std::size_t first) {
+  return {.x = input.x + first * 2 * input.n_pairs,
+          .centroids = input.centroids + first,
+          .n_positions = kPositionsAtOnce,
+          .n_pairs = input.n_pairs};
+}
+
+// The builders. Entries are unsigned: 2^15 is added to 16 bits, 128 to 8 bits. V, of 8 lanes
 // at most, builds narrow tables; Wide brings them into their layout.
 template <TableLanes V, TableBytes Wide, std::size_t kCentroids>
 std::int32_t build_planes(const TableInput& input, std::uint16_t* words, std::uint8_t* tables) {
-  // A little at a time, so that the words stay in the L1 cache.
-  constexpr std::size_t kAtOnce = 4;
-  const std::size_t n_values = kAtOnce * kCentroids;
-  for (std::size_t p = 0; p < input.n_positions; p += kAtOnce) {
-    build_group<V>({.x = input.x + p * 2 * input.n_pairs,
-                    .centroids = input.centroids + p,
-                    .n_positions = kAtOnce,
-                    .n_pairs = input.n_pairs},
-                   kCentroids, 0x8000, words);
-    to_planes<Wide>(words, n_values, tables + p * kCentroids * 2);
+  for (std::size_t p = 0; p < input.n_positions; p += kPositionsAtOnce) {
+    build_group<V>(positions_from(input, p), kCentroids, 0x8000, words);
+    to_planes<Wide>(words, kPositionsAtOnce * kCentroids, tables + p * kCentroids * 2);
   }
   return 1 << 15;
 }
@@ -175,7 +190,37 @@ std::int32_t build_fast_words(const TableInput& input, std::uint16_t*, std::uint
   auto* words = reinterpret_cast<std::uint16_t*>(tables);
   build_group<V>(input, kCentroids, 0, words);
   const std::int32_t factor = byte_factor<V>(words, input.n_positions * kCentroids);
-  scale_words<V>(words, input.n_positions * kCentroids, factor);
+  scale_words<V>(words, input.n_positions * kCentroids, factor, 128);
+  return factor;
+}
+
+// Tables of int32 in the order of the centroids, for entries of 16 or 8 bits. They are signed.
+template <Widening V>
+void widen(const std::uint16_t* words, std::size_t n, std::uint8_t* integers) {
+  for (std::size_t i = 0; i < n; i += V::kLanes) {
+    store(V::widened(words + i), integers + i * sizeof(std::int32_t));
+  }
+}
+
+template <TableLanes V, std::size_t kCentroids>
+requires Widening<V> std::int32_t build_high_integers(const TableInput& input, std::uint16_t* words,
+                                                      std::uint8_t* tables) {
+  constexpr std::size_t kValues = kPositionsAtOnce * kCentroids;
+  for (std::size_t p = 0; p < input.n_positions; p += kPositionsAtOnce) {
+    build_group<V>(positions_from(input, p), kCentroids, 0, words);
+    widen<V>(words, kValues, tables + p * kCentroids * sizeof(std::int32_t));
+  }
+  return 1 << 15;
+}
+
+template <TableWords V, std::size_t kCentroids>
+requires Widening<V> std::int32_t build_fast_integers(const TableInput& input, std::uint16_t* words,
+                                                      std::uint8_t* tables) {
+  const std::size_t n = input.n_positions * kCentroids;
+  build_group<V>(input, kCentroids, 0, words);
+  const std::int32_t factor = byte_factor<V>(words, n);
+  scale_words<V>(words, n, factor, 0);
+  widen<V>(words, n, tables);
   return factor;
 }
 
@@ -184,6 +229,14 @@ template <Entries kEntries, Codes kCodes>
 constexpr std::uint32_t offset_of(std::size_t n_quads) {
   const std::size_t positions = n_quads * kQuadBytes * (kCodes == Codes::kWide ? 1 : 2);
   return static_cast<std::uint32_t>(positions * (kEntries == Entries::k16Bits ? 0x8000 : 128));
+}
+
+// sums[i] += totals[i] * scale, product and sum each rounded.
+template <class V>
+inline void add_scaled(typename V::Numbers totals, float scale, float* sums) {
+  const auto integers = as<typename V::Integers>(totals);
+  const auto values = __builtin_convertvector(integers, typename V::Floats);
+  store(load<typename V::Floats>(sums) + values * scale, sums);
 }
 
 // The order of sums that are already by row.
