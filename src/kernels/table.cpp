@@ -20,36 +20,42 @@ struct Tables {
         avx512 && __builtin_cpu_supports("avx512bf16") ? &product_avx512bf16 : &product_avx512;
     if (words && vnni && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vbmi")) {
-      tables[count++] = {.name = "avx512vbmi",
-                         .nearest = nearest_avx512,
-                         .lookup = &lookup_avx512vbmi,
-                         .product = product,
-                         .int8_product = int8_product_vnni,
-                         .contraction = &contraction_avx512};
+      tables[count++] = {
+          .name = "avx512vbmi",
+          .nearest = nearest_avx512,
+          .lookup = &lookup_avx512vbmi,
+          .product = product,
+          .int8 = {int8_product_vnni, int8_decode_avx512vbmi, &int8_rows_avx512, {0.52f, 3.5f}},
+          .contraction = &contraction_avx512};
     }
     if (avx512) {
       tables[count++] = {.name = "avx512",
                          .nearest = nearest_avx512,
                          .lookup = words ? &lookup_avx512 : &lookup_avx2,
                          .product = product,
-                         .int8_product = vnni ? int8_product_vnni : int8_product_avx2,
+                         .int8 = {vnni ? int8_product_vnni : int8_product_avx2,
+                                  int8_decode_portable,
+                                  words ? &int8_rows_avx512 : &int8_rows_avx2,
+                                  {vnni ? 0.52f : 3.5f, 14}},
                          .contraction = &contraction_avx512};
     }
     if (avx2) {
-      tables[count++] = {.name = "avx2",
-                         .nearest = nearest_avx2,
-                         .lookup = &lookup_avx2,
-                         .product = &product_avx2,
-                         .int8_product = int8_product_avx2,
-                         .contraction = &contraction_avx2};
+      tables[count++] = {
+          .name = "avx2",
+          .nearest = nearest_avx2,
+          .lookup = &lookup_avx2,
+          .product = &product_avx2,
+          .int8 = {int8_product_avx2, int8_decode_portable, &int8_rows_avx2, {3.5f, 14}},
+          .contraction = &contraction_avx2};
     }
 #endif
-    tables[count++] = {.name = "portable",
-                       .nearest = nearest_portable,
-                       .lookup = &lookup_portable,
-                       .product = &product_portable,
-                       .int8_product = int8_product_portable,
-                       .contraction = &contraction_portable};
+    tables[count++] = {
+        .name = "portable",
+        .nearest = nearest_portable,
+        .lookup = &lookup_portable,
+        .product = &product_portable,
+        .int8 = {int8_product_portable, int8_decode_portable, &int8_rows_portable, {33, 14}},
+        .contraction = &contraction_portable};
   }
 };
 

@@ -301,6 +301,7 @@ TEST(ServeMethod, HasAName) {
   EXPECT_EQ(to_string(ServeMethod::kBatchLookup), "batch lookup");
   EXPECT_EQ(to_string(ServeMethod::kDecode), "decode");
   EXPECT_EQ(to_string(ServeMethod::kDecodeBf16), "decode-bf16");
+  EXPECT_EQ(to_string(ServeMethod::kDecodeInt8), "decode-int8");
 }
 
 }  // namespace

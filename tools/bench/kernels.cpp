@@ -128,6 +128,23 @@ void product(const ProductKernels& kernels) {
   }
 }
 
+void int8(const Int8Kernels& kernels) {
+  constexpr std::size_t kRows = 48, kColumns = 512, kLines = kTileRows * kColumns / 64;
+  const Values<std::uint8_t> x(kRows * kColumns, 256), codes(kTileRows * kColumns, kWideCentroids);
+  const Values<std::int8_t> bytes(kWideCentroids * kBlockSize, 128), panels(kTileRows * kColumns);
+  const Values<std::int32_t> sums(kRows * kTileRows);
+  report("int8 multiply, a line", kRows * kLines, kernels.cycles.multiply_per_line, [&] {
+    kernels.multiply({x.data(), kRows, kColumns, panels.data(), kTileRows / kPanelRows,
+                      kColumns * kPanelRows, kColumns},
+                     sums.data());
+  });
+  const std::vector<const std::int8_t*> centroids(kColumns / kBlockSize, bytes.data());
+  report("int8 decode, a line", kLines, kernels.cycles.decode_per_line, [&] {
+    kernels.decode({codes.data(), kColumns, kBlockSize, centroids.data(), centroids.data(), false},
+                   panels.data(), kColumns * kPanelRows);
+  });
+}
+
 }  // namespace
 }  // namespace pqw::bench
 
@@ -143,6 +160,7 @@ int main() {
     bench::batch_lookup("few_fast", lookup.few_fast);
     bench::batch_lookup("many_fast", lookup.many_fast);
     bench::product(*table.product);
+    bench::int8(table.int8);
   }
   return 0;
 }

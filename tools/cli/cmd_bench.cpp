@@ -165,12 +165,14 @@ void add_serving_options(CLI::App& verb, ServeOptions& options) {
   add_choice(verb, "--precision", options.precision,
              {Precision::kExact, Precision::kHigh, Precision::kFast}, "P",
              "how exact y is: exact, high or fast (default high)");
-  add_choice(verb, "--method", options.method,
-             {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup,
-              ServeMethod::kDecode, ServeMethod::kDecodeBf16},
-             "M",
-             "how y is computed from pq weights: auto, lookup, batch-lookup, decode or decode-bf16 "
-             "(default auto: the fastest by the cost model); tensors of other codecs are left out");
+  add_choice(
+      verb, "--method", options.method,
+      {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode,
+       ServeMethod::kDecodeBf16, ServeMethod::kDecodeInt8},
+      "M",
+      "how y is computed from pq weights: auto, lookup, batch-lookup, decode, decode-bf16 or "
+      "decode-int8 (default auto: the fastest by the cost model); tensors of other codecs are left "
+      "out");
 }
 
 }  // namespace

@@ -41,8 +41,9 @@ enum class ServeMethod {
   kBatchLookup,  // many rows of x at a time, their tables side by side
   kDecode,       // centroids in the place of codes, as the operand of a float32 product
   kDecodeBf16,   // the same in bfloat16, for kFast only
+  kDecodeInt8,   // the same in integers of 8 bits, for kFast only
 };
-// "lookup", "batch lookup", "decode", "decode-bf16"
+// "lookup", "batch lookup", "decode", "decode-bf16", "decode-int8"
 std::string_view to_string(ServeMethod method);
 
 // Which function of a product is fast; the other one works too. It matters for pq and int8 weights

@@ -46,7 +46,8 @@ double documented_error(Precision precision) {
 }
 
 std::string_view to_string(ServeMethod method) {
-  constexpr std::string_view kNames[] = {"auto", "lookup", "batch lookup", "decode", "decode-bf16"};
+  constexpr std::string_view kNames[] = {"auto",   "lookup",      "batch lookup",
+                                         "decode", "decode-bf16", "decode-int8"};
   return kNames[static_cast<std::size_t>(method)];
 }
 

@@ -32,8 +32,8 @@ class Int8Kernel : public testing::TestWithParam<std::string> {
     };
     std::vector<std::int32_t> sums(n_x * n_rows + 1, -7);
     kernels::find(GetParam())
-        ->int8_product({x.data(), n_x, x_stride, panels.data(), n_panels, panel_stride, n_columns},
-                       sums.data());
+        ->int8.multiply({x.data(), n_x, x_stride, panels.data(), n_panels, panel_stride, n_columns},
+                        sums.data());
     for (std::size_t i = 0; i < n_x; ++i) {
       for (std::size_t r = 0; r < n_rows; ++r) {
         std::int64_t expected = -7;
@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Isa, Int8Kernel, testing::ValuesIn(available_kernels())
 TEST(KernelChoice, TheForcedOneMultipliesBytes) {
   const char* wanted = std::getenv("PQW_KERNEL");
   const std::string expected = wanted == nullptr ? available_kernels().front() : wanted;
-  EXPECT_EQ(active_kernels().int8_product, kernels::find(expected)->int8_product);
+  EXPECT_EQ(active_kernels().int8.multiply, kernels::find(expected)->int8.multiply);
 }
 
 }  // namespace

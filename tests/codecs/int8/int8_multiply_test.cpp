@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "codecs/int8/product/activations.h"
+#include "codecs/product/activations.h"
 #include "pqw/codecs/product.h"
 #include "pqw/codecs/weight.h"
 #include "tests/support/random_int8_weight.h"

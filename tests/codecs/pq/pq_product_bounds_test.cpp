@@ -100,7 +100,7 @@ void expect_bounds(const PqWeight& weight, const std::string& name) {
       {Precision::kHigh, {ServeMethod::kAuto, ServeMethod::kLookup}},
       {Precision::kFast,
        {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup,
-        ServeMethod::kDecodeBf16}}};
+        ServeMethod::kDecodeBf16, ServeMethod::kDecodeInt8}}};
   for (const auto& [precision, methods] : choices) {
     for (const ServeMethod method : methods) {
       const PqProduct product(weight, {.precision = precision, .method = method});

@@ -17,9 +17,9 @@ namespace {
 using test::random_pq_weight;
 
 constexpr Precision kPrecisions[] = {Precision::kExact, Precision::kHigh, Precision::kFast};
-constexpr ServeMethod kMethods[] = {ServeMethod::kAuto, ServeMethod::kLookup,
+constexpr ServeMethod kMethods[] = {ServeMethod::kAuto,        ServeMethod::kLookup,
                                     ServeMethod::kBatchLookup, ServeMethod::kDecode,
-                                    ServeMethod::kDecodeBf16};
+                                    ServeMethod::kDecodeBf16,  ServeMethod::kDecodeInt8};
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 double bound(Precision precision) {
@@ -78,8 +78,8 @@ TEST(PqProduct, RowRangesThreadsAndBatchesDoNotChangeTheBits) {
   const std::size_t cols = 200, batch = 19;
   const auto x = test::normal_values(batch * cols, 5);
   for (const Precision precision : kPrecisions) {
-    for (const ServeMethod method :
-         {ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode}) {
+    for (const ServeMethod method : {ServeMethod::kLookup, ServeMethod::kBatchLookup,
+                                     ServeMethod::kDecode, ServeMethod::kDecodeInt8}) {
       const PqProduct lookup(weight, {precision, method});
       omp_set_num_threads(1);
       const auto expected = product(lookup, x);

@@ -15,7 +15,7 @@
 #include <limits>
 
 #include "codecs/active_kernels.h"
-#include "codecs/int8/product/activations.h"
+#include "codecs/product/activations.h"
 #include "codecs/product/row_product.h"
 #include "core/parallel.h"
 #include "pqw/codecs/weight.h"
@@ -163,7 +163,7 @@ class Int8Product::Call {
       const std::size_t end = std::min(n_columns, c + kernels::kInt8Columns);
       std::fill_n(sums, n_sums, 0);
       for (std::size_t part = c; part < end; part += kColumnsAtOnce) {
-        active_kernels().int8_product(
+        active_kernels().int8.multiply(
             {x_.values.data() + first_input * x_.n_planes * x_.stride + part, n_planes, x_.stride,
              product_.panel(first_panel) + part * kernels::kPanelRows, n_panels,
              product_.lines_ * sizeof(Line), std::min(kColumnsAtOnce, end - part)},

@@ -2,6 +2,7 @@
 #include "codecs/pq/product/code_tiles.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -11,6 +12,20 @@ using kernels::kQuadBytes;
 using kernels::kSweepTiles;
 using kernels::kTileBytes;
 using kernels::kTileRows;
+
+namespace {
+
+// That byte of the four of each row; a form that compilers vectorise.
+void copy_byte(const std::uint8_t* quad, std::size_t byte, std::uint8_t* out) {
+  static_assert(std::endian::native == std::endian::little && kQuadBytes == 4);
+  std::uint32_t rows[kTileRows];
+  std::memcpy(rows, quad, sizeof(rows));
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    out[r] = static_cast<std::uint8_t>(rows[r] >> (8 * byte));
+  }
+}
+
+}  // namespace
 
 CodeWidth code_width(std::size_t n_centroids) {
   if (n_centroids <= kernels::kNarrowCentroids) return CodeWidth::kNarrow;
@@ -88,6 +103,31 @@ void CodeTiles::unpack_positions(std::size_t tile, std::size_t first, std::size_
     for (std::size_t i = 0; i < kHalf; ++i) {
       out[kHalf + i] = static_cast<std::uint16_t>(out[i] >> 4);
       out[i] &= 15;
+    }
+  }
+}
+
+void CodeTiles::unpack_bytes(std::size_t tile, std::size_t first, std::size_t n,
+                             std::uint8_t* out) const {
+  const std::size_t step = positions_per_quad();
+  for (std::size_t p = first; p < first + n; p += step, out += step * kTileRows) {
+    const std::uint8_t* quad = bytes_of(tile, p / step);
+    if (width_ == CodeWidth::kWide) {
+      std::memcpy(out, quad, kTileBytes);
+      continue;
+    }
+    for (std::size_t byte = 0; byte < kQuadBytes; ++byte) {
+      std::uint8_t* low = out + byte * kTileRows;
+      std::uint8_t* high = low + kTileBytes;
+      if (interleaved_) {
+        copy_byte(quad, byte, low);
+      } else {
+        std::copy_n(quad + byte * kTileRows, kTileRows, low);
+      }
+      for (std::size_t r = 0; r < kTileRows; ++r) {
+        high[r] = static_cast<std::uint8_t>(low[r] >> 4);
+        low[r] &= 15;
+      }
     }
   }
 }

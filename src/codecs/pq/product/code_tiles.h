@@ -42,6 +42,9 @@ class CodeTiles {
   void unpack_positions(std::size_t tile, std::size_t first, std::size_t n,
                         std::uint16_t* out) const;
 
+  // The same as bytes. Not for large codes.
+  void unpack_bytes(std::size_t tile, std::size_t first, std::size_t n, std::uint8_t* out) const;
+
  private:
   std::size_t element_bytes() const { return width_ == CodeWidth::kLarge ? 2 : 1; }
   std::size_t offset_of(std::size_t tile, std::size_t quad) const;

@@ -12,6 +12,9 @@ constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
 constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
 constexpr double kEntryCycles = 4;        // a vector of a table of floats, to the L2 cache
 constexpr double kUnpackCycles = 0.2;     // a code
+constexpr double kByteCycles = 0.7;       // a value of x to a byte
+constexpr double kSumCycles = 0.4;        // a sum of integers to a float
+constexpr double kByteCodeCycles = 0.05;  // a code to a byte
 constexpr double kOutlierCodeCycles = 3;  // a code of an outlier
 
 double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
@@ -100,6 +103,16 @@ double decode_cycles(const ProductSize& size, const kernels::ProductKernels& ker
 double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
   const double pairs = Counts(size).positions * static_cast<double>((size.block_size + 1) / 2);
   return panel_cycles(size, kernels, pairs * kernels.cycles.bfloat16_per_vector, kPairCycles);
+}
+
+double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& kernels) {
+  const Counts n(size);
+  const double lines = n.rows / kernels::kPanelRows * n.columns / kernels::kPanelColumns;
+  const double decoded = up(size.batch, DecodeInt8Product::kMostRows);
+  return n.batch * (n.columns * kByteCycles + n.rows * kSumCycles +
+                    lines * kernels.cycles.multiply_per_line) +
+         decoded *
+             (lines * kernels.cycles.decode_per_line + n.positions * n.rows * kByteCodeCycles);
 }
 
 }  // namespace pqw

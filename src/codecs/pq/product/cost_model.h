@@ -2,7 +2,8 @@
 #pragma once
 
 #include "codecs/pq/product/batch_lookup_product.h"
-#include "kernels/product.h"
+#include "codecs/pq/product/decode_int8_product.h"
+#include "kernels/table.h"
 
 namespace pqw {
 
@@ -25,5 +26,6 @@ double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& pr
 double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& kernels);
 
 }  // namespace pqw

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 
 #include "codecs/active_kernels.h"
 #include "codecs/pq/product/additive_product.h"
@@ -53,38 +54,60 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
   if (options.precision != Precision::kExact) add_rounded_products(weight);
 }
 
+// Whether a product in integers or bfloat16 is as exact as its precision promises.
+class PqProduct::Exactness {
+ public:
+  Exactness(Precision precision, const TableErrorMeter& meter)
+      : most_(documented_error(precision)), meter_(meter) {}
+
+  // A single row of x, whose error is `error`.
+  bool of_single(double error) const {
+    return meter_.cancellation() * error <= kSingleRowError * most_;
+  }
+  template <class Product>
+  bool of(const Product& product) const {
+    constexpr double kRoom = 1.05;  // the mean is measured on a few rows of x
+    const TableError error = meter_.measure(product);
+    return kRoom * error.mean <= most_ && of_single(error.single);
+  }
+
+ private:
+  double most_;
+  const TableErrorMeter& meter_;
+};
+
 void PqProduct::add_rounded_products(const PqWeight& weight) {
   const bool fast = options_.precision == Precision::kFast;
   const bool has_bfloat16 = fast && kernels_.product->multiply_decoded_bfloat16 != nullptr &&
                             DecodeProduct::holds_bfloat16(weight.codebooks);
-  if (!has_bfloat16 && !has_integer_tables(weight)) return;
+  const bool has_int8 = fast && DecodeInt8Product::holds(weight);
+  if (!has_bfloat16 && !has_int8 && !has_integer_tables(weight)) return;
   const TableErrorMeter meter(weight, *decode_);
+  const Exactness exactness(options_.precision, meter);
   constexpr double kBfloat16Error = 0x1p-8;  // of a product of two values, each rounded
-  const double most = kSingleRowError * documented_error(options_.precision);
-  if (has_bfloat16 && meter.cancellation() * kBfloat16Error <= most) {
+  if (has_bfloat16 && exactness.of_single(kBfloat16Error)) {
     decode_bf16_.emplace(weight, tiles_, *kernels_.product, DecodeProduct::Operand::kBfloat16);
   }
-  if (has_integer_tables(weight)) add_integer_tables(weight, meter);
+  if (has_int8) {
+    decode_int8_.emplace(weight, tiles_, kernels_,
+                         kSingleRowError * documented_error(options_.precision));
+    if (!exactness.of(*decode_int8_)) decode_int8_.reset();
+  }
+  if (has_integer_tables(weight)) add_integer_tables(weight, exactness);
 }
 
-void PqProduct::add_integer_tables(const PqWeight& weight, const TableErrorMeter& meter) {
-  constexpr double kRoom = 1.05;  // the mean is measured on a few rows of x
-  const double most = documented_error(options_.precision);
-  const auto is_exact_enough = [&](const TableError& error) {
-    return kRoom * error.mean <= most &&
-           meter.cancellation() * error.single <= kSingleRowError * most;
-  };
+void PqProduct::add_integer_tables(const PqWeight& weight, const Exactness& exactness) {
   for (const double share : kOutlierShares) {
     lookup_.emplace(weight, tiles_, options_.precision == Precision::kHigh, share,
                     *kernels_.lookup);
-    if (is_exact_enough(meter.measure(*lookup_))) break;
+    if (exactness.of(*lookup_)) break;
     lookup_.reset();
   }
   // Finer than the tables for a row at a time, which have 8 bits.
   if (lookup_ && options_.precision == Precision::kFast && tiles_.width() == CodeWidth::kWide &&
       weight.block_size <= BatchLookupProduct::kLargestBlock) {
     batch_lookup_integers_.emplace(weight, tiles_, lookup_->outlier_centroids(), *kernels_.lookup);
-    if (!is_exact_enough(meter.measure(*batch_lookup_integers_))) batch_lookup_integers_.reset();
+    if (!exactness.of(*batch_lookup_integers_)) batch_lookup_integers_.reset();
   }
 }
 
@@ -94,6 +117,7 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
   }
   if (options_.method == ServeMethod::kBatchLookup) return options_.method;
   if (options_.method == ServeMethod::kDecodeBf16 && decode_bf16_) return options_.method;
+  if (options_.method == ServeMethod::kDecodeInt8 && decode_int8_) return options_.method;
   if (options_.method != ServeMethod::kAuto || cols() == 0) return ServeMethod::kDecode;
   const ProductSize size{.batch = batch,
                          .n_rows = n_rows,
@@ -110,6 +134,9 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
   };
   if (decode_bf16_) {
     consider(ServeMethod::kDecodeBf16, decode_bf16_cycles(size, *kernels_.product));
+  }
+  if (decode_int8_) {
+    consider(ServeMethod::kDecodeInt8, decode_int8_cycles(size, kernels_.int8));
   }
   consider(ServeMethod::kBatchLookup, batch_lookup_integers_
                                           ? batch_lookup_cycles(size, *batch_lookup_integers_)
@@ -137,18 +164,29 @@ void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y)
     batch_lookup_->multiply(first, x, y, parallel);
   } else if (chosen == ServeMethod::kDecodeBf16) {
     left = decode_bf16_->multiply(first, x, y, parallel);
+  } else if (chosen == ServeMethod::kDecodeInt8) {
+    left = decode_int8_->multiply(first, x, y, parallel);
   } else {
     decode_->multiply(first, x, y, parallel);
   }
-  for (const std::size_t row : left) {
-    batch_lookup_->multiply(first, {x.row(row).data(), 1, x.cols()},
-                            {y.row(row).data(), 1, y.cols()}, parallel);
-  }
+  if (!left.empty()) multiply_exactly(left, first, x, y, parallel);
   if (row_scales_.empty()) return;
   const float* scales = row_scales_.data() + first;
   Workers(x.rows() * y.cols(), 1).for_each(y.rows(), [&](std::size_t b) {
     for (std::size_t r = 0; r < y.cols(); ++r) y(b, r) *= scales[r];
   });
+}
+
+// The same bits for a row alone as for many.
+void PqProduct::multiply_exactly(std::span<const std::size_t> rows, std::size_t first,
+                                 ConstMatrix x, MutableMatrix y, bool parallel) const {
+  std::vector<float> some_x, some_y(rows.size() * y.cols());
+  for (const std::size_t row : rows) std::ranges::copy(x.row(row), std::back_inserter(some_x));
+  const MutableMatrix result{some_y.data(), rows.size(), y.cols()};
+  batch_lookup_->multiply(first, {some_x.data(), rows.size(), x.cols()}, result, parallel);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::ranges::copy(result.row(i), y.row(rows[i]).begin());
+  }
 }
 
 void PqProduct::decode_row(std::size_t row, std::span<float> out) const {
@@ -168,7 +206,9 @@ void PqProduct::decode_row(std::size_t row, std::span<float> out) const {
 
 std::string PqProduct::describe(std::size_t batch) const {
   const ServeMethod chosen = method(batch);
-  std::string tables = chosen == ServeMethod::kDecodeBf16 ? "bfloat16" : "float32";
+  std::string tables = "float32";
+  if (chosen == ServeMethod::kDecodeBf16) tables = "bfloat16";
+  if (chosen == ServeMethod::kDecodeInt8) tables = "int8";
   if (chosen == ServeMethod::kLookup) {
     tables = options_.precision == Precision::kHigh ? "16-bit tables" : "8-bit tables";
   } else if (chosen == ServeMethod::kBatchLookup) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "codecs/pq/product/batch_lookup_product.h"
+#include "codecs/pq/product/decode_int8_product.h"
 #include "codecs/pq/product/decode_product.h"
 #include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
@@ -44,9 +45,13 @@ class PqProduct : public Product {
   ServeMethod method(std::size_t batch) const { return method(batch, rows()); }
 
  private:
+  class Exactness;
+
   void add_rounded_products(const PqWeight& weight);
-  void add_integer_tables(const PqWeight& weight, const TableErrorMeter& meter);
+  void add_integer_tables(const PqWeight& weight, const Exactness& exactness);
   ServeMethod method(std::size_t batch, std::size_t n_rows) const;
+  void multiply_exactly(std::span<const std::size_t> rows, std::size_t first, ConstMatrix x,
+                        MutableMatrix y, bool parallel) const;
 
   ServeOptions options_;
   std::vector<float> row_scales_;  // as in PqWeight; the members below compute without them
@@ -58,7 +63,8 @@ class PqProduct : public Product {
   std::optional<FloatLookupProduct> batch_lookup_;  // when there are columns
   std::optional<BatchLookupProduct> batch_lookup_integers_;  // finer than lookup_ for kFast
   std::optional<DecodeProduct> decode_;                      // when there are columns
-  std::optional<DecodeProduct> decode_bf16_;  // when the precision and the processor allow it
+  std::optional<DecodeProduct> decode_bf16_;      // when the precision and the processor allow it
+  std::optional<DecodeInt8Product> decode_int8_;  // when the precision and the codebooks allow it
 };
 
 }  // namespace pqw

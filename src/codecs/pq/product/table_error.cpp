@@ -136,5 +136,6 @@ TableError TableErrorMeter::measure(const Product& integers) const {
 
 template TableError TableErrorMeter::measure(const LookupProduct&) const;
 template TableError TableErrorMeter::measure(const BatchLookupProduct&) const;
+template TableError TableErrorMeter::measure(const DecodeInt8Product&) const;
 
 }  // namespace pqw

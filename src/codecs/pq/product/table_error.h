@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codecs/pq/product/batch_lookup_product.h"
+#include "codecs/pq/product/decode_int8_product.h"
 #include "codecs/pq/product/decode_product.h"
 #include "codecs/pq/product/lookup_product.h"
 
@@ -28,7 +29,7 @@ class TableErrorMeter {
   double cancellation() const;
 
   // Infinite when the tables cannot hold such x.
-  template <class Product>  // LookupProduct or BatchLookupProduct
+  template <class Product>  // LookupProduct, BatchLookupProduct or DecodeInt8Product
   TableError measure(const Product& integers) const;
 
  private:

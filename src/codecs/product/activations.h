@@ -16,6 +16,7 @@ struct ActivationScale {
   int zero_point = 0;
   bool finite = true;  // else all values are 0
   double sum = 0;      // of the values of the row
+  double squares = 0;  // Σ x² of the row
 };
 
 // The affine scale that covers lo .. hi and 0 with the values 0 .. n_steps.

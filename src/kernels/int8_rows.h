@@ -1,0 +1,46 @@
+// Rows of x to integers before a product of bytes, and its sums to floats after it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pqw::kernels {
+
+// Of the values of a row, and of 0.
+struct RowRange {
+  float lo = 0;
+  float hi = 0;
+  float probe = 0;     // NaN when a value is not finite
+  double squares = 0;  // Σ x²
+};
+
+// x to round(clamp(x * unit * inverse, least, most)) + zero_point, ties to even.
+struct Rounding {
+  float unit;
+  float inverse;
+  float least;
+  float most;
+  std::int32_t zero_point;
+};
+
+// Every instruction set gives the same bits.
+struct Int8RowKernels {
+  RowRange (*range)(const float* x, std::size_t n);
+
+  // Integers of one byte, or the low and the high bytes of two; returns their sum. REQUIRES: they
+  // fit.
+  std::uint64_t (*to_bytes)(const float* x, std::size_t n, const Rounding& rounding,
+                            std::uint8_t* bytes);
+  std::uint64_t (*to_words)(const float* x, std::size_t n, const Rounding& rounding,
+                            std::uint8_t* low, std::uint8_t* high);
+
+  // y[r] = (sums[r] - zero_point * row_sums[r]) * unit. REQUIRES: the integers fit into 32 bits.
+  void (*to_floats)(const std::int32_t* sums, const std::int32_t* row_sums, std::size_t n,
+                    std::int32_t zero_point, float unit, float* y);
+};
+
+extern const Int8RowKernels int8_rows_portable;
+extern const Int8RowKernels int8_rows_avx2;
+extern const Int8RowKernels int8_rows_avx512;  // AVX-512 BW
+
+}  // namespace pqw::kernels
