@@ -61,6 +61,25 @@ TEST_F(Cli, BenchDoesAsItIsTold) {
   EXPECT_EQ(run({"bench", "m.h5", "--batch", "0"}).status, 2);
 }
 
+TEST_F(Cli, BenchPrintsCostsThatAFileOfPqwCostsMayHave) {
+  const Outcome costs = run({"bench", "--calibrate"});
+  EXPECT_EQ(costs.status, 0) << costs.err;
+  EXPECT_THAT(costs.out, StartsWith("kernels "));
+  test::set_content(dir_ / "costs.txt", costs.out);
+  test::set_content(dir_ / "bad.txt", "kernels vax\n");
+  run({"quantize", "model.safetensors", "-o", "m.h5", "--for", "serving"});
+  const auto bench_with = [&](const char* source) {
+    return run({"bench", "m.h5", "--batch", "1", "--quiet"},
+               [=] { ::setenv("PQW_COSTS", source, 1); });
+  };
+  EXPECT_EQ(bench_with("costs.txt").status, 0);
+  EXPECT_EQ(bench_with("measure").status, 0);
+  expect_failure(bench_with("bad.txt"), "PQW_COSTS=bad.txt: costs of the kernels vax");
+  expect_failure(bench_with("none.txt"), "PQW_COSTS=none.txt: cannot read the file");
+  EXPECT_EQ(run({"bench", "--calibrate", "m.h5"}).status, 2);
+  EXPECT_EQ(run({"bench"}).status, 2);
+}
+
 TEST_F(Cli, BenchWithAMethodLeavesOutWeightsThatHaveNone) {
   run({"quantize", "model.safetensors", "-o", "m.h5", "--for", "serving", "--set",
        "conv:codec=int8"});

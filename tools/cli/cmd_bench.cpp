@@ -45,6 +45,7 @@ struct Arguments {
   std::vector<std::size_t> batches = {1, 4, 16, 64};
   ServeOptions options;
   ReadOptions reading;
+  bool calibrate = false;
   bool json = false;
   bool quiet = false;
 };
@@ -180,7 +181,11 @@ void add_serving_options(CLI::App& verb, ServeOptions& options) {
 void add_bench(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("bench", "time serving against dense products");
   const auto arguments = std::make_shared<Arguments>();
-  verb.add_option("ARCHIVE", arguments->archive, "archive to read")->required();
+  CLI::Option* archive = verb.add_option("ARCHIVE", arguments->archive, "archive to read");
+  verb.add_flag("--calibrate", arguments->calibrate,
+                "measure the kernels of this machine and print their cycles: a file for PQW_COSTS "
+                "(docs/serving.md); takes no ARCHIVE")
+      ->excludes(archive);
   add_tensor_option(verb, arguments->pattern);
   verb.add_option("--batch", arguments->batches, "rows of x (default 1,4,16,64)")
       ->delimiter(',')
@@ -193,6 +198,8 @@ void add_bench(CLI::App& app) {
   verb.add_flag("--quiet", arguments->quiet, "no progress, no notes");
   verb.footer(kFooter);
   verb.callback([arguments] {
+    if (arguments->calibrate) return print_result(measured_kernel_costs());
+    if (arguments->archive.empty()) throw CLI::RequiredError("ARCHIVE");
     const BenchReport report = run(*arguments);
     print(report, *arguments);
     if (!arguments->quiet) print_summary(report);

@@ -36,7 +36,7 @@ inline constexpr double kSingleRowError = 1.5;
 // The method that computes a product with a pq weight. If the precision or the processor does not support a
 // method, the nearest supported method replaces it.
 enum class ServeMethod {
-  kAuto,         // the fastest by the cost model, for each batch size
+  kAuto,         // the fastest by the cost model, for each batch size (measured_kernel_costs)
   kLookup,       // a row of x at a time, its tables in registers
   kBatchLookup,  // many rows of x at a time, their tables side by side
   kDecode,       // centroids in the place of codes, as the operand of a float32 product
@@ -45,6 +45,14 @@ enum class ServeMethod {
 };
 // "lookup", "batch lookup", "decode", "decode-bf16", "decode-int8"
 std::string_view to_string(ServeMethod method);
+
+// The cycles of the kernels in use, measured now in a few milliseconds: a file for the environment
+// variable PQW_COSTS. ServeMethod::kAuto chooses by such costs. At the first product of a pq weight
+// they are measured (PQW_COSTS is not set, or "measure"), built in ("builtin"), or read from the file
+// that PQW_COSTS names: then the same sizes get the same methods, and results the same bits, in
+// every process. Lines "kernels NAME", then "COST CYCLES"; # begins a comment.
+// Errors: those of kernel_name().
+std::string measured_kernel_costs();
 
 // Which function of a product is fast; the other one works too. It matters for pq and int8 weights
 // and factors only.
@@ -93,8 +101,9 @@ class Product {
   MatrixShape matrix_;
 };
 
-// Errors: kInvalidArgument for a rank below 2, for a plain weight that is not of a float type, and
-// when PQW_KERNEL names no usable kernel.
+// Errors: kInvalidArgument for a rank below 2, for a plain weight that is not of a float type, when
+// PQW_KERNEL names no usable kernel, and when PQW_COSTS is a file with wrong lines; kIo if it cannot
+// be read.
 std::unique_ptr<const Product> make_product(Weight weight, const ServeOptions& options = {});
 
 }  // namespace pqw

@@ -7,11 +7,11 @@
 #include <cassert>
 #include <iterator>
 
-#include "codecs/active_kernels.h"
 #include "codecs/pq/product/additive_product.h"
 #include "codecs/pq/product/cost_model.h"
 #include "codecs/pq/product/pq_rows.h"
 #include "codecs/pq/product/table_error.h"
+#include "codecs/product/kernel_costs.h"
 #include "core/parallel.h"
 
 namespace pqw {
@@ -44,7 +44,7 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
     : Product(weight.matrix()),
       options_(options),
       row_scales_(weight.row_scales),
-      kernels_(active_kernels()),
+      kernels_(costed_kernels()),
       block_size_(weight.block_size),
       n_centroids_(weight.n_centroids),
       tiles_(weight, kernels_.lookup->interleaved_narrow) {
