@@ -32,6 +32,7 @@ struct Options {
   std::vector<std::string> modes = {"cold", "hot"};
   std::size_t rounds = 9;
   std::size_t cold_mib = 0;
+  std::string ggml;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -48,6 +49,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--rounds", options.rounds, "rounds of turns (default 9)");
   app.add_option("--cold-mib", options.cold_mib,
                  "bytes of copies of each contender when cold (default: 5 times the L3 cache)");
+  app.add_option("--ggml", options.ggml, "folder with libggml-base.so; one thread only");
 }
 
 void make_quick(Options& options) {
@@ -96,7 +98,8 @@ struct Measured {
 // One line of the table: all contenders at one batch size.
 class Case {
  public:
-  Case(const Problem& problem, std::size_t batch, bool cold, std::size_t bytes)
+  Case(const Problem& problem, std::size_t batch, bool cold, std::size_t bytes,
+       const std::string& ggml)
       : problem_(problem), batch_(batch), cold_(cold) {
     const std::size_t copies = cold ? bytes : 0;
     for (const Precision precision : {Precision::kHigh, Precision::kFast, Precision::kExact}) {
@@ -105,6 +108,10 @@ class Case {
     contenders_.push_back(openblas_contender(problem, copies));
     std::ranges::move(onednn_contenders(problem, batch, copies), std::back_inserter(contenders_));
     contenders_.push_back(scalar_contender(problem, copies));
+    if (!ggml.empty()) {
+      std::ranges::move(ggml_contenders(ggml, problem, batch, copies),
+                        std::back_inserter(contenders_));
+    }
     std::mt19937 random(2);
     std::normal_distribution<float> normal;
     x_.resize(batch * problem.weight.cols());
@@ -117,12 +124,12 @@ class Case {
     const auto expected = timing::multiply_in_double(problem_.w(), x());
     for (const Contender& contender : contenders_) {
       contender.multiply(0, x(), y());
-      const double error = timing::relative_error(y_, expected);
+      const double error = error_of_answer(contender, expected);
       if (!(error <= contender.tolerance)) {
         throw std::runtime_error(fmt::format("{} is wrong: relative error {:.2g}, {:.2g} allowed",
                                              contender.name, error, contender.tolerance));
       }
-      results.push_back({contender.name, error});
+      results.push_back({contender.name, timing::relative_error(y_, expected)});
     }
     std::vector<std::function<void()>> calls;
     for (const Contender& contender : contenders_) {
@@ -136,6 +143,13 @@ class Case {
   }
 
  private:
+  // Of y, which the contender computed from its own weights.
+  double error_of_answer(const Contender& contender, const std::vector<double>& expected) const {
+    if (contender.own_weights.empty()) return timing::relative_error(y_, expected);
+    const ConstMatrix w{contender.own_weights.data(), problem_.weight.rows(),
+                        problem_.weight.cols()};
+    return timing::relative_error(y_, timing::multiply_in_double(w, x()));
+  }
   ConstMatrix x() const { return {x_.data(), batch_, problem_.weight.cols()}; }
   MutableMatrix y() { return {y_.data(), batch_, problem_.weight.rows()}; }
 
@@ -202,14 +216,16 @@ std::vector<std::string> to_row(const nlohmann::ordered_json& json, const std::s
           ratio("onednn bf16"),
           ratio("onednn int8"),
           ratio("scalar loop"),
+          ratio("ggml Q4_0"),
+          ratio("ggml Q2_K"),
           fmt::format("{:.1e}", entry["relative_error"].get<double>()),
           entry["method"]};
 }
 
 const std::vector<timing::Column> kColumns = {
-    {"shape", true}, {"K,d"},      {"batch"},   {"mode", true},  {"threads"}, {"pqw", true},
-    {"us"},          {"GB/s"},     {"of DRAM"}, {"x blas"},      {"x fp32"},  {"x bf16"},
-    {"x int8"},      {"x scalar"}, {"error"},   {"method", true}};
+    {"shape", true}, {"K,d"},      {"batch"},   {"mode", true}, {"threads"}, {"pqw", true},
+    {"us"},          {"GB/s"},     {"of DRAM"}, {"x blas"},     {"x fp32"},  {"x bf16"},
+    {"x int8"},      {"x scalar"}, {"x Q4_0"},  {"x Q2_K"},     {"error"},   {"method", true}};
 
 void run(const Options& options) {
   nlohmann::ordered_json lines = nlohmann::ordered_json::array();
@@ -229,7 +245,9 @@ void run(const Options& options) {
           for (const std::string& mode : options.modes) {
             fmt::print(stderr, "{} {} batch {} {} {} threads\n", shape, codes, batch, mode,
                        n_threads);
-            const auto results = Case(problem, batch, mode == "cold", bytes).run(options.rounds);
+            const auto results =
+                Case(problem, batch, mode == "cold", bytes, n_threads == 1 ? options.ggml : "")
+                    .run(options.rounds);
             const double bandwidth =
                 read_bandwidth(std::min(bytes, std::size_t{1} << 30), n_threads);
             lines.push_back(to_json(problem, batch, mode, n_threads, bandwidth, results));

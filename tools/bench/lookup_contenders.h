@@ -13,9 +13,11 @@ namespace pqw::bench {
 // y = x Wᵀ with copy number i of its weights, each of which lies elsewhere in memory.
 struct Contender {
   std::string name;
-  double tolerance;     // relative L2 of y against the product in double
+  double tolerance;     // relative L2 of y against the product of its weights in double
   std::size_t n_bytes;  // of a copy
   std::function<void(std::size_t copy, ConstMatrix x, MutableMatrix y)> multiply;
+  std::vector<float> own_weights =
+      {};  // what it multiplies with, if this is not the decoded matrix
 };
 
 // The weights of all contenders: the codes, and the decoded matrix.
@@ -41,5 +43,10 @@ Contender scalar_contender(const Problem& problem, std::size_t cold_bytes);
 // when this was built, or has no such product for this processor. Made for one batch size.
 std::vector<Contender> onednn_contenders(const Problem& problem, std::size_t batch,
                                          std::size_t cold_bytes);
+
+// ggml in its formats Q4_0 and Q2_K, quantized from the decoded matrix; one thread. `folder` has
+// libggml-base.so and libggml-cpu-*.so. Made for one batch size.
+std::vector<Contender> ggml_contenders(const std::string& folder, const Problem& problem,
+                                       std::size_t batch, std::size_t cold_bytes);
 
 }  // namespace pqw::bench
