@@ -124,24 +124,25 @@ void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const floa
 }
 
 template <class V, auto add, std::size_t kRows, std::size_t kVectors>
-void multiply_tile(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
-                   std::size_t block_size, const float* x, float* sums) {
-  for (std::size_t r = 0; r < kTileRows; r += kRows) {
+void multiply_tile(const std::uint16_t* codes, std::size_t n_rows, std::size_t n_columns,
+                   const float* const* centroids, std::size_t block_size, const float* x,
+                   float* sums) {
+  for (std::size_t r = 0; r < n_rows; r += kRows) {
     multiply_rows<V, add, kRows, kVectors>(codes + r, n_columns, centroids, block_size, x,
                                            sums + r * kVectors * kLanesOf<V>);
   }
 }
 
 template <class V, auto add, std::size_t kRows, std::size_t kMost>
-void multiply_decoded(const std::uint16_t* codes, std::size_t n_columns,
+void multiply_decoded(const std::uint16_t* codes, std::size_t n_rows, std::size_t n_columns,
                       const float* const* centroids, std::size_t block_size, const float* x,
                       std::size_t n_vectors, float* sums) {
   if (n_vectors == 1) {
-    multiply_tile<V, add, kRows, 1>(codes, n_columns, centroids, block_size, x, sums);
+    multiply_tile<V, add, kRows, 1>(codes, n_rows, n_columns, centroids, block_size, x, sums);
   } else if (n_vectors == 2 || kMost == 2) {
-    multiply_tile<V, add, kRows, 2>(codes, n_columns, centroids, block_size, x, sums);
+    multiply_tile<V, add, kRows, 2>(codes, n_rows, n_columns, centroids, block_size, x, sums);
   } else {
-    multiply_tile<V, add, kRows, kMost>(codes, n_columns, centroids, block_size, x, sums);
+    multiply_tile<V, add, kRows, kMost>(codes, n_rows, n_columns, centroids, block_size, x, sums);
   }
 }
 

@@ -1,8 +1,8 @@
-// y = x Wᵀ of plain weights: tiles of W decoded to floats, rows of x side by side in vectors, or
-// row by row where there are few of x.
+// y = x Wᵀ of plain weights: tiles of W, decoded if they are not floats already, and rows of x side
+// by side in vectors, or row by row where there are few of x.
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "codecs/active_kernels.h"
@@ -23,24 +23,35 @@ constexpr std::size_t kColumnsAtOnce = 512;  // of a tile: its floats stay in th
 constexpr std::size_t kFewRows = 4;          // of x, too few to fill vectors with
 constexpr std::size_t kFloatsAtOnce = 4096;  // of W then: they stay in the L1 cache
 
-// The codes of a tile whose centroids are its own rows.
-std::vector<std::uint16_t> row_numbers() {
-  std::vector<std::uint16_t> numbers(kTileRows);
-  std::iota(numbers.begin(), numbers.end(), std::uint16_t{0});
+// The codes of a tile whose centroids are its own rows; the last one stands for those that do not
+// exist.
+std::array<std::uint16_t, kTileRows> row_numbers(std::size_t n_rows) {
+  std::array<std::uint16_t, kTileRows> numbers;
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    numbers[r] = static_cast<std::uint16_t>(std::min(r, n_rows - 1));
+  }
   return numbers;
 }
 
-// Rows first .. first+n_rows-1, columns column .. column+n-1, as float[64][kColumnsAtOnce]; rows
-// beyond them are zero.
-void decode_tile(const PlainWeight& weight, std::size_t cols, std::size_t first, std::size_t n_rows,
-                 std::size_t column, std::size_t n, float* tile) {
-  const std::size_t width = size_in_bytes(weight.dtype);
-  const std::span<const std::byte> bytes(weight.bytes);
-  for (std::size_t r = 0; r < n_rows; ++r) {
-    to_float(bytes.subspan(((first + r) * cols + column) * width, n * width), weight.dtype,
-             {tile + r * kColumnsAtOnce, n});
+// Rows of W as floats, `stride` apart.
+struct Rows {
+  const float* values;
+  std::size_t stride;
+};
+
+// Rows first .. first+n_rows-1, columns column .. column+n-1: of floats where they lie, of other
+// types decoded into `room`, which has n_rows * n values.
+Rows decode(const PlainWeight& weight, std::size_t first, std::size_t n_rows, std::size_t column,
+            std::size_t n, float* room) {
+  const std::size_t cols = weight.matrix().cols, width = size_in_bytes(weight.dtype);
+  const std::byte* from = weight.bytes.data() + (first * cols + column) * width;
+  if (weight.dtype == DType::kF32 && reinterpret_cast<std::uintptr_t>(from) % alignof(float) == 0) {
+    return {reinterpret_cast<const float*>(from), cols};
   }
-  std::fill(tile + n_rows * kColumnsAtOnce, tile + kTileRows * kColumnsAtOnce, 0.0f);
+  for (std::size_t r = 0; r < n_rows; ++r) {
+    to_float({from + r * cols * width, n * width}, weight.dtype, {room + r * n, n});
+  }
+  return {room, n};
 }
 
 // Rows of x that stand side by side. Layout: panel[cols][n_vectors * lanes].
@@ -60,17 +71,16 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
   const std::size_t tile_floats = kTileRows * kColumnsAtOnce;
   const Scratch<float> tiles(workers.count() * tile_floats);
   const Scratch<float> sums(workers.count() * kTileRows * n_lanes);
-  const std::vector<std::uint16_t> rows = row_numbers();
   workers.for_each(n_tiles, [&](std::size_t i, std::size_t worker) {
-    const float* tile = tiles.data() + worker * tile_floats;
     float* tile_sums = sums.data() + worker * kTileRows * n_lanes;
     std::fill_n(tile_sums, kTileRows * n_lanes, 0.0f);
     const std::size_t n_rows = std::min(kTileRows, y.cols() - i * kTileRows);
+    const std::array<std::uint16_t, kTileRows> numbers = row_numbers(n_rows);
     for (std::size_t column = 0; column < cols; column += kColumnsAtOnce) {
       const std::size_t n = std::min(kColumnsAtOnce, cols - column);
-      decode_tile(weight, cols, first + i * kTileRows, n_rows, column, n,
-                  tiles.data() + worker * tile_floats);
-      kernels.multiply_decoded(rows.data(), n, &tile, kColumnsAtOnce,
+      const Rows rows = decode(weight, first + i * kTileRows, n_rows, column, n,
+                               tiles.data() + worker * tile_floats);
+      kernels.multiply_decoded(numbers.data(), n_rows, n, &rows.values, rows.stride,
                                panel.values + column * n_lanes, panel.n_vectors, tile_sums);
     }
     write_tile(tile_sums, i, 0, panel.first_row, panel.n_rows, n_lanes, y);
@@ -80,7 +90,6 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
 void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight& weight,
                   std::size_t first, ConstMatrix x, MutableMatrix y, const Workers& workers) {
   const std::size_t cols = x.cols();
-  const std::size_t row_bytes = cols * size_in_bytes(weight.dtype);
   const std::size_t rows_at_once =
       std::max<std::size_t>(1, kFloatsAtOnce / std::max<std::size_t>(1, cols));
   const std::size_t n_runs = (y.cols() + rows_at_once - 1) / rows_at_once;
@@ -88,12 +97,10 @@ void multiply_few(const kernels::ContractionKernels& kernels, const PlainWeight&
   workers.for_each(n_runs, [&](std::size_t run, std::size_t worker) {
     const std::size_t r = run * rows_at_once;
     const std::size_t n_rows = std::min(rows_at_once, y.cols() - r);
-    float* rows = floats.data() + worker * rows_at_once * cols;
-    to_float(std::span<const std::byte>(weight.bytes)
-                 .subspan((first + r) * row_bytes, n_rows * row_bytes),
-             weight.dtype, {rows, n_rows * cols});
+    const Rows rows =
+        decode(weight, first + r, n_rows, 0, cols, floats.data() + worker * rows_at_once * cols);
     for (std::size_t b = 0; b < x.rows(); ++b) {
-      kernels.product(rows, cols, n_rows, cols, x.row(b).data(), 1, y.row(b).data() + r);
+      kernels.product(rows.values, cols, n_rows, cols, x.row(b).data(), 1, y.row(b).data() + r);
     }
   });
 }

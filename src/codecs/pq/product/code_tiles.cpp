@@ -35,6 +35,7 @@ CodeWidth code_width(std::size_t n_centroids) {
 CodeTiles::CodeTiles(const PqWeight& weight, bool interleaved_narrow)
     : width_(code_width(weight.n_centroids)),
       interleaved_(interleaved_narrow && width_ == CodeWidth::kNarrow),
+      n_rows_(weight.rows()),
       n_tiles_((weight.rows() + kTileRows - 1) / kTileRows),
       n_quads_((weight.positions() + positions_per_quad() - 1) / positions_per_quad()) {
   const std::size_t n_bytes = n_quads_ * n_tiles_ * kTileBytes * element_bytes();

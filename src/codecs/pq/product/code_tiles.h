@@ -22,6 +22,7 @@ class CodeTiles {
   CodeTiles(const PqWeight& weight, bool interleaved_narrow);
 
   CodeWidth width() const { return width_; }
+  std::size_t n_rows() const { return n_rows_; }
   std::size_t n_tiles() const { return n_tiles_; }
   std::size_t n_quads() const { return n_quads_; }
   // Groups of kScaleQuads quads: the tables of a group share a scale.
@@ -52,6 +53,7 @@ class CodeTiles {
 
   CodeWidth width_;
   bool interleaved_;
+  std::size_t n_rows_;
   std::size_t n_tiles_;
   std::size_t n_quads_;
   AlignedBytes elements_;
