@@ -302,6 +302,9 @@ TEST(ServeMethod, HasAName) {
   EXPECT_EQ(to_string(ServeMethod::kDecode), "decode");
   EXPECT_EQ(to_string(ServeMethod::kDecodeBf16), "decode-bf16");
   EXPECT_EQ(to_string(ServeMethod::kDecodeInt8), "decode-int8");
+  EXPECT_EQ(to_string(ServeMethod::kDense), "dense");
+  EXPECT_EQ(to_string(ServeMemory::kCodes), "codes");
+  EXPECT_EQ(to_string(ServeMemory::kFastest), "fastest");
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ void print(const BenchReport& report, const Arguments& arguments) {
                         {"batch", arguments.batches},
                         {"precision", to_string(arguments.options.precision)},
                         {"method", to_string(arguments.options.method)},
+                        {"memory", to_string(arguments.options.memory)},
                         {"trusted", arguments.reading.trusted}});
   append(report, json);
   print_json(json);
@@ -169,11 +170,16 @@ void add_serving_options(CLI::App& verb, ServeOptions& options) {
   add_choice(
       verb, "--method", options.method,
       {ServeMethod::kAuto, ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode,
-       ServeMethod::kDecodeBf16, ServeMethod::kDecodeInt8},
+       ServeMethod::kDecodeBf16, ServeMethod::kDecodeInt8, ServeMethod::kDense},
       "M",
-      "how y is computed from pq weights: auto, lookup, batch-lookup, decode, decode-bf16 or "
-      "decode-int8 (default auto: the fastest by the cost model); tensors of other codecs are left "
+      "how y is computed from pq weights: auto, lookup, batch-lookup, decode, decode-bf16, "
+      "decode-int8 or dense (default auto: the fastest by the cost model); tensors of other codecs "
+      "are left "
       "out");
+  add_choice(
+      verb, "--memory", options.memory, {ServeMemory::kCodes, ServeMemory::kFastest}, "W",
+      "what is held of a pq weight: codes, or fastest: also the decoded weight where this is "
+      "faster (default codes)");
 }
 
 }  // namespace

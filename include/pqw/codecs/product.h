@@ -42,8 +42,9 @@ enum class ServeMethod {
   kDecode,       // centroids in the place of codes, as the operand of a float32 product
   kDecodeBf16,   // the same in bfloat16, for kFast only
   kDecodeInt8,   // the same in integers of 8 bits, for kFast only
+  kDense,        // with the decoded weight, for ServeMemory::kFastest only
 };
-// "lookup", "batch lookup", "decode", "decode-bf16", "decode-int8"
+// "lookup", "batch lookup", "decode", "decode-bf16", "decode-int8", "dense"
 std::string_view to_string(ServeMethod method);
 
 // The cycles of the kernels in use, measured now in a few milliseconds: a file for the environment
@@ -63,10 +64,18 @@ enum class ServeLayout {
   kRows,
 };
 
+// What may be held in memory to multiply with a pq weight.
+enum class ServeMemory {
+  kCodes,    // the codes
+  kFastest,  // also the decoded weight, float32, if a product with it is faster for some batch
+};
+std::string_view to_string(ServeMemory memory);  // "codes", "fastest"
+
 struct ServeOptions {
   Precision precision = Precision::kHigh;
   ServeMethod method = ServeMethod::kAuto;
   ServeLayout layout = ServeLayout::kProducts;
+  ServeMemory memory = ServeMemory::kCodes;
 };
 
 // Holds all that it needs, usually about as many bytes as the weight. Immutable, safe to use from

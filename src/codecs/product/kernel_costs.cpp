@@ -114,7 +114,8 @@ void visit_product(const Kernel& visit, ProductKernels& kernels) {
   const std::vector<const float*> centroids(kColumns / kBlockSize, codebook.data());
   const auto decoded = [&](const char* name, float& cycles, auto kernel) {
     visit(name, cycles, kTileRows * kColumns * vectors, [&] {
-      kernel(codes.data(), kTileRows, kColumns, centroids.data(), kBlockSize, x.data(), vectors, sums.data());
+      kernel(codes.data(), kTileRows, kColumns, centroids.data(), kBlockSize, x.data(), vectors,
+             sums.data());
     });
   };
   decoded("decoded_per_vector", kernels.cycles.decoded_per_vector, kernels.multiply_decoded);

@@ -45,9 +45,14 @@ double documented_error(Precision precision) {
   return kErrors[static_cast<std::size_t>(precision)];
 }
 
+std::string_view to_string(ServeMemory memory) {
+  constexpr std::string_view kNames[] = {"codes", "fastest"};
+  return kNames[static_cast<std::size_t>(memory)];
+}
+
 std::string_view to_string(ServeMethod method) {
-  constexpr std::string_view kNames[] = {"auto",   "lookup",      "batch lookup",
-                                         "decode", "decode-bf16", "decode-int8"};
+  constexpr std::string_view kNames[] = {"auto",        "lookup",      "batch lookup", "decode",
+                                         "decode-bf16", "decode-int8", "dense"};
   return kNames[static_cast<std::size_t>(method)];
 }
 

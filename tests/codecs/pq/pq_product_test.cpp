@@ -248,5 +248,22 @@ TEST(PqProduct, EmptySidesGiveZerosOrNothing) {
   PqProduct(random_pq_weight({3, 4}, 4, 2), {}).multiply_rows(0, {nullptr, 0, 4}, {nullptr, 0, 3});
 }
 
+TEST(PqProduct, TheDecodedWeightIsHeldOnlyWhereItIsAllowedAndFaster) {
+  // 64 rows are fewer than the centroids, whose tables would cost more than the product.
+  const PqWeight small = test::with_row_scales(random_pq_weight({64, 64}, 4, 256));
+  const ServeOptions fastest{.precision = Precision::kExact, .memory = ServeMemory::kFastest};
+  EXPECT_NE(PqProduct(small, {.precision = Precision::kExact}).method(64), ServeMethod::kDense);
+  const PqProduct dense(small, fastest);
+  EXPECT_EQ(dense.describe(64), "dense, float32, " + kernel_name());
+  const auto x = test::normal_values(5 * 64, 5);
+  const auto y = product(dense, x);
+  EXPECT_LE(test::relative_error(y, reference(small, x)), bound(Precision::kExact));
+  std::vector<float> part(3 * 20);
+  dense.multiply_rows(31, {x.data(), 3, 64}, {part.data(), 3, 20});
+  for (std::size_t r = 0; r < 20; ++r) EXPECT_NEAR(part[40 + r], y[2 * 64 + 31 + r], 1e-4f);
+  // Asked for by name, but not allowed.
+  EXPECT_EQ(PqProduct(small, {.method = ServeMethod::kDense}).method(8), ServeMethod::kDecode);
+}
+
 }  // namespace
 }  // namespace pqw

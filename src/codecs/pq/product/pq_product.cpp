@@ -13,6 +13,7 @@
 #include "codecs/pq/product/table_error.h"
 #include "codecs/product/kernel_costs.h"
 #include "core/parallel.h"
+#include "pqw/codecs/plain.h"
 
 namespace pqw {
 
@@ -20,7 +21,8 @@ using kernels::kTileRows;
 
 namespace {
 
-constexpr double kLookupCost = 2;  // in multiply-adds
+constexpr double kLookupCost = 2;         // in multiply-adds
+constexpr std::size_t kMostBatch = 4096;  // for which a dense product may be the fastest
 
 // Shares of the codes that may be left out of integer tables for the rest to be exact enough.
 constexpr double kOutlierShares[] = {0, 0.001, 0.003, 0.01, 0.02, 0.04, 0.08};
@@ -52,6 +54,19 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
   batch_lookup_.emplace(weight, tiles_, *kernels_.product);
   decode_.emplace(weight, tiles_, *kernels_.product, DecodeProduct::Operand::kFloat);
   if (options.precision != Precision::kExact) add_rounded_products(weight);
+  if (options.memory == ServeMemory::kFastest) add_dense_product(weight);
+}
+
+void PqProduct::add_dense_product(const PqWeight& weight) {
+  PlainWeight decoded{{weight.shape, DType::kF32}, {}};
+  decoded.bytes.resize(rows() * cols() * sizeof(float));
+  PqCodec::decode_rows(weight, 0, {reinterpret_cast<float*>(decoded.bytes.data()), rows(), cols()});
+  dense_ = PlainCodec::make_product(std::move(decoded), {});
+  if (options_.method == ServeMethod::kDense) return;
+  for (std::size_t batch = 1; batch <= kMostBatch; batch *= 2) {
+    if (method(batch) == ServeMethod::kDense) return;
+  }
+  dense_.reset();
 }
 
 // Whether a product in integers or bfloat16 is as exact as its precision promises.
@@ -116,6 +131,7 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
     return lookup_ ? ServeMethod::kLookup : ServeMethod::kBatchLookup;
   }
   if (options_.method == ServeMethod::kBatchLookup) return options_.method;
+  if (options_.method == ServeMethod::kDense && dense_) return options_.method;
   if (options_.method == ServeMethod::kDecodeBf16 && decode_bf16_) return options_.method;
   if (options_.method == ServeMethod::kDecodeInt8 && decode_int8_) return options_.method;
   if (options_.method != ServeMethod::kAuto || cols() == 0) return ServeMethod::kDecode;
@@ -138,6 +154,7 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
   if (decode_int8_) {
     consider(ServeMethod::kDecodeInt8, decode_int8_cycles(size, kernels_.int8));
   }
+  if (dense_) consider(ServeMethod::kDense, dense_cycles(size, *kernels_.product));
   consider(ServeMethod::kBatchLookup, batch_lookup_integers_
                                           ? batch_lookup_cycles(size, *batch_lookup_integers_)
                                           : batch_lookup_cycles(size, *kernels_.product));
@@ -154,6 +171,7 @@ void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y)
     return;
   }
   const ServeMethod chosen = method(x.rows(), y.cols());
+  if (chosen == ServeMethod::kDense) return dense_->multiply_rows(first, x, y);
   const bool parallel = Workers(x.rows() * y.cols() * tiles_.n_units(), kLookupCost).count() > 1;
   std::vector<std::size_t> left;  // rows of x that need the exact product
   if (chosen == ServeMethod::kLookup) {

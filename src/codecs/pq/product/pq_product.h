@@ -48,6 +48,7 @@ class PqProduct : public Product {
   class Exactness;
 
   void add_rounded_products(const PqWeight& weight);
+  void add_dense_product(const PqWeight& weight);
   void add_integer_tables(const PqWeight& weight, const Exactness& exactness);
   ServeMethod method(std::size_t batch, std::size_t n_rows) const;
   void multiply_exactly(std::span<const std::size_t> rows, std::size_t first, ConstMatrix x,
@@ -64,6 +65,7 @@ class PqProduct : public Product {
   std::optional<BatchLookupProduct> batch_lookup_integers_;  // finer than lookup_ for kFast
   std::optional<DecodeProduct> decode_;                      // when there are columns
   std::optional<DecodeProduct> decode_bf16_;      // when the precision and the processor allow it
+  std::unique_ptr<const Product> dense_;          // of all that is decoded, with the row scales
   std::optional<DecodeInt8Product> decode_int8_;  // when the precision and the codebooks allow it
 };
 
