@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """torch.quantization.quantize_dynamic beside pqw's int8, on the same linear layer and inputs.
 
-Run (needs numpy and torch, and pqw and pqw_bench_forward built):
+Run (needs numpy and torch, and pqw and pqw_bench_linear built):
     python3 scripts/reference/int8_dynamic.py --build build/release
     python3 scripts/reference/int8_dynamic.py --build build/release --file model.safetensors
 
@@ -78,7 +78,7 @@ class Pqw:
 
     def forward(self, archive, x):
         np.save(self.directory / "x.npy", x)
-        self.run("tools/bench/pqw_bench_forward", archive, "fc.weight", self.directory / "x.npy",
+        self.run("tools/bench/pqw_bench_linear", archive, "fc.weight", self.directory / "x.npy",
                  self.directory / "y.npy", "--bias", "fc.bias", "--precision", "fast")
         return np.load(self.directory / "y.npy")
 

@@ -46,12 +46,43 @@ float contraction_dot(const float* a, const float* b, std::size_t n) {
   return sum;
 }
 
+// c[m] = Σ_k a[m][k] b[k] of four rows, whose sums hide each other's latency.
+void contraction_four_dots(const float* const (&a)[4], const float* b, std::size_t n,
+                           float (&c)[4]) {
+  constexpr std::size_t kLanes = 16;
+  float lanes[4][kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::size_t m = 0; m < 4; ++m) {
+#pragma omp simd
+      for (std::size_t l = 0; l < kLanes; ++l) lanes[m][l] += a[m][i + l] * b[i + l];
+    }
+  }
+  for (; i < n; ++i) {
+    for (std::size_t m = 0; m < 4; ++m) lanes[m][0] += a[m][i] * b[i];
+  }
+  for (std::size_t m = 0; m < 4; ++m) {
+    c[m] = 0;
+    for (std::size_t l = 0; l < kLanes; ++l) c[m] += lanes[m][l];
+  }
+}
+
+// Where fewer than four rows are left, the last one stands for the missing ones: a row has the same
+// bits wherever it is.
+void contraction_dots(const float* a, std::size_t a_stride, std::size_t n_m, std::size_t n_k,
+                      const float* b, float* c) {
+  for (std::size_t m = 0; m < n_m; m += 4) {
+    const float* rows[4];
+    for (std::size_t i = 0; i < 4; ++i) rows[i] = a + (m + i < n_m ? m + i : n_m - 1) * a_stride;
+    float sums[4];
+    contraction_four_dots(rows, b, n_k, sums);
+    for (std::size_t i = 0; i < 4 && m + i < n_m; ++i) c[m + i] = sums[i];
+  }
+}
+
 void contraction_product(const float* a, std::size_t a_stride, std::size_t n_m, std::size_t n_k,
                          const float* b, std::size_t n_t, float* c) {
-  if (n_t == 1) {
-    for (std::size_t m = 0; m < n_m; ++m) c[m] = contraction_dot(a + m * a_stride, b, n_k);
-    return;
-  }
+  if (n_t == 1) return contraction_dots(a, a_stride, n_m, n_k, b, c);
   std::size_t m = 0;
   for (; m + kRows <= n_m; m += kRows) {
     contraction_rows<kRows>(a + m * a_stride, a_stride, n_k, b, n_t, c + m * n_t);

@@ -89,10 +89,33 @@ void sums_to_floats(const std::int32_t* sums, const std::int32_t* row_sums, std:
   }
 }
 
+template <bool kHigh, bool kZeroPoints, class Sum>
+void scaled_sums(const Int8Sums<Sum>& sums, float* y) {
+  for (std::size_t r = 0; r < sums.n; ++r) {
+    auto sum = static_cast<double>(sums.low[r]);
+    if constexpr (kHigh) sum += 256.0 * sums.high[r];
+    if constexpr (kZeroPoints) sum -= sums.x_sum * sums.zero_points[r];
+    sum -= sums.x_zero_point * sums.row_sums[r];
+    y[r] = static_cast<float>(sum * (sums.x_scale * sums.scales[r]));
+  }
+}
+
+template <class Sum>
+void scaled_sums_to_floats(const Int8Sums<Sum>& sums, float* y) {
+  const bool zero_points = sums.zero_points != nullptr;
+  if (sums.high == nullptr) {
+    zero_points ? scaled_sums<false, true>(sums, y) : scaled_sums<false, false>(sums, y);
+  } else {
+    zero_points ? scaled_sums<true, true>(sums, y) : scaled_sums<true, false>(sums, y);
+  }
+}
+
 constexpr Int8RowKernels kInt8Rows{.range = range_of_row,
                                    .to_bytes = row_to_bytes,
                                    .to_words = row_to_words,
-                                   .to_floats = sums_to_floats};
+                                   .to_floats = sums_to_floats,
+                                   .scaled_to_floats = scaled_sums_to_floats<std::int32_t>,
+                                   .scaled_totals_to_floats = scaled_sums_to_floats<double>};
 
 }  // namespace
 }  // namespace pqw::kernels

@@ -64,10 +64,10 @@ enum class ServeLayout {
   kRows,
 };
 
-// What may be held in memory to multiply with a pq weight.
+// What may be held in memory to multiply with a pq or int8 weight.
 enum class ServeMemory {
   kCodes,    // the codes
-  kFastest,  // also the decoded weight, float32, if a product with it is faster for some batch
+  kFastest,  // also the decoded weight, float32, for the batches for which it is faster
 };
 std::string_view to_string(ServeMemory memory);  // "codes", "fastest"
 

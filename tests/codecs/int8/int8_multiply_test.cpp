@@ -336,5 +336,20 @@ TEST(Int8Multiply, EmptyWeightsAndBatches) {
       ->multiply_rows(0, {nullptr, 0, 4}, {nullptr, 0, 3});
 }
 
+// 2 x 3 values are multiplied sooner than rounded to integers.
+TEST(Int8Multiply, TheDecodedWeightIsUsedWhereItIsAllowedAndFaster) {
+  const Int8Weight weight = test::random_int8_weight({2, 3}, true);
+  const auto dense = make_product(weight, {.memory = ServeMemory::kFastest});
+  EXPECT_EQ(dense->describe(8), "dense product");
+  EXPECT_EQ(make_product(weight)->describe(8), "int8, inputs in 16 bits");
+  std::vector<float> w(6), y(2);
+  Int8Codec::decode_rows(weight, 0, {w.data(), 2, 3});
+  const std::vector<float> x = {1, -2, 4};
+  dense->multiply_rows(0, {x.data(), 1, 3}, {y.data(), 1, 2});
+  for (std::size_t r = 0; r < 2; ++r) {
+    EXPECT_FLOAT_EQ(y[r], w[3 * r] - 2 * w[3 * r + 1] + 4 * w[3 * r + 2]);
+  }
+}
+
 }  // namespace
 }  // namespace pqw

@@ -108,6 +108,26 @@ TEST_P(Int8RowsKernel, RoundsValuesToIntegersAndSumsToFloats) {
       EXPECT_EQ(y[i], static_cast<float>(sums[i] - 3 * row_sums[i]) / 4);
     }
     EXPECT_EQ(y[n], 5);
+
+    const std::vector<double> scales(n, 0.5), zero_points(n, 7), row_totals(n, 11);
+    kernels::Int8Sums<std::int32_t> scaled{.low = sums.data(),
+                                           .high = nullptr,
+                                           .zero_points = nullptr,
+                                           .row_sums = row_totals.data(),
+                                           .scales = scales.data(),
+                                           .n = n,
+                                           .x_sum = 13,
+                                           .x_zero_point = 3,
+                                           .x_scale = 2};
+    rows.scaled_to_floats(scaled, y.data());
+    for (std::size_t i = 0; i < n; ++i) EXPECT_EQ(y[i], static_cast<float>(sums[i] - 33));
+    scaled.high = row_sums.data();
+    scaled.zero_points = zero_points.data();
+    rows.scaled_to_floats(scaled, y.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      EXPECT_EQ(y[i], static_cast<float>(sums[i] + 256 * row_sums[i] - 13 * 7 - 33));
+    }
+    EXPECT_EQ(y[n], 5);
   }
 }
 

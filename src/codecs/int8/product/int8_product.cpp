@@ -16,6 +16,8 @@
 
 #include "codecs/active_kernels.h"
 #include "codecs/product/activations.h"
+#include "codecs/product/dense_cost.h"
+#include "codecs/product/kernel_costs.h"
 #include "codecs/product/row_product.h"
 #include "core/parallel.h"
 #include "pqw/codecs/weight.h"
@@ -66,8 +68,9 @@ PlainWeight decoded(const Int8Weight& weight) {
 // infinity or NaN, its outputs are NaN.
 class Int8Product : public Product {
  public:
-  // Inputs are quantized to 8 or 16 bits.
-  Int8Product(const Int8Weight& weight, unsigned input_bits);
+  // Inputs are quantized to 8 or 16 bits. `dense` multiplies in its place where it is faster, or is
+  // null.
+  Int8Product(const Int8Weight& weight, unsigned input_bits, std::unique_ptr<const Product> dense);
 
   void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const override;
 
@@ -84,7 +87,8 @@ class Int8Product : public Product {
     }
   }
 
-  std::string describe(std::size_t) const override {
+  std::string describe(std::size_t batch) const override {
+    if (is_dense(batch, rows())) return dense_->describe(batch);
     return fmt::format("int8, inputs in {} bits", 8 * n_planes_);
   }
 
@@ -94,6 +98,7 @@ class Int8Product : public Product {
   };
   class Call;
 
+  bool is_dense(std::size_t batch, std::size_t n_rows) const;
   void pack(const Int8Weight& weight);
   const std::int8_t* panel(std::size_t index) const { return panels_[index * lines_].bytes; }
 
@@ -104,16 +109,19 @@ class Int8Product : public Product {
   std::vector<double> scales_;       // [rows]
   std::vector<double> zero_points_;  // [rows], or none
   std::vector<double> sums_;         // [rows]: Σ_c (value - zero point)
+  std::unique_ptr<const Product> dense_;
 };
 
-Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
+Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits,
+                         std::unique_ptr<const Product> dense)
     : Product(weight.matrix()),
       lines_((cols() + kernels::kPanelColumns - 1) / kernels::kPanelColumns),
       n_planes_(input_bits / 8),
       activations_(weight.activations),
       panels_(panels_of(rows()) * lines_),
       scales_(rows()),
-      sums_(rows()) {
+      sums_(rows()),
+      dense_(std::move(dense)) {
   assert(input_bits == 8 || input_bits == 16);
   active_kernels();  // an unknown PQW_KERNEL is an error here, not in the first product
   for (std::size_t r = 0; r < rows(); ++r) scales_[r] = weight.scale(r);
@@ -121,6 +129,20 @@ Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits)
     for (std::size_t r = 0; r < rows(); ++r) zero_points_.push_back(weight.zero_point(r));
   }
   pack(weight);
+}
+
+bool Int8Product::is_dense(std::size_t batch, std::size_t n_rows) const {
+  if (!dense_) return false;
+  constexpr double kInputCycles = 200;  // a row of x
+  constexpr double kValueCycles = 1;    // a byte of it, or of a sum
+  const kernels::Table& kernels = costed_kernels();
+  const auto planes = static_cast<double>(n_planes_);
+  const auto rows = static_cast<double>(n_rows), columns = static_cast<double>(cols());
+  const double lines = rows / kernels::kPanelRows * static_cast<double>(lines_);
+  const double cycles = kInputCycles + planes * ((rows + columns) * kValueCycles +
+                                                 lines * kernels.int8.cycles.multiply_per_line);
+  return dense_cycles(batch, n_rows, cols(), *kernels.product) <
+         static_cast<double>(batch) * cycles;
 }
 
 void Int8Product::pack(const Int8Weight& weight) {
@@ -195,22 +217,22 @@ class Int8Product::Call {
       std::fill_n(to, n, std::numeric_limits<float>::quiet_NaN());
       return;
     }
-    double exact[kTileRows];
-    sums += begin - row;
-    for (std::size_t k = 0; k < n; ++k) exact[k] = static_cast<double>(sums[k]);
-    if (x_.n_planes == 2) {
-      for (std::size_t k = 0; k < n; ++k) exact[k] += 256.0 * sums[width + k];
-    }
-    if (!product_.zero_points_.empty()) {
-      const double* zero_points = product_.zero_points_.data() + begin;
-      for (std::size_t k = 0; k < n; ++k) exact[k] -= scale.sum * zero_points[k];
-    }
-    const double zero_point = scale.zero_point;
-    const double* row_sums = product_.sums_.data() + begin;
-    const double* scales = product_.scales_.data() + begin;
-    for (std::size_t k = 0; k < n; ++k) {
-      const double sum = exact[k] - zero_point * row_sums[k];
-      to[k] = static_cast<float>(sum * (scale.scale * scales[k]));
+    const kernels::Int8Sums<Sum> of_row{
+        .low = sums + (begin - row),
+        .high = x_.n_planes == 2 ? sums + width + (begin - row) : nullptr,
+        .zero_points =
+            product_.zero_points_.empty() ? nullptr : product_.zero_points_.data() + begin,
+        .row_sums = product_.sums_.data() + begin,
+        .scales = product_.scales_.data() + begin,
+        .n = n,
+        .x_sum = scale.sum,
+        .x_zero_point = static_cast<double>(scale.zero_point),
+        .x_scale = scale.scale};
+    const kernels::Int8RowKernels& rows = *active_kernels().int8.rows;
+    if constexpr (std::is_same_v<Sum, double>) {
+      rows.scaled_totals_to_floats(of_row, to);
+    } else {
+      rows.scaled_to_floats(of_row, to);
     }
   }
 
@@ -221,6 +243,7 @@ class Int8Product::Call {
 };
 
 void Int8Product::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
+  if (is_dense(x.rows(), y.cols())) return dense_->multiply_rows(first, x, y);
   const Call call(*this, first, x, y);
   const std::size_t inputs_at_once = kPlanesAtOnce / n_planes_;
   const std::size_t first_panel = first / kernels::kPanelRows;
@@ -242,7 +265,10 @@ std::unique_ptr<const Product> Int8Codec::make_product(Int8Weight weight,
                                                        const ServeOptions& options) {
   if (options.layout == ServeLayout::kRows) return std::make_unique<Int8Rows>(std::move(weight));
   if (options.precision == Precision::kExact) return pqw::make_product(decoded(weight), options);
-  return std::make_unique<Int8Product>(weight, options.precision == Precision::kFast ? 8 : 16);
+  std::unique_ptr<const Product> dense;
+  if (options.memory == ServeMemory::kFastest) dense = pqw::make_product(decoded(weight), options);
+  return std::make_unique<Int8Product>(weight, options.precision == Precision::kFast ? 8 : 16,
+                                       std::move(dense));
 }
 
 }  // namespace pqw

@@ -15,7 +15,6 @@ constexpr double kUnpackCycles = 0.2;     // a code
 constexpr double kByteCycles = 0.7;       // a value of x to a byte
 constexpr double kSumCycles = 0.4;        // a sum of integers to a float
 constexpr double kByteCodeCycles = 0.05;  // a code to a byte
-constexpr double kDenseCycles = 0.2;      // a float of a weight with a row of x
 constexpr double kOutlierCodeCycles = 3;  // a code of an outlier
 
 double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
@@ -114,16 +113,6 @@ double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& k
                     lines * kernels.cycles.multiply_per_line) +
          decoded *
              (lines * kernels.cycles.decode_per_line + n.positions * n.rows * kByteCodeCycles);
-}
-
-// As plain_product.cpp does: a few rows of x one after the other, or many side by side.
-double dense_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
-  constexpr double kFewRows = 4;
-  const double values = static_cast<double>(size.n_rows) * static_cast<double>(size.n_columns);
-  const auto batch = static_cast<double>(size.batch);
-  if (batch <= kFewRows) return batch * values * kDenseCycles;
-  return vectors(size, kernels) * values * kernels.cycles.decoded_per_vector +
-         batch * static_cast<double>(size.n_columns) * kTransposeCycles;
 }
 
 }  // namespace pqw

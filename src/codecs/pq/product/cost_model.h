@@ -27,6 +27,5 @@ double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernel
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& kernels);
-double dense_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 
 }  // namespace pqw

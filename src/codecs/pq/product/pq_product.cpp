@@ -11,6 +11,7 @@
 #include "codecs/pq/product/cost_model.h"
 #include "codecs/pq/product/pq_rows.h"
 #include "codecs/pq/product/table_error.h"
+#include "codecs/product/dense_cost.h"
 #include "codecs/product/kernel_costs.h"
 #include "core/parallel.h"
 #include "pqw/codecs/plain.h"
@@ -154,7 +155,7 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
   if (decode_int8_) {
     consider(ServeMethod::kDecodeInt8, decode_int8_cycles(size, kernels_.int8));
   }
-  if (dense_) consider(ServeMethod::kDense, dense_cycles(size, *kernels_.product));
+  if (dense_) consider(ServeMethod::kDense, dense_cycles(batch, n_rows, cols(), *kernels_.product));
   consider(ServeMethod::kBatchLookup, batch_lookup_integers_
                                           ? batch_lookup_cycles(size, *batch_lookup_integers_)
                                           : batch_lookup_cycles(size, *kernels_.product));
