@@ -116,12 +116,36 @@ struct BatchLookupKernel {
 };
 constexpr std::size_t kBatchHeadroom = kScaleQuads * kQuadBytes;  // entries that a word sums
 
+// One row of x with tables of floats. A code byte looks up in a table of 256 entries: those of its
+// position, or the sums of the entries of both positions of a narrow byte.
+struct FloatLookupKernel {
+  // Brings the entries of a table, float[256] aligned to 64 bytes, from the order of the codes into
+  // the layout of the kernel. Null if this is the same.
+  void (*arrange)(float* table);
+
+  // Adds the entries of n_quads quads to `sums`: float[n_tiles][64], the 64 in an order of the
+  // kernel's own. The sums of a row run over the bytes in order, one rounding each: they do not
+  // depend on how the quads are divided into calls. tables: float[n_quads][kQuadBytes][256].
+  // REQUIRES: n_tiles <= kSweepTiles.
+  void (*sweep)(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
+                std::size_t n_tiles, const float* tables, float* sums);
+
+  void (*order)(const float* sums, float* rows);  // as LookupKernel::order
+
+  // As LookupKernel::Cycles.
+  struct Cycles {
+    float sweep_per_tile_byte;
+    float arrange_per_entry;
+  } cycles;
+};
+
 struct LookupKernels {
   const char* name;
   std::size_t wide_lanes, narrow_lanes;  // of centroid_place
   bool interleaved_narrow;
   LookupKernel wide_high, wide_fast, narrow_high, narrow_fast;
   BatchLookupKernel few_fast, many_fast;  // of wide codes, for a few rows of x and for many
+  FloatLookupKernel wide_floats, narrow_floats;
 };
 
 extern const LookupKernels lookup_portable;

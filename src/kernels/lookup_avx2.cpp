@@ -102,6 +102,8 @@ const LookupKernels lookup_avx2 = {
     .few_fast = batch_lookup<Lanes, 1>(
         {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
     .many_fast = batch_lookup<Lanes, 1>(
-        {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f})};
+        {.build_per_vector_pair = 1.8f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
+    .wide_floats = float_lookup(50.0f),
+    .narrow_floats = float_lookup(50.0f)};
 
 }  // namespace pqw::kernels

@@ -60,6 +60,48 @@ void order_pairs(const float* sums, float* rows) {
   }
 }
 
+// Tables of floats in 16 vectors: the low five bits choose in pairs of them, the high three among
+// the results. A vector is 16 rows of a tile.
+void sweep_floats(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
+                  std::size_t n_tiles, const float* tables, float* sums) {
+  for (std::size_t quad = 0; quad < n_quads; ++quad, codes += quad_stride) {
+    for (std::size_t part = 0; part < 4 * n_tiles; ++part) {
+      const std::uint8_t* at = codes + part / 4 * kTileBytes + part % 4 * 16;
+      prefetch(codes + part * 64);
+      __m512 sum = _mm512_loadu_ps(sums + part * 16);
+#pragma GCC unroll 4
+      for (std::size_t b = 0; b < kQuadBytes; ++b) {
+        const float* table = tables + (quad * kQuadBytes + b) * kWideCentroids;
+        const __m512i code = _mm512_cvtepu8_epi32(
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + b * kTileRows)));
+        __m512 entries[8];
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < 8; ++i) {
+          entries[i] = _mm512_permutex2var_ps(_mm512_loadu_ps(table + i * 32), code,
+                                              _mm512_loadu_ps(table + i * 32 + 16));
+        }
+#pragma GCC unroll 3
+        for (std::size_t step = 1; step < 8; step *= 2) {
+          const __mmask16 bit =
+              _mm512_test_epi32_mask(code, _mm512_set1_epi32(static_cast<int>(step * 32)));
+#pragma GCC unroll 4
+          for (std::size_t i = 0; i < 8; i += 2 * step) {
+            entries[i] = _mm512_mask_blend_ps(bit, entries[i], entries[i + step]);
+          }
+        }
+        sum = _mm512_add_ps(sum, entries[0]);
+      }
+      _mm512_storeu_ps(sums + part * 16, sum);
+    }
+  }
+}
+
+constexpr FloatLookupKernel kFloats = {
+    .arrange = nullptr,
+    .sweep = sweep_floats,
+    .order = keep_order,
+    .cycles = {.sweep_per_tile_byte = 40.0f, .arrange_per_entry = 0}};
+
 }  // namespace
 
 const LookupKernels lookup_avx512 = {
@@ -90,6 +132,8 @@ const LookupKernels lookup_avx512 = {
     .few_fast = batch_lookup<HalfLanes, 1, Lanes>(
         {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
     .many_fast = batch_lookup<Lanes, 1>(
-        {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};
+        {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f}),
+    .wide_floats = kFloats,
+    .narrow_floats = kFloats};
 
 }  // namespace pqw::kernels

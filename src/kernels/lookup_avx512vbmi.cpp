@@ -83,6 +83,94 @@ void sweep_narrow(const std::uint8_t* codes, std::size_t quad_stride, std::size_
   }
 }
 
+// Bytes of 16 dwords each, in four vectors; byte b of them all in vector b. Byte 4i+j of 16 bytes
+// L is the byte of dword 4L+j of vector i.
+inline void to_bytes(__m512i* v) {
+  const __m512i within =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) v[i] = _mm512_shuffle_epi8(v[i], within);
+  const __m512i low01 = _mm512_unpacklo_epi32(v[0], v[1]),
+                low23 = _mm512_unpacklo_epi32(v[2], v[3]);
+  const __m512i high01 = _mm512_unpackhi_epi32(v[0], v[1]),
+                high23 = _mm512_unpackhi_epi32(v[2], v[3]);
+  v[0] = _mm512_unpacklo_epi64(low01, low23);
+  v[1] = _mm512_unpackhi_epi64(low01, low23);
+  v[2] = _mm512_unpacklo_epi64(high01, high23);
+  v[3] = _mm512_unpackhi_epi64(high01, high23);
+}
+
+// A table of floats as four planes of 256 bytes: uint8[4 bytes of a float][256].
+void arrange_floats(float* table) {
+  __m512i planes[4][4];  // of 64 entries each
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t v = 0; v < 4; ++v) {
+      planes[i][v] = _mm512_loadu_si512(table + i * 64 + v * 16);
+    }
+    to_bytes(planes[i]);
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t plane = 0; plane < 4; ++plane) {
+      _mm512_storeu_si512(table + plane * 64 + i * 16,
+                          _mm512_permutexvar_epi32(order, planes[i][plane]));
+    }
+  }
+}
+
+// Looks up the four bytes of the entries of 64 rows, and puts them together: vector i of `sums` has
+// rows 16L+4i+j in lane 4L+j, or rows 16i+4L+j if the codes are interleaved.
+template <bool kInterleaved>
+void sweep_floats(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
+                  std::size_t n_tiles, const float* tables, float* sums) {
+  for (std::size_t quad = 0; quad < n_quads; ++quad, codes += quad_stride) {
+    for (std::size_t tile = 0; tile < n_tiles; ++tile) {
+      const std::uint8_t* at = codes + tile * kTileBytes;
+      float* tile_sums = sums + tile * kTileRows;
+      __m512i code[kQuadBytes];
+      __m512 sum[4];
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        prefetch(at + i * 64);
+        code[i] = _mm512_loadu_si512(at + i * 64);
+        sum[i] = _mm512_loadu_ps(tile_sums + i * 16);
+      }
+      if constexpr (kInterleaved) to_bytes(code);
+#pragma GCC unroll 4
+      for (std::size_t b = 0; b < kQuadBytes; ++b) {
+        const float* table = tables + (quad * kQuadBytes + b) * kWideCentroids;
+        const __mmask64 bit7 = _mm512_movepi8_mask(code[b]);
+        __m512i byte[4];
+#pragma GCC unroll 4
+        for (std::size_t plane = 0; plane < 4; ++plane) {
+          const auto part = [&](std::size_t i) {
+            return _mm512_loadu_si512(table + plane * 64 + i * 16);
+          };
+          byte[plane] =
+              _mm512_mask_blend_epi8(bit7, _mm512_permutex2var_epi8(part(0), code[b], part(1)),
+                                     _mm512_permutex2var_epi8(part(2), code[b], part(3)));
+        }
+        const __m512i low01 = _mm512_unpacklo_epi8(byte[0], byte[1]),
+                      low23 = _mm512_unpacklo_epi8(byte[2], byte[3]),
+                      high01 = _mm512_unpackhi_epi8(byte[0], byte[1]),
+                      high23 = _mm512_unpackhi_epi8(byte[2], byte[3]);
+        sum[0] = _mm512_add_ps(sum[0], _mm512_castsi512_ps(_mm512_unpacklo_epi16(low01, low23)));
+        sum[1] = _mm512_add_ps(sum[1], _mm512_castsi512_ps(_mm512_unpackhi_epi16(low01, low23)));
+        sum[2] = _mm512_add_ps(sum[2], _mm512_castsi512_ps(_mm512_unpacklo_epi16(high01, high23)));
+        sum[3] = _mm512_add_ps(sum[3], _mm512_castsi512_ps(_mm512_unpackhi_epi16(high01, high23)));
+      }
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) _mm512_storeu_ps(tile_sums + i * 16, sum[i]);
+    }
+  }
+}
+
+void order_floats(const float* sums, float* rows) {
+  for (std::size_t i = 0; i < kTileRows; i += 4) {
+    std::memcpy(rows + i, sums + i / 4 % 4 * 16 + i / 16 * 4, 4 * sizeof(float));
+  }
+}
+
 }  // namespace
 
 const LookupKernels lookup_avx512vbmi = {
@@ -113,6 +201,14 @@ const LookupKernels lookup_avx512vbmi = {
     .few_fast = batch_lookup<HalfLanes, 1, Lanes>(
         {.build_per_vector_pair = 1.2f, .sweep_per_code = 1.3f, .flush_per_row = 6.0f}),
     .many_fast = batch_lookup<Lanes, 1>(
-        {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f})};
+        {.build_per_vector_pair = 1.6f, .sweep_per_code = 2.0f, .flush_per_row = 12.0f}),
+    .wide_floats = {.arrange = arrange_floats,
+                    .sweep = sweep_floats<false>,
+                    .order = order_floats,
+                    .cycles = {.sweep_per_tile_byte = 15.0f, .arrange_per_entry = 0.2f}},
+    .narrow_floats = {.arrange = arrange_floats,
+                      .sweep = sweep_floats<true>,
+                      .order = keep_order,
+                      .cycles = {.sweep_per_tile_byte = 15.0f, .arrange_per_entry = 0.2f}}};
 
 }  // namespace pqw::kernels

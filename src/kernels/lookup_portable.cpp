@@ -58,6 +58,8 @@ const LookupKernels lookup_portable = {
     .few_fast = batch_lookup<Lanes, 2>(
         {.build_per_vector_pair = 13.0f, .sweep_per_code = 1.6f, .flush_per_row = 15.0f}),
     .many_fast = batch_lookup<Lanes, 2>(
-        {.build_per_vector_pair = 13.0f, .sweep_per_code = 1.6f, .flush_per_row = 15.0f})};
+        {.build_per_vector_pair = 13.0f, .sweep_per_code = 1.6f, .flush_per_row = 15.0f}),
+    .wide_floats = float_lookup(50.0f),
+    .narrow_floats = float_lookup(50.0f)};
 
 }  // namespace pqw::kernels

@@ -7,12 +7,17 @@
 namespace pqw::kernels {
 namespace {
 
-// sums[row] += the entries of the codes of each row of a tile, one after another.
-//
-// Loads are the limit: a code costs one, and its entry another. So the codes of kWordPositions
-// positions of a quad come four at a time, in a word that is taken apart; of all positions, that
-// would take longer than loading them. The sums of four rows stay in registers.
-template <class T, std::size_t kWordPositions, std::size_t kQuads>
+// Loads are the limit: a code costs one, and its entry another. So the codes of some positions of a
+// quad come four at a time, in a word that is taken apart; of all of them, that would take longer
+// than loading.
+constexpr std::size_t kWordPositions = 3;
+
+// Quads whose tables stay in the L1 cache, together with their codes.
+constexpr std::size_t kQuadsAtOnce = 4;
+
+// sums[row] += the entries of the codes of each row of a tile, one after another. The sums of four
+// rows stay in registers.
+template <class T, std::size_t kQuads>
 void add_tile(const std::uint8_t* __restrict codes, std::size_t quad_stride,
               const T* __restrict tables, T* __restrict sums) {
   for (std::size_t r = 0; r < kTileRows; r += 4, codes += 4, sums += 4) {
@@ -39,12 +44,12 @@ void add_tile(const std::uint8_t* __restrict codes, std::size_t quad_stride,
 }
 
 // The same of n_tiles tiles. Layout: tables are T[n_quads * kQuadBytes][kWideCentroids], sums
-// T[n_tiles][64]. The tables of kQuads quads stay in the L1 cache.
-template <class T, std::size_t kWordPositions, std::size_t kQuads>
+// T[n_tiles][64].
+template <class T>
 void add_entries(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
                  std::size_t n_tiles, const T* tables, T* sums) {
   for (std::size_t quad = 0; quad < n_quads;) {
-    const std::size_t n = quad + kQuads <= n_quads ? kQuads : 1;
+    const std::size_t n = quad + kQuadsAtOnce <= n_quads ? kQuadsAtOnce : 1;
     for (std::size_t tile = 0; tile < n_tiles; ++tile) {
       const std::uint8_t* at = codes + tile * kTileBytes;
       for (std::size_t i = 0; i < n; ++i) {
@@ -54,9 +59,9 @@ void add_entries(const std::uint8_t* codes, std::size_t quad_stride, std::size_t
       }
       T* tile_sums = sums + tile * kTileRows;
       if (n == 1) {
-        add_tile<T, kWordPositions, 1>(at, quad_stride, tables, tile_sums);
+        add_tile<T, 1>(at, quad_stride, tables, tile_sums);
       } else {
-        add_tile<T, kWordPositions, kQuads>(at, quad_stride, tables, tile_sums);
+        add_tile<T, kQuadsAtOnce>(at, quad_stride, tables, tile_sums);
       }
     }
     quad += n;
@@ -72,11 +77,24 @@ void sweep_integers(const std::uint8_t* codes, std::size_t quad_stride, std::siz
                     std::uint8_t* scratch, float* sums) {
   auto* totals = reinterpret_cast<std::int32_t*>(scratch);
   std::memset(totals, 0, n_tiles * kTileRows * sizeof(*totals));
-  add_entries<std::int32_t, 3, 4>(codes, quad_stride, n_quads, n_tiles,
-                                  reinterpret_cast<const std::int32_t*>(tables), totals);
+  add_entries(codes, quad_stride, n_quads, n_tiles, reinterpret_cast<const std::int32_t*>(tables),
+              totals);
   for (std::size_t r = 0; r < n_tiles * kTileRows; r += V::kLanes) {
     add_scaled<V>(load<typename V::Numbers>(totals + r), scale, sums + r);
   }
+}
+
+inline void sweep_floats(const std::uint8_t* codes, std::size_t quad_stride, std::size_t n_quads,
+                         std::size_t n_tiles, const float* tables, float* sums) {
+  add_entries(codes, quad_stride, n_quads, n_tiles, tables, sums);
+}
+
+// Of codes that are not interleaved.
+constexpr FloatLookupKernel float_lookup(float sweep_per_tile_byte) {
+  return {.arrange = nullptr,
+          .sweep = sweep_floats,
+          .order = keep_order,
+          .cycles = {.sweep_per_tile_byte = sweep_per_tile_byte, .arrange_per_entry = 0}};
 }
 
 }  // namespace

@@ -37,13 +37,17 @@ void build_tables(const float* x, std::size_t n_columns, const float* centroids,
 template <class V>
 void build_table_of_row(const float* x, std::size_t n_columns, const float* transposed,
                         std::size_t n_centroids, float* table) {
+  constexpr std::size_t kAtOnce = 8;  // sums that do not wait for each other
   std::size_t k = 0;
-  for (; k + kLanesOf<V> <= n_centroids; k += kLanesOf<V>) {
-    V sum = {};
+  for (; k + kAtOnce * kLanesOf<V> <= n_centroids; k += kAtOnce * kLanesOf<V>) {
+    V sums[kAtOnce] = {};
     for (std::size_t j = 0; j < n_columns; ++j) {
-      sum += load<V>(transposed + j * n_centroids + k) * x[j];
+      const float* row = transposed + j * n_centroids + k;
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kAtOnce; ++i) sums[i] += load<V>(row + i * kLanesOf<V>) * x[j];
     }
-    store(sum, table + k);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kAtOnce; ++i) store(sums[i], table + k + i * kLanesOf<V>);
   }
   for (; k < n_centroids; ++k) {
     table[k] = 0;

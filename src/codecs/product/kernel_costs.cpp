@@ -94,6 +94,25 @@ void visit_batch_lookup(const Kernel& visit, BatchLookupKernel& kernel) {
         [&] { kernel.flush(sums.data(), scales.data(), totals.data()); });
 }
 
+void visit_float_lookup(const Kernel& visit, FloatLookupKernel& kernel) {
+  const Values<float> tables(kScaleQuads * kQuadBytes * kWideCentroids, 3),
+      sums(kSweepTiles * kTileRows);
+  const Values<std::uint8_t> codes(kScaleQuads * kSweepTiles * kTileBytes, 256);
+  if (kernel.arrange != nullptr) {
+    visit("arrange_per_entry", kernel.cycles.arrange_per_entry,
+          kScaleQuads * kQuadBytes * kWideCentroids, [&] {
+            for (std::size_t i = 0; i < kScaleQuads * kQuadBytes; ++i) {
+              kernel.arrange(tables.data() + i * kWideCentroids);
+            }
+          });
+  }
+  visit("sweep_per_tile_byte", kernel.cycles.sweep_per_tile_byte,
+        kScaleQuads * kSweepTiles * kQuadBytes, [&] {
+          kernel.sweep(codes.data(), kSweepTiles * kTileBytes, kScaleQuads, kSweepTiles,
+                       tables.data(), sums.data());
+        });
+}
+
 void visit_product(const Kernel& visit, ProductKernels& kernels) {
   constexpr std::size_t kTableFloats = std::size_t{1} << 14;  // swept at a time
   constexpr std::size_t kColumns = 512;
@@ -209,6 +228,8 @@ void CostedKernels::for_each(const Visitor& visit) {
   visit_lookup({visit, "narrow_fast"}, lookup_.narrow_fast, kNarrowCentroids);
   visit_batch_lookup({visit, "few_fast"}, lookup_.few_fast);
   visit_batch_lookup({visit, "many_fast"}, lookup_.many_fast);
+  visit_float_lookup({visit, "wide_floats"}, lookup_.wide_floats);
+  visit_float_lookup({visit, "narrow_floats"}, lookup_.narrow_floats);
   visit_product({visit, "product"}, product_);
   visit_int8({visit, "int8"}, table_.int8);
 }

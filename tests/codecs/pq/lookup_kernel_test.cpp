@@ -28,6 +28,7 @@ const Case kCases[] = {
     {{65, 93}, 3, 15, 1, 7},     {{200, 1030}, 4, 16, 1, 9},  {{70, 2000}, 8, 13, 3, 2},
     {{128, 4096}, 8, 256, 1, 3}, {{130, 999}, 9, 256, 4, 17}, {{4200, 24}, 8, 200, 1, 2},
     {{7, 700}, 2, 17, 1, 4},     {{66, 260}, 16, 255, 2, 33}, {{300, 516}, 4, 256, 1, 70},
+    {{100, 40}, 4, 300, 1, 3},
 };
 
 // ‖y - x Wᵀ‖ / ‖x Wᵀ‖ in double.
@@ -73,6 +74,7 @@ class LookupKernel : public testing::TestWithParam<std::string> {
 
 TEST_P(LookupKernel, IntegerTablesAreAsExactAsTheirBits) {
   for (const Case& c : kCases) {
+    if (code_width(c.n_centroids) == CodeWidth::kLarge) continue;
     const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
     const auto x = test::normal_values(c.batch * weight.cols(), 5);
     for (const bool high : {true, false}) {
@@ -85,6 +87,7 @@ TEST_P(LookupKernel, IntegerTablesAreAsExactAsTheirBits) {
 
 TEST_P(LookupKernel, IntegerTablesGiveTheBitsOfThePortableOnes) {
   for (const Case& c : kCases) {
+    if (code_width(c.n_centroids) == CodeWidth::kLarge) continue;
     const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
     const auto x = test::normal_values(c.batch * weight.cols(), 6);
     for (const bool high : {true, false}) {
@@ -145,7 +148,7 @@ TEST_P(LookupKernel, FloatTablesAndDecodeProductsAreExact) {
     const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
     const auto x = test::normal_values(c.batch * weight.cols(), 7);
     const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
-    const FloatLookupProduct product(weight, tiles, *table().product);
+    const FloatLookupProduct product(weight, tiles, *table().product, *table().lookup);
     const ConstMatrix x_view{x.data(), c.batch, weight.cols()};
     std::vector<float> y(c.batch * weight.rows(), NAN);
     const MutableMatrix y_view{y.data(), c.batch, weight.rows()};
@@ -160,6 +163,27 @@ TEST_P(LookupKernel, FloatTablesAndDecodeProductsAreExact) {
     // Both factors of a product are off by 2^-9 at most, and a sum of products by no more than
     // twice that of the sum of their magnitudes; in the norm, over many products, by far less.
     EXPECT_LE(relative_error(weight, x, 0, c.batch, y), 4e-3) << to_string(c.shape);
+  }
+}
+
+TEST_P(LookupKernel, FloatTablesOfARowAloneHaveTheBitsOfRowsSideBySide) {
+  for (const Case& c : kCases) {
+    const PqWeight weight = random_pq_weight(c.shape, c.d, c.n_centroids, c.n_groups);
+    const std::size_t cols = weight.cols(), first = c.shape[0] / 3, n = c.shape[0] - first;
+    constexpr std::size_t kBatch = 32;  // full vectors: a row alone takes longer
+    const auto x = test::normal_values(kBatch * cols, 7);
+    const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
+    std::vector<float> expected(kBatch * n, NAN);
+    FloatLookupProduct(weight, tiles, *table().product, *table().lookup)
+        .multiply(first, {x.data(), kBatch, cols}, {expected.data(), kBatch, n}, false);
+    const FloatRowProduct product(weight, tiles, *table().product, *table().lookup);
+    for (const bool parallel : {false, true}) {
+      std::vector<float> y(kBatch * n, NAN);
+      for (std::size_t b = 0; b < kBatch; ++b) {
+        product.multiply(first, &x[b * cols], {&y[b * n], 1, n}, parallel);
+      }
+      EXPECT_TRUE(y == expected) << to_string(c.shape) << " d " << c.d << " K " << c.n_centroids;
+    }
   }
 }
 

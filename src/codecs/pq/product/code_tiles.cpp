@@ -133,4 +133,11 @@ void CodeTiles::unpack_bytes(std::size_t tile, std::size_t first, std::size_t n,
   }
 }
 
+TileRuns::TileRuns(std::size_t first_tile, std::size_t end_tile, std::size_t n_workers)
+    : first_tile_(first_tile), end_tile_(end_tile), length_(kSweepTiles) {
+  while (length_ > 1 && end_tile - first_tile < length_ * n_workers) length_ /= 2;
+  first_run_ = first_tile / length_;
+  count_ = (end_tile + length_ - 1) / length_ - first_run_;
+}
+
 }  // namespace pqw

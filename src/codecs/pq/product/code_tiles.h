@@ -1,6 +1,7 @@
 // Codes in the order in which the kernels read them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "codecs/product/scratch.h"
@@ -57,6 +58,26 @@ class CodeTiles {
   std::size_t n_tiles_;
   std::size_t n_quads_;
   AlignedBytes elements_;
+};
+
+// Tiles first .. end-1 in runs that lie together, or in equal parts of these if the workers are
+// more than the runs.
+class TileRuns {
+ public:
+  TileRuns(std::size_t first_tile, std::size_t end_tile, std::size_t n_workers);
+
+  std::size_t count() const { return count_; }
+  // Tiles `begin` .. end-1, at most kSweepTiles.
+  struct Run {
+    std::size_t begin, end;
+  };
+  Run operator[](std::size_t i) const {
+    const std::size_t tile = (first_run_ + i) * length_;
+    return {std::max(tile, first_tile_), std::min(tile + length_, end_tile_)};
+  }
+
+ private:
+  std::size_t first_tile_, end_tile_, length_, first_run_, count_;
 };
 
 }  // namespace pqw

@@ -47,6 +47,34 @@ double panel_cycles(const ProductSize& size, const kernels::ProductKernels& kern
          panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * value_cycles;
 }
 
+// Table entries of floats that are sums of two.
+double pairs(const ProductSize& size) {
+  const Counts n(size);
+  return size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
+}
+
+// Of at most a vector of rows of x, side by side.
+double float_lanes_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
+  const Counts n(size);
+  const double build =
+      n.centroids * (n.columns * kernels.cycles.build_per_vector + n.positions * kEntryCycles);
+  return build + pairs(size) + n.units * n.rows * (kernels.cycles.sweep_per_code + kUnpackCycles) +
+         n.batch * n.columns * kTransposeCycles;
+}
+
+// The same of a row of x at a time.
+double float_rows_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
+                         const kernels::FloatLookupKernel* kernel) {
+  const Counts n(size);
+  const double build = n.centroids * n.columns * kernels.cycles.build_per_vector + pairs(size);
+  const double arrange =
+      kernel == nullptr ? 0 : n.units * kernels::kWideCentroids * kernel->cycles.arrange_per_entry;
+  const double sweep = kernel == nullptr
+                           ? n.rows * (kernels.cycles.sweep_row_per_code + kUnpackCycles)
+                           : n.tiles * kernel->cycles.sweep_per_tile_byte;
+  return n.batch * (build / static_cast<double>(kernels.lanes) + arrange + n.units * sweep);
+}
+
 }  // namespace
 
 double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
@@ -77,21 +105,22 @@ double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& pr
   return cycles;
 }
 
-double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
-  const Counts n(size);
-  // Of full vectors, and of a row that is left alone.
-  const bool alone = size.batch % kernels.lanes == 1;
-  const double full = vectors(size, kernels) - (alone ? 1 : 0);
-  const double build =
-      n.centroids * (n.columns * kernels.cycles.build_per_vector + n.positions * kEntryCycles);
-  const double pairs = size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
-  const double lanes = static_cast<double>(kernels.lanes);
-  const double sweep = n.units * n.rows;
-  return full * (build + pairs + sweep * (kernels.cycles.sweep_per_code + kUnpackCycles)) +
-         (alone ? (build + pairs) / lanes +
-                      sweep * (kernels.cycles.sweep_row_per_code + kUnpackCycles)
-                : 0) +
-         n.batch * n.columns * kTransposeCycles;
+double float_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
+                           const kernels::FloatLookupKernel* row_kernel) {
+  double cycles = 0;
+  for (std::size_t left = size.batch; left > 0;) {
+    ProductSize part = size;
+    part.batch = std::min(left, kernels.lanes);
+    cycles +=
+        std::min(float_lanes_cycles(part, kernels), float_rows_cycles(part, kernels, row_kernel));
+    left -= part.batch;
+  }
+  return cycles;
+}
+
+bool is_faster_by_row(const ProductSize& size, const kernels::ProductKernels& kernels,
+                      const kernels::FloatLookupKernel* row_kernel) {
+  return float_rows_cycles(size, kernels, row_kernel) < float_lanes_cycles(size, kernels);
 }
 
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {

@@ -23,9 +23,15 @@ struct ProductSize {
 double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kernel,
                      const OutlierCentroids& outlier_centroids);
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product);
-double batch_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
+// With tables of floats. row_kernel: for a row of x alone; null for large codes.
+double float_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
+                           const kernels::FloatLookupKernel* row_kernel);
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels);
 double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& kernels);
+
+// Whether rows of x, at most a vector of them, are faster one at a time than side by side.
+bool is_faster_by_row(const ProductSize& size, const kernels::ProductKernels& kernels,
+                      const kernels::FloatLookupKernel* row_kernel);
 
 }  // namespace pqw

@@ -10,7 +10,6 @@
 namespace pqw {
 
 using kernels::kScaleQuads;
-using kernels::kSweepTiles;
 using kernels::kTileRows;
 
 namespace {
@@ -107,16 +106,12 @@ void LookupProduct::sweep(const Batch& batch, std::size_t first_tile, std::size_
 void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, MutableMatrix y) const {
   const std::size_t n_tiles = batch.end_tile - batch.first_tile;
   const Workers workers(batch.parallel);
-  // Tiles that lie together, or an equal part of these where there are few.
-  std::size_t run_tiles = kSweepTiles;
-  while (run_tiles > 1 && n_tiles < run_tiles * workers.count()) run_tiles /= 2;
-  const std::size_t first_run = batch.first_tile / run_tiles;
-  const std::size_t n_runs = (batch.end_tile + run_tiles - 1) / run_tiles - first_run;
+  const TileRuns runs(batch.first_tile, batch.end_tile, workers.count());
   std::fill_n(batch.sums, batch.n_rows * n_tiles * kTileRows, 0.0f);
   workers.together([&](const Worker& me) {
     std::uint8_t* scratch = batch.scratch + me.index * batch.scratch_bytes;
     auto* words = reinterpret_cast<std::uint16_t*>(scratch);
-    const IndexRange my_runs = me.share(n_runs);
+    const IndexRange my_runs = me.share(runs.count());
     for (std::size_t g0 = 0; g0 < tiles_.n_quad_groups(); g0 += batch.groups_at_once) {
       const std::size_t g1 = std::min(tiles_.n_quad_groups(), g0 + batch.groups_at_once);
       const IndexRange my_tables = me.share(batch.n_rows * (g1 - g0));
@@ -125,10 +120,10 @@ void LookupProduct::multiply_batch(const Batch& batch, std::size_t first, Mutabl
       }
       me.wait();
       for (std::size_t run = my_runs.begin; run < my_runs.end; ++run) {
-        const std::size_t tile = (first_run + run) * run_tiles;
-        const std::size_t from = std::max(tile, batch.first_tile);
-        const std::size_t n = std::min(tile + run_tiles, batch.end_tile) - from;
-        for (std::size_t group = g0; group < g1; ++group) sweep(batch, from, n, group, scratch);
+        const auto [begin, end] = runs[run];
+        for (std::size_t group = g0; group < g1; ++group) {
+          sweep(batch, begin, end - begin, group, scratch);
+        }
       }
       me.wait();
     }
@@ -160,7 +155,7 @@ std::vector<std::size_t> LookupProduct::multiply(std::size_t first, ConstMatrix 
       kTableBytes / std::max<std::size_t>(1, most_rows * group_table_bytes()), 1,
       tiles_.n_quad_groups());
   batch.scratch_bytes =
-      std::max(kSweepTiles * kernels::kScratchBytes,
+      std::max(kernels::kSweepTiles * kernels::kScratchBytes,
                kScaleQuads * tiles_.positions_per_quad() * n_entries_ * sizeof(std::uint16_t));
   const Scratch<std::int16_t> integers(most_rows * row_integers());
   const Scratch<double> factors(most_rows * tiles_.n_quad_groups());

@@ -52,7 +52,7 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
       n_centroids_(weight.n_centroids),
       tiles_(weight, kernels_.lookup->interleaved_narrow) {
   if (cols() == 0) return;
-  batch_lookup_.emplace(weight, tiles_, *kernels_.product);
+  batch_lookup_.emplace(weight, tiles_, *kernels_.product, *kernels_.lookup);
   decode_.emplace(weight, tiles_, *kernels_.product, DecodeProduct::Operand::kFloat);
   if (options.precision != Precision::kExact) add_rounded_products(weight);
   if (options.memory == ServeMemory::kFastest) add_dense_product(weight);
@@ -158,7 +158,7 @@ ServeMethod PqProduct::method(std::size_t batch, std::size_t n_rows) const {
   if (dense_) consider(ServeMethod::kDense, dense_cycles(batch, n_rows, cols(), *kernels_.product));
   consider(ServeMethod::kBatchLookup, batch_lookup_integers_
                                           ? batch_lookup_cycles(size, *batch_lookup_integers_)
-                                          : batch_lookup_cycles(size, *kernels_.product));
+                                          : batch_lookup_->cycles(size));
   if (lookup_) {
     consider(ServeMethod::kLookup,
              lookup_cycles(size, lookup_->kernel(), lookup_->outlier_centroids()));
