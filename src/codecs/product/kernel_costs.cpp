@@ -78,20 +78,36 @@ void visit_lookup(const Kernel& visit, LookupKernel& kernel, std::size_t n_centr
         });
 }
 
+// Tables of a group and sums of a few tiles, as in a product: they do not stay in the L1 cache.
 void visit_batch_lookup(const Kernel& visit, BatchLookupKernel& kernel) {
+  constexpr std::size_t kTiles = 8, kTables = kScaleQuads * kQuadBytes;
   const std::size_t table_words = kWideCentroids * kernel.rows;
+  const std::size_t tile_sums = kTileRows * kernel.rows;
   const Values<std::int16_t> x(kBlockSize * kernel.rows, 1000),
       codebook(kWideCentroids * kBlockSize, 1000);
-  const Values<std::uint16_t> tables(kQuadBytes * table_words), sums(kTileRows * kernel.rows);
-  const Values<std::uint8_t> codes(kTileBytes, 256);
-  const Values<float> scales(kernel.rows), totals(kTileRows * kernel.rows);
+  const Values<std::uint16_t> tables(kTables * table_words), sums(kTiles * tile_sums);
+  const Values<std::uint8_t> codes(kTiles * kTileBytes, 256);
+  const Values<float> scales(kernel.rows), totals(kTiles * tile_sums);
   visit("build_per_vector_pair", kernel.cycles.build_per_vector_pair,
-        kWideCentroids * kPairs * kernel.rows / kernel.vector_words,
-        [&] { kernel.build(x.data(), codebook.data(), kPairs, kWideCentroids, tables.data()); });
-  visit("sweep_per_code", kernel.cycles.sweep_per_code, kQuadBytes * kTileRows,
-        [&] { kernel.sweep(codes.data(), tables.data(), sums.data()); });
-  visit("flush_per_row", kernel.cycles.flush_per_row, kTileRows,
-        [&] { kernel.flush(sums.data(), scales.data(), totals.data()); });
+        kTables * kWideCentroids * kPairs * kernel.rows / kernel.vector_words, [&] {
+          for (std::size_t i = 0; i < kTables; ++i) {
+            kernel.build(x.data(), codebook.data(), kPairs, kWideCentroids,
+                         tables.data() + i * table_words);
+          }
+        });
+  visit("sweep_per_code", kernel.cycles.sweep_per_code, kTables * kTiles * kTileRows, [&] {
+    for (std::size_t i = 0; i < kTables; i += kQuadBytes) {
+      for (std::size_t tile = 0; tile < kTiles; ++tile) {
+        kernel.sweep(codes.data() + tile * kTileBytes, tables.data() + i * table_words,
+                     sums.data() + tile * tile_sums);
+      }
+    }
+  });
+  visit("flush_per_row", kernel.cycles.flush_per_row, kTiles * kTileRows, [&] {
+    for (std::size_t tile = 0; tile < kTiles; ++tile) {
+      kernel.flush(sums.data() + tile * tile_sums, scales.data(), totals.data() + tile * tile_sums);
+    }
+  });
 }
 
 void visit_float_lookup(const Kernel& visit, FloatLookupKernel& kernel) {

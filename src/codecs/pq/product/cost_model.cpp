@@ -6,16 +6,30 @@
 namespace pqw {
 namespace {
 
-constexpr double kQuantizeCycles = 2;     // a value of x to an integer
-constexpr double kTransposeCycles = 0.5;  // a value of x into a panel
-constexpr double kPairCycles = 4;         // a value of x into a panel of pairs
-constexpr double kColumnCycles = 0.3;     // an operand of a panel, besides its products
-constexpr double kEntryCycles = 4;        // a vector of a table of floats, to the L2 cache
-constexpr double kUnpackCycles = 0.2;     // a code
-constexpr double kByteCycles = 0.7;       // a value of x to a byte
-constexpr double kSumCycles = 0.4;        // a sum of integers to a float
-constexpr double kByteCodeCycles = 0.05;  // a code to a byte
-constexpr double kOutlierCodeCycles = 3;  // a code of an outlier
+// Cycles beside those of the kernels, fitted to the times of all methods for the shapes of
+// scripts/bench choice.
+constexpr double kQuantizeCycles = 4;      // a value of x to an integer
+constexpr double kPairCycles = 2.8;        // a value of x into a panel of pairs
+constexpr double kColumnCycles = 0.25;     // an operand of a panel, besides its products
+constexpr double kPairColumnCycles = 0.1;  // the same of bfloat16
+constexpr double kEntryCycles = 1;         // a vector of a table of floats
+constexpr double kUnpackCycles = 0.8;      // a code
+constexpr double kSumOfEntriesCycles = 8;  // a vector of a table of sums, to the L2 cache
+constexpr double kFarEntries = 1.2;        // times: looking up in float tables in the L2 cache
+constexpr double kFarTables = 2;           // times: building tables in the L2 cache
+constexpr double kFarSums = 3.5;           // times: adding sums of integers in the L2 cache
+constexpr double kByteCycles = 0.4;        // a value of x to a byte
+constexpr double kByteCodeCycles = 0.2;    // a code to a byte
+constexpr double kOutlierCodeCycles = 3;   // a code of an outlier
+
+// A product of x and W, to y: from the sums of lookups, of panels, of bfloat16 panels, of batch
+// lookups, of float tables and of bytes.
+constexpr double kLookupSumCycles = 1.1, kPanelSumCycles = 1.3, kPairSumCycles = 3;
+constexpr double kBatchSumCycles = 4.3, kFloatSumCycles = 2.5, kByteSumCycles = 1;
+
+constexpr double kRowCycles = 120;      // a row of x, for its scales
+constexpr double kByteRowCycles = 160;  // the same for bytes
+constexpr double kCallCycles = 350;     // a product
 
 double up(std::size_t n, std::size_t step) { return static_cast<double>((n + step - 1) / step); }
 
@@ -36,21 +50,20 @@ double vectors(const ProductSize& size, const kernels::ProductKernels& kernels) 
   return up(size.batch, kernels.lanes);
 }
 
-// `row_cycles`: of a vector of x and a row of W. `value_cycles`: of bringing a value into the
-// panel.
+// Bringing operands and codes to the products of panels.
 double panel_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
-                    double row_cycles, double value_cycles) {
+                    double column_cycles) {
   const Counts n(size);
   const double panels = up(size.batch, kernels.lanes * kernels.most_vectors);
-  return vectors(size, kernels) * n.rows * row_cycles +
-         panels * n.columns * n.rows * kColumnCycles +
-         panels * n.positions * n.rows * kUnpackCycles + n.batch * n.columns * value_cycles;
+  return kCallCycles + panels * n.rows * (n.columns * column_cycles + n.positions * kUnpackCycles);
 }
 
 // Table entries of floats that are sums of two.
 double pairs(const ProductSize& size) {
   const Counts n(size);
-  return size.width == CodeWidth::kNarrow ? n.units * n.centroids * n.centroids : 0;
+  return size.width == CodeWidth::kNarrow
+             ? n.units * n.centroids * n.centroids * kSumOfEntriesCycles
+             : 0;
 }
 
 // Of at most a vector of rows of x, side by side.
@@ -58,8 +71,8 @@ double float_lanes_cycles(const ProductSize& size, const kernels::ProductKernels
   const Counts n(size);
   const double build =
       n.centroids * (n.columns * kernels.cycles.build_per_vector + n.positions * kEntryCycles);
-  return build + pairs(size) + n.units * n.rows * (kernels.cycles.sweep_per_code + kUnpackCycles) +
-         n.batch * n.columns * kTransposeCycles;
+  return build + pairs(size) + n.units * n.rows * kernels.cycles.sweep_per_code * kFarEntries +
+         n.batch * n.rows * kFloatSumCycles;
 }
 
 // The same of a row of x at a time.
@@ -72,7 +85,8 @@ double float_rows_cycles(const ProductSize& size, const kernels::ProductKernels&
   const double sweep = kernel == nullptr
                            ? n.rows * (kernels.cycles.sweep_row_per_code + kUnpackCycles)
                            : n.tiles * kernel->cycles.sweep_per_tile_byte;
-  return n.batch * (build / static_cast<double>(kernels.lanes) + arrange + n.units * sweep);
+  return n.batch * (kRowCycles + build / static_cast<double>(kernels.lanes) + arrange +
+                    n.units * sweep + n.rows * kFloatSumCycles);
 }
 
 }  // namespace
@@ -84,22 +98,25 @@ double lookup_cycles(const ProductSize& size, const kernels::LookupKernel& kerne
       size.width == CodeWidth::kNarrow ? kernels::kNarrowCentroids : kernels::kWideCentroids;
   const double entry_cycles =
       kernel.cycles.build_per_entry * (1 + static_cast<double>(size.block_size) / 8) / 2;
-  return n.batch * (n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
-                    n.units * n.tiles * kernel.cycles.sweep_per_tile_byte +
-                    static_cast<double>(outlier_centroids.n_products() * size.block_size) +
-                    static_cast<double>(outlier_centroids.n_codes()) * kOutlierCodeCycles);
+  return kCallCycles +
+         n.batch *
+             (kRowCycles + n.columns * kQuantizeCycles + n.positions * entries * entry_cycles +
+              n.units * n.tiles * kernel.cycles.sweep_per_tile_byte + n.rows * kLookupSumCycles +
+              static_cast<double>(outlier_centroids.n_products() * size.block_size) +
+              static_cast<double>(outlier_centroids.n_codes()) * kOutlierCodeCycles);
 }
 
 double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& product) {
   const Counts n(size);
-  double cycles = n.batch * n.columns * (kQuantizeCycles + kTransposeCycles);
+  double cycles = kCallCycles + n.batch * n.rows * kBatchSumCycles;
   for (std::size_t left = size.batch; left > 0;) {
     const kernels::BatchLookupKernel& kernel = product.kernel(left);
     const auto vectors = static_cast<double>(kernel.rows / kernel.vector_words);
     const double groups = up(size.n_columns, size.block_size * kernels::kBatchHeadroom);
-    cycles += n.columns / 2 * n.centroids * vectors * kernel.cycles.build_per_vector_pair +
-              n.units * n.rows * kernel.cycles.sweep_per_code +
-              groups * n.rows * kernel.cycles.flush_per_row;
+    cycles +=
+        n.columns / 2 * n.centroids * vectors * kernel.cycles.build_per_vector_pair * kFarTables +
+        n.units * n.rows * kernel.cycles.sweep_per_code +
+        groups * n.rows * kernel.cycles.flush_per_row * kFarSums;
     left -= std::min(left, kernel.rows);
   }
   return cycles;
@@ -107,7 +124,7 @@ double batch_lookup_cycles(const ProductSize& size, const BatchLookupProduct& pr
 
 double float_lookup_cycles(const ProductSize& size, const kernels::ProductKernels& kernels,
                            const kernels::FloatLookupKernel* row_kernel) {
-  double cycles = 0;
+  double cycles = kCallCycles;
   for (std::size_t left = size.batch; left > 0;) {
     ProductSize part = size;
     part.batch = std::min(left, kernels.lanes);
@@ -124,21 +141,27 @@ bool is_faster_by_row(const ProductSize& size, const kernels::ProductKernels& ke
 }
 
 double decode_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
-  return panel_cycles(size, kernels,
-                      static_cast<double>(size.n_columns) * kernels.cycles.decoded_per_vector,
-                      kTransposeCycles);
+  const Counts n(size);
+  return panel_cycles(size, kernels, kColumnCycles) +
+         vectors(size, kernels) * static_cast<double>(size.n_rows) * n.columns *
+             kernels.cycles.decoded_per_vector +
+         n.batch * n.rows * kPanelSumCycles;
 }
 
 double decode_bf16_cycles(const ProductSize& size, const kernels::ProductKernels& kernels) {
-  const double pairs = Counts(size).positions * static_cast<double>((size.block_size + 1) / 2);
-  return panel_cycles(size, kernels, pairs * kernels.cycles.bfloat16_per_vector, kPairCycles);
+  const Counts n(size);
+  const double pairs = n.positions * static_cast<double>((size.block_size + 1) / 2);
+  return panel_cycles(size, kernels, kPairColumnCycles) +
+         vectors(size, kernels) * n.rows * pairs * kernels.cycles.bfloat16_per_vector +
+         n.batch * (n.columns * kPairCycles + n.rows * kPairSumCycles);
 }
 
 double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& kernels) {
   const Counts n(size);
   const double lines = n.rows / kernels::kPanelRows * n.columns / kernels::kPanelColumns;
   const double decoded = up(size.batch, DecodeInt8Product::kMostRows);
-  return n.batch * (n.columns * kByteCycles + n.rows * kSumCycles +
+  return kCallCycles +
+         n.batch * (kByteRowCycles + n.columns * kByteCycles + n.rows * kByteSumCycles +
                     lines * kernels.cycles.multiply_per_line) +
          decoded *
              (lines * kernels.cycles.decode_per_line + n.positions * n.rows * kByteCodeCycles);
