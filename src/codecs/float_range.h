@@ -13,11 +13,17 @@ namespace pqw {
 // The largest magnitude; infinity or NaN if a value is.
 inline float largest_magnitude(std::span<const float> values) {
   // Without the sign, the bits of floats have the same order as the floats, with NaN above all.
-  std::int32_t largest = 0;
-  for (const float value : values) {
-    largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
+  // Sixteen chains that do not wait for each other.
+  std::int32_t largest[16] = {};
+  std::size_t i = 0;
+  const auto take = [&](std::size_t chain, float value) {
+    largest[chain] = std::max(largest[chain], std::bit_cast<std::int32_t>(value) & 0x7fffffff);
+  };
+  for (; i + 16 <= values.size(); i += 16) {
+    for (std::size_t chain = 0; chain < 16; ++chain) take(chain, values[i + chain]);
   }
-  return std::bit_cast<float>(largest);
+  for (; i < values.size(); ++i) take(0, values[i]);
+  return std::bit_cast<float>(*std::ranges::max_element(largest));
 }
 
 // True if no value is infinite or NaN.

@@ -29,6 +29,15 @@ struct Lanes : Vectors<64> {
   static Shorts scaled(Shorts a, Shorts b) {
     return as<Shorts>(_mm512_mulhrs_epi16(as<__m512i>(a), as<__m512i>(b)));
   }
+#ifdef __AVX512VBMI__
+  static Bytes low_bytes(Shorts a, Shorts b) { return every_second(a, b, 0); }
+  static Bytes high_bytes(Shorts a, Shorts b) { return every_second(a, b, 1); }
+  static Bytes every_second(Shorts a, Shorts b, std::uint8_t first) {
+    Bytes index;
+    for (std::size_t i = 0; i < 64; ++i) index[i] = static_cast<std::uint8_t>(2 * i + first);
+    return as<Bytes>(_mm512_permutex2var_epi8(as<__m512i>(a), as<__m512i>(index), as<__m512i>(b)));
+  }
+#else
   static Bytes low_bytes(Shorts a, Shorts b) { return packed(a & 0xff, b & 0xff); }
   static Bytes high_bytes(Shorts a, Shorts b) {
     return packed(as<Shorts>(as<Words>(a) >> 8), as<Shorts>(as<Words>(b) >> 8));
@@ -39,6 +48,7 @@ struct Lanes : Vectors<64> {
     const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
     return as<Bytes>(_mm512_permutexvar_epi64(order, quarters));
   }
+#endif
   static Bytes shuffle(const std::uint8_t* table, Bytes index) {
     const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return as<Bytes>(_mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), as<__m512i>(index)));

@@ -56,15 +56,21 @@ void build_words(const std::int16_t* x, const std::int16_t* centroids, std::size
   using Integers = typename V::Integers;
   const Integers half =
       Integers{} + static_cast<std::int32_t>((std::uint32_t{offset} << 16) + (1 << 15));
+  const auto factor = [&](std::size_t pair) {
+    std::int32_t both;
+    std::memcpy(&both, x + 2 * pair, sizeof(both));
+    return Integers{} + both;
+  };
+  Integers factors[kPairs + 1];  // stay in registers
+#pragma GCC unroll 8
+  for (std::size_t pair = 0; pair < kPairs; ++pair) factors[pair] = factor(pair);
   for (std::size_t k = 0; k < n_centroids; k += kRun) {
     Integers even = half, odd = half;
 #pragma GCC unroll 8
     for (std::size_t pair = 0; pair < (kPairs > 0 ? kPairs : n_pairs); ++pair) {
-      std::int32_t both;
-      std::memcpy(&both, x + 2 * pair, sizeof(both));
-      const Integers factor = Integers{} + both;
-      even = V::add_dot(even, factor, load<Integers>(centroids));
-      odd = V::add_dot(odd, factor, load<Integers>(centroids + kRun));
+      const Integers by = kPairs > 0 ? factors[pair] : factor(pair);
+      even = V::add_dot(even, by, load<Integers>(centroids));
+      odd = V::add_dot(odd, by, load<Integers>(centroids + kRun));
       centroids += 2 * kRun;
     }
     store(V::high_halves(even, odd), words + k);
@@ -98,19 +104,25 @@ void build_group(const TableInput& input, std::size_t n_centroids, std::uint16_t
 }
 
 // Returns the factor that brings int16 entries, times factor / 2^15, to -127..127. REQUIRES: n is a
-// multiple of the words of V; no entry is -2^15 (TableInput keeps sums away from it).
+// multiple of four times the words of V; no entry is -2^15 (TableInput keeps sums away from it).
 template <TableWords V>
 std::int32_t byte_factor(const std::uint16_t* words, std::size_t n) {
   using Shorts = typename V::Shorts;
-  Shorts most = {}, least = {};
-  for (std::size_t i = 0; i < n; i += 2 * V::kLanes) {
-    const Shorts values = load<Shorts>(words + i);
-    most = values > most ? values : most;
-    least = values < least ? values : least;
+  constexpr std::size_t kChains = 4;  // that do not wait for each other
+  Shorts most[kChains] = {};
+  for (std::size_t i = 0; i < n; i += kChains * 2 * V::kLanes) {
+#pragma GCC unroll 4
+    for (std::size_t chain = 0; chain < kChains; ++chain) {
+      const Shorts values = load<Shorts>(words + i + chain * 2 * V::kLanes);
+      const Shorts magnitudes = values < 0 ? -values : values;
+      most[chain] = magnitudes > most[chain] ? magnitudes : most[chain];
+    }
   }
-  most = most > -least ? most : -least;
   std::int32_t largest = 0;
-  for (std::size_t i = 0; i < 2 * V::kLanes; ++i) largest = most[i] > largest ? most[i] : largest;
+  for (const Shorts& chain : most) {
+    for (std::size_t i = 0; i < 2 * V::kLanes; ++i)
+      largest = chain[i] > largest ? chain[i] : largest;
+  }
   const std::int32_t factor = largest > 0 ? (127 << 15) / largest : 32767;
   return factor > 32767 ? 32767 : factor;
 }
@@ -133,7 +145,7 @@ void scale_to_bytes(const std::uint16_t* words, std::size_t n, std::int32_t fact
   for (std::size_t i = 0; i < n; i += 4 * V::kLanes) {
     const Shorts low = V::scaled(load<Shorts>(words + i), factors);
     const Shorts high = V::scaled(load<Shorts>(words + i + 2 * V::kLanes), factors);
-    store(V::low_bytes(low + 128, high + 128), bytes + i);
+    store(V::low_bytes(low, high) ^ 128, bytes + i);
   }
 }
 

@@ -29,13 +29,20 @@ std::int16_t round_to_int16(float value) {
                                    std::bit_cast<std::int32_t>(kShift));
 }
 
+double square(double value) { return value * value; }
+
 double largest_squared_norm(std::span<const float> values, std::size_t block_size) {
   double largest = 0;
   for (std::size_t begin = 0; begin < values.size(); begin += block_size) {
-    double squares = 0;
+    double even = 0, odd = 0;  // two sums at a time
     const std::size_t end = std::min(begin + block_size, values.size());
-    for (std::size_t i = begin; i < end; ++i) squares += static_cast<double>(values[i]) * values[i];
-    largest = std::max(largest, squares);
+    std::size_t i = begin;
+    for (; i + 2 <= end; i += 2) {
+      even += square(values[i]);
+      odd += square(values[i + 1]);
+    }
+    if (i < end) even += square(values[i]);
+    largest = std::max(largest, even + odd);
   }
   return largest;
 }
@@ -45,7 +52,7 @@ double largest_squared_norm(std::span<const float> values, std::size_t block_siz
 IntegerCodebooks::IntegerCodebooks(const PqWeight& weight, const std::vector<float>& codebooks,
                                    std::size_t n_entries, std::size_t lanes,
                                    std::size_t n_padded_positions)
-    : n_pairs_((weight.block_size + 1) / 2) {
+    : n_pairs_((weight.block_size + 1) / 2), has_one_(weight.n_groups == 1) {
   const std::size_t d = weight.block_size;
   const std::size_t codebook_values = n_entries * 2 * n_pairs_;
   const std::size_t n_bytes = weight.n_groups * codebook_values * sizeof(std::int16_t);
@@ -84,6 +91,7 @@ bool quantize_positions(const float* x, std::size_t n_columns, std::size_t block
   const std::size_t end = std::min(first + n, (n_columns + d - 1) / d);
   // The positions from p that share a codebook, up to `end`.
   const auto run_end = [&](std::size_t p) {
+    if (codebooks.has_one()) return end;
     const std::size_t begin = p;
     while (p < end && codebooks.steps()[p] == codebooks.steps()[begin]) ++p;
     return p;

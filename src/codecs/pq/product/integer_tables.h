@@ -28,9 +28,12 @@ class IntegerCodebooks {
   const std::int16_t* const* centroids() const { return centroids_.data(); }
   // The value of an integer 1 in the centroids of each padded position.
   const double* steps() const { return steps_.data(); }
+  // Whether all positions share a codebook.
+  bool has_one() const { return has_one_; }
 
  private:
   std::size_t n_pairs_;
+  bool has_one_;
   AlignedBytes values_;
   std::vector<const std::int16_t*> centroids_;
   std::vector<double> steps_;
