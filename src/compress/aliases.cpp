@@ -11,7 +11,7 @@ constexpr std::size_t kAliasOverheadBytes = 64;
 constexpr std::size_t kLongestTarget = 128;
 
 bool may_be_alias(const WorkItem& item, const TensorInfo& info) {
-  return item.tensors.size() == 1 && byte_count(info) > kAliasOverheadBytes;
+  return (item.tensors.size() == 1 || item.has_bias) && byte_count(info) > kAliasOverheadBytes;
 }
 
 bool may_be_target(const TensorInfo& info) {

@@ -142,6 +142,22 @@ TensorSettings choice_of_rule(const Recipe& recipe, const Rule& rule) {
   });
 }
 
+// Without statistics of inputs, no bias is corrected.
+void require_calibration_for_bias(const Recipe& recipe) {
+  if (!recipe.calibration.empty()) return;
+  const auto check = [](const TensorSettings& choice) {
+    if (choice.correct_bias == BiasCorrection::kOff) return;
+    throw invalid_argument(
+        "correct_bias needs statistics of inputs; add --calibration FILE (pqw calibrate writes "
+        "it)");
+  };
+  check(choice_of_defaults(recipe));
+  for (const Rule& rule : recipe.rules) {
+    const TensorSettings choice = choice_of_rule(recipe, rule);
+    located(rule.pattern, [&] { check(choice); });
+  }
+}
+
 }  // namespace
 
 bool is_decided_by_rules(const TensorInfo& info) { return obstacle(info).empty(); }
@@ -185,6 +201,7 @@ void check_recipe(const Recipe& recipe) {
   compile(patterns_of(recipe.rules));
   require_target_for_importance(recipe);
   require_size_beside_calibration(recipe);
+  require_calibration_for_bias(recipe);
   (void)choice_of_defaults(recipe);
   for (const Rule& rule : recipe.rules) (void)choice_of_rule(recipe, rule);
 }
@@ -344,6 +361,7 @@ std::vector<Layout> layouts_of(std::span<const TensorInfo> tensors, const Recipe
 std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recipe& recipe) {
   require_target_for_importance(recipe);
   require_size_beside_calibration(recipe);
+  require_calibration_for_bias(recipe);
   const Selection selection(tensors, recipe);
   std::vector<TensorInfo> in_order;  // canonical
   for (const TensorInfo& info : tensors) {
@@ -367,7 +385,10 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
                   choice.importance,
                   choice.plain_dtype,
                   choice.use,
-                  layout_settings(choice)};
+                  layout_settings(choice),
+                  {},
+                  choice.correct_bias,
+                  choice.bias};
     std::string& reason = std::get<Keep>(item.action).reason;
     if (reason.empty()) reason = selection.reason_to_keep(in_file);
     if (reason.empty()) {

@@ -9,11 +9,13 @@
 #include <variant>
 #include <vector>
 
+#include "compress/bias.h"
 #include "compress/plain_dtype.h"
 #include "compress/quality.h"
 #include "pqw/codecs/encode.h"
 #include "pqw/compress/recipe.h"
 #include "pqw/core/tensor.h"
+#include "pqw/formats/weight_file.h"
 
 namespace pqw {
 
@@ -58,6 +60,9 @@ struct WorkItem {
   Use use = Use::kAny;                         // in the search for a target
   Settings layout = {};     // the settings `kind` and `layout` of its tensors, as given
   std::string preset = {};  // the settings that its role adds; equal tensors may have other roles
+  BiasCorrection correct_bias = BiasCorrection::kOff;
+  std::string bias = {};  // the name of the bias as given; empty: bias_name
+  bool has_bias = false;  // tensors[1] is the bias of tensors[0], to be corrected (with_biases)
 };
 
 // The work in the order of the first tensors of the items.
@@ -77,6 +82,11 @@ std::vector<WorkItem> make_plan(std::span<const TensorInfo> tensors, const Recip
 // the file says. Patterns see what the file says. Errors: kInvalidArgument for a layout of another
 // rank; those of make_plan.
 std::vector<Layout> layouts_of(std::span<const TensorInfo> tensors, const Recipe& recipe);
+
+// Gives each encoded tensor whose bias is to be corrected that bias, which is no item of its own
+// then. The items come in the order of their first tensors. Errors: kInvalidArgument if the setting
+// `bias` names no plain tensor of float values, one for each output, or one of another weight.
+std::vector<WorkItem> with_biases(const WeightReader& reader, std::vector<WorkItem> plan);
 
 // Settings of a rule with the same action, for a tensor that rules decide on.
 Settings rule_of(const WorkItem& item);

@@ -15,8 +15,10 @@
 #include "core/permute.h"
 #include "model/archive_tensors.h"
 #include "pipeline/adopting_reader.h"
+#include "pqw/core/convert.h"
 #include "pqw/core/error.h"
 #include "pqw/core/text.h"
+#include "pqw/pipeline/evaluate.h"
 
 namespace pqw {
 namespace {
@@ -216,6 +218,39 @@ std::vector<StoredTensor> encode_joint_item(std::span<Source> sources, const Enc
   return stored;
 }
 
+// A weight by itself, and its bias, which is corrected if that helps.
+std::vector<StoredTensor> encode_with_bias(std::span<Source> sources, const WorkItem& item,
+                                           Mode mode, const EncodeAids& aids) {
+  const auto& encode = std::get<Encode>(item.action);
+  std::vector<StoredTensor> stored;
+  stored.push_back(encode_alone(sources[0], encode, encode.candidates, "", mode, aids));
+  stored.push_back(keep(sources[1], "rank below 2", mode));
+  const TensorInfo &info = sources[0].info(), &bias_info = sources[1].info();
+  const auto* record = std::get_if<Record>(&stored[0].content);
+  if (mode == Mode::kSize || record == nullptr || !stored[0].report.output_error) return stored;
+  const auto inputs = aids.statistics->inputs_of(info);
+  const auto canonical_floats = [&](std::vector<std::byte> bytes) {
+    std::vector<float> values(element_count(info.shape));
+    to_float(to_canonical(info, std::move(bytes)), info.dtype, values);
+    return values;
+  };
+  const auto original = sources[0].bytes();
+  const std::vector<float> w = canonical_floats({original.begin(), original.end()});
+  const std::vector<float> w_hat =
+      canonical_floats(decoded_bytes(weight_from_record(*record), info));
+  const std::size_t rows = w.size() / inputs->cols;
+  CorrectedBias made =
+      corrected_bias({w.data(), rows, inputs->cols}, {w_hat.data(), rows, inputs->cols}, *inputs,
+                     bias_info, sources[1].bytes(), item.correct_bias);
+  stored[1].report.note = std::move(made.note);
+  if (made.bytes.empty()) return stored;
+  stored[1].report.distortion =
+      measure(bias_info.dtype, sources[1].bytes(), bias_info.dtype, made.bytes);
+  stored[1].content =
+      PlainBytes{std::make_shared<const std::vector<std::byte>>(std::move(made.bytes))};
+  return stored;
+}
+
 // Stores a plain tensor in the type that is wanted for it.
 void narrow(StoredTensor& stored, Source& source, PlainDtype wanted, Mode mode) {
   const bool is_plain = std::holds_alternative<PlainBytes>(stored.content);
@@ -272,12 +307,13 @@ std::vector<StoredTensor> process(const WorkItem& item, std::span<Source> source
   } else {
     const auto& encode = std::get<Encode>(item.action);
     stored =
-        sources.size() > 1
+        item.has_bias ? encode_with_bias(sources, item, mode, aids)
+        : sources.size() > 1
             ? encode_joint_item(sources, encode, mode, aids)
             : std::vector{encode_alone(sources.front(), encode, encode.candidates, "", mode, aids)};
   }
   for (std::size_t i = 0; i < stored.size(); ++i) {
-    narrow(stored[i], sources[i], item.plain_dtype, mode);
+    if (i == 0 || !item.has_bias) narrow(stored[i], sources[i], item.plain_dtype, mode);
   }
   return stored;
 }

@@ -71,6 +71,11 @@ Settings rule_of(const WorkItem& item) {
   for (const auto& setting : item.layout) {
     if (!has_key(settings, setting.first)) settings.push_back(setting);
   }
+  if (std::holds_alternative<Encode>(item.action) && !has_key(settings, "correct_bias") &&
+      item.correct_bias != BiasCorrection::kOff) {
+    settings.emplace_back("correct_bias", to_string(item.correct_bias));
+    if (!item.bias.empty()) settings.emplace_back("bias", item.bias);
+  }
   if (item.plain_dtype == PlainDtype::kSame || has_key(settings, kKey)) return settings;
   const auto found = std::ranges::find(plain_dtypes(), item.plain_dtype,
                                        &std::pair<std::string, PlainDtype>::second);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/bias.h"
 #include "compress/plain_dtype.h"
 #include "compress/quality.h"
 #include "pqw/codecs/encode.h"
@@ -33,6 +34,8 @@ struct TensorSettings {
   bool is_searched = true;     // a target may choose the codec and its options
   Use use = Use::kAny;
   double importance = 1;  // of errors, in the search for a target
+  BiasCorrection correct_bias = BiasCorrection::kOff;
+  std::string bias = {};  // the name of the bias; empty: bias_name
   std::string text = {};  // the settings as given
 
   const RoleSettings& of(Role role) const { return by_role[static_cast<std::size_t>(role)]; }

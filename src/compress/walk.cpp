@@ -64,7 +64,7 @@ class Walk {
       if (options_.observer != nullptr) options_.observer->on_tensor(batch[0].sources[0].info());
       finish(batch);
       for (Task& task : batch) collect(task);
-      store_before(is_last_ ? reader_.tensors().size() : plan[next].tensors.front());
+      store_before(is_last_ ? reader_.tensors().size() : std::ranges::min(plan[next].tensors));
     }
     std::vector<TensorReport> reports;
     for (auto& [index, report] : reports_) reports.push_back(std::move(report));
@@ -168,6 +168,15 @@ class Walk {
   void collect(Task& task) {
     if (const auto* alias = std::get_if<Alias>(&task.item.action)) {
       task.stored.push_back(alias_of(reports_.at(alias->target), task.sources.front().info()));
+      if (task.item.has_bias) {
+        WorkItem bias{{task.item.tensors[1]},
+                      Keep{bias_kept("its weight is stored once, for several layers")},
+                      {}};
+        const auto rest = std::span(task.sources).subspan(1);
+        task.stored.push_back(
+            std::move(process(bias, rest, options_.mode, options_.path, {}).front()));
+        rest.front().release();
+      }
     }
     for (std::size_t i = 0; i < task.stored.size(); ++i) {
       reports_.emplace(task.item.tensors[i], std::move(task.stored[i].report));
@@ -219,6 +228,7 @@ std::vector<Source> sources_of(const WeightReader& reader, const WorkItem& item)
 std::vector<TensorReport> walk(const WeightReader& reader, std::vector<WorkItem> plan,
                                const WalkOptions& options,
                                const std::function<void(const StoredTensor&)>& store) {
+  plan = with_biases(reader, std::move(plan));
   Walk walk(reader, plan, options, store);
   return walk.run(std::move(plan));
 }

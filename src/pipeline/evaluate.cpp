@@ -124,7 +124,7 @@ void compare(const TensorInfo& original_info, std::span<const std::byte> origina
   report.distortion = measure(original_info.dtype, original, report.info.dtype, reconstruction);
   if (!from_archive) report.codec = "decoded";
   if (!report.compressed() && !report.narrowed)
-    report.note = "differs from the original, although it is plain";
+    report.note = "plain, but differs from the original";
 }
 
 // The values of a tensor as a matrix of the canonical order by these axes.

@@ -259,6 +259,7 @@ void run(const Arguments& arguments) {
     if (arguments.quiet) return;
     print_note(arguments.dry_run ? "dry run: no archive was written" : throughput(report));
     if (const std::string text = choice_of(recipe); !text.empty()) print_note(text);
+    if (const std::string text = corrected_biases(report); !text.empty()) print_note(text);
     if (report.search) print_note(text_of(*report.search, *recipe.target, report));
     print_unusual_extension(arguments.output);
   });

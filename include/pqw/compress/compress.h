@@ -69,4 +69,7 @@ Report plan_compression(const std::string& input, const Recipe& recipe,
                         const std::string& output = "", const ReadOptions& options = {},
                         CompressObserver* observer = nullptr);
 
+// "bias corrected for 3 of 12 weights" (setting correct_bias); empty if no bias was judged.
+std::string corrected_biases(const Report& report);
+
 }  // namespace pqw

@@ -13,8 +13,8 @@
 namespace pqw {
 
 // The settings of a recipe are those of options_from (codecs/encode.h), `fallback.KEY`,
-// `non_finite`, `plain_dtype`, `thin`, `quality`, `for`, `importance`, `kind` and `layout`. `kind`
-// and `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` is a preset, which
+// `non_finite`, `plain_dtype`, `thin`, `quality`, `for`, `importance`, `correct_bias`, `bias`,
+// `kind` and `layout`. `kind` and `layout` replace what was inferred (core/layout.h): layout=hwio. `quality` is a preset, which
 // chooses for tensors whose settings do not say how large they become (docs/recipes.md). `for` says
 // which codecs presets and targets may choose. Thin tensors are the weights of depthwise
 // convolutions (kind depthwise; of unknown kind: rank 3 or more with one input) and tensors of
@@ -89,8 +89,8 @@ std::string recipe_text(const Report& report);
 
 // Checks all that can be checked without tensors. Errors: kInvalidArgument for a malformed pattern
 // or setting, for a setting of a rule that has no effect (codecs/settings.h), for a default that
-// has no effect with any rule, for a default that a target chooses, and for an importance without a
-// target.
+// has no effect with any rule, for a default that a target chooses, for an importance without a
+// target, and for correct_bias without calibration.
 void check_recipe(const Recipe& recipe);
 void check_settings(const Settings& settings);
 void check_pattern(const Pattern& pattern);
