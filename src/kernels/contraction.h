@@ -27,5 +27,6 @@ struct ContractionKernels {
 extern const ContractionKernels contraction_portable;
 extern const ContractionKernels contraction_avx2;
 extern const ContractionKernels contraction_avx512;
+extern const ContractionKernels contraction_neon;
 
 }  // namespace pqw::kernels

@@ -10,7 +10,11 @@ namespace {
 
 // kRows rows of c and up to kWide columns at a time: the sums stay in registers.
 constexpr std::size_t kRows = 4;
+#ifdef __aarch64__
+constexpr std::size_t kWide = 16;  // 16 sums of 32 registers
+#else
 constexpr std::size_t kWide = 32;
+#endif
 
 template <std::size_t n_rows, std::size_t n_columns>
 void contraction_tile(const float* a, std::size_t a_stride, std::size_t n_k, const float* b,

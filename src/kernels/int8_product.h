@@ -34,5 +34,7 @@ using Int8ProductFunction = void(const Int8Operands& operands, std::int32_t* sum
 Int8ProductFunction int8_product_portable;
 Int8ProductFunction int8_product_avx2;
 Int8ProductFunction int8_product_vnni;
+Int8ProductFunction int8_product_neon;
+Int8ProductFunction int8_product_neondot;
 
 }  // namespace pqw::kernels

@@ -152,5 +152,6 @@ extern const LookupKernels lookup_portable;
 extern const LookupKernels lookup_avx2;        // AVX2
 extern const LookupKernels lookup_avx512;      // AVX-512 F and BW
 extern const LookupKernels lookup_avx512vbmi;  // the same, VL, VBMI and VNNI
+extern const LookupKernels lookup_neon;
 
 }  // namespace pqw::kernels

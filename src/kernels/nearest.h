@@ -53,5 +53,6 @@ inline constexpr std::size_t nearest_scratch_floats(std::size_t d) {
 NearestFunction nearest_portable;
 NearestFunction nearest_avx2;
 NearestFunction nearest_avx512;
+NearestFunction nearest_neon;
 
 }  // namespace pqw::kernels

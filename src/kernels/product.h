@@ -61,5 +61,6 @@ extern const ProductKernels product_portable;
 extern const ProductKernels product_avx2;        // AVX2 and FMA
 extern const ProductKernels product_avx512;      // AVX-512 F
 extern const ProductKernels product_avx512bf16;  // the same and BF16
+extern const ProductKernels product_neon;
 
 }  // namespace pqw::kernels

@@ -1,6 +1,11 @@
 // The kernels of each instruction set that this processor has.
 #include "kernels/table.h"
 
+#ifdef PQW_ARM_KERNELS
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include <array>
 
 namespace pqw::kernels {
@@ -48,6 +53,22 @@ struct Tables {
           .int8 = {int8_product_avx2, int8_decode_portable, &int8_rows_avx2, {3.5f, 14}},
           .contraction = &contraction_avx2};
     }
+#endif
+#ifdef PQW_ARM_KERNELS
+    const Table neon = {
+        .name = "neon",
+        .nearest = nearest_neon,
+        .lookup = &lookup_neon,
+        .product = &product_neon,
+        .int8 = {int8_product_neon, int8_decode_portable, &int8_rows_portable, {9, 20}},
+        .contraction = &contraction_neon};
+    if ((::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) {
+      tables[count] = neon;
+      tables[count].name = "neondot";
+      tables[count].int8.multiply = int8_product_neondot;
+      tables[count++].int8.cycles.multiply_per_line = 5;
+    }
+    tables[count++] = neon;
 #endif
     tables[count++] = {
         .name = "portable",

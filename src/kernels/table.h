@@ -27,7 +27,7 @@ struct Int8Kernels {
 };
 
 struct Table {
-  std::string_view name;  // "portable", "avx2", "avx512", "avx512vbmi"
+  std::string_view name;  // "portable"; "avx2", "avx512", "avx512vbmi"; "neon", "neondot"
   NearestFunction* nearest;
   const LookupKernels* lookup;
   const ProductKernels* product;
