@@ -3,6 +3,7 @@
 
 #include "codecs/active_kernels.h"
 #include "pqw/codecs/kernels.h"
+#include "tests/support/bits_digest.h"
 #include "tests/support/random_int8_weight.h"
 
 namespace pqw {
@@ -61,6 +62,19 @@ TEST_P(Int8Kernel, NothingSaturates) { expect_exact(3, 5, 64, true); }
 
 TEST_P(Int8Kernel, TheMostColumnsAreHeldWithoutOverflow) {
   expect_exact(1, 1, kernels::kInt8Columns, true);
+}
+
+// The digest was recorded on x86-64.
+TEST_P(Int8Kernel, SumsAreThoseOfOtherProcessors) {
+  constexpr std::size_t kX = 7, kPanels = 5, kColumns = 260;
+  const auto x = test::random_int8(kX * kColumns, 1);
+  const auto panels = test::random_int8(kPanels * kPanelRows * kColumns, 2);
+  std::vector<std::int32_t> sums(kX * kPanels * kPanelRows);
+  kernels::find(GetParam())
+      ->int8.multiply({reinterpret_cast<const std::uint8_t*>(x.data()), kX, kColumns, panels.data(),
+                       kPanels, kPanelRows * kColumns, kColumns},
+                      sums.data());
+  EXPECT_EQ(test::bits_digest<std::int32_t>(sums), 4762279916734261155u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Int8Kernel, testing::ValuesIn(available_kernels()),

@@ -10,6 +10,7 @@
 #include "codecs/pq/product/float_lookup_product.h"
 #include "codecs/pq/product/lookup_product.h"
 #include "pqw/codecs/kernels.h"
+#include "tests/support/bits_digest.h"
 #include "tests/support/random_matrix.h"
 #include "tests/support/random_pq_weight.h"
 
@@ -95,6 +96,45 @@ TEST_P(LookupKernel, IntegerTablesGiveTheBitsOfThePortableOnes) {
       EXPECT_TRUE(y == by_lookup(weight, high, *kernels::find("portable"), x, c.batch))
           << to_string(c.shape) << " d " << c.d << " K " << c.n_centroids << " high " << high;
     }
+  }
+}
+
+// Multiples of 1/64 below 2, the same on every machine.
+std::vector<float> exact_values(std::size_t n, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<float> values(n);
+  for (float& value : values) value = static_cast<float>(random() % 255) / 64 - 127.0f / 64;
+  return values;
+}
+
+// The digests were recorded on x86-64, where all sets of instructions agree.
+TEST_P(LookupKernel, IntegerTablesGiveTheBitsOfOtherProcessors) {
+  struct Recorded {
+    std::size_t n_centroids, d;
+    std::uint64_t high, fast, side_by_side;
+  };
+  const Recorded recorded[] = {
+      {16, 4, 8077110125314755095u, 3564202122178404985u, 0},
+      {13, 3, 16771383846249222904u, 7464450232680591189u, 0},
+      {256, 8, 1617775894936341351u, 17127701116537551884u, 6735371480979512671u},
+      {200, 5, 13234652890965740284u, 12418634890130001008u, 2757993452020852187u}};
+  for (const Recorded& r : recorded) {
+    PqWeight weight = random_pq_weight({150, 1030}, r.d, r.n_centroids);
+    weight.codebooks = exact_values(weight.codebooks.size(), 8);
+    const std::size_t batch = 3;
+    const auto x = exact_values(batch * weight.cols(), 9);
+    for (const bool high : {true, false}) {
+      const std::vector<float> y = by_lookup(weight, high, table(), x, batch);
+      EXPECT_EQ(test::bits_digest<float>(y), high ? r.high : r.fast)
+          << "K " << r.n_centroids << " high " << high;
+    }
+    if (r.n_centroids <= kernels::kNarrowCentroids) continue;
+    const CodeTiles tiles(weight, table().lookup->interleaved_narrow);
+    const OutlierCentroids no_outliers(weight, 0);
+    std::vector<float> y(batch * weight.rows());
+    BatchLookupProduct(weight, tiles, no_outliers, *table().lookup)
+        .multiply(0, {x.data(), batch, weight.cols()}, {y.data(), batch, weight.rows()}, false);
+    EXPECT_EQ(test::bits_digest<float>(y), r.side_by_side) << "K " << r.n_centroids;
   }
 }
 
