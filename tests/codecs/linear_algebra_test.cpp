@@ -10,6 +10,7 @@
 
 #include "codecs/train/blas.h"
 #include "pqw/core/error.h"
+#include "tests/support/memory_limits.h"
 #include "tests/support/random_matrix.h"
 
 // Of Fortran, as FAISS declares it: column-major c = alpha a b + beta c.
@@ -133,6 +134,7 @@ TEST(Blas, FunctionsThatFaissLinksToAreThere) {
 }
 
 TEST(Blas, TooLittleMemoryIsAnErrorAndNotAnEndlessLoop) {
+  if (!test::can_limit_memory()) GTEST_SKIP() << test::kNoMemoryLimits;
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "sanitizers need more memory than any limit";
 #endif

@@ -8,6 +8,7 @@
 
 #include "isolate/sandbox.h"
 #include "isolate/worker.h"
+#include "tests/support/memory_limits.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw {
@@ -53,6 +54,7 @@ TEST_F(WorkerLimits, TenSecondsOfProcessorTimeAndOneForEvery8MiB) {
 
 TEST_F(WorkerLimits, MemoryOf512MiBAndSixTimesTheAnswer) {
   if (has_sanitizer()) GTEST_SKIP() << "the shadow memory of sanitizers is larger than any limit";
+  if (!test::can_limit_memory()) GTEST_SKIP() << test::kNoMemoryLimits;
   const std::uint64_t least = limit_after(100, "Max address space");
   EXPECT_GE(least, 512 * kMebi);
   EXPECT_EQ(limit_after(kMebi + 100, "Max address space"), least + 6 * kMebi);

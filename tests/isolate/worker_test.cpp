@@ -19,6 +19,7 @@
 #include "isolate/worker_protocol.h"
 #include "pqw/core/error.h"
 #include "tests/support/deny_calls.h"
+#include "tests/support/memory_limits.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw {
@@ -123,6 +124,7 @@ TEST_F(WorkerTest, ASignalFromOutsideIsNotBlamedOnTheFile) {
 
 TEST_F(WorkerTest, LimitedMemoryIsNotBlamedOnTheFile) {
   if (has_sanitizer()) GTEST_SKIP() << "no limits on memory there";
+  if (!test::can_limit_memory()) GTEST_SKIP() << test::kNoMemoryLimits;
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_DATA, &before), 0);
   rlimit limited = before;
@@ -141,6 +143,7 @@ TEST_F(WorkerTest, LimitedMemoryIsNotBlamedOnTheFile) {
 
 TEST_F(WorkerTest, ASystemThatRefusesTheSandboxIsNamed) {
   if (has_sanitizer()) GTEST_SKIP() << "sanitizers need these calls themselves";
+  if (!test::can_deny_calls()) GTEST_SKIP() << test::kNoFilters;
   const auto run_refused = [&] {
     if (!test::deny_calls({SYS_prctl}, EPERM)) ::_exit(0);
     const Error error = error_of([](std::uint64_t) { return std::vector<std::byte>(); });
@@ -173,6 +176,7 @@ TEST_F(WorkerTest, AMissingDescriptorIsNotBlamedOnTheSystem) {
 
 TEST_F(WorkerTest, AMissingProcessIsNotBlamedOnTheSystem) {
   if (has_sanitizer()) GTEST_SKIP() << "sanitizers need these calls themselves";
+  if (!test::can_deny_calls()) GTEST_SKIP() << test::kNoFilters;
   std::vector<long> calls{SYS_clone, SYS_clone3};
 #ifdef SYS_fork
   calls.push_back(SYS_fork);
@@ -190,6 +194,7 @@ TEST_F(WorkerTest, AMissingProcessIsNotBlamedOnTheSystem) {
 // A descriptor that stays open would be a hole in the sandbox.
 TEST_F(WorkerTest, DescriptorsAreClosedWithoutTheCallForIt) {
   if (has_sanitizer()) GTEST_SKIP() << "sanitizers need what the sandbox forbids, and get it";
+  if (!test::can_deny_calls()) GTEST_SKIP() << test::kNoFilters;
   const int other = ::open(path_.c_str(), O_RDONLY);
   ASSERT_GE(other, 3);
   const auto read_other = [&] {
@@ -217,6 +222,7 @@ TEST_F(WorkerTest, AnAnswerThatIsTooLongIsRefused) {
 
 TEST_F(WorkerTest, MemoryIsLimited) {
   if (has_sanitizer()) GTEST_SKIP() << "the shadow memory of sanitizers is larger than any limit";
+  if (!test::can_limit_memory()) GTEST_SKIP() << test::kNoMemoryLimits;
   const Error error = error_of([](std::uint64_t) -> std::vector<std::byte> {
     return std::vector<std::byte>(std::size_t{2} << 30);
   });
@@ -229,6 +235,7 @@ TEST_F(WorkerTest, TheChildCanDoNothingElse) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "sanitizers need what the sandbox forbids, and get it";
 #endif
+  if (!test::can_deny_calls()) GTEST_SKIP() << test::kNoFilters;
   const std::string made = dir_ / "made";
   const std::string secret = path_;
   const int other = ::open(path_.c_str(), O_RDONLY);

@@ -5,7 +5,10 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <vector>
 
@@ -26,6 +29,17 @@ inline bool deny_calls(const std::vector<long>& numbers, int error) {
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+inline constexpr const char* kNoFilters =
+    "this system, such as an emulator, does not filter system calls";
+
+// Whether `deny_calls` works here: a child tries.
+inline bool can_deny_calls() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(deny_calls({}, EPERM) ? 0 : 1);
+  int status = 1;
+  return ::waitpid(child, &status, 0) == child && status == 0;
 }
 
 }  // namespace pqw::test
