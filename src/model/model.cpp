@@ -137,6 +137,13 @@ Conv2d Model::conv2d(const std::string& weight, const std::string& bias,
   });
 }
 
+Conv3d Model::conv3d(const std::string& weight, const std::string& bias,
+                     const Conv3dOptions& options, const ServeOptions& serve) const {
+  return make_layer(*this, impl_->subject(weight), weight, bias, [&](Weight&& w, auto&& b) {
+    return Conv3d(std::move(w), std::move(b), options, serve);
+  });
+}
+
 Embedding Model::embedding(const std::string& weight) const {
   return make_layer(*this, impl_->subject(weight), weight, "",
                     [](Weight&& w, auto&&) { return Embedding(std::move(w)); });

@@ -1,4 +1,4 @@
-// Patches of images: the pixels that one output of a convolution sees.
+// Patches of inputs: the pixels that one output of a convolution sees.
 #include "serve/patches.h"
 
 #include <algorithm>
@@ -12,47 +12,74 @@ namespace {
 constexpr double kCopyCost = 8;    // of a float, mostly alone
 constexpr std::size_t kTile = 16;  // products that are transposed at a time: a cache line each way
 
-// n adjacent floats; for the usual kernels without a call of memcpy.
-void copy_few(const float* from, std::size_t n, float* to) {
-  switch (n) {
-    case 1:
-      *to = *from;
-      return;
-    case 3:
-      std::memcpy(to, from, 3 * sizeof(float));
-      return;
-    case 5:
-      std::memcpy(to, from, 5 * sizeof(float));
-      return;
-    default:
-      std::memcpy(to, from, n * sizeof(float));
+// Where a row of the kernel finds its taps in each channel, and where they go in the patch.
+struct TapRow {
+  const float* from;  // the row of the first channel
+  std::size_t from_step;
+  float* to;
+  std::size_t to_step;
+  std::size_t n_channels;
+};
+
+template <std::size_t n>
+void copy_adjacent(const TapRow& row) {
+  for (std::size_t c = 0; c < row.n_channels; ++c) {
+    std::memcpy(row.to + c * row.to_step, row.from + c * row.from_step, n * sizeof(float));
   }
 }
 
-// n floats of a row of `width` pixels from `first` on, every `step`th; zeros outside of the row.
-// `first` may lie left of the row: it is unsigned, and wraps round.
-void copy_taps(const float* row, std::size_t width, std::size_t first, std::size_t step,
-               std::size_t n, float* to) {
-  if (step == 1 && first < width && n <= width - first) return copy_few(row + first, n, to);
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t x = first + i * step;
-    to[i] = x < width ? row[x] : 0.0f;
+// For the usual kernels without calls of memcpy.
+void copy_adjacent(const TapRow& row, std::size_t n) {
+  switch (n) {
+    case 1:
+      return copy_adjacent<1>(row);
+    case 3:
+      return copy_adjacent<3>(row);
+    case 5:
+      return copy_adjacent<5>(row);
+    default:
+      for (std::size_t c = 0; c < row.n_channels; ++c) {
+        std::copy_n(row.from + c * row.from_step, n, row.to + c * row.to_step);
+      }
   }
+}
+
+// The pixels from `first` on that the taps of an axis see; zeros outside of the row. `first` may
+// lie left of the row: it is unsigned, and wraps round.
+void copy_taps(TapRow row, const ConvAxis& axis, std::size_t first) {
+  if (axis.dilation == 1 && first < axis.input && axis.kernel <= axis.input - first) {
+    row.from += first;
+    return copy_adjacent(row, axis.kernel);
+  }
+  for (std::size_t i = 0; i < axis.kernel; ++i) {
+    const std::size_t x = first + i * axis.dilation;
+    const bool inside = x < axis.input;
+    for (std::size_t c = 0; c < row.n_channels; ++c) {
+      row.to[c * row.to_step + i] = inside ? row.from[c * row.from_step + x] : 0.0f;
+    }
+  }
+}
+
+void fill_zeros(const TapRow& row, std::size_t n) {
+  for (std::size_t c = 0; c < row.n_channels; ++c) std::fill_n(row.to + c * row.to_step, n, 0.0f);
 }
 
 void gather_patch(const ConvGeometry& g, const float* input, std::size_t pixel, float* to) {
-  const std::size_t top = pixel / g.output.width * g.options.stride[0] - g.options.padding[0];
-  const std::size_t left = pixel % g.output.width * g.options.stride[1] - g.options.padding[1];
-  const auto [kernel_h, kernel_w] = g.kernel;
-  for (std::size_t c = 0; c < g.inputs_per_group(); ++c) {
-    const float* plane = input + c * g.input.height * g.input.width;
-    for (std::size_t ky = 0; ky < kernel_h; ++ky, to += kernel_w) {
-      const std::size_t y = top + ky * g.options.dilation[0];  // above the image: wraps round
-      if (y < g.input.height) {
-        copy_taps(plane + y * g.input.width, g.input.width, left, g.options.dilation[1], kernel_w,
-                  to);
+  const auto& [depth, height, width] = g.axes;
+  const std::size_t output_row = pixel / width.output;
+  const std::size_t front = output_row / height.output * depth.stride - depth.padding;
+  const std::size_t top = output_row % height.output * height.stride - height.padding;
+  const std::size_t left = pixel % width.output * width.stride - width.padding;
+  TapRow row{input, g.n_input_pixels(), to, g.n_taps(), g.inputs_per_group()};
+  for (std::size_t kz = 0; kz < depth.kernel; ++kz) {
+    const std::size_t z = front + kz * depth.dilation;  // before the input: wraps round
+    for (std::size_t ky = 0; ky < height.kernel; ++ky, row.to += width.kernel) {
+      const std::size_t y = top + ky * height.dilation;
+      if (z < depth.input && y < height.input) {
+        row.from = input + (z * height.input + y) * width.input;
+        copy_taps(row, width, left);
       } else {
-        std::fill_n(to, kernel_w, 0.0f);
+        fill_zeros(row, width.kernel);
       }
     }
   }
@@ -63,11 +90,11 @@ void gather_patch(const ConvGeometry& g, const float* input, std::size_t pixel, 
 void gather_patches(const ConvGeometry& geometry, const float* x, std::size_t group,
                     std::size_t first, MutableMatrix patches) {
   const ConvGeometry& g = geometry;
-  const std::size_t plane = g.input.height * g.input.width;
   const Workers workers(patches.rows() * patches.cols(), kCopyCost);
   workers.for_each(patches.rows(), [&](std::size_t i) {
     const std::size_t image = (first + i) / g.n_pixels();
-    const float* input = x + (image * g.input.channels + group * g.inputs_per_group()) * plane;
+    const std::size_t channel = image * g.n_inputs + group * g.inputs_per_group();
+    const float* input = x + channel * g.n_input_pixels();
     gather_patch(g, input, (first + i) % g.n_pixels(), patches.row(i).data());
   });
 }
@@ -88,7 +115,7 @@ void scatter_products(const ConvGeometry& geometry, ConstMatrix products,
         const std::size_t channel = group * g.outputs_per_group() + o;
         const float added = bias.empty() ? 0.0f : bias[channel];
         const float* from = products.data() + i * products.stride() + o;
-        float* to = y + (image * g.output.channels + channel) * g.n_pixels() + pixel;
+        float* to = y + (image * g.n_outputs + channel) * g.n_pixels() + pixel;
         for (std::size_t j = 0; j < n; ++j) to[j] = from[j * products.stride()] + added;
       }
     }

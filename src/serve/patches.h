@@ -1,4 +1,4 @@
-// The patches of images that the outputs of a convolution see, as rows of a matrix (im2col).
+// The patches of inputs that the outputs of a convolution see, as rows of a matrix (im2col).
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace pqw {
 
-// Output pixels are counted through all images: pixel i is pixel i % n_pixels() of image
+// Output pixels are counted through all inputs of the batch: pixel i is pixel i % n_pixels() of input
 // i / n_pixels().
 
 // Row i of `patches` becomes what output pixel first+i sees of a group of the input channels:
-// [input of the group][kh][kw]. REQUIRES: patches.cols() == patch_size().
+// [input of the group][kd][kh][kw]. REQUIRES: patches.cols() == patch_size().
 void gather_patches(const ConvGeometry& geometry, const float* x, std::size_t group,
                     std::size_t first, MutableMatrix patches);
 

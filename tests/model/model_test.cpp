@@ -23,6 +23,7 @@ class ModelTest : public testing::Test {
          std::vector<std::pair<std::string, Shape>>{{"fc.weight", {20, 12}},
                                                     {"conv1d.weight", {6, 4, 3}},
                                                     {"conv2d.weight", {6, 4, 3, 3}},
+                                                    {"conv3d.weight", {6, 4, 1, 2, 3}},
                                                     {"embed", {20, 12}}}) {
       writer.add(to_record(weight_of(shape), name));
     }
@@ -87,6 +88,13 @@ TEST_F(ModelTest, LayersAreThoseOfTheStoredTensors) {
     std::vector<float> y(2 * 6 * 2 * 3), expected(2 * 6 * 2 * 3);
     model_->conv2d("conv2d.weight", "conv.bias", options).forward(x, {2, 4, 5, 5}, y);
     Conv2d(weight_of({6, 4, 3, 3}), bias(6), options).forward(x, {2, 4, 5, 5}, expected);
+    EXPECT_EQ(y, expected);
+  }
+  {
+    const Conv3dOptions options{.padding = {1, 0, 0}};
+    std::vector<float> y(6 * 3 * 4 * 8), expected(6 * 3 * 4 * 8);
+    model_->conv3d("conv3d.weight", "conv.bias", options).forward(x, {1, 4, 1, 5, 10}, y);
+    Conv3d(weight_of({6, 4, 1, 2, 3}), bias(6), options).forward(x, {1, 4, 1, 5, 10}, expected);
     EXPECT_EQ(y, expected);
   }
   std::vector<float> y(12), expected(12);
@@ -154,7 +162,7 @@ TEST_F(ModelTest, ATensorThatNoMemoryHoldsIsNamed) {
 }
 
 TEST_F(ModelTest, TellsWhatTheArchiveHolds) {
-  ASSERT_EQ(model_->tensors().size(), 8u);
+  ASSERT_EQ(model_->tensors().size(), 9u);
   const auto index = model_->find("conv1d.weight");
   ASSERT_TRUE(index);
   EXPECT_EQ(model_->tensors()[*index], (TensorInfo{"conv1d.weight", DType::kF32, {6, 4, 3}}));

@@ -38,13 +38,11 @@ TEST(Conv1d, EqualsTheDefinition) {
         std::vector<float> y(output.size());
         const auto run = [&] { layer.forward(x, c.input, y); };
         EXPECT_TRUE(test::same_on_any_threads(run, y));
-        const Conv2dOptions options{.stride = {1, c.options.stride},
-                                    .padding = {0, c.options.padding},
-                                    .dilation = {1, c.options.dilation},
-                                    .groups = c.options.groups};
+        const auto& [stride, padding, dilation, groups] = c.options;
         const auto expected = test::convolution(
-            x, {c.input.batch, c.input.channels, 1, c.input.length}, test::decoded(named.weight),
-            {1, c.weight[2]}, bias, options, {output.batch, output.channels, 1, output.length});
+            x, {c.input.batch, c.input.channels, 1, 1, c.input.length}, test::decoded(named.weight),
+            {1, 1, c.weight[2]}, bias, {{1, 1, stride}, {0, 0, padding}, {1, 1, dilation}, groups},
+            {output.batch, output.channels, 1, 1, output.length});
         EXPECT_LE(test::relative_error(y, expected), precision.bound);
         EXPECT_FALSE(layer.describe(c.input).empty());
       }

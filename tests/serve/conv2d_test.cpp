@@ -44,10 +44,16 @@ void expect_definition(const Case& c, const Weight& weight, const ServeOptions& 
   std::vector<float> y(output.size(), 1e9f);
   const auto run = [&] { layer.forward(x, c.input, y); };
   EXPECT_TRUE(test::same_on_any_threads(run, y));
-  EXPECT_LE(test::relative_error(
-                y, test::convolution(x, c.input, test::decoded(weight), {c.weight[2], c.weight[3]},
-                                     bias, c.options, output)),
-            bound);
+  const auto& [stride, padding, dilation, groups] = c.options;
+  const auto expected =
+      test::convolution(x, {c.input.batch, c.input.channels, 1, c.input.height, c.input.width},
+                        test::decoded(weight), {1, c.weight[2], c.weight[3]}, bias,
+                        {{1, stride[0], stride[1]},
+                         {0, padding[0], padding[1]},
+                         {1, dilation[0], dilation[1]},
+                         groups},
+                        {output.batch, output.channels, 1, output.height, output.width});
+  EXPECT_LE(test::relative_error(y, expected), bound);
   EXPECT_FALSE(layer.describe(c.input).empty());
 }
 

@@ -59,6 +59,8 @@ class Model {
                 const Conv1dOptions& options = {}, const ServeOptions& serve = {}) const;
   Conv2d conv2d(const std::string& weight, const std::string& bias = "",
                 const Conv2dOptions& options = {}, const ServeOptions& serve = {}) const;
+  Conv3d conv3d(const std::string& weight, const std::string& bias = "",
+                const Conv3dOptions& options = {}, const ServeOptions& serve = {}) const;
   Embedding embedding(const std::string& weight) const;
 
  private:

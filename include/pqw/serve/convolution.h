@@ -13,8 +13,8 @@
 
 namespace pqw {
 
-// {vertical, horizontal}
-using Size2d = std::array<std::size_t, 2>;
+using Size2d = std::array<std::size_t, 2>;  // {height, width}
+using Size3d = std::array<std::size_t, 3>;  // {depth, height, width}
 
 struct Conv1dOptions {
   std::size_t stride = 1;
@@ -27,6 +27,13 @@ struct Conv2dOptions {
   Size2d stride = {1, 1};
   Size2d padding = {0, 0};  // zeros on each side
   Size2d dilation = {1, 1};
+  std::size_t groups = 1;
+};
+
+struct Conv3dOptions {
+  Size3d stride = {1, 1, 1};
+  Size3d padding = {0, 0, 0};  // zeros on each side
+  Size3d dilation = {1, 1, 1};
   std::size_t groups = 1;
 };
 
@@ -51,60 +58,48 @@ struct ImageShape {
   bool operator==(const ImageShape&) const = default;
 };
 
+// A batch of volumes. Layout: float[batch][channels][depth][height][width].
+struct VolumeShape {
+  std::size_t batch = 0;
+  std::size_t channels = 0;
+  std::size_t depth = 0;
+  std::size_t height = 0;
+  std::size_t width = 0;
+
+  std::size_t size() const { return batch * channels * depth * height * width; }
+  bool operator==(const VolumeShape&) const = default;
+};
+
+class ConvolutionLayer;
+
 // Cross-correlation as deep-learning frameworks define it. Group g of the output channels sees
 // group g of the input channels. A group with fewer outputs than a lookup pays for (a depthwise
 // convolution has one) is computed from decoded weights, unless `serve` asks for a method.
 // Copies share the weight. Safe to use from several threads at once.
-class Conv2d {
+template <class Options, class InputShape>
+class Convolution {
  public:
-  // `weight` is [out, in/groups, kh, kw]; `bias` has `out` elements, or none.
-  // Errors: kInvalidArgument when the shapes or options do not fit.
-  explicit Conv2d(Weight weight, std::vector<float> bias = {}, const Conv2dOptions& options = {},
-                  const ServeOptions& serve = {});
+  // The shape of `weight` stands at the name of the layer, below; `bias` has `out` elements, or
+  // none. Errors: kInvalidArgument when the shapes or options do not fit.
+  explicit Convolution(Weight weight, std::vector<float> bias = {}, const Options& options = {},
+                       const ServeOptions& serve = {});
 
-  // Errors: kInvalidArgument when the channels differ or the kernel does not fit in the image.
-  ImageShape output_shape(const ImageShape& input) const;
+  // Errors: kInvalidArgument when the channels differ or the kernel does not fit in the input.
+  InputShape output_shape(const InputShape& input) const;
 
-  // y has the size of output_shape(shape). Errors: kInvalidArgument on other sizes.
-  void forward(std::span<const float> x, const ImageShape& shape, std::span<float> y) const;
+  // y has the size of output_shape(shape). Errors: kInvalidArgument on other sizes, and those of
+  // output_shape.
+  void forward(std::span<const float> x, const InputShape& shape, std::span<float> y) const;
 
-  // How `forward` computes images of that shape, in a few words.
-  std::string describe(const ImageShape& shape) const;
+  // How `forward` computes inputs of that shape, in a few words. Errors: those of output_shape.
+  std::string describe(const InputShape& shape) const;
 
  private:
-  friend class Conv1d;
-
-  // `layer` names it in errors. `weight` is of either class.
-  Conv2d(const char* layer, std::size_t rank, Weight weight, std::vector<float> bias,
-         const Conv2dOptions& options, const ServeOptions& serve);
-
-  const char* layer_;
-  Shape shape_;  // of the weight
-  std::vector<float> bias_;
-  Conv2dOptions options_;
-  std::shared_ptr<const Product> product_;             // or
-  std::shared_ptr<const std::vector<float>> decoded_;  // [out][patch_size]
+  std::shared_ptr<const ConvolutionLayer> layer_;
 };
 
-// A Conv2d over images of height 1.
-class Conv1d {
- public:
-  // `weight` is [out, in/groups, k]; `bias` has `out` elements, or none.
-  // Errors: kInvalidArgument when the shapes or options do not fit.
-  explicit Conv1d(Weight weight, std::vector<float> bias = {}, const Conv1dOptions& options = {},
-                  const ServeOptions& serve = {});
-
-  // Errors: kInvalidArgument when the channels differ or the kernel does not fit in the sequence.
-  SequenceShape output_shape(const SequenceShape& input) const;
-
-  // y has the size of output_shape(shape). Errors: kInvalidArgument on other sizes.
-  void forward(std::span<const float> x, const SequenceShape& shape, std::span<float> y) const;
-
-  // How `forward` computes sequences of that shape, in a few words.
-  std::string describe(const SequenceShape& shape) const;
-
- private:
-  Conv2d flat_;
-};
+using Conv1d = Convolution<Conv1dOptions, SequenceShape>;  // weight: [out, in/groups, k]
+using Conv2d = Convolution<Conv2dOptions, ImageShape>;     // weight: [out, in/groups, kh, kw]
+using Conv3d = Convolution<Conv3dOptions, VolumeShape>;    // weight: [out, in/groups, kd, kh, kw]
 
 }  // namespace pqw
