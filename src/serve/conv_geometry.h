@@ -22,6 +22,8 @@ struct ConvGeometry {
   std::size_t n_inputs = 0;   // channels
   std::size_t n_outputs = 0;  // channels
   std::size_t groups = 1;
+  bool transposed = false;  // output pixel o sees at tap t the input (o + padding - t * dilation) /
+                            // stride, if that is a pixel
   std::array<ConvAxis, 3> axes = {};
 
   std::size_t inputs_per_group() const { return n_inputs / groups; }

@@ -31,6 +31,22 @@ ConvolutionOptions layer_options(const Conv3dOptions& options) {
   return convolution_options("Conv3d", 3, options);
 }
 
+template <class Options>
+ConvolutionOptions transposed_options(const char* layer, std::size_t n_axes,
+                                      const Options& options) {
+  ConvolutionOptions result = convolution_options(layer, n_axes, options);
+  result.transposed = true;
+  result.output_padding = padded(options.output_padding, 0);
+  return result;
+}
+
+ConvolutionOptions layer_options(const ConvTranspose1dOptions& options) {
+  return transposed_options("ConvTranspose1d", 1, options);
+}
+ConvolutionOptions layer_options(const ConvTranspose2dOptions& options) {
+  return transposed_options("ConvTranspose2d", 2, options);
+}
+
 VolumeShape volume(const SequenceShape& s) { return {s.batch, s.channels, 1, 1, s.length}; }
 VolumeShape volume(const ImageShape& s) { return {s.batch, s.channels, 1, s.height, s.width}; }
 VolumeShape volume(const VolumeShape& s) { return s; }
@@ -70,5 +86,7 @@ std::string Convolution<Options, InputShape>::describe(const InputShape& shape) 
 template class Convolution<Conv1dOptions, SequenceShape>;
 template class Convolution<Conv2dOptions, ImageShape>;
 template class Convolution<Conv3dOptions, VolumeShape>;
+template class Convolution<ConvTranspose1dOptions, SequenceShape>;
+template class Convolution<ConvTranspose2dOptions, ImageShape>;
 
 }  // namespace pqw

@@ -34,6 +34,32 @@ void require_options(const ConvolutionOptions& options, const Shape& shape, cons
       options.layer, to_string(shape), options.groups);
 }
 
+void require_transposed_options(const ConvolutionOptions& options, const Shape& shape) {
+  if (options.groups != 1) {
+    throw invalid_argument("{} {}: {} groups, but transposed convolutions are served with 1 only",
+                           options.layer, to_string(shape), options.groups);
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (options.output_padding[i] < std::max(options.stride[i], options.dilation[i])) continue;
+    throw invalid_argument(
+        "{} {}: output_padding is {}, expected less than the stride ({}) or the dilation ({})",
+        options.layer, to_string(shape), options.output_padding[i], options.stride[i],
+        options.dilation[i]);
+  }
+}
+
+std::size_t transposed_output_size(const char* layer, const ConvAxis& axis,
+                                   std::size_t output_padding) {
+  if (axis.input == 0) throw invalid_argument("{}: the input has no pixels", layer);
+  const std::size_t full =
+      (axis.input - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1 + output_padding;
+  if (full <= 2 * axis.padding) {
+    throw invalid_argument("{}: padding of {} on each side leaves none of {} output pixels", layer,
+                           axis.padding, full);
+  }
+  return full - 2 * axis.padding;
+}
+
 std::size_t output_size(const char* layer, const ConvAxis& axis) {
   const std::size_t reach = axis.dilation * (axis.kernel - 1) + 1;
   const std::size_t padded = axis.input + 2 * axis.padding;
@@ -71,6 +97,7 @@ ConvolutionLayer::ConvolutionLayer(const ConvolutionOptions& options, Weight wei
   require_layer(options.layer, weight, options.n_axes + 2, bias_);
   kernel_ = kernel_of(shape_);
   require_options(options, shape_, kernel_);
+  if (options.transposed) require_transposed_options(options, shape_);
   const bool direct = options.groups > 1 && shape_[0] / options.groups < kFewOutputs &&
                       serve.method == ServeMethod::kAuto;
   if (!direct) {
@@ -88,7 +115,8 @@ ConvGeometry ConvolutionLayer::geometry(const VolumeShape& input) const {
     throw invalid_argument("{} {}: input of {} channels, expected {}", options_.layer,
                            to_string(shape_), input.channels, shape_[1] * options_.groups);
   }
-  ConvGeometry geometry{input.batch, input.channels, shape_[0], options_.groups};
+  ConvGeometry geometry{input.batch, input.channels, shape_[0], options_.groups,
+                        options_.transposed};
   const Size3d sizes = {input.depth, input.height, input.width};
   for (std::size_t i = 0; i < 3; ++i) {
     ConvAxis& axis = geometry.axes[i];
@@ -97,7 +125,9 @@ ConvGeometry ConvolutionLayer::geometry(const VolumeShape& input) const {
             .stride = options_.stride[i],
             .padding = options_.padding[i],
             .dilation = options_.dilation[i]};
-    axis.output = output_size(options_.layer, axis);
+    axis.output = options_.transposed
+                      ? transposed_output_size(options_.layer, axis, options_.output_padding[i])
+                      : output_size(options_.layer, axis);
   }
   return geometry;
 }

@@ -19,6 +19,8 @@ struct ConvolutionOptions {
   Size3d padding = {0, 0, 0};
   Size3d dilation = {1, 1, 1};
   std::size_t groups = 1;
+  bool transposed = false;
+  Size3d output_padding = {0, 0, 0};  // of transposed convolutions only
 };
 
 // As pqw/serve/convolution.h describes it.

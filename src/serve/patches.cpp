@@ -85,6 +85,31 @@ void gather_patch(const ConvGeometry& g, const float* input, std::size_t pixel, 
   }
 }
 
+// The pixel of an axis that a tap of a transposed convolution sees; axis.input if it sees none.
+std::size_t transposed_input(const ConvAxis& axis, std::size_t output, std::size_t tap) {
+  const std::size_t from = output + axis.padding, reach = tap * axis.dilation;
+  if (reach > from || (from - reach) % axis.stride != 0) return axis.input;
+  return std::min(axis.input, (from - reach) / axis.stride);
+}
+
+void gather_transposed_patch(const ConvGeometry& g, const float* input, std::size_t pixel,
+                             float* to) {
+  const auto& [depth, height, width] = g.axes;
+  const std::size_t output_row = pixel / width.output;
+  std::fill_n(to, g.patch_size(), 0.0f);
+  for (std::size_t tap = 0; tap < g.n_taps(); ++tap) {
+    const std::size_t kernel_row = tap / width.kernel;
+    const std::size_t z =
+        transposed_input(depth, output_row / height.output, kernel_row / height.kernel);
+    const std::size_t y =
+        transposed_input(height, output_row % height.output, kernel_row % height.kernel);
+    const std::size_t x = transposed_input(width, pixel % width.output, tap % width.kernel);
+    if (z == depth.input || y == height.input || x == width.input) continue;
+    const float* from = input + (z * height.input + y) * width.input + x;
+    copy_adjacent<1>({from, g.n_input_pixels(), to + tap, g.n_taps(), g.inputs_per_group()});
+  }
+}
+
 }  // namespace
 
 void gather_patches(const ConvGeometry& geometry, const float* x, std::size_t group,
@@ -95,7 +120,8 @@ void gather_patches(const ConvGeometry& geometry, const float* x, std::size_t gr
     const std::size_t image = (first + i) / g.n_pixels();
     const std::size_t channel = image * g.n_inputs + group * g.inputs_per_group();
     const float* input = x + channel * g.n_input_pixels();
-    gather_patch(g, input, (first + i) % g.n_pixels(), patches.row(i).data());
+    const auto gather = g.transposed ? gather_transposed_patch : gather_patch;
+    gather(g, input, (first + i) % g.n_pixels(), patches.row(i).data());
   });
 }
 

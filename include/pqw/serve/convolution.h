@@ -37,6 +37,23 @@ struct Conv3dOptions {
   std::size_t groups = 1;
 };
 
+// Transposed convolutions, as torch.nn.ConvTranspose1d and ConvTranspose2d define them.
+struct ConvTranspose1dOptions {
+  std::size_t stride = 1;
+  std::size_t padding = 0;         // outputs left out on each side
+  std::size_t output_padding = 0;  // outputs added at the end; less than stride or dilation
+  std::size_t dilation = 1;
+  std::size_t groups = 1;  // another number is refused
+};
+
+struct ConvTranspose2dOptions {
+  Size2d stride = {1, 1};
+  Size2d padding = {0, 0};         // outputs left out on each side
+  Size2d output_padding = {0, 0};  // outputs added at the end; less than stride or dilation
+  Size2d dilation = {1, 1};
+  std::size_t groups = 1;  // another number is refused
+};
+
 // A batch of sequences. Layout: float[batch][channels][length].
 struct SequenceShape {
   std::size_t batch = 0;
@@ -101,5 +118,12 @@ class Convolution {
 using Conv1d = Convolution<Conv1dOptions, SequenceShape>;  // weight: [out, in/groups, k]
 using Conv2d = Convolution<Conv2dOptions, ImageShape>;     // weight: [out, in/groups, kh, kw]
 using Conv3d = Convolution<Conv3dOptions, VolumeShape>;    // weight: [out, in/groups, kd, kh, kw]
+
+// Weights in the canonical order (core/layout.h), [out, in, k] and [out, in, kh, kw]; PyTorch has
+// [in, out, ...]. Each output multiplies all of its taps, also those that fall between the pixels of
+// the input: blocks of codes lie across taps. So a stride of s in both directions takes s * s times
+// the multiplications that are not with zeros.
+using ConvTranspose1d = Convolution<ConvTranspose1dOptions, SequenceShape>;
+using ConvTranspose2d = Convolution<ConvTranspose2dOptions, ImageShape>;
 
 }  // namespace pqw
