@@ -144,6 +144,22 @@ Conv3d Model::conv3d(const std::string& weight, const std::string& bias,
   });
 }
 
+ConvTranspose1d Model::conv_transpose1d(const std::string& weight, const std::string& bias,
+                                        const ConvTranspose1dOptions& options,
+                                        const ServeOptions& serve) const {
+  return make_layer(*this, impl_->subject(weight), weight, bias, [&](Weight&& w, auto&& b) {
+    return ConvTranspose1d(std::move(w), std::move(b), options, serve);
+  });
+}
+
+ConvTranspose2d Model::conv_transpose2d(const std::string& weight, const std::string& bias,
+                                        const ConvTranspose2dOptions& options,
+                                        const ServeOptions& serve) const {
+  return make_layer(*this, impl_->subject(weight), weight, bias, [&](Weight&& w, auto&& b) {
+    return ConvTranspose2d(std::move(w), std::move(b), options, serve);
+  });
+}
+
 Embedding Model::embedding(const std::string& weight) const {
   return make_layer(*this, impl_->subject(weight), weight, "",
                     [](Weight&& w, auto&&) { return Embedding(std::move(w)); });

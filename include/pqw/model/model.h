@@ -61,6 +61,12 @@ class Model {
                 const Conv2dOptions& options = {}, const ServeOptions& serve = {}) const;
   Conv3d conv3d(const std::string& weight, const std::string& bias = "",
                 const Conv3dOptions& options = {}, const ServeOptions& serve = {}) const;
+  ConvTranspose1d conv_transpose1d(const std::string& weight, const std::string& bias = "",
+                                   const ConvTranspose1dOptions& options = {},
+                                   const ServeOptions& serve = {}) const;
+  ConvTranspose2d conv_transpose2d(const std::string& weight, const std::string& bias = "",
+                                   const ConvTranspose2dOptions& options = {},
+                                   const ServeOptions& serve = {}) const;
   Embedding embedding(const std::string& weight) const;
 
  private:
