@@ -88,7 +88,8 @@ void add_made(const WeightReader& reader, std::span<const WorkItem> plan, const 
     if (made.codec != codec_name(options) || !made.distortion) continue;
     Probed& probed = probes[{i, settings_text(options)}];
     probed.bytes = made.bytes;
-    // With statistics of inputs, weights are less exact than probes say, which do without.
+    // With statistics of inputs, weights are less exact than probes say, which do without: then only
+    // a probe tells the error of this point.
     if (!made.output_error) probed.relative_error = made.distortion->relative_error();
   }
 }
@@ -238,7 +239,9 @@ Probed Candidates::probe_once(std::size_t i, const FloatTensor& tensor,
   const Probed probed = pqw::probe(tensor, options);
   if (input_.probes == nullptr) return probed;
   const std::lock_guard lock(mutex_);
-  return (*input_.probes)[{i, settings_text(options)}] = probed;
+  Probed& known = (*input_.probes)[{i, settings_text(options)}];
+  known = {probed.relative_error, probed.saved_bytes, known.bytes};
+  return known;
 }
 
 void Candidates::count_probe() {

@@ -59,9 +59,10 @@ PointTable make_point_table(std::span<const SearchItem> items, Metric metric, bo
     std::vector<std::size_t> origin;
     for (std::size_t c = 0; c < item.candidates.size(); ++c) {
       const Candidate& candidate = item.candidates[c];
-      const std::optional<Guess> known =
-          candidate.relative_error ? Guess{*candidate.relative_error, candidate.saved_bytes}
-                                   : guess(item, candidate);
+      std::optional<Guess> known = candidate.relative_error
+                                       ? Guess{*candidate.relative_error, candidate.saved_bytes}
+                                       : guess(item, candidate);
+      if (known && candidate.was_made) known->saved_bytes = candidate.saved_bytes;
       if (!known || !(with_guesses || known->is_near)) continue;
       const std::int64_t bytes = static_cast<std::int64_t>(candidate.bytes) - known->saved_bytes;
       points.push_back(

@@ -9,7 +9,7 @@
 namespace pqw {
 
 struct Probed {
-  double relative_error = 0;
+  std::optional<double> relative_error = {};
   double saved_bytes = 0;  // estimate: `bytes` of the operating point minus what the tensor takes
   std::optional<std::uint64_t> bytes = {};  // exact: data_bytes of the record, if it was made
 };

@@ -46,6 +46,16 @@ TEST(PointTable, GuessesAreBetweenTheNearestOfBothSides) {
   EXPECT_NEAR(table.points[0][2].error, 0.2, 1e-12);
 }
 
+TEST(PointTable, SizesThatWereMadeAreNotGuessed) {
+  Candidate made = candidate(32);
+  made.was_made = true;
+  made.saved_bytes = 150;
+  const PointTable table =
+      table_of({candidate(16, Known{0.4, 0}), made, candidate(64, Known{0.1, 200})});
+  EXPECT_NEAR(table.points[0][1].error, 0.2, 1e-12);
+  EXPECT_EQ(table.points[0][1].bytes, 850u);
+}
+
 TEST(PointTable, GuessesBeyondAllUseTheFarthest) {
   // 64 and 16, not 64 and 60: half the error for each doubling.
   const PointTable table = table_of({candidate(16, Known{0.4, 0}), candidate(60, Known{0.11, 0}),

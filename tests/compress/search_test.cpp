@@ -404,7 +404,7 @@ TEST(ProbedError, IsCloseToTheErrorOfAFullRun) {
   decode_rows(weight, 0, MutableMatrix(decoded.data(), 256, 256));
   Distortion full;
   full.add(std::span<const float>(tensor.values), std::span<const float>(decoded));
-  EXPECT_NEAR(probe(tensor, options).relative_error / full.relative_error(), 1, 0.05);
+  EXPECT_NEAR(*probe(tensor, options).relative_error / full.relative_error(), 1, 0.05);
 }
 
 // Of every second row of a tensor with heavy tails.
