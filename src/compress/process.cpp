@@ -104,6 +104,46 @@ bool is_small_beside_floats(const TensorInfo& info) {
   return size_in_bytes(info.dtype) < sizeof(float) && byte_count(info) > kLargeBytes;
 }
 
+// A weight, and whether it was made to keep outputs.
+struct Made {
+  Weight weight;
+  Record record;
+  bool keeps_outputs = false;
+  std::string note = {};
+};
+
+Made made_of(Weight weight, const TensorInfo& info, bool keeps_outputs) {
+  Record record = to_record(weight, info.name);
+  return {std::move(weight), std::move(record), keeps_outputs};
+}
+
+// With statistics (`inputs`, or null), encodes with and without them and returns the better one.
+Made make(Source& source, std::optional<Encoding> encoding, const CodecOptions& options,
+          const InputStatistics* inputs, const EncodeAids& aids) {
+  const TensorInfo& info = source.info();
+  const bool compares = inputs != nullptr && uses_statistics(options, *inputs);
+  std::optional<Weight> by_inputs;
+  if (compares) by_inputs = encoding->encode({.observer = aids.observer, .inputs = inputs});
+  Weight by_itself = encoding->encode({.observer = compares ? nullptr : aids.observer});
+  encoding.reset();  // frees the blocks before the measuring
+  Made plain = made_of(std::move(by_itself), info, false);
+  if (!compares) {
+    if (inputs != nullptr) plain.note = "these settings do not use statistics of inputs";
+    return plain;
+  }
+  Made kept = made_of(*std::move(by_inputs), info, true);
+  const auto judged = [&](const Made& made) {
+    return JudgedOutputs{judge_outputs(source.bytes(), info, made.weight, *inputs),
+                         data_bytes(made.record)};
+  };
+  const bool pays =
+      shrinks(data_bytes(kept.record), info) &&
+      statistics_pay(judged(kept), judged(plain), element_count(info.shape), inputs->n_held_out());
+  if (pays) return kept;
+  plain.note = "made without statistics of inputs, which did not make outputs closer";
+  return plain;
+}
+
 // The tensor by one candidate; empty if it would not shrink, would not stay below that many bytes,
 // or would be lost: then `faults` get the reason.
 std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const CodecOptions& options,
@@ -124,20 +164,20 @@ std::optional<StoredTensor> attempt(Source& source, FloatTensor tensor, const Co
   if (!learns) return encoded(info, options, std::move(*size), std::move(notes));
   size.reset();
   const auto inputs = aids.statistics == nullptr ? std::nullopt : aids.statistics->inputs_of(info);
-  const Weight weight =
-      encoding->encode({.observer = aids.observer, .inputs = inputs ? &*inputs : nullptr});
-  encoding.reset();  // frees the blocks before the measuring
-  Record record = to_record(weight, info.name);
-  if (!shrinks(data_bytes(record), info)) return std::nullopt;
-  const Distortion distortion = measure_stored(source.bytes(), info, weight);
+  Made made = make(source, std::move(encoding), options, inputs ? &*inputs : nullptr, aids);
+  notes.push_back(std::move(made.note));
+  if (!shrinks(data_bytes(made.record), info)) return std::nullopt;
+  const Distortion distortion = measure_stored(source.bytes(), info, made.weight);
   std::optional<OutputError> outputs;
-  if (inputs) outputs = measure_outputs_of(source.bytes(), info, weight, *inputs);
-  const std::string fault = outputs ? fault_of(*outputs, options) : fault_of(distortion, options);
+  if (inputs) outputs = measure_outputs_of(source.bytes(), info, made.weight, *inputs);
+  const std::string fault =
+      made.keeps_outputs ? fault_of(*outputs, options) : fault_of(distortion, options);
   if (!fault.empty()) {
     faults.push_back(fault);
     return std::nullopt;
   }
-  StoredTensor stored = encoded(info, options, weight, std::move(record), std::move(notes));
+  StoredTensor stored =
+      encoded(info, options, made.weight, std::move(made.record), std::move(notes));
   if (mode == Mode::kEncode) {
     stored.report.distortion = distortion;
     stored.report.output_error = outputs;
@@ -156,9 +196,10 @@ StoredTensor encode_alone(Source& source, const Encode& encode,
   for (const CodecOptions& options : candidates) {
     if (!floats.tensor) floats = floats_of(source, encode);
     const bool is_first = &options == &encode.candidates.front();
-    auto stored =
-        attempt(source, *std::exchange(floats.tensor, {}), options, is_first ? encode.note : "",
-                is_first ? encode.first_below : ~std::uint64_t{0}, mode, aids, faults);
+    FloatTensor tensor = std::move(*floats.tensor);
+    floats.tensor.reset();
+    auto stored = attempt(source, std::move(tensor), options, is_first ? encode.note : "",
+                          is_first ? encode.first_below : ~std::uint64_t{0}, mode, aids, faults);
     if (stored) return std::move(*stored);
   }
   faults.insert(faults.begin(), refusal);

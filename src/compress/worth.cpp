@@ -3,6 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <variant>
+#include <vector>
+
+#include "codecs/train/input_metric.h"
 #include "core/permute.h"
 #include "model/archive_tensors.h"
 #include "pqw/core/convert.h"
@@ -13,6 +19,35 @@ namespace {
 
 // What the index of an archive takes for one compressed tensor beyond a plain one, about.
 constexpr std::size_t kRecordOverheadBytes = 64;
+
+// Layout of both: [rows][cols].
+struct Matrices {
+  std::vector<float> w, w_hat;
+};
+
+Matrices matrices_of(std::span<const std::byte> original, const TensorInfo& info,
+                     const Weight& weight, std::size_t cols) {
+  Matrices both;
+  both.w.resize(element_count(info.shape));
+  both.w_hat.resize(both.w.size());
+  to_float(to_canonical(info, {original.begin(), original.end()}), info.dtype, both.w);
+  decode_rows(weight, 0, MutableMatrix(both.w_hat.data(), both.w.size() / cols, cols));
+  return both;
+}
+
+// Proportional to the mean of ‖W x‖² over the inputs of the statistics. Layout of w: [rows][cols].
+double energy_of_outputs(std::span<const float> w, const InputStatistics& inputs) {
+  double sum = 0;
+  if (inputs.gram_block == 0) {
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      sum += double{w[i]} * w[i] * inputs.second_moments[i % inputs.cols];
+    }
+    return sum;
+  }
+  const std::vector<float> product = times_metric(inputs, 0, w, inputs.cols);
+  for (std::size_t i = 0; i < w.size(); ++i) sum += double{w[i]} * product[i];
+  return sum;
+}
 
 }  // namespace
 
@@ -27,12 +62,35 @@ Distortion measure_stored(std::span<const std::byte> original, const TensorInfo&
 
 OutputError measure_outputs_of(std::span<const std::byte> original, const TensorInfo& info,
                                const Weight& weight, const InputStatistics& inputs) {
-  std::vector<float> w(element_count(info.shape)), w_hat(w.size());
-  to_float(to_canonical(info, {original.begin(), original.end()}), info.dtype, w);
-  const std::size_t rows = w.size() / inputs.cols;
-  decode_rows(weight, 0, MutableMatrix(w_hat.data(), rows, inputs.cols));
-  return measure_outputs({w.data(), rows, inputs.cols}, {w_hat.data(), rows, inputs.cols},
+  const Matrices both = matrices_of(original, info, weight, inputs.cols);
+  const std::size_t rows = both.w.size() / inputs.cols;
+  return measure_outputs({both.w.data(), rows, inputs.cols}, {both.w_hat.data(), rows, inputs.cols},
                          {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
+}
+
+bool uses_statistics(const CodecOptions& options, const InputStatistics& inputs) {
+  if (const auto* pq = std::get_if<PqOptions>(&options)) return pq->n_additive == 1;
+  return std::holds_alternative<TcqOptions>(options) && inputs.gram_block > 0;
+}
+
+OutputError judge_outputs(std::span<const std::byte> original, const TensorInfo& info,
+                          const Weight& weight, const InputStatistics& inputs) {
+  if (inputs.n_held_out() > 0) return measure_outputs_of(original, info, weight, inputs);
+  Matrices both = matrices_of(original, info, weight, inputs.cols);
+  for (std::size_t i = 0; i < both.w.size(); ++i) both.w_hat[i] = both.w[i] - both.w_hat[i];
+  return {energy_of_outputs(both.w_hat, inputs), energy_of_outputs(both.w, inputs)};
+}
+
+bool statistics_pay(const JudgedOutputs& with, const JudgedOutputs& without, std::size_t n_weights,
+                    std::size_t n_held_out) {
+  constexpr std::size_t kFewHeldOut = 16;
+  constexpr double kMargin = 0.75;
+  const double more_bits = 8 *
+                           (static_cast<double>(with.bytes) - static_cast<double>(without.bytes)) /
+                           static_cast<double>(n_weights);
+  const double share = std::exp2(-2 * std::max(0.0, more_bits));
+  const double margin = n_held_out < kFewHeldOut ? kMargin : 1;
+  return with.outputs.squared_error < margin * share * without.outputs.squared_error;
 }
 
 // Rounding may leave a weight that is lost just below 1.

@@ -25,6 +25,25 @@ Distortion measure_stored(std::span<const std::byte> original, const TensorInfo&
 OutputError measure_outputs_of(std::span<const std::byte> original, const TensorInfo& info,
                                const Weight& weight, const InputStatistics& inputs);
 
+// Whether the codec, with these options, encodes by these statistics; else it ignores them.
+bool uses_statistics(const CodecOptions& options, const InputStatistics& inputs);
+
+// The outputs and the size of a weight. The errors are those for the held-out inputs; without
+// held-out inputs, those for the inputs of the statistics (judge_outputs).
+struct JudgedOutputs {
+  OutputError outputs;
+  std::uint64_t bytes = 0;
+};
+
+OutputError judge_outputs(std::span<const std::byte> original, const TensorInfo& info,
+                          const Weight& weight, const InputStatistics& inputs);
+
+// Whether a weight that was encoded by statistics keeps outputs better than one that was encoded
+// without. Each bit per weight that it takes more must lower the squared error to a quarter, as a
+// bit does in any codec. Fewer than 16 held-out inputs must say so by a margin: a quarter less.
+bool statistics_pay(const JudgedOutputs& with, const JudgedOutputs& without, std::size_t n_weights,
+                    std::size_t n_held_out);
+
 // Whether zeros are about as close to the original: a relative error of 0.9999 or more.
 bool is_lost(const Distortion& distortion);
 

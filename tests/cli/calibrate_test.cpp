@@ -47,6 +47,17 @@ TEST_F(CalibrateVerb, EvalShowsTheErrorOfOutputsBesideTheErrorOfWeights) {
   EXPECT_THAT(run({"eval", "model.safetensors", "m.h5"}).out, Not(HasSubstr("out.error")));
 }
 
+TEST_F(CalibrateVerb, TargetsTellBothErrors) {
+  calibrate();
+  const std::vector<std::string> arguments = {"quantize", "model.safetensors", "-o", "m.h5",
+                                              "--force",  "--target-bpw",      "6"};
+  EXPECT_THAT(run(arguments).err, ContainsRegex("found: [0-9]+ bytes, mean error 0\\.[0-9]+"));
+  std::vector<std::string> with = arguments;
+  with.insert(with.end(), {"--calibration", "stats.h5"});
+  EXPECT_THAT(run(with).err, ContainsRegex("found: [0-9]+ bytes, mean error of weights "
+                                           "[0-9.]+, output error 0\\.[0-9]+"));
+}
+
 TEST_F(CalibrateVerb, BadStatisticsAreOneLine) {
   calibrate();
   run({"quantize", "model.safetensors", "-o", "m.h5"});

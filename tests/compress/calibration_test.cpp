@@ -67,6 +67,34 @@ TEST_F(Calibration, OutputsAreKeptInPlaceOfWeights) {
   EXPECT_NEAR(kept.tensors[0].output_error->relative(), evaluated().relative(), 1e-9);
 }
 
+// The statistics see inputs in the first half of the columns only, the held-out inputs in the other.
+TEST_F(Calibration, StatisticsThatMisleadChangeNothing) {
+  auto x = test::correlated_inputs(600, 96, 40, 1, 2);
+  auto held_out = test::correlated_inputs(100, 96, 40, 1, 3);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] *= i % 96 < 48;
+  for (std::size_t i = 0; i < held_out.size(); ++i) held_out[i] *= i % 96 >= 48;
+  write_statistics(info_, test::statistics_of(x, 96, 96, held_out));
+  for (const Settings& settings :
+       {Settings{{"codec", "pq"}, {"block_size", "4"}, {"centroids", "64"}},
+        Settings{{"codec", "tcq"}, {"bits", "3"}}}) {
+    run(settings, false);
+    const std::string without = test::content(dir_ / "m.h5");
+    const Report report = run(settings, true);
+    EXPECT_TRUE(test::content(dir_ / "m.h5") == without);
+    EXPECT_THAT(report.tensors[0].note, HasSubstr("made without statistics of inputs"));
+    EXPECT_NEAR(report.tensors[0].output_error->relative(), evaluated().relative(), 1e-9);
+  }
+}
+
+TEST_F(Calibration, SettingsThatIgnoreStatisticsSaySo) {
+  for (const Settings& settings :
+       {Settings{{"codec", "int8"}}, Settings{{"codec", "low_rank"}, {"rank", "8"}},
+        Settings{{"codec", "pq"}, {"block_size", "4"}, {"centroids", "16"}, {"additive", "2"}}}) {
+    EXPECT_THAT(run(settings, true).tensors[0].note, HasSubstr("do not use statistics of inputs"));
+    EXPECT_THAT(run(settings, false).tensors[0].note, testing::Not(HasSubstr("statistics")));
+  }
+}
+
 TEST_F(Calibration, ColumnsAreThoseOfTheCanonicalOrder) {
   TensorInfo info = info_;
   info.shape = {96, 128};

@@ -17,7 +17,8 @@
 namespace pqw {
 
 inline constexpr double kDamping = 0.01;  // if there is no reason for another one
-inline constexpr double kDampings[] = {kDamping, 0.001, 0.1};  // among which held-out inputs choose
+inline constexpr double kDampings[] = {kDamping, 0.001, 0.1,
+                                       1};  // among which held-out inputs choose
 
 // Errors: kInvalidArgument if the statistics are not those of `cols` columns, or if a number is
 // NaN, infinite, or a negative second moment.
