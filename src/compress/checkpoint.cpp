@@ -147,7 +147,7 @@ void PartKey::add(const std::string& text) {
 
 void PartKey::add(const WorkItem& item, std::span<Source> sources) {
   add(fmt::format("{}", fmt::join(item.tensors, " ")));
-  add(fmt::format("{}{} {}", item.settings, item.preset, static_cast<int>(item.plain_dtype)));
+  add(fmt::format("{},{} {}", item.settings, item.preset, static_cast<int>(item.plain_dtype)));
   if (item.has_bias) add(fmt::format("bias {}", static_cast<int>(item.correct_bias)));
   for (Source& source : sources) {
     const TensorInfo& info = source.info();

@@ -37,14 +37,15 @@ Settings settings_of(const CodecOptions& options) {
   return settings;
 }
 
-// The settings of an item ("key=value,key=value,"), each key once, with the codec. With a codec,
-// `quality`, `for` and `importance` have no effect, so it leaves them out.
-Settings as_given(const std::string& text, const std::string& codec) {
+// The settings of an item and its preset, each key once, with the codec. With a codec, `quality`, `for`
+// and `importance` have no effect, so it leaves them out.
+Settings as_given(const WorkItem& item, const std::string& codec) {
   constexpr std::string_view kWithoutEffect[] = {"quality", "for", "importance"};
   Settings settings = {{"codec", codec}};
-  for (const auto& setting : texts(text.substr(0, text.rfind(',')))) {
-    std::erase_if(settings, [&](const auto& other) { return other.first == setting.first; });
-    if (std::ranges::find(kWithoutEffect, setting.first) == std::end(kWithoutEffect)) {
+  for (const auto& given : {texts(item.settings), texts(item.preset)}) {
+    for (const auto& setting : given) {
+      std::erase_if(settings, [&](const auto& other) { return other.first == setting.first; });
+      if (std::ranges::find(kWithoutEffect, setting.first) != std::end(kWithoutEffect)) continue;
       settings.push_back(setting);
     }
   }
@@ -56,8 +57,7 @@ Settings rule_of_action(const WorkItem& item) {
   const auto* encode = std::get_if<Encode>(&item.action);
   if (encode == nullptr) return {{"codec", "plain"}};
   const CodecOptions& first = encode->candidates.front();
-  if (!encode->is_free && encode->note.empty())
-    return as_given(item.settings + item.preset, codec_name(first));
+  if (!encode->is_free && encode->note.empty()) return as_given(item, codec_name(first));
   Settings settings = settings_of(first);
   if (encode->keep_if_not_finite) settings.emplace_back("non_finite", "plain");
   return settings;

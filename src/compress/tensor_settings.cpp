@@ -152,12 +152,6 @@ CodecOptions fallback_from(const Settings& settings) {
                         shown(joint_label(options)));
 }
 
-std::string text_of(const Settings& settings) {
-  std::string text;
-  for (const auto& [key, value] : settings) text += fmt::format("{}={},", key, value);
-  return text;
-}
-
 // The settings that say how large a tensor becomes, or that presets do not fit. With one of them,
 // the preset does not count.
 constexpr const char* kSizeKeys[] = {"codec",  "block_size", "centroids", "groups", "additive",
@@ -208,13 +202,13 @@ RoleSettings with_preset(const Policies& policies, Role role, const Settings& co
   if (is_thin && policies.thin == Thin::kInt8) role = Role::kTiny;  // whose preset is int8
   const Settings base = preset(policies.quality, role, use_of(policies, codec));
   if (has_key(codec, "codec")) {  // of a thin tensor
-    if (value_of(codec, "codec") == value_of(base, "codec")) return {options, {}, text_of(base)};
-    return {options_from(base), "thin: " + value_of(base, "codec"), text_of(base)};
+    if (value_of(codec, "codec") == value_of(base, "codec")) return {options, {}, to_string(base)};
+    return {options_from(base), "thin: " + value_of(base, "codec"), to_string(base)};
   }
   Settings made = on_preset(base, codec);
   RoleSettings result{options_from(made)};
   std::erase_if(made, [&](const auto& setting) { return has_key(codec, setting.first); });
-  result.preset = text_of(made);
+  result.preset = to_string(made);
   if (is_protected && result.options.index() != options.index()) {
     result.note = fmt::format("thin: {}", codec_name(result.options));
   }
@@ -293,8 +287,16 @@ TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ) 
     result.by_role[static_cast<std::size_t>(role)] =
         with_preset(policies, role, codec, result.options);
   }
-  result.text = text_of(settings);
+  result.text = to_string(settings);
   return result;
+}
+
+std::string to_string(const Settings& settings) {
+  std::string text;
+  for (const auto& [key, value] : settings) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value);
+  }
+  return text;
 }
 
 std::vector<UnusedSetting> unused_settings(const Settings& settings) {

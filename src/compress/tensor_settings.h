@@ -45,6 +45,9 @@ struct TensorSettings {
 // them. Errors: kInvalidArgument, also for a setting without effect.
 TensorSettings tensor_settings_from(const Settings& settings, bool thin_differ = true);
 
+// "key=value,key=value", which parse_settings reads.
+std::string to_string(const Settings& settings);
+
 // Whether the settings say how large a tensor becomes, so that no preset does.
 bool sets_size(const Settings& settings);
 

@@ -38,7 +38,7 @@ TEST(TensorSettings, MeanCodecFallbackAndPolicies) {
   EXPECT_EQ(codec_name(*settings.fallback), "int8");
   EXPECT_TRUE(settings.plain_if_not_finite);
   EXPECT_EQ(codec_name(settings.of(Role::kThin).options), "int8") << "no codec is named";
-  EXPECT_EQ(settings.text, "block_size=8,fallback.codec=int8,non_finite=plain,");
+  EXPECT_EQ(settings.text, "block_size=8,fallback.codec=int8,non_finite=plain");
   EXPECT_FALSE(tensor_settings_from({}).plain_if_not_finite);
 }
 
@@ -110,7 +110,7 @@ TEST(TensorSettings, OptionsThatDoNotSayTheSizeApplyOnTopOfThePreset) {
 
 TEST(TensorSettings, ThePresetInTheTextLeavesOutWhatIsSetByHand) {
   const TensorSettings settings = tensor_settings_from({{"row_scales", "none"}});
-  EXPECT_EQ(settings.of(Role::kLarge).preset, "codec=pq,block_size=2,centroids=512,");
+  EXPECT_EQ(settings.of(Role::kLarge).preset, "codec=pq,block_size=2,centroids=512");
 }
 
 TEST(TensorSettings, ATargetChoosesUnlessARuleSetsWhatItChooses) {
