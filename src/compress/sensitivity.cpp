@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,25 +15,17 @@
 #include "compress/harm_groups.h"
 #include "compress/input.h"
 #include "compress/loss_target.h"
-#include "compress/mixed_model.h"
 #include "compress/recipe_output.h"
+#include "compress/sensitivity_result.h"
 #include "compress/sensitivity_runs.h"
+#include "compress/tensor_settings.h"
+#include "compress/tensor_units.h"
 #include "compress/walk.h"
 #include "core/subject.h"
 #include "io/different_files.h"
-#include "pipeline/name_pattern.h"
-#include "pqw/compress/compress.h"
 
 namespace pqw {
 namespace {
-
-std::string text_of(const Settings& settings) {
-  std::string text;
-  for (const auto& [key, value] : settings) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value);
-  }
-  return text;
-}
 
 // Tensors with NaN or infinity stay as they are, unless the settings say otherwise.
 Settings with_plain_if_not_finite(Settings settings) {
@@ -44,51 +34,26 @@ Settings with_plain_if_not_finite(Settings settings) {
   return settings;
 }
 
-// The model with all tensors compressed at an operating point.
-struct CompressedAt {
-  std::unique_ptr<DecodedTensors> decoded;
-  std::map<std::string, TensorReport> reports;  // of the tensors that differ from the original
-  std::uint64_t file_bytes = 0;
-  std::string recipe;  // that makes the archive again
-};
-
 class Sensitivity {
  public:
   Sensitivity(const std::string& model, const Evaluator& evaluate,
               const SensitivityOptions& options)
-      : model_(model), options_(options) {
+      : model_(model), options_(options), has_evaluator_(static_cast<bool>(evaluate)) {
     check();
     runs_ = std::make_unique<SensitivityRuns>(
-        model_, evaluate, options_,
+        model_, *reader_, evaluate, options_,
         options_.most_runs + (options_.max_loss ? kMostTrials : std::size_t{0}));
-    // Refuses a model of which no copies can be made.
-    (void)create_copy(model_, runs_->copy_path(0), {}, options_.reading, {.overwrite = true});
   }
 
   SensitivityReport run() {
-    if (options_.observer != nullptr) options_.observer->on_start(digest());
     SensitivityReport report;
-    report.score = runs_->evaluate({{"original", "the original"}}).front();
-    for (const Settings& point : options_.points) {
-      const std::string file = fmt::format("point{}.h5", points_.size() + 1);
-      points_.push_back(compressed(with_plain_if_not_finite(point), {}, text_of(point), file));
+    if (has_evaluator_) {
+      if (options_.observer != nullptr) options_.observer->on_start(digest());
+      report.score = runs_->evaluate({{"original", "the original"}}).front();
     }
-    find_units();
-    expect_runs();
-    const std::vector<double> all = measure({{0, units_.size()}}).front();
-    for (std::size_t p = 0; p < points_.size(); ++p) {
-      const double sign = options_.higher_is_better ? -1 : 1;
-      report.points.push_back({name_of(p), report.score + sign * all[p], all[p]});
-    }
-    if (std::ranges::max(all) <= options_.noise) {
-      report.note =
-          "compressing all tensors does no more harm than the noise: all importances are 1; take "
-          "an operating point of fewer bits to tell the tensors apart";
-    }
-    fill_in(all, report);
+    compress_at_points();
+    has_evaluator_ ? measure_scores(report) : measure_outputs(report);
     finish(report);
-    report.skipped = reader_->skipped();
-    report.n_runs = runs_->n_runs();
     return report;
   }
 
@@ -96,7 +61,10 @@ class Sensitivity {
   void check() {
     const std::size_t least = 1 + options_.points.size();
     if (options_.points.empty()) throw invalid_argument("no operating point was given");
-    if (options_.most_runs < least) {
+    if (!has_evaluator_ && options_.calibration.empty()) {
+      throw invalid_argument("neither an evaluator nor statistics of inputs were given");
+    }
+    if (has_evaluator_ && options_.most_runs < least) {
       throw invalid_argument(
           "at most {} runs: the original and each operating point need {} already",
           options_.most_runs, least);
@@ -105,6 +73,7 @@ class Sensitivity {
     reader_ = open_input(model_, recipe_of(options_.points.front()), options_.reading).reader;
     std::vector<std::string> files = reader_->files();
     files.push_back(model_);
+    if (!options_.calibration.empty()) files.push_back(options_.calibration);
     for (const std::string& output : options_.other_outputs) {
       require_different_files(files, output);
       require_different_outputs(options_.recipe, output);
@@ -118,7 +87,8 @@ class Sensitivity {
     return {.defaults = std::move(defaults),
             .include = options_.include,
             .exclude = options_.exclude,
-            .skip_unsupported = true};
+            .skip_unsupported = true,
+            .calibration = options_.calibration};
   }
 
   std::string digest() const {
@@ -128,6 +98,10 @@ class Sensitivity {
       for (const WorkItem& item : input.plan) {
         std::vector<Source> sources = sources_of(*input.reader, item);
         key.add(item, sources);
+        for (const Source& source : sources) {
+          if (input.statistics == nullptr) break;
+          if (const auto inputs = input.statistics->inputs_of(source.info())) key.add(*inputs);
+        }
       }
     }
     // Which tensors the patterns leave out is not in the settings of items.
@@ -139,91 +113,80 @@ class Sensitivity {
     return archive::to_hex(archive::sha256(std::as_bytes(std::span(text))));
   }
 
-  std::string name_of(std::size_t p) const { return text_of(options_.points[p]); }
+  std::string name_of(std::size_t p) const { return to_string(options_.points[p]); }
 
-  CompressedAt compressed(const Settings& defaults, const std::optional<Target>& target,
-                          const std::string& what, const std::string& file,
-                          const std::vector<Rule>& rules = {}) {
+  CompressedModel compressed(const Recipe& recipe, const std::string& what,
+                             const std::string& file) {
     if (options_.observer != nullptr) options_.observer->on_compress(what);
-    Recipe recipe = recipe_of(defaults);
-    recipe.target = target;
-    recipe.rules = rules;
-    const std::string archive = runs_->path_of(file);
-    const Report made = compress(model_, archive, recipe,
-                                 {.overwrite = true,
-                                  .keep_after_seconds = std::numeric_limits<double>::infinity(),
-                                  .reading = options_.reading});
-    CompressedAt result{std::make_unique<DecodedTensors>(archive, *reader_),
-                        {},
-                        made.file_bytes,
-                        recipe_text(made)};
-    for (const TensorReport& tensor : made.tensors) {
-      const bool differs = tensor.compressed() && tensor.distortion &&
-                           tensor.distortion->squared_error() > 0 &&
-                           std::isfinite(tensor.distortion->relative_error());
-      if (differs) result.reports.emplace(tensor.info.name, tensor);
-    }
-    return result;
+    return {model_, *reader_, recipe, runs_->path_of(file), options_.reading};
   }
 
-  const TensorReport* report_of(const CompressedAt& point, std::size_t tensor) const {
-    const auto found = point.reports.find(reader_->tensors()[tensor].name);
-    return found == point.reports.end() || !point.decoded->has(tensor) ? nullptr : &found->second;
-  }
-
-  // The tensor whose values that one has too, in the file or in an archive.
-  std::size_t owner_of(std::size_t tensor) const {
-    std::size_t owner = std::min(tensor, reader_->stored_as(tensor));
-    for (const CompressedAt& point : points_) {
-      owner = std::min(owner, point.decoded->stored_as(tensor));
-    }
-    return owner == tensor ? owner : owner_of(owner);
-  }
-
-  void find_units() {
-    std::map<std::size_t, std::vector<std::size_t>> members;  // by owner
-    for (std::size_t i = 0; i < reader_->tensors().size(); ++i) {
-      const bool counts = std::ranges::any_of(
-          points_, [&](const CompressedAt& point) { return report_of(point, i) != nullptr; });
-      if (counts) members[owner_of(i)].push_back(i);
-    }
-    if (members.empty()) {
-      throw Subject{model_}.error(
-          ErrorCode::kInvalidArgument,
-          "no operating point compresses any tensor; name others, or let fewer patterns keep "
-          "tensors");
-    }
-    for (auto& [owner, tensors] : members) {
-      HarmUnit unit;
-      unit.n_weights = element_count(reader_->tensors()[tensors.front()].shape);
-      for (const CompressedAt& point : points_) {
-        const TensorReport* const report = report_of(point, tensors.front());
-        unit.squared_errors.push_back(report ? report->distortion->squared_error() : 0);
-        unit.relative_errors.push_back(report ? report->distortion->relative_error() : 0);
+  void compress_at_points() {
+    for (std::size_t p = 0; p < options_.points.size(); ++p) {
+      Recipe recipe = recipe_of(with_plain_if_not_finite(options_.points[p]));
+      PointModel point{compressed(recipe, name_of(p), fmt::format("point{}.h5", p + 1))};
+      if (!options_.calibration.empty()) {
+        recipe.calibration.clear();
+        point.without_statistics = std::make_unique<CompressedModel>(compressed(
+            recipe, name_of(p) + ", without statistics", fmt::format("plain{}.h5", p + 1)));
       }
-      units_.push_back(std::move(unit));
-      members_.push_back(std::move(tensors));
+      points_.push_back(std::move(point));
     }
+    units_ = find_units(*reader_, points_);
+    if (!units_.units.empty()) return;
+    throw Subject{model_}.error(
+        ErrorCode::kInvalidArgument,
+        "no operating point compresses any tensor; name others, or let fewer patterns keep "
+        "tensors");
+  }
+
+  void measure_scores(SensitivityReport& report) {
+    expect_runs();
+    const std::vector<double> all = measure({{0, units_.units.size()}}).front();
+    for (std::size_t p = 0; p < points_.size(); ++p) {
+      const double sign = options_.higher_is_better ? -1 : 1;
+      report.points.push_back({name_of(p), *report.score + sign * all[p], all[p]});
+    }
+    if (std::ranges::max(all) <= options_.noise) {
+      report.note =
+          "compressing all tensors does no more harm than the noise: all importances are 1; take "
+          "an operating point of fewer bits to tell the tensors apart";
+    }
+    const std::size_t used = std::min(runs_->n_runs(), options_.most_runs);
+    const std::vector<HarmGroup> groups = measure_groups(
+        units_.units, all, {.most_runs = options_.most_runs - used, .noise = options_.noise},
+        [&](const std::vector<UnitRange>& ranges) { return measure(ranges); });
+    report.tensors = sensitivities(*reader_, units_, shared_harms(units_.units, groups), groups);
+  }
+
+  void measure_outputs(SensitivityReport& report) {
+    const std::vector<std::vector<double>> harms = output_harms(units_, points_);
+    for (std::size_t p = 0; p < points_.size(); ++p) {
+      double sum = 0;
+      for (const std::vector<double>& harm : harms) sum += harm[p];
+      report.points.push_back({name_of(p), {}, sum / static_cast<double>(harms.size())});
+    }
+    report.tensors = sensitivities(*reader_, units_, harms, {});
+    std::size_t i = 0;
+    for (TensorSensitivity& tensor : report.tensors) {
+      while (reader_->tensors()[i].name != tensor.info.name)
+        ++i;  // both are in the order of the file
+      tensor.has_outputs = has_outputs(i, points_);
+    }
+    if (std::ranges::any_of(report.tensors, &TensorSensitivity::has_outputs)) return;
+    throw Subject{options_.calibration}.error(
+        ErrorCode::kInvalidArgument,
+        "has no inputs of a tensor that an operating point compresses; record some: pqw "
+        "calibrate");
   }
 
   // If each unit is measured alone, fewer runs than most_runs may follow.
   void expect_runs() {
     std::size_t n = points_.size() + (options_.max_loss ? kMostTrials : 0);
-    for (std::size_t u = 0; u < units_.size() && units_.size() > 1; ++u) {
-      n += runs_of(units_, {u, u + 1});
+    for (std::size_t u = 0; u < units_.units.size() && units_.units.size() > 1; ++u) {
+      n += runs_of(units_.units, {u, u + 1});
     }
     runs_->expect_at_most(n);
-  }
-
-  // The tensors of a range that differ from the original at a point; indices that rise.
-  std::vector<std::size_t> tensors_of(const UnitRange& range, std::size_t p) const {
-    std::vector<std::size_t> tensors;
-    for (std::size_t u = range.begin; u < range.end; ++u) {
-      if (units_[u].squared_errors[p] == 0) continue;
-      tensors.insert(tensors.end(), members_[u].begin(), members_[u].end());
-    }
-    std::ranges::sort(tensors);
-    return tensors;
   }
 
   std::string description(const std::vector<std::size_t>& tensors) const {
@@ -233,12 +196,10 @@ class Sensitivity {
                        name(tensors.back()));
   }
 
-  RunRequest request(std::string key, std::string what, const CompressedAt& point,
+  RunRequest request(std::string key, std::string what, const CompressedModel& point,
                      std::vector<std::size_t> tensors) const {
-    return {std::move(key), std::move(what),
-            [this, &point, tensors = std::move(tensors)](const std::string& path) {
-              write_mixed_model(model_, *reader_, *point.decoded, tensors, path, options_.reading);
-            }};
+    return {std::move(key), std::move(what), std::move(tensors),
+            [&point](std::size_t tensor) { return point.read(tensor); }};
   }
 
   std::vector<std::vector<double>> measure(const std::vector<UnitRange>& ranges) {
@@ -247,12 +208,12 @@ class Sensitivity {
     std::vector<double*> places;
     for (std::size_t r = 0; r < ranges.size(); ++r) {
       for (std::size_t p = 0; p < points_.size(); ++p) {
-        std::vector<std::size_t> tensors = tensors_of(ranges[r], p);
+        std::vector<std::size_t> tensors = units_.tensors_of(ranges[r], p);
         if (tensors.empty()) continue;  // equal to the original
         std::string key = fmt::format("{} {}-{}", name_of(p), ranges[r].begin, ranges[r].end);
         std::string what = fmt::format("{}: {}", name_of(p), description(tensors));
         requests.push_back(
-            request(std::move(key), std::move(what), points_[p], std::move(tensors)));
+            request(std::move(key), std::move(what), points_[p].made, std::move(tensors)));
         places.push_back(&harms[r][p]);
       }
     }
@@ -261,54 +222,17 @@ class Sensitivity {
     return harms;
   }
 
-  void fill_in(const std::vector<double>& all, SensitivityReport& report) {
-    const std::size_t used = runs_->n_runs();
-    const std::vector<HarmGroup> groups =
-        measure_groups(units_, all,
-                       {.most_runs = options_.most_runs - std::min(used, options_.most_runs),
-                        .noise = options_.noise},
-                       [&](const std::vector<UnitRange>& ranges) { return measure(ranges); });
-    const std::vector<std::vector<double>> harms = shared_harms(units_, groups);
-    const std::vector<double> importances = importances_of(units_, harms);
-    std::map<std::size_t, TensorSensitivity> tensors;  // by index
-    for (const HarmGroup& group : groups) {
-      const UnitRange& range = group.units;
-      std::size_t n_tensors = 0;
-      for (std::size_t u = range.begin; u < range.end; ++u) n_tensors += members_[u].size();
-      for (std::size_t u = range.begin; u < range.end; ++u) {
-        // Tensors with the same values share what their unit has.
-        const auto n = static_cast<double>(members_[u].size());
-        for (const std::size_t i : members_[u]) {
-          TensorSensitivity tensor{reader_->tensors()[i], {}, 0, importances[u] / n, n_tensors};
-          for (std::size_t p = 0; p < points_.size(); ++p) {
-            tensor.points.push_back({units_[u].relative_errors[p], harms[u][p] / n});
-            tensor.harm += harms[u][p] / n / static_cast<double>(points_.size());
-          }
-          tensors.emplace(i, std::move(tensor));
-        }
-      }
-    }
-    for (auto& [index, tensor] : tensors) report.tensors.push_back(std::move(tensor));
-  }
-
-  static std::vector<Rule> rules_of(const SensitivityReport& report) {
-    std::vector<Rule> rules;
-    for (const TensorSensitivity& tensor : report.tensors) {
-      rules.push_back({fmt::format("^{}$", escaped_pattern(tensor.info.name)),
-                       {{"importance", fmt::format("{:.4g}", tensor.importance)}}});
-    }
-    return rules;
-  }
-
   void finish(SensitivityReport& report) {
     Recipe recipe = recipe_of({});
-    recipe.rules = rules_of(report);
+    recipe.rules = importance_rules(report.tensors);
     report.recipe = recipe_text(recipe);
     if (options_.max_loss) {
       LossTrial found = search_loss(recipe.rules, report.recipe);
       report.target = found.target;
       report.recipe = std::move(found.recipe);
     }
+    report.skipped = reader_->skipped();
+    report.n_runs = runs_->n_runs();
     if (recipe_output_) recipe_output_->commit(report.recipe);
   }
 
@@ -328,32 +252,34 @@ class Sensitivity {
   std::optional<LossTrial> try_ratio(double ratio, const std::vector<Rule>& rules,
                                      const std::string& importances) {
     const std::string what = fmt::format("ratio {:.4g}", ratio);
-    CompressedAt made;
+    Recipe recipe = recipe_of(with_plain_if_not_finite({}));
+    recipe.target = Target{TargetKind::kRatio, ratio};
+    recipe.rules = rules;
+    std::optional<CompressedModel> made;
     try {
-      made = compressed(with_plain_if_not_finite({}), Target{TargetKind::kRatio, ratio}, what,
-                        "target.h5", rules);
+      made.emplace(compressed(recipe, what, "target.h5"));
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInvalidArgument) throw;
       return std::nullopt;  // no archive is so small
     }
     std::vector<std::size_t> tensors;
     for (std::size_t i = 0; i < reader_->tensors().size(); ++i) {
-      if (report_of(made, i) != nullptr) tensors.push_back(i);
+      if (made->report_of(i) != nullptr) tensors.push_back(i);
     }
     const auto bytes = std::as_bytes(std::span(importances));
     const std::string key = fmt::format("{} {:.16}", what, archive::to_hex(archive::sha256(bytes)));
-    const double score = runs_->evaluate({request(key, what, made, tensors)}).front();
-    return LossTrial{{ratio, made.file_bytes, score, runs_->harm_of(score)}, made.recipe};
+    const double score = runs_->evaluate({request(key, what, *made, tensors)}).front();
+    return LossTrial{{ratio, made->file_bytes(), score, runs_->harm_of(score)}, made->recipe()};
   }
 
   const std::string& model_;
   const SensitivityOptions& options_;
+  bool has_evaluator_;
   std::unique_ptr<WeightReader> reader_;
   std::optional<RecipeOutput> recipe_output_;
   std::unique_ptr<SensitivityRuns> runs_;
-  std::vector<CompressedAt> points_;
-  std::vector<HarmUnit> units_;
-  std::vector<std::vector<std::size_t>> members_;  // tensors of each unit
+  std::vector<PointModel> points_;
+  TensorUnits units_;
 };
 
 }  // namespace

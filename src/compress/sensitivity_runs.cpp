@@ -30,18 +30,17 @@ bool any_file(std::string_view) { return true; }
 
 }  // namespace
 
-SensitivityRuns::SensitivityRuns(const std::string& model, const Evaluator& evaluate,
-                                 const SensitivityOptions& options, std::size_t most_runs)
+SensitivityRuns::SensitivityRuns(const std::string& model, const WeightReader& originals,
+                                 const Evaluator& evaluate, const SensitivityOptions& options,
+                                 std::size_t most_runs)
     : model_(model),
       evaluate_(evaluate),
       options_(options),
       most_runs_(most_runs),
       folder_(folder_beside(options.recipe), {}, any_file) {
-  const std::string name = std::filesystem::path(model).filename().string();
+  if (!evaluate) return;
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options.jobs); ++i) {
-    // Absolute, as the evaluator may work in another folder.
-    const std::string path = folder_.path_of(fmt::format("run{}-{}", i + 1, name));
-    copies_.push_back(std::filesystem::absolute(path));
+    copies_.emplace_back(model, originals, folder_, fmt::format("run{}", i + 1), options.reading);
   }
 }
 
@@ -80,11 +79,10 @@ double SensitivityRuns::evaluate_one(const RunRequest& request, std::size_t work
     return *score;
   }
   double score = 0;
-  if (request.write) {
-    request.write(copies_[worker]);
-    score = evaluate_(copies_[worker]);
-    std::error_code ignored;
-    std::filesystem::remove(copies_[worker], ignored);
+  if (request.values) {
+    copies_[worker].write(request.tensors, request.values);
+    score = evaluate_(copies_[worker].path());
+    copies_[worker].remove();
   } else {
     score = evaluate_(std::filesystem::absolute(model_));
   }

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "compress/model_copy.h"
 #include "io/output_folder.h"
 #include "pqw/compress/sensitivity.h"
 
@@ -16,24 +16,25 @@ namespace pqw {
 
 // A copy of the model to evaluate.
 struct RunRequest {
-  std::string key;                                          // of its score
-  std::string what;                                         // for people
-  std::function<void(const std::string& path)> write = {};  // makes it; empty: the model itself
+  std::string key;                        // of its score
+  std::string what;                       // for people
+  std::vector<std::size_t> tensors = {};  // that have new values; indices that rise
+  NewValues values = {};                  // empty: the model itself
 };
 
 class SensitivityRuns {
  public:
-  // Makes the temporary folder. Errors: those of OutputFolder. REQUIRES: all arguments outlive it.
-  SensitivityRuns(const std::string& model, const Evaluator& evaluate,
-                  const SensitivityOptions& options, std::size_t most_runs);
+  // Makes the temporary folder. Without an evaluator there are no runs. Errors: those of OutputFolder
+  // and ModelCopy. REQUIRES: all arguments outlive it.
+  SensitivityRuns(const std::string& model, const WeightReader& originals,
+                  const Evaluator& evaluate, const SensitivityOptions& options,
+                  std::size_t most_runs);
 
   // The path of a file in the temporary folder.
   std::string path_of(const std::string& name) { return folder_.path_of(name); }
-  // Where a worker writes its copies.
-  const std::string& copy_path(std::size_t worker) const { return copies_.at(worker); }
 
   // Scores in the order of the requests; known ones are not evaluated. The first request of all is the
-  // original, alone. Errors: those of the evaluator and of `write`; kInvalidArgument (a score that
+  // original, alone. Errors: those of the evaluator and of ModelCopy::write; kInvalidArgument (a score that
   // is not finite).
   std::vector<double> evaluate(const std::vector<RunRequest>& requests);
 
@@ -55,8 +56,8 @@ class SensitivityRuns {
   const SensitivityOptions& options_;
   std::size_t most_runs_;
   OutputFolder folder_;
-  std::vector<std::string> copies_;  // by worker
-  std::mutex mutex_;                 // of all below, and of the observer
+  std::vector<ModelCopy> copies_;  // by worker
+  std::mutex mutex_;               // of all below, and of the observer
   std::optional<double> original_;
   std::size_t n_runs_ = 0;
 };

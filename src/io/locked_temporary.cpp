@@ -20,7 +20,7 @@ namespace {
 
 // Temporaries that a signal handler may have to remove. A slot is claimed, filled, then published
 // through `live`, so that the handler never sees half a path, nor one that is not ours yet.
-constexpr int kSlots = 64;
+constexpr int kSlots = 256;
 constexpr std::size_t kMaxPath = 4096;
 struct Slot {
   std::atomic<bool> claimed = false;
@@ -170,7 +170,9 @@ int remove_temporaries_in_signal_handler() noexcept {
   for (Slot& slot : slots) {
     if (slot.live && slot.owner == ::getpid() && ::unlink(slot.path.data()) == 0) ++n_removed;
   }
-  for (Slot& slot : slots) {  // folders, which are empty now
+  // Folders, which are empty now. Those in others were registered after them.
+  for (auto at = slots.rbegin(); at != slots.rend(); ++at) {
+    Slot& slot = *at;
     if (slot.live && slot.owner == ::getpid() && ::rmdir(slot.path.data()) == 0) ++n_removed;
   }
   return n_removed;

@@ -144,12 +144,54 @@ TEST_F(SensitivityVerb, ASignalEndsTheCommandAndLeavesNothing) {
   EXPECT_FALSE(exists("ended"));
 }
 
+TEST_F(SensitivityVerb, TakesErrorsOfOutputsInPlaceOfACommand) {
+  write_model("x.npz", {"fc.weight"}, {{400, 150}});
+  ASSERT_EQ(run({"calibrate", "x.npz", "--model", "model.safetensors", "-o", "s.h5"}).status, 0);
+  const std::vector<std::string> words = {"sensitivity", "model.safetensors", "--calibration",
+                                          "s.h5",        "--output-recipe",   "r.yaml",
+                                          "--force"};
+  const test::Outcome table = run(words);
+  ASSERT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("mean error of the outputs "), HasSubstr(" outputs\n"),
+                               HasSubstr(" weights\n"),
+                               HasSubstr("--recipe r.yaml --calibration s.h5 --target-bpw 3")));
+  EXPECT_THAT(table.out, Not(HasSubstr("score")));
+  std::vector<std::string> as_json = words;
+  as_json.push_back("--json");
+  const json report = json::parse(run(as_json).out);
+  EXPECT_TRUE(report["score"].is_null());
+  EXPECT_EQ(report["runs"], 0);
+  EXPECT_EQ(report["tensors"][0]["has_outputs"], false);  // conv.weight
+  const json& fc = report["tensors"][1];
+  EXPECT_EQ(fc["has_outputs"], true);
+  ASSERT_EQ(run({"quantize", "model.safetensors", "-o", "m.h5", "--codec", "tcq", "--bits", "2.5",
+                 "--calibration", "s.h5"})
+                .status,
+            0);
+  const json measured = json::parse(
+      run({"eval", "model.safetensors", "m.h5", "--calibration", "s.h5", "--json"}).out);
+  EXPECT_EQ(fc["points"][1]["harm"], measured["tensors"][1]["output_error"]);
+  EXPECT_THAT(test::content(dir_ / "r.yaml"), HasSubstr("importance: "));
+}
+
+TEST_F(SensitivityVerb, ACommandGetsFolders) {
+  std::filesystem::create_directory(dir_ / "model");
+  write_model("model/model.safetensors", {"fc.weight", "b.weight"}, {{64, 150}, {64, 150}});
+  const test::Outcome outcome = run({"sensitivity", "model/", "--eval",
+                                     "cmp -l model/model.safetensors {}/*.safetensors | wc -l",
+                                     "--lower-is-better", "--output-recipe", "r.yaml"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("score of the original: 0\n"), HasSubstr("b.weight"),
+                                 HasSubstr("pqw quantize model/ -o model-pqw/ --recipe r.yaml")));
+}
+
 TEST_F(SensitivityVerb, MistakesAreUsageErrors) {
   const auto usage = [&](std::vector<std::string> more, const std::string& message) {
     more.insert(more.begin(), {"sensitivity", "model.safetensors"});
     expect_error(run(more), 2, message);
   };
-  usage({"--lower-is-better"}, "--eval");
+  usage({"--lower-is-better"}, "expected --eval COMMAND or --calibration FILE");
+  usage({"--calibration", "s.h5", "--max-loss", "1"}, "--max-loss: needs --eval COMMAND");
   usage({"--eval", "echo 1 {}"}, "say what a better score is: --higher-is-better");
   usage({"--eval", "echo 1 {}", "--higher-is-better", "--lower-is-better"}, "exclude each other");
   usage({"--eval", "echo 1", "--lower-is-better"}, "the command has no {}");

@@ -11,8 +11,10 @@
 #include <mutex>
 
 #include "compress/loss_target.h"
+#include "pqw/calibration/statistics_file.h"
 #include "pqw/compress/compress.h"
 #include "pqw/model/model.h"
+#include "tests/support/correlated_inputs.h"
 #include "tests/support/errors.h"
 #include "tests/support/file_content.h"
 #include "tests/support/normal_weights.h"
@@ -36,6 +38,23 @@ const std::vector<TensorInfo> kTensors = {{"a.weight", DType::kF32, {64, 64}},
                                           {"a.bias", DType::kF32, {64}},
                                           {"b.weight", DType::kF32, {32, 96}},
                                           {"c.weight", DType::kF32, {48, 64}}};
+
+// Keeps scores, as a file to resume from does.
+class Scores : public SensitivityObserver {
+ public:
+  void on_start(const std::string& digest) override { digests.push_back(digest); }
+  std::optional<double> known_score(const std::string& key) override {
+    const auto found = scores.find(key);
+    return found == scores.end() ? std::nullopt : std::optional(found->second);
+  }
+  void on_run(const std::string& key, const SensitivityRun& run) override {
+    scores[key] = run.score;
+    EXPECT_LE(run.n, run.most_runs);
+  }
+
+  std::vector<std::string> digests;
+  std::map<std::string, double> scores;
+};
 
 class SensitivityTest : public testing::Test {
  protected:
@@ -63,6 +82,37 @@ class SensitivityTest : public testing::Test {
         input_, [this](const std::string& path) { return score(path); }, options);
   }
 
+  // Of inputs of a.weight.
+  std::string write_statistics() const {
+    const std::string path = dir_ / "s.h5";
+    const auto x = test::correlated_inputs(600, 64, 40, 1, 2);
+    const InputStatistics inputs =
+        test::statistics_of(x, 64, 64, test::correlated_inputs(100, 64, 40, 1, 3));
+    const StatisticsOutline outline{
+        "a.weight", {}, inputs.cols, inputs.gram_block, inputs.n_held_out()};
+    StatisticsWriter writer(path, kTensors, std::span(&outline, 1), {.overwrite = true});
+    writer.add(inputs);
+    writer.commit();
+    return path;
+  }
+
+  // The reports of a.weight and b.weight.
+  std::pair<TensorReport, TensorReport> compressed(const std::string& statistics) const {
+    const Report report = compress(
+        input_, dir_ / "m.h5", {.defaults = kTcq, .calibration = statistics}, {.overwrite = true});
+    return {report.tensors[0], report.tensors[2]};
+  }
+
+  void expect_importances_in_proportion(const SensitivityReport& report) const {
+    ASSERT_THAT(report.tensors, SizeIs(3));
+    double mean = 0;
+    for (const auto& [name, a] : a_) mean += a * squared_norm(name) / 3;
+    for (const TensorSensitivity& tensor : report.tensors) {
+      const double expected = a_.at(tensor.info.name) * squared_norm(tensor.info.name);
+      EXPECT_NEAR(tensor.importance, expected / mean, 1e-4) << tensor.info.name;
+    }
+  }
+
   double squared_norm(const std::string& name) const {
     double sum = 0;
     for (const float w : Model(input_).decode(name)) sum += double{w} * w;
@@ -70,7 +120,7 @@ class SensitivityTest : public testing::Test {
   }
 
   const test::TempDir dir_;
-  const std::string input_ = dir_ / "m.safetensors";
+  std::string input_ = dir_ / "m.safetensors";
   std::map<std::string, double> a_ = {{"a.weight", 1e-3}, {"b.weight", 4e-3}, {"c.weight", 2e-3}};
   std::size_t n_evaluated_ = 0;
   std::map<std::string, std::vector<std::string>> changed_;
@@ -180,23 +230,6 @@ TEST_F(SensitivityTest, ALossThatNoArchiveKeepsIsAnError) {
   EXPECT_FALSE(std::filesystem::exists(dir_ / "r.yaml"));
 }
 
-// Keeps scores, as a file to resume from does.
-class Scores : public SensitivityObserver {
- public:
-  void on_start(const std::string& digest) override { digests.push_back(digest); }
-  std::optional<double> known_score(const std::string& key) override {
-    const auto found = scores.find(key);
-    return found == scores.end() ? std::nullopt : std::optional(found->second);
-  }
-  void on_run(const std::string& key, const SensitivityRun& run) override {
-    scores[key] = run.score;
-    EXPECT_LE(run.n, run.most_runs);
-  }
-
-  std::vector<std::string> digests;
-  std::map<std::string, double> scores;
-};
-
 TEST_F(SensitivityTest, KnownScoresAreNotEvaluatedAgain) {
   Scores scores;
   const SensitivityReport first = run({.max_loss = 1, .observer = &scores});
@@ -232,6 +265,107 @@ TEST_F(SensitivityTest, TensorsWithTheSameValuesChangeTogether) {
   EXPECT_EQ(report.tensors[0].importance, report.tensors[2].importance);
   EXPECT_EQ(report.tensors[0].n_measured_with, 2u);
   EXPECT_EQ(report.tensors[1].n_measured_with, 1u);
+}
+
+TEST_F(SensitivityTest, WithoutAnEvaluatorHarmIsTheErrorOfOutputs) {
+  const std::string statistics = write_statistics();
+  const SensitivityReport report =
+      measure_sensitivity(input_, {}, {.points = {kTcq}, .calibration = statistics});
+  const auto [a, b] = compressed("");
+  const auto [kept_a, kept_b] = compressed(statistics);
+  ASSERT_THAT(report.tensors, SizeIs(3));
+  const TensorSensitivity &first = report.tensors[0], &second = report.tensors[1];
+  EXPECT_EQ(first.harm, kept_a.output_error->relative());
+  EXPECT_EQ(first.points[0].relative_error, a.distortion->relative_error());
+  EXPECT_TRUE(first.has_outputs);
+  EXPECT_EQ(second.harm, b.distortion->relative_error());
+  EXPECT_FALSE(second.has_outputs);
+  EXPECT_NEAR(first.importance / second.importance,
+              kept_a.output_error->relative() / a.distortion->relative_error(), 1e-9);
+  EXPECT_FALSE(report.score);
+  EXPECT_EQ(report.n_runs, 0u);
+  EXPECT_THAT(test::error_of([&] { measure_sensitivity(input_, {}, {.points = {kTcq}}); }).what(),
+              HasSubstr("neither an evaluator nor statistics"));
+  EXPECT_STREQ(test::error_of([&] {
+                 measure_sensitivity(
+                     input_, {},
+                     {.points = {kTcq}, .include = {{"^b"}}, .calibration = statistics});
+               }).what(),
+               (statistics + ": has no inputs of a tensor that an operating point compresses; "
+                             "record some: pqw calibrate")
+                   .c_str());
+}
+
+TEST_F(SensitivityTest, WithCalibrationCopiesKeepOutputsAndErrorsAreThoseOfTheSearch) {
+  const std::string statistics = write_statistics();
+  const SensitivityReport report = run({.points = {kTcq}, .calibration = statistics});
+  const TensorReport kept = compressed(statistics).first, plain = compressed("").first;
+  EXPECT_NEAR(report.tensors[0].harm, a_.at("a.weight") * kept.distortion->squared_error(), 1e-6);
+  EXPECT_EQ(report.tensors[0].points[0].relative_error, plain.distortion->relative_error());
+  EXPECT_GT(kept.distortion->relative_error(), plain.distortion->relative_error());
+}
+
+TEST_F(SensitivityTest, ScoresAreOfTheStatistics) {
+  Scores scores;
+  run({.points = {kTcq}, .most_runs = 2, .observer = &scores});
+  run({.points = {kTcq}, .calibration = write_statistics(), .most_runs = 2, .observer = &scores});
+  EXPECT_NE(scores.digests[1], scores.digests[0]);
+}
+
+TEST_F(SensitivityTest, ArraysAreCopiedAsArrays) {
+  std::filesystem::remove(input_);
+  input_ = dir_ / "m.npz";
+  test::write_normal_weights(input_, kTensors);
+  expect_importances_in_proportion(run({}));
+  for (const auto& [path, names] : changed_) EXPECT_TRUE(path.ends_with("run1-m.npz")) << path;
+}
+
+// A folder of two files, an index, and a file that is no weights.
+class SensitivityOfAFolder : public SensitivityTest {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directory(dir_ / "model");
+    const std::span tensors(kTensors);
+    test::write_normal_weights(folder_ + "/1.safetensors", {tensors.begin(), tensors.begin() + 2});
+    test::write_normal_weights(folder_ + "/2.safetensors", {tensors.begin() + 2, tensors.end()}, 9);
+    test::set_content(index_, R"({"weight_map": {"a.weight": "1.safetensors",
+        "a.bias": "1.safetensors", "b.weight": "2.safetensors", "c.weight": "2.safetensors"}})");
+    test::set_content(folder_ + "/config.json", "{}");
+  }
+
+  const std::string folder_ = dir_ / "model", index_ = folder_ + "/m.safetensors.index.json";
+};
+
+TEST_F(SensitivityOfAFolder, CopiesAreFoldersWithLinksToWhatIsTheSame) {
+  input_ = folder_ + "/";
+  std::vector<std::string> links;
+  const SensitivityReport report =
+      measure_sensitivity(input_,
+                          [&](const std::string& path) {
+                            if (path.ends_with("run1-model")) {
+                              links.emplace_back();
+                              for (const auto& entry : std::filesystem::directory_iterator(path)) {
+                                if (entry.is_symlink())
+                                  links.back() += entry.path().filename().string()[0];
+                              }
+                              std::ranges::sort(links.back());
+                            }
+                            return score(path);
+                          },
+                          {.points = {kTcq}, .recipe = dir_ / "r.yaml"});
+  expect_importances_in_proportion(report);
+  // Config and index, with the file without new values: of all tensors, a, b and c.
+  EXPECT_THAT(links, ElementsAre("cm", "2cm", "1cm", "1cm"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "r.yaml.sensitivity.pqw.tmp"));
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder_ + "/1.safetensors"));
+}
+
+TEST_F(SensitivityOfAFolder, TheCopyOfAnIndexIsAnIndex) {
+  input_ = index_;
+  expect_importances_in_proportion(run({.points = {kTcq}, .jobs = 2}));
+  for (const auto& [path, names] : changed_) {
+    EXPECT_TRUE(path.ends_with("-model/m.safetensors.index.json")) << path;
+  }
 }
 
 TEST_F(SensitivityTest, NothingIsLeftBehind) {

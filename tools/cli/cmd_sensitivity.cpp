@@ -32,11 +32,13 @@ constexpr const char* kFooter =
     R"(COMMAND is run by /bin/sh. It gets a copy of the model in place of each {}, and prints its score, a
 number, on the last line of its output that is a number. A copy has decoded values in one tensor or a
 group of tensors; everything else is as in MODEL. The harm of a tensor is the score that is lost; its
-importance is its harm per relative error.
+importance is its harm per relative error. Without --eval, the harm of a tensor is the error of its outputs,
+which --calibration measures. With both, tensors are compressed by the statistics, as by quantize.
 Example:
   pqw sensitivity model.safetensors --eval 'python3 accuracy.py {}' --higher-is-better \
       --output-recipe importances.yaml
   pqw quantize model.safetensors -o model.h5 --recipe importances.yaml --target-bpw 3
+  pqw sensitivity model.safetensors --calibration stats.h5 --output-recipe importances.yaml
 With --max-loss, the recipe makes the smallest archive that loses at most so much:
   pqw sensitivity model.safetensors --eval 'python3 accuracy.py {}' --higher-is-better \
       --max-loss 0.005 --output-recipe small.yaml
@@ -84,16 +86,24 @@ class Observer : public SensitivityObserver {
   std::size_t n_timed_ = 0;
 };
 
+// A name for the archive of the model: beside it, and not its own. A folder for a folder.
+std::string archive_for(const std::string& model) {
+  if (std::filesystem::is_directory(model)) {
+    return model.substr(0, model.find_last_not_of('/') + 1) + "-pqw/";
+  }
+  const std::string archive = std::filesystem::path(model).replace_extension(".h5").string();
+  return archive == model ? model + ".pqw" : archive;
+}
+
 // The command that uses the recipe.
 std::string next_command(const Arguments& arguments) {
   const std::string& recipe = arguments.options.recipe;
   if (recipe.empty()) return "";
-  const std::string archive =
-      std::filesystem::path(arguments.model).replace_extension(".h5").string();
-  const bool is_taken = archive == arguments.model;
-  const std::string command = fmt::format(
-      "pqw quantize {} -o {} --recipe {}", quoted_for_shell(arguments.model),
-      quoted_for_shell(is_taken ? arguments.model + ".pqw" : archive), quoted_for_shell(recipe));
+  std::string command =
+      fmt::format("pqw quantize {} -o {} --recipe {}", quoted_for_shell(arguments.model),
+                  quoted_for_shell(archive_for(arguments.model)), quoted_for_shell(recipe));
+  const std::string& statistics = arguments.options.calibration;
+  if (!statistics.empty()) command += " --calibration " + quoted_for_shell(statistics);
   return command + (arguments.options.max_loss ? "" : " --target-bpw 3");
 }
 
@@ -106,7 +116,9 @@ Json options_of(const Arguments& arguments) {
   };
   Json points = Json::array();
   for (const Settings& point : options.points) points.push_back(to_json(point));
-  return {{"eval", arguments.command},
+  const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
+  return {{"eval", text(arguments.command)},
+          {"calibration", text(options.calibration)},
           {"higher_is_better", options.higher_is_better},
           {"at", std::move(points)},
           {"include", texts(options.include)},
@@ -146,12 +158,13 @@ void run(const Arguments& arguments) {
   const auto write = [&] {
     std::optional<AtomicFile> svg;
     if (!arguments.svg.empty()) svg.emplace(arguments.svg, WriteOptions{arguments.force});
-    report = measure_sensitivity(
-        arguments.model,
-        [&](const std::string& path) {
-          return number_from(command_for_path(arguments.command, path));
-        },
-        options);
+    Evaluator evaluate;
+    if (!arguments.command.empty()) {
+      evaluate = [&](const std::string& path) {
+        return number_from(command_for_path(arguments.command, path));
+      };
+    }
+    report = measure_sensitivity(arguments.model, evaluate, options);
     if (!svg) return;
     const std::string text =
         to_svg(report, std::filesystem::path(arguments.model).filename().string());
@@ -161,24 +174,42 @@ void run(const Arguments& arguments) {
   write_output(options.recipe, write, [&] { print(report, arguments); });
 }
 
-void require_valid(Arguments& arguments) {
+// Without a command there are no scores.
+void require_no_scores(const Arguments& arguments) {
+  const char* const flag = arguments.options.max_loss  ? "--max-loss"
+                           : !arguments.resume.empty() ? "--resume"
+                           : arguments.higher          ? "--higher-is-better"
+                           : arguments.lower           ? "--lower-is-better"
+                                                       : nullptr;
+  if (flag == nullptr) return;
+  throw CLI::ValidationError(flag, "needs --eval COMMAND, whose score it is about");
+}
+
+void require_valid_command(const Arguments& arguments) {
   if (arguments.higher == arguments.lower) {
     throw CLI::ValidationError(
         arguments.higher ? "--higher-is-better and --lower-is-better exclude each other"
                          : "say what a better score is: --higher-is-better (such as accuracy) or "
                            "--lower-is-better (such as perplexity)");
   }
-  arguments.options.higher_is_better = arguments.higher;
   if (arguments.command.find(kPathMark) == std::string::npos) {
     throw CLI::ValidationError(
         "--eval", "the command has no {}, which stands for the file of the model to evaluate");
   }
-  if (arguments.model == "-") {
-    throw CLI::ValidationError("MODEL", "'-': the command needs a file, name one");
-  }
   if (arguments.options.max_loss && arguments.options.recipe.empty()) {
     throw CLI::ValidationError("--max-loss", "needs --output-recipe FILE for what it finds");
   }
+}
+
+void require_valid(Arguments& arguments) {
+  if (arguments.command.empty() && arguments.options.calibration.empty()) {
+    throw CLI::ValidationError("expected --eval COMMAND or --calibration FILE, which measure harm");
+  }
+  if (arguments.model == "-") {
+    throw CLI::ValidationError("MODEL", "'-': it is read several times; name a file");
+  }
+  arguments.command.empty() ? require_no_scores(arguments) : require_valid_command(arguments);
+  arguments.options.higher_is_better = arguments.higher;
   if (arguments.options.points.empty()) {
     arguments.options.points = {{{"quality", "balanced"}}, {{"codec", "tcq"}, {"bits", "2.5"}}};
   }
@@ -232,12 +263,14 @@ void add_sensitivity(CLI::App& app) {
   const auto arguments = std::make_shared<Arguments>();
   SensitivityOptions& options = arguments->options;
   verb.add_option("MODEL", arguments->model,
-                  "weight file of which copies can be made: " + template_formats())
+                  "weight file or folder; with --eval, one of which copies can be made: " +
+                      template_formats() + ", .npy, .npz, or folders of such files")
       ->required();
   verb.add_option("--eval", arguments->command,
-                  "shell command that prints the score of the model in the file {}")
-      ->required()
+                  "shell command that prints the score of the model in the file or folder {}")
       ->type_name("COMMAND");
+  add_file(verb, "--calibration", options.calibration,
+           "statistics of inputs (pqw calibrate), with which tensors are compressed");
   verb.add_flag("--higher-is-better", arguments->higher, "a larger score is better (accuracy)");
   verb.add_flag("--lower-is-better", arguments->lower, "a smaller score is better (perplexity)");
   add_lists(verb, options);

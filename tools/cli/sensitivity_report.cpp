@@ -23,11 +23,13 @@ std::vector<const TensorSensitivity*> worst_first(const SensitivityReport& repor
 }
 
 std::string scores(const SensitivityReport& report) {
-  std::string text = fmt::format("score of the original: {:.6g}\n", report.score);
+  std::string text;
+  if (report.score) text = fmt::format("score of the original: {:.6g}\n", *report.score);
   for (std::size_t p = 0; p < report.points.size(); ++p) {
     const PointScore& point = report.points[p];
-    text += fmt::format("point {}, all tensors with {}: score {:.6g}, harm {:.4g}\n", p + 1,
-                        printable(point.settings), point.score, point.harm);
+    text += fmt::format("point {}, all tensors with {}: ", p + 1, printable(point.settings));
+    text += point.score ? fmt::format("score {:.6g}, harm {:.4g}\n", *point.score, point.harm)
+                        : fmt::format("mean error of the outputs {:.4g}\n", point.harm);
   }
   return text;
 }
@@ -42,7 +44,13 @@ std::vector<timing::Column> columns_of(const SensitivityReport& report) {
   return columns;
 }
 
-Row row_of(const TensorSensitivity& tensor) {
+std::string measured(const TensorSensitivity& tensor, bool has_score) {
+  if (!has_score) return tensor.has_outputs ? "outputs" : "weights";
+  if (tensor.n_measured_with == 1) return "alone";
+  return fmt::format("in a group of {}", tensor.n_measured_with);
+}
+
+Row row_of(const TensorSensitivity& tensor, bool has_score) {
   Row row = {printable(tensor.info.name), fmt::format("{}", element_count(tensor.info.shape))};
   for (const TensorAtPoint& point : tensor.points) {
     row.push_back(fmt::format("{:.5f}", point.relative_error));
@@ -50,9 +58,7 @@ Row row_of(const TensorSensitivity& tensor) {
   }
   row.push_back(fmt::format("{:.4g}", tensor.harm));
   row.push_back(fmt::format("{:.4g}", tensor.importance));
-  row.push_back(tensor.n_measured_with == 1
-                    ? "alone"
-                    : fmt::format("in a group of {}", tensor.n_measured_with));
+  row.push_back(measured(tensor, has_score));
   return row;
 }
 
@@ -84,7 +90,9 @@ std::string to_table(const SensitivityReport& report, bool all, std::size_t widt
   const auto tensors = worst_first(report);
   const std::size_t n = all ? tensors.size() : std::min(kMost, tensors.size());
   std::vector<Row> rows;
-  for (std::size_t i = 0; i < n; ++i) rows.push_back(row_of(*tensors[i]));
+  for (std::size_t i = 0; i < n; ++i) {
+    rows.push_back(row_of(*tensors[i], report.score.has_value()));
+  }
   std::string text = scores(report) + timing::text_table(columns_of(report), rows, width);
   if (n < tensors.size()) {
     text += fmt::format("{} more tensors with less harm; --all lists them\n", tensors.size() - n);
@@ -98,11 +106,14 @@ std::string to_table(const SensitivityReport& report, bool all, std::size_t widt
 }
 
 void append(const SensitivityReport& report, Json& document) {
-  document["score"] = report.score;
+  const auto number = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json();
+  };
+  document["score"] = number(report.score);
   document["points"] = Json::array();
   for (const PointScore& point : report.points) {
     document["points"].push_back({{"settings", to_json(parse_settings(point.settings))},
-                                  {"score", point.score},
+                                  {"score", number(point.score)},
                                   {"harm", point.harm}});
   }
   document["tensors"] = Json::array();
@@ -116,6 +127,7 @@ void append(const SensitivityReport& report, Json& document) {
                                    {"harm", tensor.harm},
                                    {"importance", tensor.importance},
                                    {"group_size", tensor.n_measured_with},
+                                   {"has_outputs", tensor.has_outputs},
                                    {"points", std::move(points)}});
   }
   document["runs"] = report.n_runs;
