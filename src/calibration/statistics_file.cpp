@@ -136,6 +136,14 @@ class Group {
   Subject subject_;
 };
 
+// Whether they are statistics of such a weight, or of the groups of such a convolution.
+bool fits(const InputStatistics& inputs, MatrixShape weight) {
+  if (inputs.cols == weight.cols) return true;
+  if (weight.cols == 0 || inputs.cols % weight.cols != 0) return false;
+  const bool are_groups = weight.rows % inputs.n_groups(weight.cols) == 0;
+  return are_groups && (inputs.gram_block == 0 || weight.cols % inputs.gram_block == 0);
+}
+
 std::vector<TensorInfo> datasets_of(std::span<const StatisticsOutline> outlines) {
   std::vector<TensorInfo> infos;
   for (std::size_t i = 0; i < outlines.size(); ++i) {
@@ -211,9 +219,10 @@ std::optional<TensorStatistics> StatisticsReader::read(const TensorInfo& info) c
   const Subject subject = Subject{path_, ErrorCode::kFormat}.in("statistics", info.name);
   TensorStatistics found = Group(*file_, datasets_, group->second, subject).read();
   const std::size_t rank = info.shape.size();
-  const bool fits = rank >= 2 && (found.axes.empty() || found.axes.size() == rank) &&
-                    matrix_shape(canonical_shape(info.shape, found.axes)).cols == found.inputs.cols;
-  if (fits) return found;
+  const bool has_axes = rank >= 2 && (found.axes.empty() || found.axes.size() == rank);
+  if (has_axes && fits(found.inputs, matrix_shape(canonical_shape(info.shape, found.axes)))) {
+    return found;
+  }
   throw subject.error("{} columns do not fit shape {}; {}", found.inputs.cols,
                       to_string(info.shape), kMakeAgain);
 }

@@ -42,6 +42,13 @@ struct Job {
   std::uint64_t n_rows = 0;
 };
 
+void require_layout_key(const std::string& key) {
+  static const Words kKnown = {"stride", "padding", "dilation", "kind", "layout"};
+  if (key == "kind" || key == "layout") return;
+  throw invalid_argument("unknown setting '{}': expected {}{}", shown(key), listed(kKnown),
+                         did_you_mean(key, kKnown));
+}
+
 // The settings of weights: those of windows here, the others as a recipe.
 class Settled {
  public:
@@ -73,13 +80,6 @@ class Settled {
   }
 
  private:
-  static void require_layout_key(const std::string& key) {
-    static const Words kKnown = {"stride", "padding", "dilation", "kind", "layout"};
-    if (key == "kind" || key == "layout") return;
-    throw invalid_argument("unknown setting '{}': expected {}{}", shown(key), listed(kKnown),
-                           did_you_mean(key, kKnown));
-  }
-
   std::vector<TensorPattern> patterns_;
   std::vector<Window> windows_;
   std::vector<Layout> layouts_;
@@ -154,12 +154,16 @@ class Recording {
     Job job{in_file};
     job.weight.layout = settled_.layout(tensor);
     const TensorInfo weight = canonical(job.weight);
-    if (std::string why = obstacle_to_rows(array.shape, weight); !why.empty()) {
+    if (std::string why = obstacle_to_rows(weight); !why.empty()) {
       skip({array.name, std::move(why), true});
       return;
     }
     InputRows rows(array.shape, weight, settled_.window(in_file), subject);
     Job& all = jobs_.emplace(tensor, std::move(job)).first->second;
+    if (!all.arrays.empty() && all.arrays.front().rows.cols() != rows.cols()) {
+      throw subject.error("inputs of {} columns, in another array {}; record the inputs again",
+                          rows.cols(), all.arrays.front().rows.cols());
+    }
     all.n_rows += std::uint64_t{rows.n_samples()} * rows.rows_per_sample();
     all.arrays.push_back({&reader, index, std::move(subject), std::move(rows)});
   }
@@ -216,12 +220,19 @@ void add_rows(const Recorded& recorded, RowStatistics& statistics) {
   }
 }
 
+// The columns of a Gram block. Blocks of a convolution in groups are equal parts of a group.
+std::size_t gram_block_of(std::size_t group_cols, std::size_t cols, std::size_t most) {
+  std::size_t block = std::min(group_cols, most);
+  while (block > 0 && group_cols < cols && group_cols % block != 0) --block;
+  return block;
+}
+
 CalibratedTensor outcome_of(const Job& job, const CalibrateOptions& options) {
   const std::size_t cols = job.arrays.front().rows.cols();
   const std::size_t n_held_out =
       held_out_rows(job.n_rows, options.most_held_out, options.seed).size();
   return {job.weight, cols, job.n_rows - n_held_out, n_held_out,
-          std::min(cols, options.gram_block)};
+          gram_block_of(matrix_shape(canonical(job.weight).shape).cols, cols, options.gram_block)};
 }
 
 InputStatistics statistics_of(const Job& job, const CalibratedTensor& outcome,
@@ -243,6 +254,13 @@ void require_other_files(const std::string& model, std::span<const std::string> 
 }
 
 }  // namespace
+
+void check_calibrate_rule(const Rule& rule) {
+  Window window;
+  for (const auto& [key, value] : rule.settings) {
+    if (!set_window(key, value, window)) require_layout_key(key);
+  }
+}
 
 CalibrationReport calibrate(const std::string& model, std::span<const std::string> inputs,
                             const std::string& output, const CalibrateOptions& options) {

@@ -39,7 +39,9 @@ std::string expected_shape(const TensorInfo& weight, std::size_t cols) {
   if (weight.shape.size() == 2) return fmt::format("[..., {}]", inputs);
   std::string kernel;
   for (std::size_t i = 2; i < weight.shape.size(); ++i) kernel += ", spatial";
-  return fmt::format("[n, {}{}] or [rows, {}]", inputs, kernel, cols);
+  return fmt::format(
+      "[n, {}{}] or [rows, {}]{}", inputs, kernel, cols,
+      weight.layout.kind == Kind::kTransposedConv ? "" : ", or G times as many in G groups");
 }
 
 }  // namespace
@@ -63,14 +65,26 @@ bool set_window(const std::string& key, const std::string& value, Window& window
 
 InputRows::InputRows(const Shape& shape, const TensorInfo& weight, const Window& window,
                      const Subject& array)
-    : cols_(matrix_shape(weight.shape).cols), channels_(weight.shape[1]) {
+    : cols_(matrix_shape(weight.shape).cols),
+      channels_(weight.shape[1]),
+      transposed_(weight.layout.kind == Kind::kTransposedConv) {
   const std::size_t rank = weight.shape.size();
-  const bool is_rows = !shape.empty() && shape.back() == cols_ && (rank == 2 || shape.size() == 2);
-  const bool is_image = rank > 2 && shape.size() == rank && shape[1] == channels_;
-  if (cols_ == 0 || (!is_rows && !is_image)) {
+  const auto are_groups_of = [&](std::size_t of_array, std::size_t of_group) {
+    return of_array == of_group || (!transposed_ && of_array > 0 && of_array % of_group == 0 &&
+                                    weight.shape[0] % (of_array / of_group) == 0);
+  };
+  const bool is_linear = rank == 2 && !shape.empty() && shape.back() == cols_;
+  const bool is_rows =
+      cols_ > 0 && (is_linear || (rank > 2 && shape.size() == 2 && are_groups_of(shape[1], cols_)));
+  const bool is_image =
+      cols_ > 0 && rank > 2 && shape.size() == rank && are_groups_of(shape[1], channels_);
+  if (!is_rows && !is_image) {
     throw array.error("shape {}, expected {} for the weight of shape {}", to_string(shape),
                       expected_shape(weight, cols_), to_string(weight.shape));
   }
+  const std::size_t n_groups = is_linear ? 1 : shape[1] / (is_rows ? cols_ : channels_);
+  cols_ *= n_groups;
+  channels_ *= n_groups;
   if (is_rows) {
     sample_size_ = cols_;
     n_samples_ = element_count(shape) / cols_;
@@ -96,12 +110,20 @@ void InputRows::set_patches(const Shape& shape, const TensorInfo& weight, const 
                 number(window.dilation, "dilation")};
     const std::size_t span = d.dilation * (d.kernel - 1) + 1;
     const std::size_t padded = d.size + 2 * d.padding;
-    if (padded < span) {
+    if (transposed_) {
+      const std::size_t whole = d.size == 0 ? 0 : (d.size - 1) * d.stride + span;
+      if (whole <= 2 * d.padding) {
+        throw array.error("shape {}: dimension {} gives no outputs with padding {}",
+                          to_string(shape), i + 2, d.padding);
+      }
+      d.outputs = whole - 2 * d.padding;
+    } else if (padded < span) {
       throw array.error(
           "shape {}: dimension {} with padding {} has {} elements, the kernel spans {}",
           to_string(shape), i + 2, d.padding, padded, span);
+    } else {
+      d.outputs = (padded - span) / d.stride + 1;
     }
-    d.outputs = (padded - span) / d.stride + 1;
     dimensions_.push_back(d);
     rows_per_sample_ *= d.outputs;
   }
@@ -113,7 +135,12 @@ std::optional<std::size_t> InputRows::place_of(std::span<const std::size_t> star
   for (std::size_t i = dimensions_.size(); i-- > 0;) {
     const Dimension& d = dimensions_[i];
     // Before the first element: wraps round, and is beyond the last one.
-    const std::size_t at = start[i] + tap % d.kernel * d.dilation - d.padding;
+    std::size_t at = start[i] + tap % d.kernel * d.dilation - d.padding;
+    if (transposed_) {
+      const std::size_t moved = start[i] + d.padding, back = tap % d.kernel * d.dilation;
+      if (moved < back || (moved - back) % d.stride != 0) return std::nullopt;
+      at = (moved - back) / d.stride;
+    }
     if (at >= d.size) return std::nullopt;
     place += at * stride;
     stride *= d.size;
@@ -130,7 +157,7 @@ void InputRows::gather(std::span<const double> sample, std::size_t row,
   }
   std::vector<std::size_t> start(dimensions_.size());
   for (std::size_t i = dimensions_.size(); i-- > 0;) {
-    start[i] = row % dimensions_[i].outputs * dimensions_[i].stride;
+    start[i] = row % dimensions_[i].outputs * (transposed_ ? 1 : dimensions_[i].stride);
     row /= dimensions_[i].outputs;
   }
   const std::size_t n_taps = cols_ / channels_, plane = sample_size_ / channels_;
@@ -142,18 +169,14 @@ void InputRows::gather(std::span<const double> sample, std::size_t row,
   }
 }
 
-std::string obstacle_to_rows(const Shape& shape, const TensorInfo& weight) {
-  const std::size_t rank = weight.shape.size();
-  if (rank <= 2 || shape.size() == 2) return "";
-  if (weight.layout.kind == Kind::kTransposedConv) {
-    return "is the input of a transposed convolution, for which there are no statistics";
-  }
-  const std::size_t inputs = weight.shape[1];
-  if (shape.size() != rank || inputs == 0 || shape[1] == inputs || shape[1] % inputs != 0)
+std::string obstacle_to_rows(const TensorInfo& weight) {
+  if (weight.layout.kind != Kind::kDepthwise || weight.shape.size() <= 2 || weight.shape[1] == 1)
     return "";
   return fmt::format(
-      "is the input of a convolution in {} groups, whose outputs share no rows of inputs",
-      shape[1] / inputs);
+      "is the input of a depthwise convolution with {} outputs for each channel, for which there "
+      "are "
+      "no statistics",
+      weight.shape[1]);
 }
 
 }  // namespace pqw

@@ -28,14 +28,14 @@ bool set_window(const std::string& key, const std::string& value, Window& window
 class InputRows {
  public:
   // `weight` is canonical. `array` names the array in messages. Errors: kInvalidArgument when the
-  // shapes do not fit (compress/calibrate.h).
+  // shapes do not fit (compress/calibrate.h). REQUIRES: obstacle_to_rows(weight) is empty.
   InputRows(const Shape& shape, const TensorInfo& weight, const Window& window,
             const Subject& array);
 
   std::size_t n_samples() const { return n_samples_; }
   std::size_t sample_size() const { return sample_size_; }  // elements
   std::size_t rows_per_sample() const { return rows_per_sample_; }
-  std::size_t cols() const { return cols_; }
+  std::size_t cols() const { return cols_; }  // of all groups of a convolution
 
   // Row `row` of a sample. REQUIRES: `to` has cols() elements.
   void gather(std::span<const double> sample, std::size_t row, std::span<double> to) const;
@@ -56,10 +56,11 @@ class InputRows {
   std::size_t cols_ = 0;
   std::size_t channels_ = 0;
   std::vector<Dimension> dimensions_;  // of the kernel; empty: a sample is a row
+  bool transposed_ = false;            // the convolution
 };
 
-// Why the inputs of a weight cannot be unfolded into rows that all its outputs share: it is a
-// transposed convolution, or a convolution in groups. Empty if they can. `weight` is canonical.
-std::string obstacle_to_rows(const Shape& shape, const TensorInfo& weight);
+// Why there are no rows of the inputs of this weight: it is depthwise, and its rows are channels with
+// several outputs each. Empty if there are. `weight` is canonical.
+std::string obstacle_to_rows(const TensorInfo& weight);
 
 }  // namespace pqw

@@ -20,31 +20,38 @@ namespace {
 // What the index of an archive takes for one compressed tensor beyond a plain one, about.
 constexpr std::size_t kRecordOverheadBytes = 64;
 
-// Layout of both: [rows][cols].
+// Layout of both: [shape.rows][shape.cols].
 struct Matrices {
+  MatrixShape shape;
   std::vector<float> w, w_hat;
 };
 
 Matrices matrices_of(std::span<const std::byte> original, const TensorInfo& info,
-                     const Weight& weight, std::size_t cols) {
-  Matrices both;
+                     const Weight& weight) {
+  Matrices both{.shape = matrix_shape(canonical_shape(info.shape, info.layout.axes)),
+                .w = {},
+                .w_hat = {}};
   both.w.resize(element_count(info.shape));
   both.w_hat.resize(both.w.size());
   to_float(to_canonical(info, {original.begin(), original.end()}), info.dtype, both.w);
-  decode_rows(weight, 0, MutableMatrix(both.w_hat.data(), both.w.size() / cols, cols));
+  decode_rows(weight, 0, MutableMatrix(both.w_hat.data(), both.shape.rows, both.shape.cols));
   return both;
 }
 
-// Proportional to the mean of ‖W x‖² over the inputs of the statistics. Layout of w: [rows][cols].
-double energy_of_outputs(std::span<const float> w, const InputStatistics& inputs) {
+// Proportional to the mean of ‖W x‖² over the inputs of the statistics. Layout of w:
+// [shape.rows][shape.cols].
+double energy_of_outputs(std::span<const float> w, MatrixShape shape,
+                         const InputStatistics& inputs) {
   double sum = 0;
   if (inputs.gram_block == 0) {
+    const std::size_t group_size = w.size() / inputs.n_groups(shape.cols);
     for (std::size_t i = 0; i < w.size(); ++i) {
-      sum += double{w[i]} * w[i] * inputs.second_moments[i % inputs.cols];
+      const std::size_t column = i / group_size * shape.cols + i % shape.cols;
+      sum += double{w[i]} * w[i] * inputs.second_moments[column];
     }
     return sum;
   }
-  const std::vector<float> product = times_metric(inputs, 0, w, inputs.cols);
+  const std::vector<float> product = times_metric(inputs, shape, 0, w, shape.cols);
   for (std::size_t i = 0; i < w.size(); ++i) sum += double{w[i]} * product[i];
   return sum;
 }
@@ -62,9 +69,9 @@ Distortion measure_stored(std::span<const std::byte> original, const TensorInfo&
 
 OutputError measure_outputs_of(std::span<const std::byte> original, const TensorInfo& info,
                                const Weight& weight, const InputStatistics& inputs) {
-  const Matrices both = matrices_of(original, info, weight, inputs.cols);
-  const std::size_t rows = both.w.size() / inputs.cols;
-  return measure_outputs({both.w.data(), rows, inputs.cols}, {both.w_hat.data(), rows, inputs.cols},
+  const Matrices both = matrices_of(original, info, weight);
+  const auto [rows, cols] = both.shape;
+  return measure_outputs({both.w.data(), rows, cols}, {both.w_hat.data(), rows, cols},
                          {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
 }
 
@@ -76,9 +83,10 @@ bool uses_statistics(const CodecOptions& options, const InputStatistics& inputs)
 OutputError judge_outputs(std::span<const std::byte> original, const TensorInfo& info,
                           const Weight& weight, const InputStatistics& inputs) {
   if (inputs.n_held_out() > 0) return measure_outputs_of(original, info, weight, inputs);
-  Matrices both = matrices_of(original, info, weight, inputs.cols);
+  Matrices both = matrices_of(original, info, weight);
   for (std::size_t i = 0; i < both.w.size(); ++i) both.w_hat[i] = both.w[i] - both.w_hat[i];
-  return {energy_of_outputs(both.w_hat, inputs), energy_of_outputs(both.w, inputs)};
+  return {energy_of_outputs(both.w_hat, both.shape, inputs),
+          energy_of_outputs(both.w, both.shape, inputs)};
 }
 
 bool statistics_pay(const JudgedOutputs& with, const JudgedOutputs& without, std::size_t n_weights,

@@ -44,9 +44,12 @@ double OutputError::relative() const {
 }
 
 OutputError measure_outputs(ConstMatrix w, ConstMatrix w_hat, ConstMatrix x) {
-  assert(w.rows() == w_hat.rows() && w.cols() == w_hat.cols() && w.cols() == x.cols());
+  assert(w.rows() == w_hat.rows() && w.cols() == w_hat.cols());
+  const std::size_t n_groups = w.cols() == 0 ? 1 : x.cols() / w.cols();
+  assert(x.cols() == n_groups * w.cols() && w.rows() % n_groups == 0);
+  const std::size_t rows_per_group = w.rows() / n_groups;
   OutputError sums;
-  std::vector<double> tile(w.cols() * kInputs);
+  std::vector<double> tile(x.cols() * kInputs);
   for (std::size_t first = 0; first < x.rows(); first += kInputs) {
     for (std::size_t i = 0; i < kInputs; ++i) {
       for (std::size_t c = 0; c < x.cols(); ++c) {
@@ -55,7 +58,8 @@ OutputError measure_outputs(ConstMatrix w, ConstMatrix w_hat, ConstMatrix x) {
     }
     const auto add_rows = [&](const IndexRange& range, std::size_t, OutputError& own) {
       for (std::size_t r = range.begin; r < range.end; ++r) {
-        add_row(w.row(r), w_hat.row(r), tile.data(), own);
+        const double* of_group = tile.data() + r / rows_per_group * w.cols() * kInputs;
+        add_row(w.row(r), w_hat.row(r), of_group, own);
       }
     };
     sums.add(Workers(w.rows() * w.cols(), kInputs)

@@ -153,10 +153,9 @@ void compare_outputs(const StatisticsReader& statistics, const TensorInfo& origi
   const InputStatistics& inputs = found->inputs;
   const std::vector<float> w = canonical_floats(original_info, original, found->axes);
   const std::vector<float> w_hat = canonical_floats(report.info, reconstruction, found->axes);
-  const std::size_t rows = w.size() / inputs.cols;
-  report.output_error =
-      measure_outputs({w.data(), rows, inputs.cols}, {w_hat.data(), rows, inputs.cols},
-                      {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
+  const auto [rows, cols] = matrix_shape(canonical_shape(original_info.shape, found->axes));
+  report.output_error = measure_outputs({w.data(), rows, cols}, {w_hat.data(), rows, cols},
+                                        {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
 }
 
 }  // namespace

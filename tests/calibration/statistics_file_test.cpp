@@ -150,6 +150,20 @@ TEST_F(StatisticsFile, RefusesColumnsOfAnotherShape) {
   }
 }
 
+TEST_F(StatisticsFile, HasTheColumnsOfAllGroups) {
+  InputStatistics inputs = small();  // of 3 columns
+  inputs.gram_block = 1;
+  inputs.gram = {1, 2, 3};
+  write(inputs);
+  const StatisticsReader reader(path_);
+  const auto read = [&](const Shape& shape) {
+    return reader.read({"fc.weight", DType::kF32, shape}).has_value();
+  };
+  EXPECT_TRUE(read({3, 1, 1}));
+  EXPECT_TRUE(read({6, 1, 1}));
+  EXPECT_THROW(read({4, 1, 1}), Error) << "4 rows are not 3 groups";
+}
+
 TEST_F(StatisticsFile, RefusesFilesOfOtherContent) {
   const float value = 1;
   const auto writer = create_weights(path_, {{"x", DType::kF32, {1}}});

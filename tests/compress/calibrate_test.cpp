@@ -151,13 +151,43 @@ TEST_F(Calibrate, CountsTheColumnsOfTheLayoutOfTheModel) {
               HasSubstr("shape [20, 24], expected [..., 32]"));
 }
 
-TEST_F(Calibrate, LeavesOutConvolutionsInGroupsAndSaysSo) {
+// Without padding, a kernel of 3x3 sees 3x3 patches of an image of 5x5.
+TEST_F(Calibrate, KeepsTheGroupsOfConvolutionsApart) {
+  const Array images = normal("dw.weight", {16, 8, 5, 5});
+  const std::string input = write("a.npz", {images});
+  const CalibrationReport report = run({input});
+  EXPECT_THAT(report.skipped, IsEmpty());
+  ASSERT_EQ(report.tensors.size(), 1u);
+  EXPECT_EQ(report.tensors[0].cols, 72u);
+  EXPECT_EQ(report.tensors[0].gram_block, 9u);
+  const InputStatistics found = read({"dw.weight", DType::kF32, {8, 1, 3, 3}});
+  ASSERT_EQ(found.gram.size(), 8 * 81u);
+  // Taps 0 and 8 of channel 5.
+  double all = 0, parts = static_cast<double>(found.n_rows) * found.gram[5 * 81 + 8];
+  for (std::size_t image = 0; image < 16; ++image) {
+    const float* plane = &images.values[(image * 8 + 5) * 25];
+    for (const std::size_t at : {0, 1, 2, 5, 6, 7, 10, 11, 12}) {
+      all += double{plane[at]} * plane[at + 12];
+    }
+  }
+  for (std::size_t i = 0; i < found.n_held_out(); ++i) {
+    parts += double{found.held_out[i * 72 + 45]} * found.held_out[i * 72 + 53];
+  }
+  EXPECT_NEAR(parts, all, 1e-4);
+  run({input}, {.gram_block = 8});
+  EXPECT_EQ(read({"dw.weight", DType::kF32, {8, 1, 3, 3}}).gram_block, 3u) << "parts of a group";
+  EXPECT_THAT(error({input, write("b.npz", {normal("dw.weight", {16, 1, 5, 5})})}),
+              HasSubstr("inputs of 9 columns, in another array 72"));
+}
+
+TEST_F(Calibrate, LeavesOutChannelsWithSeveralOutputsAndSaysSo) {
   const std::string input =
-      write("a.npz", {normal("dw.weight", {16, 8, 5, 5}), normal("fc.weight", {16, 24})});
-  const CalibrationReport report = run({input, input});
+      write("a.npz", {normal("conv.weight", {16, 8, 5, 5}), normal("fc.weight", {16, 24})});
+  const CalibrationReport report =
+      run({input, input}, {.rules = {{"conv", {{"kind", "depthwise"}}}}});
   ASSERT_EQ(report.skipped.size(), 1u);
-  EXPECT_EQ(report.skipped[0].name, "dw.weight");
-  EXPECT_THAT(report.skipped[0].what, HasSubstr("in 8 groups"));
+  EXPECT_EQ(report.skipped[0].name, "conv.weight");
+  EXPECT_THAT(report.skipped[0].what, HasSubstr("2 outputs for each channel"));
   EXPECT_EQ(report.tensors.size(), 1u);
 }
 

@@ -102,15 +102,47 @@ TEST(InputRows, RefuseShapesThatDoNotFit) {
               HasSubstr("stride has 3 numbers, expected 1 or 2 for the kernel of shape"));
 }
 
-TEST(InputRows, AreNotSharedByGroupsAndTransposedConvolutions) {
-  const TensorInfo weight{"w", DType::kF32, {8, 2, 3, 3}};
-  EXPECT_THAT(obstacle_to_rows({1, 8, 9, 9}, weight), HasSubstr("a convolution in 4 groups"));
-  EXPECT_EQ(obstacle_to_rows({1, 2, 9, 9}, weight), "");
-  EXPECT_EQ(obstacle_to_rows({1, 3, 9, 9}, weight), "") << "a wrong shape";
-  TensorInfo transposed = weight;
-  transposed.layout.kind = Kind::kTransposedConv;
-  EXPECT_THAT(obstacle_to_rows({1, 2, 9, 9}, transposed), HasSubstr("transposed convolution"));
-  EXPECT_EQ(obstacle_to_rows({1, 3}, {"w", DType::kF32, {8, 1}}), "");
+TEST(InputRows, OfGroupsFollowEachOther) {
+  const InputRows rows = rows_of({1, 4, 3}, {6, 2, 2});  // 2 groups of 2 channels
+  EXPECT_EQ(rows.cols(), 8u);
+  EXPECT_EQ(rows.rows_per_sample(), 2u);
+  const std::vector<double> lines = {1, 2, 3, 10, 20, 30, 4, 5, 6, 40, 50, 60};
+  EXPECT_THAT(row(rows, lines, 1), ElementsAre(2, 3, 20, 30, 5, 6, 50, 60));
+  EXPECT_EQ(rows_of({9, 8}, {6, 2, 2}).cols(), 8u) << "patches of 2 groups";
+  EXPECT_THAT(test::error_of([] {
+                rows_of({1, 8, 3}, {6, 2, 2});
+              }).what(),
+              HasSubstr("expected [n, 2, spatial] or [rows, 4], or G times as many in G groups"))
+      << "6 rows are not 4 groups";
+}
+
+TEST(InputRows, OfATransposedConvolutionAreWhatAnOutputSees) {
+  const TensorInfo weight{"w", DType::kF32, {1, 1, 3}, {}, {Kind::kTransposedConv}};
+  // y[p] is the sum of x[q] w[t] with 2 q + t = p + 1.
+  const InputRows rows({1, 1, 3}, weight, {.stride = {2}, .padding = {1}}, kArray);
+  EXPECT_EQ(rows.rows_per_sample(), 5u);
+  const std::vector<double> line = counting(3);
+  EXPECT_THAT(row(rows, line, 0), ElementsAre(0, 1, 0));
+  EXPECT_THAT(row(rows, line, 1), ElementsAre(2, 0, 1));
+  EXPECT_THAT(row(rows, line, 2), ElementsAre(0, 2, 0));
+  EXPECT_THAT(row(rows, line, 4), ElementsAre(0, 3, 0));
+  const InputRows dilated({1, 1, 2}, weight, {.dilation = {2}}, kArray);
+  EXPECT_EQ(dilated.rows_per_sample(), 6u);
+  EXPECT_THAT(row(dilated, counting(2), 2), ElementsAre(0, 1, 0));
+  EXPECT_THAT(row(dilated, counting(2), 5), ElementsAre(0, 0, 2));
+  EXPECT_THAT(test::error_of([&] {
+                InputRows({1, 1, 1}, weight, {.padding = {2}}, kArray);
+              }).what(),
+              HasSubstr("dimension 2 gives no outputs with padding 2"));
+}
+
+TEST(InputRows, AreNotThereForChannelsWithSeveralOutputs) {
+  TensorInfo weight{"w", DType::kF32, {8, 2, 3, 3}};
+  EXPECT_EQ(obstacle_to_rows(weight), "");
+  weight.layout.kind = Kind::kDepthwise;
+  EXPECT_THAT(obstacle_to_rows(weight), HasSubstr("2 outputs for each channel"));
+  weight.shape = {8, 1, 3, 3};
+  EXPECT_EQ(obstacle_to_rows(weight), "");
 }
 
 TEST(InputRows, TakeWindowsFromSettings) {

@@ -25,6 +25,14 @@ TEST(OutputError, SumsOfSeveralLayers) {
   EXPECT_DOUBLE_EQ(sum.relative(), 3. / 40);
 }
 
+TEST(OutputError, GroupsOfRowsSeeTheirOwnColumns) {
+  const std::vector<float> w{1, 2, 3, 4}, w_hat{1, 1, 3, 5}, x{1, 2, 3, 4};
+  // Row 0 sees (1, 2), row 1 sees (3, 4): outputs 5 and 25, changed by 2 and 4.
+  const OutputError sum = measure_outputs({w.data(), 2, 2}, {w_hat.data(), 2, 2}, {x.data(), 1, 4});
+  EXPECT_EQ(sum.squared_error, 4 + 16);
+  EXPECT_EQ(sum.squared_norm, 25 + 625);
+}
+
 TEST(OutputError, OutputsOfZero) {
   const std::vector<float> w{0, 1}, w_hat{1, 1}, x{1, 0};
   EXPECT_TRUE(std::isinf(output_error({w.data(), 1, 2}, {w_hat.data(), 1, 2}, {x.data(), 1, 2})));

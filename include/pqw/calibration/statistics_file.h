@@ -10,6 +10,7 @@
 //   gram_block      U64 [], 0 without a Gram matrix
 //   gram            F32 [elements], absent without a Gram matrix
 //   axes            U64 [rank], the layout that orders the columns; absent for [out, in, kernel...]
+// Of a convolution in groups, `cols` are the columns of the groups, one group after the other.
 #pragma once
 
 #include <cstddef>

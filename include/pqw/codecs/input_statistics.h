@@ -8,7 +8,9 @@
 namespace pqw {
 
 // Of the rows of x in y = x Wᵀ; `cols` are the columns of W. Patches are the rows of x of a
-// convolution. All values are finite.
+// convolution. In a convolution of G groups, the rows of W are G equal runs with inputs of their own:
+// `cols` is G times the columns of W, group after group, and no Gram block crosses a group.
+// All values are finite.
 struct InputStatistics {
   std::size_t cols = 0;
   std::uint64_t n_rows = 0;        // rows counted below; those of `held_out` are not among them
@@ -21,6 +23,9 @@ struct InputStatistics {
   std::vector<float> held_out = {};  // [rows][cols], a random sample kept apart for judging
 
   std::size_t n_held_out() const { return cols == 0 ? 0 : held_out.size() / cols; }
+  std::size_t n_groups(std::size_t weight_cols) const {
+    return weight_cols == 0 ? 1 : cols / weight_cols;
+  }
 };
 
 }  // namespace pqw

@@ -30,7 +30,7 @@ struct CalibrateOptions {
 
 struct CalibratedTensor {
   TensorInfo info;
-  std::size_t cols = 0;
+  std::size_t cols = 0;      // of all groups of a convolution (codecs/input_statistics.h)
   std::uint64_t n_rows = 0;  // in the statistics
   std::size_t n_held_out = 0;
   std::size_t gram_block = 0;
@@ -43,13 +43,19 @@ struct CalibrationReport {
   std::uint64_t file_bytes = 0;
 };
 
+// Checks the keys of a rule, and the values of windows. Errors: kInvalidArgument.
+void check_calibrate_rule(const Rule& rule);
+
 // Reads files of recorded inputs (open_weights) and writes a file of their statistics
 // (calibration/statistics_file.h). An array has the name of the weight that it is an input of, and
 // F16, BF16, F32 or F64 elements. The arrays of that name in several files add up. Shapes:
 //   - of a linear weight [out, in]: [..., in], each vector a row of x;
 //   - of a convolution [out, in, kernel...]: [n, in, spatial...], which is unfolded into patches
-//     [in][kernel...], or [rows, in*kernel...], which are patches already.
-// Inputs of transposed and grouped convolutions are left out, and listed in `skipped`.
+//     [in][kernel...], or [rows, in*kernel...], which are patches already. In a convolution of G
+//     groups, G times as many channels or columns. Of a transposed convolution without groups, a
+//     patch is what the inputs bring to one element of the output.
+// Inputs of depthwise weights [channels, multiplier, kernel...] with a multiplier above 1 are left
+// out, and listed in `skipped`.
 // One array at a time is in memory, and the statistics of one weight. Each array is read once.
 // Equal input and options give equal bytes on one machine, with any number of threads.
 //

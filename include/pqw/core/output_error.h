@@ -18,7 +18,8 @@ struct OutputError {
 };
 
 // For the inputs x [n][cols] and weights [rows][cols], summed in double. The result does not depend
-// on the number of threads.
+// on the number of threads. x may have G times as many columns, for the G groups of a convolution: W
+// is G equal runs of rows, and run g sees the columns g * cols .. + cols - 1 of x.
 OutputError measure_outputs(ConstMatrix w, ConstMatrix w_hat, ConstMatrix x);
 
 // Its relative().

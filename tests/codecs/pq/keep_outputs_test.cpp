@@ -13,7 +13,7 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 #include "pqw/core/output_error.h"
-#include "tests/support/correlated_inputs.h"
+#include "tests/support/calibrated_layer.h"
 
 namespace pqw {
 namespace {
@@ -39,7 +39,7 @@ std::vector<std::uint16_t> codes_of(ConstMatrix w, const InputStatistics& inputs
   weight.codes.resize(w.rows() * w.cols());
   std::vector<BiasedRows> rows(1);
   for (std::size_t r = 0; r < w.rows(); ++r) rows[0].rows.push_back(r);
-  Feedback(inputs, 1, 1e-6).assign(blocks, rows, weight);
+  Feedback(inputs, {w.rows(), w.cols()}, 1, 1e-6).assign(blocks, rows, weight);
   return weight.codes;
 }
 
@@ -121,32 +121,34 @@ TEST(Refit, FindsTheCodebooksOfTheLeastError) {
   EXPECT_GE(partial, least * (1 - 1e-6));
 }
 
-struct Layer {
-  std::size_t rows, cols;
-  std::vector<float> w = test::normal_values(rows * cols, 5);
-  std::vector<float> x = test::correlated_inputs(400, cols, 40, 1, 1);
-  std::vector<float> held_out = test::correlated_inputs(64, cols, 40, 1, 2);
-  std::vector<float> judge = test::correlated_inputs(100, cols, 40, 1, 3);
+// Two groups, each with a metric of its own on one scale: every group alone weighs by its energy.
+TEST(Refit, WeighsGroupsByTheirInputs) {
+  const std::vector<float> w{1, 3};  // two rows of one column
+  InputStatistics inputs = gram_of({1, 3}, 2, 1);
+  inputs.second_moments = {1, 3};
+  const Blocks blocks = cut_blocks({w.data(), 2, 1}, 1);
+  PqWeight weight{{blocks.shape, DType::kF32, ""}};
+  weight.block_size = 1;
+  weight.n_centroids = 1;
+  weight.codebooks = {0};
+  weight.codes = {0, 0};
+  refit_codebooks(blocks, {}, inputs, 0.01, 100, weight);
+  EXPECT_NEAR(weight.codebooks[0], (1 * 1 + 3 * 3) / 4.0, 1e-6);
+}
 
+struct Layer : test::CalibratedLayer {
   PqWeight encode(const char* settings, const InputStatistics* inputs,
                   const PqImportance* importance = nullptr) const {
-    const FloatTensor tensor{{"w", DType::kF32, {rows, cols}}, w};
-    const Encoding encoding(tensor, options_from(parse_settings(settings)));
-    return std::get<PqWeight>(encoding.encode({.importance = importance, .inputs = inputs}));
+    return test::CalibratedLayer::encode<PqWeight>(settings, inputs, importance);
   }
-  double error(const PqWeight& weight) const {
-    std::vector<float> v(w.size());
-    PqCodec::decode_rows(weight, 0, {v.data(), rows, cols});
-    return output_error({w.data(), rows, cols}, {v.data(), rows, cols},
-                        {judge.data(), judge.size() / cols, cols});
-  }
+  using test::CalibratedLayer::error;
   double error(const char* settings, const InputStatistics* inputs) const {
     return error(encode(settings, inputs));
   }
 };
 
 TEST(KeepOutputs, LowersTheErrorOfNewOutputs) {
-  const Layer layer{96, 130};  // the last block is cut
+  const Layer layer{{96, 130}};  // the last block is cut
   const InputStatistics gram = test::statistics_of(layer.x, 130, 130, layer.held_out);
   const InputStatistics diagonal = test::statistics_of(layer.x, 130, 0);
   for (const char* settings :
@@ -158,8 +160,25 @@ TEST(KeepOutputs, LowersTheErrorOfNewOutputs) {
   }
 }
 
+// Each group has its own Gram matrix: encoding it with the statistics of all groups in one would
+// be no better than without.
+TEST(KeepOutputs, LowersTheErrorOfConvolutionsInGroups) {
+  const std::size_t shapes[][3] = {{96, 9, 96}, {64, 30, 4}};  // rows, columns, groups
+  for (const auto& [rows, cols, n_groups] : shapes) {
+    const Layer layer{{rows, cols, n_groups}};
+    const InputStatistics inputs =
+        test::statistics_of(layer.x, n_groups * cols, cols, layer.held_out);
+    for (const char* settings :
+         {"block_size=4,centroids=16", "block_size=4,centroids=32,lambda=0.05",
+          "block_size=3,centroids=16,row_scales=log8"}) {
+      EXPECT_LT(layer.error(settings, &inputs), 0.7 * layer.error(settings, nullptr))
+          << rows << " " << settings;
+    }
+  }
+}
+
 TEST(KeepOutputs, TradesErrorForBitsByLambda) {
-  const Layer layer{200, 128};
+  const Layer layer{{200, 128}};
   const InputStatistics inputs = test::statistics_of(layer.x, 128, 128, layer.held_out);
   const auto bytes = [](const PqWeight& weight) {
     return data_bytes(PqCodec::to_record(weight, "w"));
@@ -176,7 +195,7 @@ TEST(KeepOutputs, TradesErrorForBitsByLambda) {
 }
 
 TEST(KeepOutputs, ScalesWeightsOfAnySize) {
-  Layer layer{60, 40};
+  Layer layer{{60, 40}};
   const InputStatistics inputs = test::statistics_of(layer.x, 40, 40, layer.held_out);
   const PqWeight small = layer.encode("block_size=4,centroids=32,codebook=f32", &inputs);
   for (float& value : layer.w) value *= 0x1p70f;
@@ -189,14 +208,14 @@ TEST(KeepOutputs, ScalesWeightsOfAnySize) {
 }
 
 TEST(KeepOutputs, UsesTheBlocksOfTheGramMatrix) {
-  const Layer layer{96, 130};
+  const Layer layer{{96, 130}};
   const double plain = layer.error("block_size=4,centroids=32", nullptr);
   const InputStatistics inputs = test::statistics_of(layer.x, 130, 50, layer.held_out);
   EXPECT_LT(layer.error("block_size=4,centroids=32", &inputs), 0.5 * plain);
 }
 
 TEST(KeepOutputs, TakesFewerInputsThanColumns) {
-  const Layer layer{64, 96};
+  const Layer layer{{64, 96}};
   const auto x = test::correlated_inputs(9, 96, 3, 1, 1);
   const InputStatistics inputs = test::statistics_of(x, 96, 96);
   const PqWeight weight = layer.encode("block_size=4,centroids=32", &inputs);
@@ -210,21 +229,21 @@ TEST(KeepOutputs, TakesFewerInputsThanColumns) {
 }
 
 TEST(KeepOutputs, InputsOfZeroLeaveTheWeightsToBeKept) {
-  const Layer layer{64, 24};
+  const Layer layer{{64, 24}};
   const InputStatistics inputs = test::statistics_of(std::vector<float>(48), 24, 24);
   const double plain = layer.error("block_size=4,centroids=32", nullptr);
   EXPECT_LT(layer.error("block_size=4,centroids=32", &inputs), 1.2 * plain);
 }
 
 TEST(KeepOutputs, LearnsCodebooksOfTallWeightsFromRows) {
-  const Layer layer{1200, 64};
+  const Layer layer{{1200, 64}};
   const InputStatistics inputs = test::statistics_of(layer.x, 64, 64, layer.held_out);
   const double plain = layer.error("block_size=4,centroids=4", nullptr);
   EXPECT_LT(layer.error("block_size=4,centroids=4", &inputs), 0.5 * plain);
 }
 
 TEST(KeepOutputs, ResultDoesNotDependOnThreads) {
-  const Layer layer{600, 64};
+  const Layer layer{{600, 64}};
   const InputStatistics inputs = test::statistics_of(layer.x, 64, 64, layer.held_out);
   const char* settings = "block_size=4,centroids=16,row_scales=log8";
   const int n_threads = omp_get_max_threads();
@@ -239,7 +258,7 @@ TEST(KeepOutputs, ResultDoesNotDependOnThreads) {
 }
 
 TEST(KeepOutputs, KeepsWhatIsExact) {
-  Layer layer{60, 32};
+  Layer layer{{60, 32}};
   for (std::size_t i = 0; i < layer.w.size(); ++i) layer.w[i] = static_cast<float>(i / 4 % 8);
   const InputStatistics inputs = test::statistics_of(layer.x, 32, 32, layer.held_out);
   EXPECT_EQ(layer.error("block_size=4,centroids=16", &inputs), 0);
@@ -254,11 +273,13 @@ std::string refusal(const Layer& layer, const char* settings, const InputStatist
 }
 
 TEST(KeepOutputs, RefusesStatisticsThatDoNotFit) {
-  const Layer layer{8, 12};
+  const Layer layer{{8, 12}};
   const InputStatistics good = test::statistics_of(layer.x, 12, 12);
   EXPECT_EQ(refusal(layer, "block_size=4", good), "");
   InputStatistics inputs = test::statistics_of(test::normal_values(40, 1), 10, 10);
   EXPECT_THAT(refusal(layer, "block_size=4", inputs), HasSubstr("the weight has 12 columns"));
+  inputs = test::statistics_of(test::normal_values(360, 1), 36, 12);
+  EXPECT_THAT(refusal(layer, "block_size=4", inputs), HasSubstr("36 inputs")) << "3 groups, 8 rows";
   inputs = good;
   inputs.gram.pop_back();
   EXPECT_THAT(refusal(layer, "block_size=4", inputs), HasSubstr("143 values, expected 144"));

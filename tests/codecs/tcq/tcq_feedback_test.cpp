@@ -10,28 +10,14 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/core/error.h"
 #include "pqw/core/output_error.h"
-#include "tests/support/correlated_inputs.h"
-#include "tests/support/reference.h"
+#include "tests/support/calibrated_layer.h"
 
 namespace pqw {
 namespace {
 
-struct Layer {
-  std::size_t rows, cols;
-  std::vector<float> w = test::normal_values(rows * cols, 5);
-  std::vector<float> x = test::correlated_inputs(400, cols, 40, 1, 1);
-  std::vector<float> held_out = test::correlated_inputs(64, cols, 40, 1, 2);
-  std::vector<float> judge = test::correlated_inputs(100, cols, 40, 1, 3);
-
+struct Layer : test::CalibratedLayer {
   TcqWeight encode(const std::string& settings, const InputStatistics* inputs) const {
-    const FloatTensor tensor{{"w", DType::kF32, {rows, cols}}, w};
-    const Encoding encoding(tensor, options_from(parse_settings("codec=tcq," + settings)));
-    return std::get<TcqWeight>(encoding.encode({.inputs = inputs}));
-  }
-  double error(const TcqWeight& weight) const {
-    const std::vector<float> v = test::decoded(weight);
-    return output_error({w.data(), rows, cols}, {v.data(), rows, cols},
-                        {judge.data(), judge.size() / cols, cols});
+    return test::CalibratedLayer::encode<TcqWeight>("codec=tcq," + settings, inputs);
   }
 };
 
@@ -41,7 +27,7 @@ double bits_of(const TcqWeight& weight) {
 }
 
 TEST(TcqFeedback, LowersTheErrorOfNewOutputsAtEqualBits) {
-  const Layer layer{190, 150};
+  const Layer layer{{190, 150}};
   const InputStatistics whole = test::statistics_of(layer.x, 150, 150, layer.held_out);
   const InputStatistics parts = test::statistics_of(layer.x, 150, 60);
   for (const char* settings : {"bits=2.5", "bits=1.5,lambda=0.2", "bits=3,scales=none,means=on"}) {
@@ -53,11 +39,30 @@ TEST(TcqFeedback, LowersTheErrorOfNewOutputsAtEqualBits) {
   }
 }
 
+TEST(TcqFeedback, LowersTheErrorOfConvolutionsInGroupsAtEqualBits) {
+  const std::size_t shapes[][3] = {{96, 9, 96}, {240, 70, 20}};  // rows, columns, groups
+  for (const auto& [rows, cols, n_groups] : shapes) {
+    const Layer layer{{rows, cols, n_groups}};
+    for (const std::size_t gram_block : {cols, cols / 3 + cols % 3}) {
+      if (cols % gram_block != 0) continue;
+      const InputStatistics inputs =
+          test::statistics_of(layer.x, n_groups * cols, gram_block, layer.held_out);
+      for (const char* settings : {"bits=3", "bits=2,lambda=0.1"}) {
+        const TcqWeight plain = layer.encode(settings, nullptr);
+        const TcqWeight kept = layer.encode(settings, &inputs);
+        EXPECT_NEAR(bits_of(kept) / bits_of(plain), 1, 0.03) << rows << " " << settings;
+        const double least = gram_block == cols ? 0.7 : 0.95;
+        EXPECT_LT(layer.error(kept), least * layer.error(plain)) << rows << " " << settings;
+      }
+    }
+  }
+}
+
 // Records hold paths through the trellis only: chains of several groups of short rows, the last one
 // incomplete.
 TEST(TcqFeedback, ShortRowsFollowTheTrellis) {
   for (const std::size_t cols : {1, 7, 30}) {
-    const Layer layer{101, cols};
+    const Layer layer{{101, cols}};
     const InputStatistics inputs = test::statistics_of(layer.x, cols, cols, layer.held_out);
     const TcqWeight weight = layer.encode("step=0.3", &inputs);
     const TcqWeight read = TcqCodec::from_record(TcqCodec::to_record(weight, "w"));
@@ -77,7 +82,7 @@ TEST(TcqFeedback, WithoutCorrelationIsThePlainTrellis) {
   plain.step = 0.7f;
   TcqWeight fed = plain;
   tcq::quantize({w.data(), 24, 300}, nullptr, 0, plain);
-  tcq::Feedback(inputs, 0.01).quantize({w.data(), 24, 300}, nullptr, 0, fed);
+  tcq::Feedback(inputs, {24, 300}, 0.01).quantize({w.data(), 24, 300}, nullptr, 0, fed);
   double error = 0, least = 0;
   for (std::size_t i = 0; i < w.size(); ++i) {
     error += std::pow(w[i] / 0.7 - fed.values[i], 2);
@@ -87,7 +92,7 @@ TEST(TcqFeedback, WithoutCorrelationIsThePlainTrellis) {
 }
 
 TEST(TcqFeedback, ResultDoesNotDependOnThreads) {
-  const Layer layer{700, 40};
+  const Layer layer{{700, 40}};
   const InputStatistics inputs = test::statistics_of(layer.x, 40, 40, layer.held_out);
   const int n_threads = omp_get_max_threads();
   omp_set_num_threads(1);
@@ -100,7 +105,7 @@ TEST(TcqFeedback, ResultDoesNotDependOnThreads) {
 }
 
 TEST(TcqFeedback, NeedsAGramMatrixOfTheSameColumns) {
-  const Layer layer{40, 30};
+  const Layer layer{{40, 30}};
   const InputStatistics moments = test::statistics_of(layer.x, 30, 0);
   EXPECT_EQ(layer.encode("bits=3", &moments).values, layer.encode("bits=3", nullptr).values);
   const InputStatistics others = test::statistics_of(layer.x, 20, 20);

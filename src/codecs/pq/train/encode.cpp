@@ -75,7 +75,7 @@ void validate(const PqImportance& importance, const Blocks& blocks, const PqOpti
 
 void validate(const InputStatistics& inputs, const PqImportance& importance,
               const PqOptions& options, const PqWeight& weight) {
-  check_inputs(inputs, weight.cols());
+  check_inputs(inputs, weight.matrix());
   if (options.engine == Engine::kFaiss) {
     throw invalid_argument("engine=faiss does not support statistics of inputs; use engine=native");
   }
@@ -243,7 +243,7 @@ PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
   std::vector<float> energies;
   if (by_inputs) {
     validate(*context.inputs, importance, options, weight);
-    energies = column_energies(*context.inputs, kDamping);
+    energies = column_importances(*context.inputs, weight.cols());
     importance.columns = energies;
   }
   const auto learn_any = [&](const Blocks& any, const PqImportance& weights, PqWeight& any_weight) {
@@ -256,6 +256,11 @@ PqWeight PqCodec::encode(const PqPrepared& prepared, const PqOptions& options,
       keep_outputs(blocks, *context.inputs, importance, options.lambda, learn_any, learned);
     });
     return weight;
+  }
+  std::vector<float> rows;
+  if (by_inputs) {
+    rows = row_importances(*context.inputs, weight.matrix(), importance.rows);
+    importance.rows = rows;
   }
   learn_any(prepared.blocks, importance, weight);
   apply_gain(prepared.blocks, importance, options, weight);

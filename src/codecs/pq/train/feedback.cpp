@@ -30,7 +30,7 @@ void times_triangle(std::span<const float> a, std::size_t d, const float* t, std
 
 }  // namespace
 
-// Some rows of a set.
+// Some rows of a set, all of one group.
 struct Feedback::Chunk {
   const Blocks& blocks;
   std::span<const std::size_t> rows;
@@ -38,26 +38,33 @@ struct Feedback::Chunk {
   std::span<const std::uint32_t> groups;  // of all positions
 };
 
-Feedback::Feedback(const InputStatistics& inputs, std::size_t block_size, double damping)
-    : d_(block_size) {
-  const std::size_t n_positions = (inputs.cols + d_ - 1) / d_;
-  std::vector<float> energies = column_energies(inputs, damping);
-  energies.resize(n_positions * d_);
-  const auto energy = [&](std::size_t p) {
-    return std::accumulate(&energies[p * d_], &energies[p * d_] + d_, 0.0);
-  };
-  // A position belongs to the block of its first column.
-  for (std::size_t p = 0; p < n_positions;) {
-    Part part;
-    const std::size_t block = p * d_ / inputs.gram_block;
-    for (; p < n_positions && p * d_ / inputs.gram_block == block; ++p) part.positions.push_back(p);
-    std::ranges::stable_sort(part.positions, {}, energy);
-    std::vector<std::size_t> columns;
-    for (const std::size_t position : part.positions) {
-      for (std::size_t j = 0; j < d_; ++j) columns.push_back(position * d_ + j);
+Feedback::Feedback(const InputStatistics& inputs, MatrixShape weight, std::size_t block_size,
+                   double damping)
+    : d_(block_size),
+      rows_per_group_(weight.rows / inputs.n_groups(weight.cols)),
+      parts_(inputs.n_groups(weight.cols)) {
+  const std::size_t cols = weight.cols, n_positions = (cols + d_ - 1) / d_;
+  const std::vector<float> energies = column_energies(inputs, cols, damping);
+  for (std::size_t group = 0; group < parts_.size(); ++group) {
+    const auto energy = [&](std::size_t p) {
+      const float* of_group = &energies[group * cols];
+      return std::accumulate(of_group + p * d_, of_group + std::min(cols, (p + 1) * d_), 0.0);
+    };
+    // A position belongs to the block of its first column.
+    for (std::size_t p = 0; p < n_positions;) {
+      Part part;
+      const std::size_t block = p * d_ / inputs.gram_block;
+      for (; p < n_positions && p * d_ / inputs.gram_block == block; ++p) {
+        part.positions.push_back(p);
+      }
+      std::ranges::stable_sort(part.positions, {}, energy);
+      std::vector<std::size_t> columns;
+      for (const std::size_t position : part.positions) {
+        for (std::size_t j = 0; j < d_; ++j) columns.push_back(position * d_ + j);
+      }
+      part.lower = cholesky_factor(inputs, cols, group, columns, damping);
+      parts_[group].push_back(std::move(part));
     }
-    part.lower = cholesky_factor(inputs, columns, damping);
-    parts_.push_back(std::move(part));
   }
 }
 
@@ -110,19 +117,23 @@ void Feedback::assign(const Blocks& blocks, std::span<const BiasedRows> sets,
   const std::size_t length = std::max(kRowsPerChunk, weight.n_centroids);
   std::vector<Chunk> chunks;
   for (const BiasedRows& set : sets) {
-    for (std::size_t first = 0; first < set.rows.size(); first += length) {
-      const std::size_t n = std::min(length, set.rows.size() - first);
-      chunks.push_back({blocks, std::span(set.rows).subspan(first, n), set.biases, groups});
+    for (std::size_t first = 0, end = 0; first < set.rows.size(); first = end) {
+      const std::size_t group = set.rows[first] / rows_per_group_;
+      const std::size_t most = std::min(set.rows.size(), first + length);
+      while (end < most && set.rows[end] / rows_per_group_ == group) ++end;
+      chunks.push_back(
+          {blocks, std::span(set.rows).subspan(first, end - first), set.biases, groups});
     }
   }
   linear_algebra::blas();
   const Workers workers(blocks.values.size(), 2 * static_cast<double>(weight.cols()));
-  for (const Part& part : parts_) {
-    workers.for_ranges(Division::by_length(chunks.size(), 1),
-                       [&](const IndexRange& range, std::size_t) {
-                         assign_chunk(part, chunks[range.begin], weight);
-                       });
-  }
+  workers.for_ranges(Division::by_length(chunks.size(), 1),
+                     [&](const IndexRange& range, std::size_t) {
+                       const Chunk& chunk = chunks[range.begin];
+                       for (const Part& part : parts_[chunk.rows[0] / rows_per_group_]) {
+                         assign_chunk(part, chunk, weight);
+                       }
+                     });
 }
 
 }  // namespace pqw

@@ -27,15 +27,16 @@ struct BiasedRows {
 
 class Feedback {
  public:
-  // REQUIRES: checked statistics with a Gram matrix, damping > 0.
-  Feedback(const InputStatistics& inputs, std::size_t block_size, double damping);
+  // REQUIRES: checked statistics of the weight with a Gram matrix, damping > 0.
+  Feedback(const InputStatistics& inputs, MatrixShape weight, std::size_t block_size,
+           double damping);
 
   // Sets the codes of these rows. Rows of the blocks are rows of the weight.
   // REQUIRES: weight.n_additive == 1; the weight has codebooks, and room for the codes.
   void assign(const Blocks& blocks, std::span<const BiasedRows> sets, PqWeight& weight) const;
 
  private:
-  // Positions whose columns share a block of the Gram matrix.
+  // Positions whose columns share a block of the Gram matrix of a group.
   struct Part {
     std::vector<std::size_t> positions;  // in the order of `lower`
     std::vector<float> lower;            // L: [n][n], n = positions.size() * block size
@@ -44,7 +45,8 @@ class Feedback {
   void assign_chunk(const Part& part, const Chunk& chunk, PqWeight& weight) const;
 
   std::size_t d_;
-  std::vector<Part> parts_;
+  std::size_t rows_per_group_;
+  std::vector<std::vector<Part>> parts_;  // of each group
 };
 
 }  // namespace pqw

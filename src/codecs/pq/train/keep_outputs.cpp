@@ -31,13 +31,14 @@ struct Part {
   std::vector<float> importances;  // of rows; empty: all 1
 };
 
-// The indices of rows of a sample that is large enough for the codebooks; with lambda all rows, as
-// the lengths of all codes count.
-std::vector<std::size_t> sampled_rows(const PqWeight& weight, double lambda) {
+// The indices of rows of a sample that is large enough for the codebooks; all rows with lambda, as
+// the lengths of all codes count, and if groups of rows have inputs of their own.
+std::vector<std::size_t> sampled_rows(const PqWeight& weight, const InputStatistics& inputs,
+                                      double lambda) {
   const std::size_t n_blocks = kBlocksPerCentroid * weight.n_centroids * weight.n_groups;
   const std::size_t n_positions = std::max<std::size_t>(1, weight.positions());
   std::size_t n = std::max(kFewestRows, (n_blocks + n_positions - 1) / n_positions);
-  if (n > weight.rows() / 2 || lambda > 0) n = weight.rows();
+  if (n > weight.rows() / 2 || lambda > 0 || inputs.n_groups(weight.cols()) > 1) n = weight.rows();
   std::vector<std::size_t> rows(n);
   for (std::size_t i = 0; i < n; ++i) rows[i] = i * weight.rows() / n;
   return rows;
@@ -133,7 +134,7 @@ double held_out_error(const Part& part, const PqWeight& weight, const InputStati
   std::vector<float> decoded(w.size());
   PqCodec::decode_rows(weight, 0, {decoded.data(), rows, cols});
   return output_error({w.data(), rows, cols}, {decoded.data(), rows, cols},
-                      {inputs.held_out.data(), inputs.n_held_out(), cols});
+                      {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
 }
 
 }  // namespace
@@ -141,11 +142,15 @@ double held_out_error(const Part& part, const PqWeight& weight, const InputStati
 void keep_outputs(const Blocks& blocks, const InputStatistics& inputs,
                   const PqImportance& importance, double lambda, const LearnWeight& learn,
                   PqWeight& weight) {
-  Part part = part_of(blocks, weight, importance.rows, sampled_rows(weight, lambda));
-  learn(part.blocks, {part.importances, importance.columns}, part.weight);
+  Part part = part_of(blocks, weight, importance.rows, sampled_rows(weight, inputs, lambda));
+  const std::vector<float> learned_rows =
+      row_importances(inputs, part.weight.matrix(), part.importances);
+  learn(part.blocks, {learned_rows, importance.columns}, part.weight);
   const std::vector<float> row_weights = pqw::row_weights({part.importances, {}}, part.weight);
   const double cost_of_bit =
-      lambda == 0 ? 0 : lambda * mean_square_of(part, row_weights, importance);
+      lambda == 0 ? 0
+                  : lambda * mean_square_of(part, pqw::row_weights({learned_rows, {}}, part.weight),
+                                            importance);
   const auto run_round = [&](const Feedback& feedback, double damping, PqWeight& changed) {
     feedback.assign(part.blocks, sets_of_rows(part.blocks, row_weights, cost_of_bit, changed),
                     changed);
@@ -157,7 +162,7 @@ void keep_outputs(const Blocks& blocks, const InputStatistics& inputs,
   PqWeight best;
   for (const double candidate : std::span(kDampings).first(chooses ? std::size(kDampings) : 1)) {
     PqWeight tried = part.weight;
-    run_round(Feedback(inputs, weight.block_size, candidate), candidate, tried);
+    run_round(Feedback(inputs, weight.matrix(), weight.block_size, candidate), candidate, tried);
     const double error = chooses ? held_out_error(part, tried, inputs) : 0;
     if (!best.codes.empty() && !(error < least)) continue;
     least = error;
@@ -165,7 +170,7 @@ void keep_outputs(const Blocks& blocks, const InputStatistics& inputs,
     best = std::move(tried);
   }
   part.weight = std::move(best);
-  const Feedback feedback(inputs, weight.block_size, damping);
+  const Feedback feedback(inputs, weight.matrix(), weight.block_size, damping);
   for (std::size_t round = 1; round < kRounds; ++round) run_round(feedback, damping, part.weight);
   weight.codebooks = part.weight.codebooks;
   weight.n_centroids = part.weight.n_centroids;

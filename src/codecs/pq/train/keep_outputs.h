@@ -14,11 +14,11 @@ using LearnWeight = std::function<void(const Blocks&, const PqImportance&, PqWei
 
 // Lowers Σ (w-ŵ) H (w-ŵ)ᵀ (codecs/train/input_metric.h) in rounds: codes with feedback
 // (feedback.h), then centroids for these codes (refit.h). `learn` learns the first codebooks. Codebooks of large weights are learned from a
-// sample of rows. The damping is the one with the least error on the held-out inputs. There is no
+// sample of rows, unless groups of rows have inputs of their own. The damping is the one with the least error on the held-out inputs. There is no
 // gain: refitted codebooks have the amplitude of the least error.
 // With a lambda (PqOptions), a bit of a code costs as much as in entropy-constrained EM (ecvq.h).
-// REQUIRES: checked statistics with a Gram matrix; weight.n_additive == 1; importance.columns is the
-// diagonal of H.
+// REQUIRES: checked statistics with a Gram matrix; weight.n_additive == 1; importance.columns are
+// the column_importances of the inputs.
 void keep_outputs(const Blocks& blocks, const InputStatistics& inputs,
                   const PqImportance& importance, double lambda, const LearnWeight& learn,
                   PqWeight& weight);

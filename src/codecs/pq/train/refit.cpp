@@ -40,21 +40,22 @@ class NormalEquations {
         value = blocks.values[(p * weight_.rows() + r) * d_ + j] - value;
       }
     });
-    return sums(times_metric(inputs_, damping_, errors, stride_));
+    return sums(times_metric(inputs_, weight_.matrix(), damping_, errors, stride_));
   }
 
   // The product of the matrix of the equations and a direction.
   Values times(const Values& direction) const {
-    return sums(times_metric(inputs_, damping_, decoded(direction), stride_));
+    return sums(times_metric(inputs_, weight_.matrix(), damping_, decoded(direction), stride_));
   }
 
   // Part of the diagonal of that matrix: without the products of different blocks of a row.
   Values diagonal() const {
-    std::vector<float> energies = column_energies(inputs_, damping_);
-    energies.resize(stride_);
-    std::vector<float> rows;
+    const std::size_t cols = weight_.cols();
+    const std::size_t rows_per_group = weight_.rows() / inputs_.n_groups(cols);
+    const std::vector<float> energies = column_energies(inputs_, cols, damping_);
+    std::vector<float> rows(weight_.rows() * stride_);
     for (std::size_t r = 0; r < weight_.rows(); ++r) {
-      rows.insert(rows.end(), energies.begin(), energies.end());
+      std::copy_n(&energies[r / rows_per_group * cols], cols, &rows[r * stride_]);
     }
     return sums(rows);
   }

@@ -114,17 +114,19 @@ struct Task {
   }
 };
 
-// Evenly spaced groups of rows.
+// Evenly spaced runs of rows; all rows if they have inputs of their own.
 struct Sample {
   std::vector<float> values;
   std::size_t rows = 0;
   std::vector<std::uint8_t> fineness;
 };
 
-Sample sample_of(ConstMatrix w, const TcqWeight& weight) {
+Sample sample_of(ConstMatrix w, const TcqWeight& weight, const InputStatistics* inputs) {
   Sample sample;
+  const bool is_whole = inputs != nullptr && inputs->n_groups(w.cols()) > 1;
   const std::size_t group = tcq::kLanes * tcq::groups_per_chain(w.cols());
-  const std::size_t stride = std::max<std::size_t>(1, w.rows() * w.cols() / kSampledWeights);
+  const std::size_t stride =
+      is_whole ? 1 : std::max<std::size_t>(1, w.rows() * w.cols() / kSampledWeights);
   for (std::size_t r = 0; r < w.rows(); ++r) {
     if (r / group % stride != 0) continue;
     sample.values.insert(sample.values.end(), w.row(r).begin(), w.row(r).end());
@@ -222,7 +224,7 @@ double held_out_error(const Task& task, const InputStatistics& inputs) {
   std::vector<float> decoded(rows * cols);
   TcqCodec::decode_rows(task.weight, 0, {decoded.data(), rows, cols});
   return output_error(task.w, {decoded.data(), rows, cols},
-                      {inputs.held_out.data(), inputs.n_held_out(), cols});
+                      {inputs.held_out.data(), inputs.n_held_out(), inputs.cols});
 }
 
 // The feedback with the least error on the held-out inputs, for that step.
@@ -230,7 +232,7 @@ tcq::Feedback best_feedback(Task task, double step, const InputStatistics& input
   std::optional<tcq::Feedback> best;
   double least = 0;
   for (const double damping : kDampings) {
-    tcq::Feedback tried(inputs, damping);
+    tcq::Feedback tried(inputs, task.weight.matrix(), damping);
     if (inputs.n_held_out() == 0) return tried;
     task.feedback = &tried;
     task.quantize(step, 1);
@@ -273,13 +275,13 @@ TcqWeight TcqCodec::encode(const FloatTensor& tensor, const TcqOptions& options,
   task.least = tcq::least_step(w, weight);
   std::optional<tcq::Feedback> feedback;
   if (context.inputs != nullptr && context.inputs->gram_block > 0 && sum > 0) {
-    check_inputs(*context.inputs, w.cols());
-    feedback.emplace(*context.inputs, kDamping);
+    check_inputs(*context.inputs, weight.matrix());
+    feedback.emplace(*context.inputs, weight.matrix(), kDamping);
     task.feedback = &*feedback;
   }
   double step = options.step_unit == StepUnit::kAbsolute ? options.step / rms : options.step;
   if (options.step == kStepByBits && sum > 0) {
-    Sample sample = sample_of(w, weight);
+    Sample sample = sample_of(w, weight, context.inputs);
     Task small = task;
     small.w = {sample.values.data(), sample.rows, w.cols()};
     small.weight.shape = {sample.rows, w.cols()};

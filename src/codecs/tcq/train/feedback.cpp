@@ -28,13 +28,17 @@ struct Panel {
 }  // namespace
 
 // With the columns in reverse order, H is L Lᵀ; L in reverse is U.
-Feedback::Feedback(const InputStatistics& inputs, double damping) : n_cols_(inputs.cols) {
+Feedback::Feedback(const InputStatistics& inputs, MatrixShape weight, double damping)
+    : n_groups_(inputs.n_groups(weight.cols)),
+      n_parts_((weight.cols + inputs.gram_block - 1) / inputs.gram_block) {
   double sum = 0;
-  for (std::size_t first = 0; first < n_cols_; first += inputs.gram_block) {
-    const std::size_t n = std::min(inputs.gram_block, n_cols_ - first);
+  for (std::size_t index = 0; index < n_groups_ * n_parts_; ++index) {
+    const std::size_t first = index % n_parts_ * inputs.gram_block;
+    const std::size_t n = std::min(inputs.gram_block, weight.cols - first);
     std::vector<std::size_t> columns(n);
     for (std::size_t i = 0; i < n; ++i) columns[i] = first + n - 1 - i;
-    const std::vector<float> lower = cholesky_factor(inputs, columns, damping);
+    const std::vector<float> lower =
+        cholesky_factor(inputs, weight.cols, index / n_parts_, columns, damping);
     Part part{first, n, std::vector<float>(n * n), std::vector<float>(n)};
     for (std::size_t j = 0; j < n; ++j) {
       const float diagonal = lower[(n - 1 - j) * n + n - 1 - j];
@@ -46,7 +50,7 @@ Feedback::Feedback(const InputStatistics& inputs, double damping) : n_cols_(inpu
     }
     parts_.push_back(std::move(part));
   }
-  const auto scale = static_cast<float>(static_cast<double>(n_cols_) / sum);
+  const auto scale = static_cast<float>(static_cast<double>(inputs.cols) / sum);
   for (Part& part : parts_) {
     for (float& energy : part.energies) energy *= scale;
   }
@@ -57,9 +61,9 @@ class Feedback::ChunkOfRows {
  public:
   ChunkOfRows(const Feedback& feedback, ConstMatrix w, const Model* model, const Rates* rates,
               TcqWeight& weight)
-      : parts_(feedback.parts_), w_(w), model_(model), rates_(rates), weight_(weight) {
-    for (std::size_t part = 0; part < parts_.size(); ++part) {
-      const auto [first, n] = std::pair(parts_[part].first, parts_[part].n);
+      : feedback_(feedback), w_(w), model_(model), rates_(rates), weight_(weight) {
+    for (std::size_t part = 0; part < feedback.n_parts_; ++part) {
+      const auto [first, n] = std::pair(feedback.parts_[part].first, feedback.parts_[part].n);
       const Division division = Division::by_count(n, (n + kPanel - 1) / kPanel);
       for (std::size_t i = 0; i < division.n_ranges; ++i) {
         panels_.push_back({part, first + division[i].begin, first + division[i].end});
@@ -112,27 +116,22 @@ class Feedback::ChunkOfRows {
     }
   }
 
+  // The part of the group of row i of the chunk; for rows beyond the last one, some part.
+  const Part& part_of(std::size_t part, std::size_t i) const {
+    const std::size_t r = std::min(first_rows_[i / kLanes] + i % kLanes, w_.rows() - 1);
+    const std::size_t group = r / (w_.rows() / feedback_.n_groups_);
+    return feedback_.parts_[group * feedback_.n_parts_ + part];
+  }
+
   // Extends the paths by the columns of panel p, then decides those of the panel before it.
   void run_panel(std::size_t p) {
     const Panel& panel = panels_[p];
     const Panel before = p > 0 ? panels_[p - 1] : Panel{panel.part, panel.begin, panel.begin};
-    const Part& part = parts_[panel.part];
-    const std::size_t cols = w_.cols(), m = first_rows_.size() * kLanes, width = panel.size();
-    fed_back_.assign(m * width, 0.0f);
-    if (before.part == panel.part) {
-      linear_algebra::add_product(m, width, before.begin - part.first, &errors_[part.first], cols,
-                                  &part.coefficients[panel.begin - part.first], part.n,
-                                  fed_back_.data(), width);
-    }
-    std::vector<float> coefficients;
+    const std::size_t cols = w_.cols(), width = panel.size();
+    feed_back(panel, before);
     for (std::size_t c = panel.begin; c < panel.end; ++c) {
-      coefficients.clear();
-      for (std::size_t i = before.begin; i < c; ++i) {
-        const bool counts = i >= part.first;
-        coefficients.push_back(
-            counts ? part.coefficients[(i - part.first) * part.n + c - part.first] : 0.0f);
-      }
       for (std::size_t g = 0; g < first_rows_.size(); ++g) {
+        if (g == 0 || feedback_.n_groups_ > 1) set_coefficients(panel, before, c, g);
         Lanes weights, targets;
         std::array<std::uint8_t, kLanes> classes = {};
         for (std::size_t l = 0; l < kLanes; ++l) {
@@ -141,11 +140,40 @@ class Feedback::ChunkOfRows {
           targets[l] = weights[l] + fed_back_[i * width + c - panel.begin];
           if (rates_ != nullptr) classes[l] = classes_[i * cols + c];
         }
-        survivors_[g].extend({weights.data(), targets.data(), coefficients,
-                              part.energies[c - part.first], classes.data(), rates_});
+        survivors_[g].extend(
+            {weights.data(), targets.data(), coefficients_, energies_, classes.data(), rates_});
       }
     }
     decide(before);
+  }
+
+  // Of the columns of the part before the panel `before`, which are decided: one product for each
+  // run of rows of one group.
+  void feed_back(const Panel& panel, const Panel& before) {
+    const std::size_t cols = w_.cols(), m = first_rows_.size() * kLanes, width = panel.size();
+    fed_back_.assign(m * width, 0.0f);
+    if (before.part != panel.part) return;
+    for (std::size_t i = 0, end = 0; i < m; i = end) {
+      const Part& part = part_of(panel.part, i);
+      while (end < m && &part_of(panel.part, end) == &part) ++end;
+      linear_algebra::add_product(
+          end - i, width, before.begin - part.first, &errors_[i * cols + part.first], cols,
+          &part.coefficients[panel.begin - part.first], part.n, &fed_back_[i * width], width);
+    }
+  }
+
+  // For column c and the rows g * kLanes .. of the chunk.
+  void set_coefficients(const Panel& panel, const Panel& before, std::size_t c, std::size_t g) {
+    coefficients_.resize(c - before.begin);
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const Part& part = part_of(panel.part, g * kLanes + l);
+      for (std::size_t i = before.begin; i < c; ++i) {
+        const bool counts = i >= part.first;
+        coefficients_[i - before.begin][l] =
+            counts ? part.coefficients[(i - part.first) * part.n + c - part.first] : 0.0f;
+      }
+      energies_[l] = part.energies[c - part.first];
+    }
   }
 
   void decide(const Panel& panel) {
@@ -158,7 +186,7 @@ class Feedback::ChunkOfRows {
     }
   }
 
-  const std::vector<Part>& parts_;
+  const Feedback& feedback_;
   ConstMatrix w_;
   const Model* model_;
   const Rates* rates_;
@@ -169,6 +197,8 @@ class Feedback::ChunkOfRows {
   std::vector<float> weights_, errors_;  // [rows of the chunk][cols], in steps
   std::vector<std::uint8_t> classes_;    // [rows of the chunk][cols]
   std::vector<float> fed_back_;          // [rows of the chunk][panel]
+  std::vector<Lanes> coefficients_;      // of each undecided column, for kLanes rows
+  Lanes energies_;                       // of a column, for kLanes rows
 };
 
 void Feedback::quantize(ConstMatrix w, const Model* model, double lambda, TcqWeight& weight) const {

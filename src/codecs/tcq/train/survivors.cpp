@@ -23,7 +23,7 @@ void choose(const Lanes& targets, const SurvivorStep& step, Choice& choice) {
   if (step.rates == nullptr) {
     for (std::size_t l = 0; l < kLanes; ++l) {
       const float a = std::abs(targets[l]), n = nearest<kSubset>(a);
-      choice.cost[l] = step.energy * square(a - n);
+      choice.cost[l] = step.energies[l] * square(a - n);
       choice.value[l] = std::copysign(n, targets[l]);
     }
     return;
@@ -35,7 +35,8 @@ void choose(const Lanes& targets, const SurvivorStep& step, Choice& choice) {
     for (unsigned i = 0; i < 3; ++i) {
       const float n = candidate<kSubset>(a, i);
       const auto index = (static_cast<std::size_t>(n) + kQuantizer) / 2;
-      const float cost = step.energy * square(a - n) + of_index[std::min(index, kRatedIndices - 1)];
+      const float cost =
+          step.energies[l] * square(a - n) + of_index[std::min(index, kRatedIndices - 1)];
       if (i > 0 && !(cost < choice.cost[l])) continue;
       choice.cost[l] = cost;
       choice.value[l] = std::copysign(n, targets[l]);
@@ -61,9 +62,8 @@ void Survivors::extend(const SurvivorStep& step) {
     Lanes targets;
     std::copy_n(step.targets, kLanes, targets.data());
     for (std::size_t i = 0; i < n_undecided_; ++i) {
-      const float coefficient = step.coefficients[i];
-      const Lanes& errors = before[i][s];
-      for (std::size_t l = 0; l < kLanes; ++l) targets[l] += coefficient * errors[l];
+      const Lanes &coefficients = step.coefficients[i], &errors = before[i][s];
+      for (std::size_t l = 0; l < kLanes; ++l) targets[l] += coefficients[l] * errors[l];
     }
     for (float& target : targets) target = std::clamp(target, -kMostTarget, kMostTarget);
     if (s % 2 == 0) {

@@ -19,8 +19,8 @@ inline constexpr std::size_t kPanel = 32;
 struct SurvivorStep {
   const float* weights;                 // [kLanes]
   const float* targets;                 // [kLanes], weights and the feedback of decided columns
-  std::span<const float> coefficients;  // of the feedback of each undecided column
-  float energy;                         // what a squared error counts
+  std::span<const Lanes> coefficients;  // of the feedback of each undecided column
+  Lanes energies;                       // what a squared error counts
   const std::uint8_t* classes;          // [kLanes], of rates
   const Rates* rates;                   // null: all 0
 };
