@@ -11,8 +11,6 @@
 namespace pqw {
 namespace {
 
-using linear_algebra::Op;
-
 constexpr std::size_t kMostWaiting = 1 << 21;  // elements: 16 MiB
 constexpr std::size_t kMostRows = 512, kFewestRows = 16;
 
@@ -39,7 +37,6 @@ RowStatistics::RowStatistics(std::size_t cols, std::size_t gram_block,
                              std::vector<std::uint64_t> held_out)
     : held_out_(std::move(held_out)),
       waiting_(rows_at_once(cols), cols),
-      block_(gram_block > 0 && gram_block < cols ? waiting_.rows * gram_block : 0),
       gram_(gram_count(cols, gram_block)) {
   statistics_.cols = cols;
   statistics_.gram_block = gram_block;
@@ -77,19 +74,30 @@ void RowStatistics::flush() {
 
 void RowStatistics::add_products() {
   const std::size_t cols = waiting_.cols, block = statistics_.gram_block;
-  if (block == 0 || n_waiting_ == 0) return;
+  if (block == 0) return;
   double* gram = gram_.data();
   for (std::size_t first = 0; first < cols; first += block) {
     const std::size_t n = std::min(block, cols - first);
-    const double* x = waiting_.values.data();
-    if (n < cols) {
-      for (std::size_t r = 0; r < n_waiting_; ++r) {
-        std::copy_n(&waiting_(r, first), n, block_.data() + r * n);
-      }
-      x = block_.data();
-    }
-    multiply(Op::kTransposed, Op::kNone, n, n, n_waiting_, x, x, gram, true);
+    linear_algebra::add_gram(n, n_waiting_, waiting_.values.data() + first, cols, gram);
     gram += n * n;
+  }
+}
+
+// From the lower triangles of the blocks.
+void RowStatistics::set_gram() {
+  const auto n_rows = static_cast<double>(statistics_.n_rows);
+  const std::size_t cols = statistics_.cols, block = statistics_.gram_block;
+  statistics_.gram.reserve(gram_.size());
+  const double* sums = gram_.data();
+  for (std::size_t first = 0; block > 0 && first < cols; first += block) {
+    const std::size_t n = std::min(block, cols - first);
+    for (std::size_t a = 0; a < n; ++a) {
+      for (std::size_t b = 0; b < n; ++b) {
+        const double sum = sums[std::max(a, b) * n + std::min(a, b)];
+        statistics_.gram.push_back(static_cast<float>(sum / n_rows));
+      }
+    }
+    sums += n * n;
   }
 }
 
@@ -98,8 +106,7 @@ InputStatistics RowStatistics::finish() {
   const auto n = static_cast<double>(statistics_.n_rows);
   for (double& sum : statistics_.means) sum /= n;
   for (double& sum : statistics_.second_moments) sum /= n;
-  statistics_.gram.reserve(gram_.size());
-  for (const double sum : gram_) statistics_.gram.push_back(static_cast<float>(sum / n));
+  set_gram();
   return std::move(statistics_);
 }
 

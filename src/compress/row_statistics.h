@@ -32,6 +32,7 @@ class RowStatistics {
  private:
   void flush();
   void add_products();
+  void set_gram();
 
   InputStatistics statistics_;
   std::vector<std::uint64_t> held_out_;
@@ -39,8 +40,7 @@ class RowStatistics {
   std::size_t n_held_out_ = 0;      // added
   std::size_t n_waiting_ = 0;       // rows in waiting_
   linear_algebra::Matrix waiting_;  // rows whose sums and products are not added yet
-  std::vector<double> block_;       // their columns of one block
-  std::vector<double> gram_;
+  std::vector<double> gram_;        // sums; of each block the lower triangle
 };
 
 }  // namespace pqw

@@ -90,6 +90,11 @@ TEST_F(CalibrateVerb, FailuresAreOneLineAndKeepTheOutput) {
                  "f.npz: extension '.npz', expected .h5 or .hdf5");
   expect_error(run({"calibrate", "few.npz", "-o", "f.h5"}), 2, "--model");
   expect_error(calibrate({"--set", "fc"}), 2, "--set");
+  expect_error(
+      calibrate({"--set", "fc:strides=2"}), 2,
+      "--set: unknown setting 'strides': expected stride, padding, dilation, kind or layout; "
+      "did you mean 'stride'?");
+  expect_error(calibrate({"--set", "fc:stride=0"}), 2, "--set: stride=0: expected a whole number");
 }
 
 }  // namespace

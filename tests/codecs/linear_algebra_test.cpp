@@ -153,5 +153,19 @@ TEST(Blas, TooLittleMemoryIsAnErrorAndNotAnEndlessLoop) {
   EXPECT_EXIT(load(), testing::ExitedWithCode(1), "OpenBLAS needs 192 MiB of address space");
 }
 
+TEST(LinearAlgebra, AddsTheProductsOfColumnsBelowTheDiagonal) {
+  constexpr std::size_t kRows = 5, kCols = 300, kStride = 310;  // several pieces for threads
+  std::vector<double> a(kRows * kStride), c(kCols * kCols, 1);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i * 37 % 11) - 5;
+  add_gram(kCols, kRows, a.data(), kStride, c.data());
+  for (std::size_t i = 0; i < kCols; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      double expected = 1;
+      for (std::size_t r = 0; r < kRows; ++r) expected += a[r * kStride + i] * a[r * kStride + j];
+      ASSERT_EQ(c[i * kCols + j], expected) << i << " " << j;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pqw::linear_algebra

@@ -103,7 +103,11 @@ void print(const CalibrationReport& report, const Arguments& arguments) {
 }
 
 void add_rule(const std::string& text, std::vector<Rule>& rules) {
-  Rule rule = blamed_on("--set", [&] { return parse_rule(text); });
+  Rule rule = blamed_on("--set", [&] {
+    Rule parsed = parse_rule(text);
+    check_calibrate_rule(parsed);
+    return parsed;
+  });
   rule.pattern = pattern_of("--set", rule.pattern.text);
   rules.push_back(std::move(rule));
 }

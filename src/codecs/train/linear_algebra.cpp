@@ -91,6 +91,18 @@ Matrix multiply(const Matrix& a, Op op_a, const Matrix& b, Op op_b) {
   return c;
 }
 
+void add_gram(std::size_t n, std::size_t k, const double* a, std::size_t lda, double* c) {
+  if (n == 0 || k == 0) return;
+  const Blas& library = blas();
+  const Workers workers(n * n * k, 0.125);
+  workers.for_ranges(Division::by_length(n, kRowsAtOnce), [&](const IndexRange& rows, std::size_t) {
+    const BlasCall call;
+    library.dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, as_int(rows.end - rows.begin),
+                  as_int(rows.end), as_int(k), 1.0, a + rows.begin, as_int(lda), a, as_int(lda),
+                  1.0, c + rows.begin * n, as_int(n));
+  });
+}
+
 void add_product(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda,
                  const float* b, std::size_t ldb, float* c, std::size_t ldc) {
   if (m == 0 || n == 0 || k == 0) return;

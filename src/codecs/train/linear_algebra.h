@@ -32,6 +32,10 @@ void multiply(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t k, con
               const double* b, double* c, bool add = false);
 Matrix multiply(const Matrix& a, Op op_a, const Matrix& b, Op op_b);
 
+// The lower triangle of c += aᵀ a; values above the diagonal are undefined. Layout: a is [k][n], its
+// rows lda doubles apart, c is [n][n].
+void add_gram(std::size_t n, std::size_t k, const double* a, std::size_t lda, double* c);
+
 // c += a b, in float, on the calling thread. Layout: a is [m][k], b is [k][n], c is [m][n], row-major
 // with adjacent columns; rows are lda, ldb, ldc floats apart.
 void add_product(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda,
