@@ -12,10 +12,11 @@ from tool import PQW, ROOT, ClientTest
 
 
 class CalibrateOnnxTest(ClientTest):
-    def calibrate(self, make, n_runs):
+    def calibrate(self, make, n_runs, *options):
         """Statistics of random inputs of the model: {weight: {dataset: array}}."""
         model, feeds = make()
-        path, output = self.path(f"{make.__name__}.onnx"), self.path(f"{make.__name__}.h5")
+        path = self.path(f"{make.__name__}.onnx")
+        output = self.path(f"{self._testMethodName}_{len(options)}.h5")
         onnx.save(model, path)
         inputs = []
         for i in range(n_runs):
@@ -26,7 +27,7 @@ class CalibrateOnnxTest(ClientTest):
             np.savez(inputs[-1][0], **feed)
         done = subprocess.run(
             ["/usr/bin/python3", str(ROOT / "scripts/calibrate_onnx"), path,
-             *(file for file, _ in inputs), "-o", output],
+             *(file for file, _ in inputs), "-o", output, *options],
             capture_output=True, text=True, env={**os.environ, "PQW": PQW})
         self.assertEqual(done.returncode, 0, done.stderr)
         with h5py.File(output) as file:
@@ -37,9 +38,11 @@ class CalibrateOnnxTest(ClientTest):
 
     def test_convolutions(self):
         statistics, feeds, notes = self.calibrate(onnx_models.convolutions, 10)
-        self.assertEqual(set(statistics),
-                         {"conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"})
-        self.assertEqual(notes.count("depthwise.weight' is the input of a convolution in 32"), 1)
+        self.assertEqual(set(statistics), {"conv1.weight", "depthwise.weight", "conv2.weight",
+                                           "fc1.weight", "fc2.weight"})
+        depthwise = statistics["depthwise.weight"]
+        self.assertEqual(int(depthwise["gram_block"]), 9)
+        self.assertEqual(depthwise["gram"].shape, (32 * 81,))
         first = statistics["conv1.weight"]
         # 10 runs of 2 images of 16 x 16, with padding.
         self.assertEqual(int(first["rows"]) + len(first["held_out"]), 10 * 2 * 256)
@@ -48,9 +51,24 @@ class CalibrateOnnxTest(ClientTest):
         middle = first["means"][4::9] * int(first["rows"]) + first["held_out"][:, 4::9].sum(0)
         np.testing.assert_allclose(middle, pixels.sum(0), rtol=1e-4, atol=1e-3)
 
+    def test_later_stages_see_quantized_layers(self):
+        plain, _, _ = self.calibrate(onnx_models.convolutions, 10)
+        coarse = ["--sequential", "2", "--", "--codec", "tcq", "--bits", "4"]
+        staged, _, _ = self.calibrate(onnx_models.convolutions, 10, *coarse)
+        self.assertEqual(set(staged), set(plain))
+        for name, statistics in plain.items():
+            means, later = statistics["means"], staged[name]["means"]
+            self.assertEqual(int(statistics["rows"]), int(staged[name]["rows"]))
+            if name in ("conv1.weight", "depthwise.weight", "conv2.weight"):
+                np.testing.assert_array_equal(later, means)
+                continue
+            change = np.linalg.norm(later - means) / np.linalg.norm(means)
+            self.assertGreater(change, 1e-4, name)
+            self.assertLess(change, 0.5, name)
+
     def test_matrices_of_sequences(self):
         statistics, _, _ = self.calibrate(onnx_models.sequences, 10)
-        self.assertEqual(set(statistics), {"up.weight"})
+        self.assertEqual(set(statistics), {"up.weight", "down.weight"})
         self.assertEqual(statistics["up.weight"]["axes"].tolist(), [1, 0])
 
 
