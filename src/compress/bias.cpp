@@ -38,14 +38,22 @@ std::vector<double> widened(const TensorInfo& info, std::span<const std::byte> b
   return values;
 }
 
+// The part of a row of inputs, or of their means, that row r of W sees: that of its group.
+template <class T>
+std::span<T> seen_by(std::size_t r, ConstMatrix w, std::span<T> inputs) {
+  const std::size_t n_groups = w.cols() == 0 ? 1 : inputs.size() / w.cols();
+  return inputs.subspan(r / (w.rows() / n_groups) * w.cols(), w.cols());
+}
+
 // b + (W - Ŵ) mean(x), in the type of the bias.
 std::vector<std::byte> moved(ConstMatrix w, ConstMatrix w_hat, std::span<const double> means,
                              const TensorInfo& info, std::span<const double> bias) {
   std::vector<float> values(bias.size());
   for (std::size_t r = 0; r < bias.size(); ++r) {
     double shift = 0;
-    for (std::size_t c = 0; c < means.size(); ++c) {
-      shift += (double{w(r, c)} - w_hat(r, c)) * means[c];
+    const std::span<const double> own_means = seen_by(r, w, means);
+    for (std::size_t c = 0; c < own_means.size(); ++c) {
+      shift += (double{w(r, c)} - w_hat(r, c)) * own_means[c];
     }
     values[r] = static_cast<float>(bias[r] + shift);
   }
@@ -59,8 +67,9 @@ Errors judge(ConstMatrix w, ConstMatrix w_hat, ConstMatrix x, std::span<const do
   const auto add_rows = [&](const IndexRange& range, std::size_t, Errors& own) {
     for (std::size_t r = range.begin; r < range.end; ++r) {
       for (std::size_t i = 0; i < x.rows(); ++i) {
-        const double wanted = activated(correction, dot(w.row(r), x.row(i)) + bias[r]);
-        const double product = dot(w_hat.row(r), x.row(i));
+        const std::span<const float> inputs = seen_by(r, w, x.row(i));
+        const double wanted = activated(correction, dot(w.row(r), inputs) + bias[r]);
+        const double product = dot(w_hat.row(r), inputs);
         const auto squared_error = [&](double b) {
           const double error = activated(correction, product + b) - wanted;
           return error * error;

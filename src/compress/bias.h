@@ -36,7 +36,8 @@ struct CorrectedBias {
 // Moves the bias by the mean of (W - Ŵ)x over the inputs, if that saves 5 % or more of the error of the
 // held-out rows after the activation: Σ (act(xŴᵀ + b') - act(xWᵀ + b))² / Σ act(xWᵀ + b)².
 // `info` and `bytes` are the bias. The result does not depend on the number of threads.
-// REQUIRES: info.shape has w.rows() elements of a float type; w and w_hat have inputs.cols columns.
+// REQUIRES: info.shape has w.rows() elements of a float type; w and w_hat have the columns of a group
+// of inputs (codecs/input_statistics.h).
 CorrectedBias corrected_bias(ConstMatrix w, ConstMatrix w_hat, const InputStatistics& inputs,
                              const TensorInfo& info, std::span<const std::byte> bytes,
                              BiasCorrection correction);

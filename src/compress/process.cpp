@@ -279,10 +279,9 @@ std::vector<StoredTensor> encode_with_bias(std::span<Source> sources, const Work
   const std::vector<float> w = canonical_floats({original.begin(), original.end()});
   const std::vector<float> w_hat =
       canonical_floats(decoded_bytes(weight_from_record(*record), info));
-  const std::size_t rows = w.size() / inputs->cols;
-  CorrectedBias made =
-      corrected_bias({w.data(), rows, inputs->cols}, {w_hat.data(), rows, inputs->cols}, *inputs,
-                     bias_info, sources[1].bytes(), item.correct_bias);
+  const auto [rows, cols] = matrix_shape(canonical_shape(info.shape, info.layout.axes));
+  CorrectedBias made = corrected_bias({w.data(), rows, cols}, {w_hat.data(), rows, cols}, *inputs,
+                                      bias_info, sources[1].bytes(), item.correct_bias);
   stored[1].report.note = std::move(made.note);
   if (made.bytes.empty()) return stored;
   stored[1].report.distortion =

@@ -28,9 +28,8 @@ struct Matrices {
 
 Matrices matrices_of(std::span<const std::byte> original, const TensorInfo& info,
                      const Weight& weight) {
-  Matrices both{.shape = matrix_shape(canonical_shape(info.shape, info.layout.axes)),
-                .w = {},
-                .w_hat = {}};
+  Matrices both{
+      .shape = matrix_shape(canonical_shape(info.shape, info.layout.axes)), .w = {}, .w_hat = {}};
   both.w.resize(element_count(info.shape));
   both.w_hat.resize(both.w.size());
   to_float(to_canonical(info, {original.begin(), original.end()}), info.dtype, both.w);

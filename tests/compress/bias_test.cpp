@@ -72,6 +72,24 @@ TEST(CorrectedBiases, StayIfTheGainIsSmall) {
   EXPECT_TRUE(corrected({-10, 10, 3, 2.25f}, BiasCorrection::kNone).bytes.empty());
 }
 
+// Two groups of a row and a column each: W = 1 and 1, Ŵ = 1/2 and 1, so that only the first bias moves,
+// by half of the mean of its own inputs, 2.
+TEST(CorrectedBiases, OfGroupsMoveByTheInputsOfTheirGroup) {
+  const float w[] = {1, 1}, w_hat[] = {0.5f, 1}, bias[] = {0, 0};
+  const InputStatistics inputs{.cols = 2,
+                               .n_rows = 2,
+                               .means = {2, 50},
+                               .second_moments = {5, 2600},
+                               .held_out = {1, 40, 3, 60}};
+  const CorrectedBias made =
+      corrected_bias({w, 2, 1}, {w_hat, 2, 1}, inputs, {"b", DType::kF32, {2}},
+                     std::as_bytes(std::span(bias)), BiasCorrection::kNone);
+  float values[2] = {};
+  to_float(made.bytes, DType::kF32, values);
+  EXPECT_EQ(values[0], 1);
+  EXPECT_EQ(values[1], 0);
+}
+
 TEST(CorrectedBiases, StayWithoutHeldOutRows) {
   EXPECT_TRUE(corrected({}, BiasCorrection::kNone).bytes.empty());
 }
