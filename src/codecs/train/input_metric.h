@@ -21,8 +21,8 @@
 namespace pqw {
 
 inline constexpr double kDamping = 0.01;  // if there is no reason for another one
-inline constexpr double kDampings[] = {kDamping, 0.001, 0.1,
-                                       1};  // among which held-out inputs choose
+// Among which held-out inputs choose; the strongest is the last.
+inline constexpr double kDampings[] = {kDamping, 0.001, 0.1, 1};
 
 // Errors: kInvalidArgument if the statistics are not those of the columns of such a weight or of its
 // groups, or if a number is NaN, infinite, or a negative second moment.
