@@ -21,6 +21,11 @@ struct Int8DecodeOperands {
 using Int8DecodeFunction = void(const Int8DecodeOperands& operands, std::int8_t* panels,
                                 std::size_t panel_stride);
 
+// The same of codes of two bytes, uint16[positions][64]: `codes`, `planes` and `low_codes` of the
+// operands are not used, and centroids are int8[any][block_size].
+void int8_decode_words(const std::uint16_t* codes, const Int8DecodeOperands& operands,
+                       std::int8_t* panels, std::size_t panel_stride);
+
 Int8DecodeFunction int8_decode_portable;
 Int8DecodeFunction int8_decode_avx512vbmi;  // AVX-512 BW and VBMI
 

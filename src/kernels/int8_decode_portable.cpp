@@ -9,10 +9,10 @@ namespace pqw::kernels {
 namespace {
 
 // REQUIRES: kBytes divides the block size and the columns of a panel.
-template <std::size_t kBytes>
-void decode(const Int8DecodeOperands& operands, std::int8_t* panels, std::size_t panel_stride) {
+template <std::size_t kBytes, class Code>
+void decode(const Code* codes, const Int8DecodeOperands& operands, std::int8_t* panels,
+            std::size_t panel_stride) {
   const std::size_t d = operands.block_size;
-  const std::uint8_t* codes = operands.codes;
   for (std::size_t p = 0; p * d < operands.n_columns; ++p, codes += kTileRows) {
     for (std::size_t j = 0; j < d; j += kBytes) {
       const std::int8_t* from = operands.centroids[p] + j;
@@ -28,17 +28,28 @@ void decode(const Int8DecodeOperands& operands, std::int8_t* panels, std::size_t
   }
 }
 
+template <class Code>
+void decode_codes(const Code* codes, const Int8DecodeOperands& operands, std::int8_t* panels,
+                  std::size_t panel_stride) {
+  if (operands.block_size % 4 == 0) {
+    decode<4>(codes, operands, panels, panel_stride);
+  } else if (operands.block_size % 2 == 0) {
+    decode<2>(codes, operands, panels, panel_stride);
+  } else {
+    decode<1>(codes, operands, panels, panel_stride);
+  }
+}
+
 }  // namespace
 
 void int8_decode_portable(const Int8DecodeOperands& operands, std::int8_t* panels,
                           std::size_t panel_stride) {
-  if (operands.block_size % 4 == 0) {
-    decode<4>(operands, panels, panel_stride);
-  } else if (operands.block_size % 2 == 0) {
-    decode<2>(operands, panels, panel_stride);
-  } else {
-    decode<1>(operands, panels, panel_stride);
-  }
+  decode_codes(operands.codes, operands, panels, panel_stride);
+}
+
+void int8_decode_words(const std::uint16_t* codes, const Int8DecodeOperands& operands,
+                       std::int8_t* panels, std::size_t panel_stride) {
+  decode_codes(codes, operands, panels, panel_stride);
 }
 
 }  // namespace pqw::kernels

@@ -172,14 +172,34 @@ TEST(DecodeInt8, ARowWithAnOutlierIsAsExactAsPromised) {
   }
 }
 
-TEST(DecodeInt8, OnlyCodesOfAByteAndFastProductsHaveIt) {
+TEST(DecodeInt8, CodesOfTwoBytesAreAsExactAsPromised) {
+  for (const std::size_t d : {2u, 3u, 4u}) {
+    const PqWeight weight = test::random_pq_weight({130, 510}, d, 1000, 2);
+    const PqProduct product(weight,
+                            {.precision = Precision::kFast, .method = ServeMethod::kDecodeInt8});
+    ASSERT_TRUE(product.describe(3).starts_with("decode-int8")) << d;
+    const auto x = test::normal_values(510, 5);
+    std::vector<float> y(130);
+    product.multiply_rows(0, {x.data(), 1, 510}, {y.data(), 1, 130});
+    double error = 0, norm = 0;
+    for (std::size_t r = 0; r < 130; ++r) {
+      double expected = 0;
+      for (std::size_t c = 0; c < 510; ++c) expected += x[c] * test::element(weight, r, c);
+      error += std::pow(y[r] - expected, 2);
+      norm += expected * expected;
+    }
+    EXPECT_LE(std::sqrt(error / norm), 1.5 * 1.5e-2) << d;
+  }
+}
+
+TEST(DecodeInt8, OnlyFastProductsHaveIt) {
   const auto described = [](std::size_t n_centroids, Precision precision) {
     const PqWeight weight = test::random_pq_weight({128, 512}, 8, n_centroids);
     return PqProduct(weight, {.precision = precision, .method = ServeMethod::kDecodeInt8})
         .describe(32);
   };
   EXPECT_EQ(described(256, Precision::kFast), "decode-int8, int8, " + kernel_name());
-  EXPECT_EQ(described(257, Precision::kFast), "decode, float32, " + kernel_name());
+  EXPECT_EQ(described(257, Precision::kFast), "decode-int8, int8, " + kernel_name());
   EXPECT_EQ(described(256, Precision::kHigh), "decode, float32, " + kernel_name());
 }
 

@@ -20,6 +20,7 @@ constexpr double kFarTables = 2;           // times: building tables in the L2 c
 constexpr double kFarSums = 3.5;           // times: adding sums of integers in the L2 cache
 constexpr double kByteCycles = 0.4;        // a value of x to a byte
 constexpr double kByteCodeCycles = 0.2;    // a code to a byte
+constexpr double kWordLineCycles = 14;     // codes of two bytes to a line of bytes
 constexpr double kOutlierCodeCycles = 3;   // a code of an outlier
 
 // A product of x and W, to y: from the sums of lookups, of panels, of bfloat16 panels, of batch
@@ -160,11 +161,12 @@ double decode_int8_cycles(const ProductSize& size, const kernels::Int8Kernels& k
   const Counts n(size);
   const double lines = n.rows / kernels::kPanelRows * n.columns / kernels::kPanelColumns;
   const double decoded = up(size.batch, DecodeInt8Product::kMostRows);
+  const double line_cycles =
+      size.width == CodeWidth::kLarge ? kWordLineCycles : kernels.cycles.decode_per_line;
   return kCallCycles +
          n.batch * (kByteRowCycles + n.columns * kByteCycles + n.rows * kByteSumCycles +
                     lines * kernels.cycles.multiply_per_line) +
-         decoded *
-             (lines * kernels.cycles.decode_per_line + n.positions * n.rows * kByteCodeCycles);
+         decoded * (lines * line_cycles + n.positions * n.rows * kByteCodeCycles);
 }
 
 }  // namespace pqw

@@ -86,18 +86,19 @@ DecodeInt8Product::DecodeInt8Product(const PqWeight& weight, const CodeTiles& ti
   for (std::size_t i = 0; i < uses.size(); ++i)
     energy += uses[i] * std::pow(weight.codebooks[i], 2);
   squared_error_ = energy > 0 ? squared_error(weight.codebooks, uses, unit_) / energy : 0;
-  const std::size_t group_bytes = kernels::kWideCentroids * d;
+  const bool is_large = tiles.width() == CodeWidth::kLarge;
+  const std::size_t group_bytes = (is_large ? n : kernels::kWideCentroids) * d;
   codebooks_.resize(weight.codebooks.size() / (n * d) * group_bytes);
-  planes_.resize(codebooks_.size());
+  planes_.resize(is_large ? 0 : codebooks_.size());
   for (std::size_t i = 0; i < weight.codebooks.size() && unit_ > 0; ++i) {
     const std::size_t group = i / (n * d) * group_bytes, k = i / d % n, j = i % d;
     const auto value = static_cast<std::int8_t>(rounded(weight.codebooks[i], unit_));
     codebooks_[group + k * d + j] = value;
-    planes_[group + j * kernels::kWideCentroids + k] = value;
+    if (!is_large) planes_[group + j * kernels::kWideCentroids + k] = value;
   }
   for (const std::size_t group : group_of_positions(weight, tiles.n_padded_positions())) {
     centroids_of_.push_back(codebooks_.data() + group * group_bytes);
-    planes_of_.push_back(planes_.data() + group * group_bytes);
+    planes_of_.push_back(is_large ? nullptr : planes_.data() + group * group_bytes);
   }
   add_row_sums(weight);
 }
@@ -122,6 +123,26 @@ std::size_t DecodeInt8Product::positions_at_once() const {
   return std::min(wanted, tiles_.n_padded_positions());
 }
 
+// `codes` has room for the codes of n positions, of two bytes each.
+void DecodeInt8Product::decode(std::size_t tile, std::size_t first, std::size_t n,
+                               std::uint16_t* codes, std::int8_t* panels,
+                               std::size_t stride) const {
+  auto* bytes = reinterpret_cast<std::uint8_t*>(codes);
+  const kernels::Int8DecodeOperands operands{.codes = bytes,
+                                             .n_columns = n * block_size_,
+                                             .block_size = block_size_,
+                                             .centroids = centroids_of_.data() + first,
+                                             .planes = planes_of_.data() + first,
+                                             .low_codes = low_codes_};
+  if (tiles_.width() == CodeWidth::kLarge) {
+    tiles_.unpack_positions(tile, first, n, codes);
+    kernels::int8_decode_words(codes, operands, panels, stride);
+  } else {
+    tiles_.unpack_bytes(tile, first, n, bytes);
+    kernels_.int8.decode(operands, panels, stride);
+  }
+}
+
 // One product: quantized inputs and where its results go.
 class DecodeInt8Product::Call {
  public:
@@ -138,7 +159,7 @@ class DecodeInt8Product::Call {
   const std::vector<std::size_t>& left() const { return left_; }
 
   // A tile with all rows of x.
-  void run(std::size_t tile, std::uint8_t* codes, std::int8_t* panels, std::int32_t* sums) const {
+  void run(std::size_t tile, std::uint16_t* codes, std::int8_t* panels, std::int32_t* sums) const {
     for (std::size_t i = 0; i < y_.rows(); i += kMostRows) {
       const std::size_t n = std::min(kMostRows, y_.rows() - i);
       multiply(tile, i, n, codes, panels, sums);
@@ -157,7 +178,7 @@ class DecodeInt8Product::Call {
     return rounding / scale.squares + product_.squared_error_ <= product_.most_ * product_.most_;
   }
 
-  void multiply(std::size_t tile, std::size_t first_x, std::size_t n_x, std::uint8_t* codes,
+  void multiply(std::size_t tile, std::size_t first_x, std::size_t n_x, std::uint16_t* codes,
                 std::int8_t* panels, std::int32_t* sums) const {
     const std::size_t d = product_.block_size_;
     const std::size_t n_columns =
@@ -167,14 +188,7 @@ class DecodeInt8Product::Call {
       const std::size_t n =
           std::min(product_.positions_at_once(), product_.tiles_.n_padded_positions() - p);
       const std::size_t stride = product_.positions_at_once() * d * kPanelRows;
-      product_.tiles_.unpack_bytes(tile, p, n, codes);
-      product_.kernels_.int8.decode({.codes = codes,
-                                     .n_columns = n * d,
-                                     .block_size = d,
-                                     .centroids = product_.centroids_of_.data() + p,
-                                     .planes = product_.planes_of_.data() + p,
-                                     .low_codes = product_.low_codes_},
-                                    panels, stride);
+      product_.decode(tile, p, n, codes, panels, stride);
       for (std::size_t i = 0; i < n_x; i += kRowsAtOnce) {
         product_.kernels_.int8.multiply({.x = x_.values.data() + (first_x + i) * x_.stride + p * d,
                                          .n_x = std::min(kRowsAtOnce, n_x - i),
@@ -219,7 +233,7 @@ std::vector<std::size_t> DecodeInt8Product::multiply(std::size_t first, ConstMat
   const std::size_t codes_size = positions_at_once() * kTileRows;
   const std::size_t panels_size = codes_size * block_size_;
   const std::size_t sums_size = std::min(kMostRows, x.rows()) * kTileRows;
-  const Scratch<std::uint8_t> codes(workers.count() * codes_size);
+  const Scratch<std::uint16_t> codes(workers.count() * codes_size);
   const Scratch<std::int8_t> panels(workers.count() * panels_size);
   const Scratch<std::int32_t> sums(workers.count() * sums_size);
   workers.for_each(n_tiles, [&](std::size_t i, std::size_t me) {

@@ -18,10 +18,9 @@ class DecodeInt8Product {
  public:
   static constexpr std::size_t kMostRows = 384;  // of x for which a tile is decoded once
 
-  // Whether codes are bytes, and the sums of all columns stay in 32 bits.
+  // Whether the sums of all columns stay in 32 bits.
   static bool holds(const PqWeight& weight) {
-    return code_width(weight.n_centroids) != CodeWidth::kLarge && weight.cols() > 0 &&
-           weight.cols() <= kernels::kInt8Columns;
+    return weight.cols() > 0 && weight.cols() <= kernels::kInt8Columns;
   }
 
   // `tiles` must outlive the product. The error of a row may be `most` of the norm of y
@@ -39,6 +38,8 @@ class DecodeInt8Product {
 
   void add_row_sums(const PqWeight& weight);
   std::size_t positions_at_once() const;
+  void decode(std::size_t tile, std::size_t first, std::size_t n, std::uint16_t* codes,
+              std::int8_t* panels, std::size_t stride) const;
 
   const CodeTiles& tiles_;
   const kernels::Table& kernels_;
@@ -48,8 +49,8 @@ class DecodeInt8Product {
   double squared_error_;  // of the rounded centroids, relative
   double most_;
   bool low_codes_;                                // there are at most 128 centroids
-  std::vector<std::int8_t> codebooks_;            // [groups][256][block_size]
-  std::vector<std::int8_t> planes_;               // [groups][block_size][256]
+  std::vector<std::int8_t> codebooks_;            // [groups][256, or more centroids][block_size]
+  std::vector<std::int8_t> planes_;               // [groups][block_size][256], for codes of a byte
   std::vector<const std::int8_t*> centroids_of_;  // of each padded position
   std::vector<const std::int8_t*> planes_of_;
   std::vector<std::int32_t> row_sums_;  // Σ_c n[c] of each row of W, padded to whole tiles
