@@ -127,6 +127,9 @@ class Sensitivity {
       PointModel point{compressed(recipe, name_of(p), fmt::format("point{}.h5", p + 1))};
       if (!options_.calibration.empty()) {
         recipe.calibration.clear();
+        std::erase_if(recipe.defaults, [](const auto& setting) {
+          return setting.first == "correct_bias" || setting.first == "bias";  // need statistics
+        });
         point.without_statistics = std::make_unique<CompressedModel>(compressed(
             recipe, name_of(p) + ", without statistics", fmt::format("plain{}.h5", p + 1)));
       }
