@@ -16,7 +16,7 @@ namespace pqw {
 namespace {
 
 constexpr char kCorrected[] = "bias corrected: ";
-constexpr char kKept[] = "bias kept: ";
+constexpr char kKept[] = "bias not moved: ";
 constexpr std::size_t kRowsPerRange = 64;
 // Smaller gains on a few hundred rows did not help tasks (docs/calibration.md).
 constexpr double kMostOfError = 0.95;
@@ -138,7 +138,7 @@ CorrectedBias corrected_bias(ConstMatrix w, ConstMatrix w_hat, const InputStatis
   const std::string place = has_activation ? " after " + to_string(correction) : "";
   if (errors.as_is.squared_error == 0 ||
       !(errors.corrected.squared_error <= kMostOfError * errors.as_is.squared_error)) {
-    return {{}, bias_kept(fmt::format("moving it saves less than 5 % of the error{}", place))};
+    return {{}, bias_kept(fmt::format("that saves less than 5 % of the error{}", place))};
   }
   return {std::move(corrected), fmt::format("{}error{} {:.5f}, was {:.5f}", kCorrected, place,
                                             errors.corrected.relative(), errors.as_is.relative())};

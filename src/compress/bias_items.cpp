@@ -50,7 +50,7 @@ std::vector<WorkItem> with_biases(const WeightReader& reader, std::vector<WorkIt
     if (!fits) continue;
     WorkItem& bias = plan[found->second];
     if (bias.plain_dtype != PlainDtype::kSame) {
-      std::get<Keep>(bias.action).reason = bias_kept("plain_dtype narrows it");
+      std::get<Keep>(bias.action).reason = bias_kept("plain_dtype is not same");
       continue;
     }
     item.tensors.push_back(bias.tensors.front());

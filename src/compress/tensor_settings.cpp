@@ -92,9 +92,11 @@ const Fields<Policies>& Policies::fields() {
       Field("importance", &O::importance, positive(),
             "how much an error of these tensors counts when a target is searched for",
             {.has_flag = false}),
-      Field("correct_bias", &O::correct_bias, choice<BiasCorrection>(bias_corrections()),
-            "move the biases of weights with input statistics to make up for the mean error of "
-            "their outputs, if that saves 5 % of the error after this activation; off: never"),
+      Field(
+          "correct_bias", &O::correct_bias, choice<BiasCorrection>(bias_corrections()),
+          "move the bias of each weight with input statistics to cancel the mean error of its "
+          "outputs, if this saves 5 % of the error or more; the value is the activation after the "
+          "layer (none: no activation), off: do not move biases"),
       Field("bias", &O::bias, names(),
             "the bias that correct_bias moves, if its name does not follow from the name of the "
             "weight (fc.weight: fc.bias)",

@@ -10,7 +10,7 @@ struct Int8DecodeOperands {
   const std::uint8_t* codes;  // [positions][64]
   std::size_t n_columns;      // a multiple of kPanelColumns and of block_size
   std::size_t block_size;
-  // Of each position, the same bytes twice: int8[256][block_size] and int8[block_size][256].
+  // The codebook of each position in two layouts: int8[256][block_size] and int8[block_size][256].
   const std::int8_t* const* centroids;
   const std::int8_t* const* planes;
   bool low_codes;  // all codes are below 128
@@ -21,7 +21,7 @@ struct Int8DecodeOperands {
 using Int8DecodeFunction = void(const Int8DecodeOperands& operands, std::int8_t* panels,
                                 std::size_t panel_stride);
 
-// The same of codes of two bytes, uint16[positions][64]: `codes`, `planes` and `low_codes` of the
+// As Int8DecodeFunction, for codes of two bytes, uint16[positions][64]: `codes`, `planes` and `low_codes` of the
 // operands are not used, and centroids are int8[any][block_size].
 void int8_decode_words(const std::uint16_t* codes, const Int8DecodeOperands& operands,
                        std::int8_t* panels, std::size_t panel_stride);

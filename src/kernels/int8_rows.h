@@ -6,7 +6,7 @@
 
 namespace pqw::kernels {
 
-// Of the values of a row, and of 0.
+// The least and greatest value of a row, 0 included.
 struct RowRange {
   float lo = 0;
   float hi = 0;
@@ -14,7 +14,7 @@ struct RowRange {
   double squares = 0;  // Σ x²
 };
 
-// x to round(clamp(x * unit * inverse, least, most)) + zero_point, ties to even.
+// Maps x to round(clamp(x * unit * inverse, least, most)) + zero_point, ties to even.
 struct Rounding {
   float unit;
   float inverse;
@@ -41,8 +41,8 @@ struct Int8Sums {
 struct Int8RowKernels {
   RowRange (*range)(const float* x, std::size_t n);
 
-  // Integers of one byte, or the low and the high bytes of two; returns their sum. REQUIRES: they
-  // fit.
+  // Integers of one byte, or the low and the high bytes of two; returns their sum. REQUIRES: each
+  // fits in 8 bits (to_bytes) or 16 bits (to_words).
   std::uint64_t (*to_bytes)(const float* x, std::size_t n, const Rounding& rounding,
                             std::uint8_t* bytes);
   std::uint64_t (*to_words)(const float* x, std::size_t n, const Rounding& rounding,

@@ -54,7 +54,7 @@ TEST(CorrectedBiases, StayIfHeldOutRowsDoNotImprove) {
   for (const BiasCorrection correction : {BiasCorrection::kRelu, BiasCorrection::kNone}) {
     const CorrectedBias made = corrected({-2, 0}, correction);
     EXPECT_TRUE(made.bytes.empty());
-    EXPECT_THAT(made.note, StartsWith("bias kept: moving it saves less than 5 % of the error"));
+    EXPECT_THAT(made.note, StartsWith("bias not moved: that saves less than 5 % of the error"));
   }
 }
 
@@ -202,7 +202,7 @@ TEST_P(CorrectingBiases, ARuleMayTurnItOffOrNameTheBias) {
 
 TEST_P(CorrectingBiases, ABiasThatIsNarrowedStays) {
   const Report report = run("a.h5", {{"correct_bias", "none"}, {"plain_dtype", "f16"}});
-  EXPECT_THAT(bias_of(report).note, StartsWith("bias kept: plain_dtype narrows it"));
+  EXPECT_THAT(bias_of(report).note, StartsWith("bias not moved: plain_dtype is not same"));
 }
 
 TEST_P(CorrectingBiases, NeedsStatistics) {

@@ -1,5 +1,5 @@
-// Whether the cost model chooses the fastest method: every method of a product is timed beside the
-// chosen one.
+// Whether the cost model chooses the fastest of the methods that hold codes only (not dense): each of
+// them is timed beside the chosen one.
 //
 // Methods take turns within a round, in one process and on one thread, and an answer is checked
 // before its time counts. All weights stay in the caches.

@@ -173,12 +173,11 @@ void add_serving_options(CLI::App& verb, ServeOptions& options) {
        ServeMethod::kDecodeBf16, ServeMethod::kDecodeInt8, ServeMethod::kDense},
       "M",
       "how y is computed from pq weights: auto, lookup, batch-lookup, decode, decode-bf16, "
-      "decode-int8 or dense (default auto: the fastest by the cost model); tensors of other codecs "
-      "are left "
-      "out");
+      "decode-int8 or dense, which needs --memory fastest (default auto: the fastest by the cost "
+      "model); tensors of other codecs are left out");
   add_choice(
       verb, "--memory", options.memory, {ServeMemory::kCodes, ServeMemory::kFastest}, "W",
-      "what is held of a pq weight: codes, or fastest: also the decoded weight where this is "
+      "what is held of a pq or int8 weight: codes; or fastest: also the decoded weight if it is "
       "faster (default codes)");
 }
 

@@ -43,7 +43,7 @@ A pattern is a regular expression that matches anywhere in a name. Each pattern 
 tensor; in recipes, {pattern: 'head', optional: true} may match none.
 
 Settings of --set and of recipes have the names of the flags above, with '_' for '-': block_size.
-Two have no flag: out and in, the modes of tensorized (8x8x12). factors.KEY stands for the codec
+Six have no flag: importance, bias, kind, layout, and the modes of tensorized, out and in (8x8x12). factors.KEY stands for the codec
 and the options of factors, fallback.KEY for those of the fallback. In YAML they are nested:
   tensors:
     - {pattern: fc, codec: low_rank, rank: 64, factors: {codec: pq, block_size: 4}}
@@ -307,11 +307,10 @@ void add_quantize(CLI::App& app) {
                   "defaults, patterns and rules from a YAML file; flags come on top")
       ->type_name("FILE")
       ->check([](const std::string& path) { return path.empty() ? "expected a file" : ""; }, "");
-  verb.add_option(
-          "--calibration", arguments->calibration,
-          "statistics of the inputs of layers, which pqw calibrate made of IN: keep the outputs "
-          "of layers with such inputs in place of the weights, with codecs pq and tcq, and measure "
-          "both")
+  verb.add_option("--calibration", arguments->calibration,
+                  "input statistics that pqw calibrate made of IN: pq and tcq then lower the error "
+                  "of layer "
+                  "outputs instead of the error of weights; the report shows both errors")
       ->type_name("FILE.h5");
   verb.add_option("--output-recipe", arguments->recipe_output,
                   "write a recipe with a rule for each tensor, which makes the same archive again")

@@ -53,7 +53,7 @@ void check_calibrate_rule(const Rule& rule);
 //   - of a convolution [out, in, kernel...]: [n, in, spatial...], which is unfolded into patches
 //     [in][kernel...], or [rows, in*kernel...], which are patches already. In a convolution of G
 //     groups, G times as many channels or columns. Of a transposed convolution without groups, a
-//     patch is what the inputs bring to one element of the output.
+//     patch holds the inputs that one output is computed from, with zeros where there is none.
 // Inputs of depthwise weights [channels, multiplier, kernel...] with a multiplier above 1 are left
 // out, and listed in `skipped`.
 // One array at a time is in memory, and the statistics of one weight. Each array is read once.

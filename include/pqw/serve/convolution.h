@@ -96,7 +96,7 @@ class ConvolutionLayer;
 template <class Options, class InputShape>
 class Convolution {
  public:
-  // The shape of `weight` stands at the name of the layer, below; `bias` has `out` elements, or
+  // For the shape of `weight` see Conv1d to ConvTranspose2d below; `bias` has `out` elements, or
   // none. Errors: kInvalidArgument when the shapes or options do not fit.
   explicit Convolution(Weight weight, std::vector<float> bias = {}, const Options& options = {},
                        const ServeOptions& serve = {});

@@ -189,7 +189,8 @@ double least_seconds_of(const std::function<void()>& run) {
   return least;
 }
 
-// A multiplication waits 3 cycles for the one before, on all processors of the last years.
+// A 64-bit multiplication takes 3 cycles on x86-64 of the last years. On other processors the
+// frequency, and so all cycles, are off by one factor.
 double cycles_per_second() {
   constexpr int kSteps = 1 << 15;
   volatile std::uint64_t factor = 3, result = 0;

@@ -1,4 +1,5 @@
-// The cycles of the kernels on this machine, by which PqProduct chooses a method.
+// The cycles of the kernels on this machine, by which products of pq and int8 weights
+// choose a method.
 #pragma once
 
 #include <cstddef>

@@ -252,7 +252,8 @@ TEST(PqProduct, TheDecodedWeightIsHeldOnlyWhereItIsAllowedAndFaster) {
   // 64 rows are fewer than the centroids, whose tables would cost more than the product.
   const PqWeight small = test::with_row_scales(random_pq_weight({64, 64}, 4, 256));
   const ServeOptions fastest{.precision = Precision::kExact, .memory = ServeMemory::kFastest};
-  EXPECT_NE(PqProduct(small, {.precision = Precision::kExact}).method(64), ServeMethod::kDense);
+  const PqWeight large = random_pq_weight({2048, 512}, 8, 256);
+  EXPECT_NE(PqProduct(large, fastest).method(1), ServeMethod::kDense);
   const PqProduct dense(small, fastest);
   EXPECT_EQ(dense.describe(64), "dense, float32, " + kernel_name());
   const auto x = test::normal_values(5 * 64, 5);
