@@ -34,12 +34,16 @@ inline bool deny_calls(const std::vector<long>& numbers, int error) {
 inline constexpr const char* kNoFilters =
     "this system, such as an emulator, does not filter system calls";
 
-// Whether `deny_calls` works here: a child tries.
+// Whether `deny_calls` works here: a child tries. It must on x86-64.
 inline bool can_deny_calls() {
+#ifdef __x86_64__
+  return true;
+#else
   const pid_t child = ::fork();
   if (child == 0) ::_exit(deny_calls({}, EPERM) ? 0 : 1);
   int status = 1;
   return ::waitpid(child, &status, 0) == child && status == 0;
+#endif
 }
 
 }  // namespace pqw::test
