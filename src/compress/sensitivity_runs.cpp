@@ -86,10 +86,11 @@ double SensitivityRuns::evaluate_one(const RunRequest& request, std::size_t work
   } else {
     score = evaluate_(std::filesystem::absolute(model_));
   }
-  if (!std::isfinite(score)) {
+  constexpr double kMost = 1e100;  // losses and their ratios stay finite
+  if (!(std::abs(score) <= kMost)) {
     throw Subject{model_}.error(ErrorCode::kInvalidArgument,
-                                "{}: the score is {}; expected a finite number", request.what,
-                                score);
+                                "{}: the score is {}; expected a number from -1e100 to 1e100",
+                                request.what, score);
   }
   finish(request, score, false);
   return score;

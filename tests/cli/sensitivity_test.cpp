@@ -102,6 +102,7 @@ TEST_F(SensitivityVerb, CommandsThatFailAreOneErrorWithTheEndOfTheirOutput) {
        "the command ended with exit code 3; it printed last: no model: echo first"},
       {"echo accuracy 3; : {}", "printed no line that is a number; it printed last: accuracy 3"},
       {"echo nan; : {}", "the command printed the score nan"},
+      {"echo 3; echo 1e400; : {}", "the command printed the score inf"},
       {": {}", "printed no line that is a number; it printed nothing"},
       {"kill -9 $$; : {}", "was ended by signal 9"}};
   for (const auto& [command, message] : commands) {
@@ -191,7 +192,7 @@ TEST_F(SensitivityVerb, MistakesAreUsageErrors) {
     expect_error(run(more), 2, message);
   };
   usage({"--lower-is-better"}, "expected --eval COMMAND or --calibration FILE");
-  usage({"--calibration", "s.h5", "--max-loss", "1"}, "--max-loss: needs --eval COMMAND");
+  usage({"--calibration", "s.h5", "--max-loss", "1"}, "--max-loss: has no effect without --eval COMMAND");
   usage({"--eval", "echo 1 {}"}, "say what a better score is: --higher-is-better");
   usage({"--eval", "echo 1 {}", "--higher-is-better", "--lower-is-better"}, "exclude each other");
   usage({"--eval", "echo 1", "--lower-is-better"}, "the command has no {}");

@@ -407,8 +407,8 @@ TEST_F(SensitivityTest, MistakesAreErrors) {
     measure_sensitivity(input_, [](const std::string&) { return std::nan(""); },
                         {.points = {kTcq}});
   });
-  EXPECT_STREQ(error.what(), (input_ + ": the original: the score is nan; expected a finite "
-                                       "number")
+  EXPECT_STREQ(error.what(), (input_ + ": the original: the score is nan; expected a number "
+                                       "from -1e100 to 1e100")
                                  .c_str());
   compress(input_, dir_ / "m.h5", {});
   std::filesystem::rename(dir_ / "m.h5", input_);

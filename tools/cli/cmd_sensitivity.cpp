@@ -182,7 +182,7 @@ void require_no_scores(const Arguments& arguments) {
                            : arguments.lower           ? "--lower-is-better"
                                                        : nullptr;
   if (flag == nullptr) return;
-  throw CLI::ValidationError(flag, "needs --eval COMMAND, whose score it is about");
+  throw CLI::ValidationError(flag, "has no effect without --eval COMMAND");
 }
 
 void require_valid_command(const Arguments& arguments) {

@@ -26,6 +26,7 @@ std::string next_command(const Verdict& verdict, const Report& report, const std
                          const std::string& output, const std::vector<std::string>& flags) {
   constexpr double kLeastError = 1e-6;  // a smaller error needs no halving
   if (verdict.mean_error.value_or(0) < kLeastError) return "";
+  if (report.output_error()) return "";  // --target-error excludes --calibration
   std::vector<std::string> words = {"pqw", "quantize", input, "-o", output, "--force"};
   words.insert(words.end(), flags.begin(), flags.end());
   const auto has = [&](const char* codec) {

@@ -16,6 +16,9 @@ namespace pqw::tool {
 ScoreFile::ScoreFile(std::string path, std::string command)
     : path_(std::move(path)), command_(std::move(command)) {
   if (path_.empty() || !std::filesystem::exists(path_)) return;
+  if (!std::filesystem::is_regular_file(path_)) {
+    throw Error(ErrorCode::kIo, path_ + ": is not a regular file");
+  }
   std::ifstream file(path_, std::ios::binary);
   const std::string text = (std::ostringstream() << file.rdbuf()).str();
   if (!file) throw Error(ErrorCode::kIo, path_ + ": cannot read it");

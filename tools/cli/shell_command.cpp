@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -123,8 +124,9 @@ std::optional<double> number_in(std::string_view line) {
   if (line.starts_with('+')) line.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-  const bool is_number = error == std::errc() && end == line.data() + line.size();
-  return is_number ? std::optional(value) : std::nullopt;
+  if (error == std::errc::invalid_argument || end != line.data() + line.size()) return std::nullopt;
+  // Out of the range of double: infinity or 0.
+  return error == std::errc() ? value : std::strtod(std::string(line).c_str(), nullptr);
 }
 
 std::optional<double> last_number(std::string_view text) {
