@@ -192,7 +192,8 @@ TEST_F(SensitivityVerb, MistakesAreUsageErrors) {
     expect_error(run(more), 2, message);
   };
   usage({"--lower-is-better"}, "expected --eval COMMAND or --calibration FILE");
-  usage({"--calibration", "s.h5", "--max-loss", "1"}, "--max-loss: has no effect without --eval COMMAND");
+  usage({"--calibration", "s.h5", "--max-loss", "1"},
+        "--max-loss: has no effect without --eval COMMAND");
   usage({"--eval", "echo 1 {}"}, "say what a better score is: --higher-is-better");
   usage({"--eval", "echo 1 {}", "--higher-is-better", "--lower-is-better"}, "exclude each other");
   usage({"--eval", "echo 1", "--lower-is-better"}, "the command has no {}");
