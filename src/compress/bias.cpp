@@ -38,7 +38,7 @@ std::vector<double> widened(const TensorInfo& info, std::span<const std::byte> b
   return values;
 }
 
-// The part of a row of inputs, or of their means, that row r of W sees: that of its group.
+// Row r of W multiplies with the inputs of its group: that part of a row of inputs, or of means.
 template <class T>
 std::span<T> seen_by(std::size_t r, ConstMatrix w, std::span<T> inputs) {
   const std::size_t n_groups = w.cols() == 0 ? 1 : inputs.size() / w.cols();

@@ -24,8 +24,8 @@ inline constexpr double kDamping = 0.01;  // if there is no reason for another o
 // Among which held-out inputs choose; the strongest is the last.
 inline constexpr double kDampings[] = {kDamping, 0.001, 0.1, 1};
 
-// Errors: kInvalidArgument if the statistics are not those of the columns of such a weight or of its
-// groups, or if a number is NaN, infinite, or a negative second moment.
+// Errors: kInvalidArgument if the statistics have other columns than such a weight or its groups, or
+// if a number is NaN, infinite, or a negative second moment.
 void check_inputs(const InputStatistics& inputs, MatrixShape weight);
 
 // The mean of the diagonal of H of each group of a weight with so many columns: [n_groups].

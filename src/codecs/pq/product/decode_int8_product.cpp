@@ -24,7 +24,7 @@ constexpr std::size_t kRowsAtOnce = 48;      // of x, whose sums of a tile stay 
 constexpr std::size_t kTilePanels = kTileRows / kPanelRows;
 constexpr int kMostValue = 127;
 
-// How many weights stand for each value of the codebooks.
+// The number of weights that each value of the codebooks replaces.
 std::vector<double> uses_of(const PqWeight& weight) {
   const std::size_t d = weight.block_size, n = weight.n_centroids;
   std::vector<double> uses(weight.codebooks.size());
