@@ -47,16 +47,18 @@ inline std::int32_t to_integer(float x, const Rounding& rounding) {
          (std::bit_cast<std::int32_t>(kRound) - rounding.zero_point);
 }
 
-std::uint64_t row_to_bytes(const float* x, std::size_t n, const Rounding& rounding,
-                           std::uint8_t* bytes) {
-  constexpr std::size_t kAtOnce = std::size_t{1} << 20;  // whose sum fits into 32 bits
+// Calls store(c, integer) for each value; returns the sum of the integers, which have up to 16 bits.
+template <class Store>
+std::uint64_t round_row(const float* x, std::size_t n, const Rounding& rounding,
+                        const Store& store) {
+  constexpr std::size_t kAtOnce = std::size_t{1} << 16;  // whose sum fits into 32 bits
   std::uint64_t total = 0;
   for (std::size_t begin = 0; begin < n; begin += kAtOnce) {
     const std::size_t end = n - begin < kAtOnce ? n : begin + kAtOnce;
     std::uint32_t sum = 0;
     for (std::size_t c = begin; c < end; ++c) {
       const std::int32_t q = to_integer(x[c], rounding);
-      bytes[c] = static_cast<std::uint8_t>(q);
+      store(c, q);
       sum += static_cast<std::uint32_t>(q);
     }
     total += sum;
@@ -64,22 +66,18 @@ std::uint64_t row_to_bytes(const float* x, std::size_t n, const Rounding& roundi
   return total;
 }
 
+std::uint64_t row_to_bytes(const float* x, std::size_t n, const Rounding& rounding,
+                           std::uint8_t* bytes) {
+  return round_row(x, n, rounding,
+                   [=](std::size_t c, std::int32_t q) { bytes[c] = static_cast<std::uint8_t>(q); });
+}
+
 std::uint64_t row_to_words(const float* x, std::size_t n, const Rounding& rounding,
                            std::uint8_t* low, std::uint8_t* high) {
-  constexpr std::size_t kAtOnce = std::size_t{1} << 16;
-  std::uint64_t total = 0;
-  for (std::size_t begin = 0; begin < n; begin += kAtOnce) {
-    const std::size_t end = n - begin < kAtOnce ? n : begin + kAtOnce;
-    std::uint32_t sum = 0;
-    for (std::size_t c = begin; c < end; ++c) {
-      const std::int32_t q = to_integer(x[c], rounding);
-      low[c] = static_cast<std::uint8_t>(q);
-      high[c] = static_cast<std::uint8_t>(q >> 8);
-      sum += static_cast<std::uint32_t>(q);
-    }
-    total += sum;
-  }
-  return total;
+  return round_row(x, n, rounding, [=](std::size_t c, std::int32_t q) {
+    low[c] = static_cast<std::uint8_t>(q);
+    high[c] = static_cast<std::uint8_t>(q >> 8);
+  });
 }
 
 void sums_to_floats(const std::int32_t* sums, const std::int32_t* row_sums, std::size_t n,

@@ -53,12 +53,6 @@ struct Choice {
   }
 };
 
-std::pair<std::size_t, std::size_t> parse_pair(const std::string& text, char separator) {
-  const std::size_t at = text.find(separator);
-  if (at == std::string::npos) throw CLI::ValidationError(text, "two numbers are needed");
-  return {std::stoul(text.substr(0, at)), std::stoul(text.substr(at + 1))};
-}
-
 Choice time_methods(const Problem& problem, Precision precision, std::size_t batch,
                     std::size_t rounds) {
   const std::size_t rows = problem.weight.rows(), cols = problem.weight.cols();

@@ -62,12 +62,6 @@ void make_quick(Options& options) {
   if (options.cold_mib == 0) options.cold_mib = kMib;
 }
 
-std::pair<std::size_t, std::size_t> parse_pair(const std::string& text, char separator) {
-  const std::size_t at = text.find(separator);
-  if (at == std::string::npos) throw CLI::ValidationError(text, "two numbers are needed");
-  return {std::stoul(text.substr(0, at)), std::stoul(text.substr(at + 1))};
-}
-
 std::size_t cold_bytes(const Options& options) {
   if (options.cold_mib > 0) return options.cold_mib << 20;
   const long l3 = ::sysconf(_SC_LEVEL3_CACHE_SIZE);

@@ -1,12 +1,19 @@
 // Ours, OpenBLAS, and the scalar loop.
 #include "bench/lookup_contenders.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <random>
 
 #include "timing/dense.h"
 
 namespace pqw::bench {
+
+std::pair<std::size_t, std::size_t> parse_pair(const std::string& text, char separator) {
+  const std::size_t at = text.find(separator);
+  if (at == std::string::npos) throw CLI::ValidationError(text, "two numbers are needed");
+  return {std::stoul(text.substr(0, at)), std::stoul(text.substr(at + 1))};
+}
 
 Problem random_problem(std::size_t rows, std::size_t cols, std::size_t block_size,
                        std::size_t n_centroids) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pqw/codecs/product.h"
@@ -26,6 +27,9 @@ struct Problem {
   std::vector<float> dense;
   ConstMatrix w() const { return {dense.data(), weight.rows(), weight.cols()}; }
 };
+// Two numbers, such as the rows and columns of "4096x1024". Errors: CLI::ValidationError.
+std::pair<std::size_t, std::size_t> parse_pair(const std::string& text, char separator);
+
 Problem random_problem(std::size_t rows, std::size_t cols, std::size_t block_size,
                        std::size_t n_centroids);
 

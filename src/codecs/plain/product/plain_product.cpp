@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codecs/active_kernels.h"
+#include "codecs/product/dense_cost.h"
 #include "codecs/product/panel.h"
 #include "codecs/product/scratch.h"
 #include "core/parallel.h"
@@ -20,7 +21,6 @@ namespace {
 using kernels::kTileRows;
 
 constexpr std::size_t kColumnsAtOnce = 512;  // of a tile: its floats stay in the L2 cache
-constexpr std::size_t kFewRows = 4;          // of x, too few to fill vectors with
 constexpr std::size_t kFloatsAtOnce = 4096;  // of W then: they stay in the L1 cache
 
 // The codes of a tile whose centroids are its own rows; the last one stands for those that do not
@@ -128,7 +128,7 @@ void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix
   const kernels::ProductKernels& kernels = *active_kernels().product;
   const std::size_t most_rows = kernels.most_vectors * kernels.lanes;
   const Workers workers(x.rows() * x.cols() * y.cols(), 1);
-  if (x.rows() <= kFewRows) {
+  if (x.rows() <= kFewDenseRows) {
     return multiply_few(*active_kernels().contraction, weight_, first, x, y, workers);
   }
   for (std::size_t row = 0; row < x.rows(); row += most_rows) {
