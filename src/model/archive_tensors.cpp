@@ -2,7 +2,10 @@
 #include "model/archive_tensors.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <new>
+#include <span>
 
 #include "codecs/alias.h"
 #include "codecs/carried.h"
@@ -41,6 +44,45 @@ auto with_memory(const ArchiveReader& archive, std::size_t index, const Action& 
   throw subject_of(archive, info.name)
       .error(ErrorCode::kIo, "not enough memory: shape {} of {} has {} bytes",
              to_string(info.shape), to_string(info.dtype), byte_count(info));
+}
+
+// Calls use(first row, number of rows, their floats) for one part of the decoded weight after the
+// other.
+template <class Use>
+void decode_in_parts(const Weight& weight, const Use& use) {
+  constexpr std::size_t kFloatsAtOnce = 1 << 20;
+  const auto [n_rows, cols] = head_of(weight).matrix();
+  if (cols == 0) return;
+  const std::size_t rows_at_once = std::clamp<std::size_t>(kFloatsAtOnce / cols, 1, n_rows + 1);
+  std::vector<float> values(std::min(rows_at_once, n_rows) * cols);
+  for (std::size_t done = 0; done < n_rows; done += rows_at_once) {
+    const std::size_t n = std::min(rows_at_once, n_rows - done);
+    decode_rows(weight, done, {values.data(), n, cols});
+    use(done, n, std::span<const float>(values.data(), n * cols));
+  }
+}
+
+using Strides = std::vector<std::ptrdiff_t>;
+
+Strides row_major_strides(const Shape& shape, std::size_t element_bytes) {
+  Strides strides(shape.size());
+  auto stride = static_cast<std::ptrdiff_t>(element_bytes);
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    strides[i] = stride;
+    stride *= static_cast<std::ptrdiff_t>(shape[i]);
+  }
+  return strides;
+}
+
+// The strides of the dimensions of the canonical tensor.
+Strides canonical_strides(const TensorInfo& info, const StridedBuffer& to) {
+  Strides in_file(to.strides.begin(), to.strides.end());
+  if (in_file.empty()) in_file = row_major_strides(info.shape, size_in_bytes(to.dtype));
+  const std::vector<std::size_t>& axes = info.layout.axes;
+  if (axes.empty()) return in_file;
+  Strides strides(axes.size());
+  for (std::size_t i = 0; i < axes.size(); ++i) strides[i] = in_file[axes[i]];
+  return strides;
 }
 
 }  // namespace
@@ -100,20 +142,28 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index) {
 }
 
 std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info) {
-  constexpr std::size_t kFloatsAtOnce = 1 << 20;
   std::vector<std::byte> bytes(byte_count(info));
-  const auto [n_rows, cols] = head_of(weight).matrix();
-  if (cols == 0) return bytes;
-  const std::size_t rows_at_once = std::clamp<std::size_t>(kFloatsAtOnce / cols, 1, n_rows + 1);
-  std::vector<float> values(std::min(rows_at_once, n_rows) * cols);
-  const std::size_t row_bytes = cols * size_in_bytes(info.dtype);
-  for (std::size_t done = 0; done < n_rows; done += rows_at_once) {
-    const std::size_t n = std::min(rows_at_once, n_rows - done);
-    decode_rows(weight, done, {values.data(), n, cols});
-    from_float({values.data(), n * cols}, info.dtype,
-               std::span(bytes).subspan(done * row_bytes, n * row_bytes));
-  }
+  const std::size_t row_bytes = head_of(weight).matrix().cols * size_in_bytes(info.dtype);
+  decode_in_parts(weight, [&](std::size_t first, std::size_t n, std::span<const float> values) {
+    from_float(values, info.dtype, std::span(bytes).subspan(first * row_bytes, n * row_bytes));
+  });
   return from_canonical(info, std::move(bytes));
+}
+
+void decode_to_strided(const Weight& weight, const TensorInfo& info, const StridedBuffer& to) {
+  Shape shape = canonical(info).shape;
+  const Strides packed = row_major_strides(shape, size_in_bytes(to.dtype));
+  const Strides strides = canonical_strides(info, to);
+  const bool is_aligned = reinterpret_cast<std::uintptr_t>(to.data) % alignof(float) == 0;
+  if (to.dtype == DType::kF32 && strides == packed && is_aligned) {
+    const auto [rows, cols] = head_of(weight).matrix();
+    return decode_rows(weight, 0, {reinterpret_cast<float*>(to.data), rows, cols});
+  }
+  decode_in_parts(weight, [&](std::size_t first, std::size_t n, std::span<const float> values) {
+    shape[0] = n;
+    std::byte* const part = to.data + static_cast<std::ptrdiff_t>(first) * strides[0];
+    copy_to_strided(std::as_bytes(values), DType::kF32, shape, {part, to.dtype, strides});
+  });
 }
 
 DecodedArchive::DecodedArchive(const std::string& path, const ReadOptions& options)

@@ -8,6 +8,7 @@
 
 #include "pqw/archive/archive.h"
 #include "pqw/codecs/weight.h"
+#include "pqw/core/strided.h"
 #include "pqw/formats/weight_file.h"
 
 namespace pqw {
@@ -36,6 +37,9 @@ Weight read_compressed(const ArchiveReader& archive, std::size_t index);
 // The decoded tensor in the original type and order. REQUIRES: the weight has the canonical shape
 // of `info`.
 std::vector<std::byte> decoded_bytes(const Weight& weight, const TensorInfo& info);
+
+// The same in memory of the caller. REQUIRES: also require_fits(info.dtype, info.shape, to).
+void decode_to_strided(const Weight& weight, const TensorInfo& info, const StridedBuffer& to);
 
 // An archive seen as a file of decoded tensors, which have their original types. Errors: those of
 // ArchiveReader and weight_from_record.

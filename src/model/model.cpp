@@ -20,11 +20,6 @@ struct Model::Impl {
     return Subject{path, ErrorCode::kInvalidArgument}.in("tensor", name);
   }
 
-  std::size_t index_of(const Model& model, const std::string& name) const {
-    if (const auto index = model.find(name)) return *index;
-    throw Subject{path}.error(ErrorCode::kNotFound, "no tensor is named '{}'", shown(name));
-  }
-
   // The compressed tensor; empty for one whose values are stored.
   std::optional<Weight> compressed(std::size_t index) const {
     if (archive == nullptr) return std::nullopt;
@@ -72,8 +67,13 @@ std::optional<std::size_t> Model::find(std::string_view name) const {
   return static_cast<std::size_t>(found - tensors().begin());
 }
 
+std::size_t Model::index_of(std::string_view name) const {
+  if (const auto index = find(name)) return *index;
+  throw Subject{impl_->path}.error(ErrorCode::kNotFound, "no tensor is named '{}'", shown(name));
+}
+
 std::string Model::codec(const std::string& name) const {
-  const std::size_t index = impl_->index_of(*this, name);
+  const std::size_t index = index_of(name);
   if (impl_->archive == nullptr) return PlainCodec::kName;
   const std::size_t stored = stored_index(*impl_->archive, index);
   return has_values(*impl_->archive, stored) ? PlainCodec::kName
@@ -81,7 +81,7 @@ std::string Model::codec(const std::string& name) const {
 }
 
 std::vector<float> Model::decode(const std::string& name) const {
-  const std::size_t index = impl_->index_of(*this, name);
+  const std::size_t index = index_of(name);
   const TensorInfo& info = tensors()[index];
   if (!is_compressible(info.dtype)) {
     throw impl_->subject(name).error("type {} is not a float type", dtype_name(info));
@@ -101,12 +101,27 @@ std::vector<float> Model::decode(const std::string& name) const {
   return values;
 }
 
+void Model::decode_to(const std::string& name, const StridedBuffer& to) const {
+  const std::size_t index = index_of(name);
+  const TensorInfo& info = tensors()[index];
+  try {
+    require_fits(info.dtype, info.shape, to);
+  } catch (const Error& error) {
+    throw impl_->subject(name).error(error.code(), "{}", error.what());
+  }
+  if (const auto weight = impl_->compressed(index)) {
+    decode_to_strided(*weight, info, to);
+  } else {
+    copy_to_strided(impl_->reader->read(index), info.dtype, info.shape, to);
+  }
+}
+
 std::vector<std::byte> Model::read(const std::string& name) const {
-  return impl_->reader->read(impl_->index_of(*this, name));
+  return impl_->reader->read(index_of(name));
 }
 
 Weight Model::weight(const std::string& name) const {
-  const std::size_t index = impl_->index_of(*this, name);
+  const std::size_t index = index_of(name);
   if (auto weight = impl_->compressed(index)) return *std::move(weight);
   const TensorInfo& info = tensors()[index];
   if (!is_basic(info.dtype)) {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
+#include "codecs/record_checks.h"
 #include "pqw/archive/archive.h"
 #include "pqw/core/error.h"
 #include "pqw/formats/weight_file.h"
@@ -27,6 +30,8 @@ class ModelTest : public testing::Test {
                                                     {"embed", {20, 12}}}) {
       writer.add(to_record(weight_of(shape), name));
     }
+    writer.add(transposed(to_record(weight_of({20, 12}), "in_out"),
+                          {"in_out", DType::kF32, {12, 20}, {}, {.axes = {1, 0}}}));
     writer.add_plain({"fc.bias", DType::kF32, {20}}, std::as_bytes(std::span(bias_)));
     writer.add_plain({"conv.bias", DType::kF32, {6}}, std::as_bytes(std::span(bias_).first(6)));
     const std::vector<std::byte> steps(8);
@@ -162,7 +167,7 @@ TEST_F(ModelTest, ATensorThatNoMemoryHoldsIsNamed) {
 }
 
 TEST_F(ModelTest, TellsWhatTheArchiveHolds) {
-  ASSERT_EQ(model_->tensors().size(), 9u);
+  ASSERT_EQ(model_->tensors().size(), 10u);
   const auto index = model_->find("conv1d.weight");
   ASSERT_TRUE(index);
   EXPECT_EQ(model_->tensors()[*index], (TensorInfo{"conv1d.weight", DType::kF32, {6, 4, 3}}));
@@ -174,6 +179,59 @@ TEST_F(ModelTest, TellsWhatTheArchiveHolds) {
   std::vector<float> w(20 * 12);
   decode_rows(weight_of({20, 12}), 0, {w.data(), 20, 12});
   EXPECT_EQ(model_->decode("fc.weight"), w);
+}
+
+TEST_F(ModelTest, DecodesToMemoryOfTheCaller) {
+  for (const std::string name : {"fc.weight", "conv2d.weight", "in_out", "fc.bias"}) {
+    const std::vector<float> expected = model_->decode(name);
+    std::vector<float> floats(expected.size() + 1);
+    for (const std::size_t first : {0, 1}) {  // at the begin of the memory, and at an odd address
+      std::byte* const data = reinterpret_cast<std::byte*>(floats.data()) + first;
+      model_->decode_to(name, {data, DType::kF32, {}});
+      EXPECT_EQ(std::memcmp(data, expected.data(), expected.size() * sizeof(float)), 0) << name;
+    }
+    std::vector<double> doubles(expected.size());
+    model_->decode_to(name, {reinterpret_cast<std::byte*>(doubles.data()), DType::kF64, {}});
+    EXPECT_EQ(doubles, std::vector<double>(expected.begin(), expected.end())) << name;
+  }
+}
+
+TEST_F(ModelTest, DecodesWithStrides) {
+  for (const std::string name : {"fc.weight", "in_out"}) {
+    const std::vector<float> expected = model_->decode(name);
+    const Shape shape = model_->tensors()[*model_->find(name)].shape;
+    const auto rows = static_cast<std::ptrdiff_t>(shape[0]);
+    std::vector<float> columns(expected.size());
+    const std::ptrdiff_t strides[] = {4, 4 * rows};  // one column after the other
+    model_->decode_to(name, {reinterpret_cast<std::byte*>(columns.data()), DType::kF32, strides});
+    for (std::size_t r = 0; r < shape[0]; ++r) {
+      for (std::size_t c = 0; c < shape[1]; ++c) {
+        ASSERT_EQ(columns[c * shape[0] + r], expected[r * shape[1] + c]) << name;
+      }
+    }
+  }
+  std::int64_t step = 1;
+  model_->decode_to("steps", {reinterpret_cast<std::byte*>(&step), DType::kI64, {}});
+  EXPECT_EQ(step, 0);
+}
+
+TEST_F(ModelTest, RefusesMemoryThatDoesNotFitTheTensor) {
+  const std::ptrdiff_t one[] = {4};
+  expect_error(
+      [&] {
+        model_->decode_to("fc.weight", {nullptr, DType::kF32, one});
+      },
+      ErrorCode::kInvalidArgument, "fc.weight", "1 strides for shape [20, 12]");
+  expect_error(
+      [&] {
+        model_->decode_to("steps", {nullptr, DType::kF32, {}});
+      },
+      ErrorCode::kInvalidArgument, "steps", "I64 cannot be copied as F32");
+  expect_error(
+      [&] {
+        model_->decode_to("fc2", {nullptr, DType::kF32, {}});
+      },
+      ErrorCode::kNotFound, "fc2", "named");
 }
 
 TEST_F(ModelTest, AWeightFileIsServedAsItIs) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pqw/codecs/weight.h"
+#include "pqw/core/strided.h"
 #include "pqw/core/tensor.h"
 #include "pqw/io/options.h"
 #include "pqw/serve/convolution.h"
@@ -37,12 +38,20 @@ class Model {
   // The index in tensors(); empty if no tensor has that name.
   std::optional<std::size_t> find(std::string_view name) const;
 
+  // The same. Errors: kNotFound.
+  std::size_t index_of(std::string_view name) const;
+
   // The codec of a tensor; "plain" for one that is stored byte for byte or in a narrower type. An
   // alias has the codec of the tensor that it equals.
   std::string codec(const std::string& name) const;
 
   // A tensor of a float type as floats, row-major, in the order of dimensions of tensors().
   std::vector<float> decode(const std::string& name) const;
+
+  // A tensor in memory of the caller, in the order of dimensions of tensors(). A compressed tensor is
+  // decoded to float32, a part of it at a time, and converted to the type of `to`. Errors also: those
+  // of require_fits. After an error, `to` holds a part of the tensor, or what it held before.
+  void decode_to(const std::string& name, const StridedBuffer& to) const;
 
   // A tensor in its original type, row-major and little-endian.
   std::vector<std::byte> read(const std::string& name) const;
