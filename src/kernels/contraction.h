@@ -22,6 +22,9 @@ struct ContractionKernels {
   // sums[i] += a[i] b[i], and sums[i] += scale a[i].
   void (*add_product)(const float* a, const float* b, std::size_t n, float* sums);
   void (*add_scaled)(const float* a, float scale, std::size_t n, float* sums);
+
+  // True if no value is infinite or NaN.
+  bool (*all_finite)(const float* values, std::size_t n);
 };
 
 extern const ContractionKernels contraction_portable;

@@ -3,6 +3,9 @@
 // by a copy with instructions that the processor does not have.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
+
 #include "kernels/contraction.h"
 
 namespace pqw::kernels {
@@ -111,11 +114,23 @@ void contraction_add_scaled(const float* a, float scale, std::size_t n, float* s
   for (std::size_t i = 0; i < n; ++i) sums[i] += scale * a[i];
 }
 
+bool contraction_all_finite(const float* values, std::size_t n) {
+  constexpr std::uint32_t kExponent = 0x7f800000, kLastBit = 0x00800000;
+  std::uint32_t carries = 0;  // into the sign if all bits of the exponent are set
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof(bits));
+    carries |= (bits & kExponent) + kLastBit;
+  }
+  return carries >> 31 == 0;
+}
+
 constexpr ContractionKernels kContraction{.product = contraction_product,
                                           .dot = contraction_dot,
                                           .multiply = contraction_multiply,
                                           .add_product = contraction_add_product,
-                                          .add_scaled = contraction_add_scaled};
+                                          .add_scaled = contraction_add_scaled,
+                                          .all_finite = contraction_all_finite};
 
 }  // namespace
 }  // namespace pqw::kernels

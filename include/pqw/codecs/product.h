@@ -103,6 +103,12 @@ class Product {
  protected:
   explicit Product(MatrixShape matrix) : matrix_(matrix) {}
 
+  // For a product that another one stands in for: whose sums overflow is looked at only once.
+  static void multiply_once(const Product& product, std::size_t first, ConstMatrix x,
+                            MutableMatrix y) {
+    product.multiply_once(first, x, y);
+  }
+
  private:
   // multiply_rows in one pass; sums may overflow. REQUIRES: x and y are not empty.
   virtual void multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const = 0;

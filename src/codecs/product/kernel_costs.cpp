@@ -150,7 +150,7 @@ void visit_product(const Kernel& visit, ProductKernels& kernels) {
   const auto decoded = [&](const char* name, float& cycles, auto kernel) {
     visit(name, cycles, kTileRows * kColumns * vectors, [&] {
       kernel(codes.data(), kTileRows, kColumns, centroids.data(), kBlockSize, x.data(), vectors,
-             sums.data());
+             sums.data(), vectors * lanes);
     });
   };
   decoded("decoded_per_vector", kernels.cycles.decoded_per_vector, kernels.multiply_decoded);

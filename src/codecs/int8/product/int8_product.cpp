@@ -243,7 +243,7 @@ class Int8Product::Call {
 };
 
 void Int8Product::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y) const {
-  if (is_dense(x.rows(), y.cols())) return dense_->multiply_rows(first, x, y);
+  if (is_dense(x.rows(), y.cols())) return Product::multiply_once(*dense_, first, x, y);
   const Call call(*this, first, x, y);
   const std::size_t inputs_at_once = kPlanesAtOnce / n_planes_;
   const std::size_t first_panel = first / kernels::kPanelRows;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "codecs/active_kernels.h"
-#include "codecs/product/dense_cost.h"
+#include "codecs/plain/product/packed_product.h"
 #include "codecs/product/panel.h"
 #include "codecs/product/scratch.h"
 #include "core/parallel.h"
@@ -21,7 +21,8 @@ namespace {
 using kernels::kTileRows;
 
 constexpr std::size_t kColumnsAtOnce = 512;  // of a tile: its floats stay in the L2 cache
-constexpr std::size_t kFloatsAtOnce = 4096;  // of W then: they stay in the L1 cache
+constexpr std::size_t kFloatsAtOnce = 4096;  // of W for few rows of x: they stay in the L1 cache
+constexpr std::size_t kFewRows = 4;          // of x: too few to fill vectors with
 
 // The codes of a tile whose centroids are its own rows; the last one stands for those that do not
 // exist.
@@ -81,7 +82,8 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
       const Rows rows = decode(weight, first + i * kTileRows, n_rows, column, n,
                                tiles.data() + worker * tile_floats);
       kernels.multiply_decoded(numbers.data(), n_rows, n, &rows.values, rows.stride,
-                               panel.values + column * n_lanes, panel.n_vectors, tile_sums);
+                               panel.values + column * n_lanes, panel.n_vectors, tile_sums,
+                               n_lanes);
     }
     write_tile(tile_sums, i, 0, panel.first_row, panel.n_rows, n_lanes, y);
   });
@@ -128,7 +130,7 @@ void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix
   const kernels::ProductKernels& kernels = *active_kernels().product;
   const std::size_t most_rows = kernels.most_vectors * kernels.lanes;
   const Workers workers(x.rows() * x.cols() * y.cols(), 1);
-  if (x.rows() <= kFewDenseRows) {
+  if (x.rows() <= kFewRows) {
     return multiply_few(*active_kernels().contraction, weight_, first, x, y, workers);
   }
   for (std::size_t row = 0; row < x.rows(); row += most_rows) {
@@ -142,7 +144,11 @@ void PlainProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix
 
 }  // namespace
 
-std::unique_ptr<const Product> PlainCodec::make_product(PlainWeight weight, const ServeOptions&) {
+std::unique_ptr<const Product> PlainCodec::make_product(PlainWeight weight,
+                                                        const ServeOptions& options) {
+  if (options.memory == ServeMemory::kFastest && options.layout == ServeLayout::kProducts) {
+    return std::make_unique<PackedProduct>(weight);
+  }
   return std::make_unique<PlainProduct>(std::move(weight));
 }
 

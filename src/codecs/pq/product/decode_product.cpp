@@ -135,7 +135,8 @@ void DecodeProduct::multiply_panel(std::size_t first, const float* panel, std::s
       const std::size_t operand = p * block_operands_;
       tiles_.unpack_positions(tile, p, n, my_codes);
       kernel(my_codes, tile_rows, std::min(n * block_operands_, n_operands_ - operand),
-             centroids_.data() + p, block_operands_, panel + operand * n_lanes, n_vectors, my_sums);
+             centroids_.data() + p, block_operands_, panel + operand * n_lanes, n_vectors, my_sums,
+             n_lanes);
     }
     write_tile(my_sums, tile, first, first_row, n_rows, n_lanes, y);
   });

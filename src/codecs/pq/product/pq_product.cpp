@@ -62,7 +62,7 @@ void PqProduct::add_dense_product(const PqWeight& weight) {
   PlainWeight decoded{{weight.shape, DType::kF32}, {}};
   decoded.bytes.resize(rows() * cols() * sizeof(float));
   PqCodec::decode_rows(weight, 0, {reinterpret_cast<float*>(decoded.bytes.data()), rows(), cols()});
-  dense_ = PlainCodec::make_product(std::move(decoded), {});
+  dense_ = PlainCodec::make_product(std::move(decoded), {.memory = ServeMemory::kFastest});
   if (options_.method == ServeMethod::kDense) return;
   for (std::size_t batch = 1; batch <= kMostBatch; batch *= 2) {
     if (method(batch) == ServeMethod::kDense) return;
@@ -172,7 +172,7 @@ void PqProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatrix y)
     return;
   }
   const ServeMethod chosen = method(x.rows(), y.cols());
-  if (chosen == ServeMethod::kDense) return dense_->multiply_rows(first, x, y);
+  if (chosen == ServeMethod::kDense) return Product::multiply_once(*dense_, first, x, y);
   const bool parallel = Workers(x.rows() * y.cols() * tiles_.n_units(), kLookupCost).count() > 1;
   std::vector<std::size_t> left;  // rows of x that need the exact product
   if (chosen == ServeMethod::kLookup) {
