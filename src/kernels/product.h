@@ -33,10 +33,11 @@ struct ProductKernels {
 
   // sums[row][v][lane] += Σ_u Σ_j x[u * block_size + j][v][lane] * centroids_u[codes[u][row]][j],
   // over n_columns columns in all, for v < n_vectors <= most_vectors and row < n_rows. Rows of the
-  // sums are sums_stride floats apart.
+  // sums are sums_stride floats apart. If is_first, the sums begin with zero.
   void (*multiply_decoded)(const std::uint16_t* codes, std::size_t n_rows, std::size_t n_columns,
                            const float* const* centroids, std::size_t block_size, const float* x,
-                           std::size_t n_vectors, float* sums, std::size_t sums_stride);
+                           std::size_t n_vectors, float* sums, std::size_t sums_stride,
+                           bool is_first);
 
   // `multiply_decoded` with pairs of bfloat16 values, the first one in the low half, in the place
   // of the floats of x and of the centroids: a pair counts as a column. Null without the
@@ -44,7 +45,7 @@ struct ProductKernels {
   void (*multiply_decoded_bfloat16)(const std::uint16_t* codes, std::size_t n_rows,
                                     std::size_t n_columns, const float* const* centroids,
                                     std::size_t block_size, const float* x, std::size_t n_vectors,
-                                    float* sums, std::size_t sums_stride);
+                                    float* sums, std::size_t sums_stride, bool is_first);
 
   // Cycles of one thread, for the choice of a method; measured by scripts/bench kernels. "Vector":
   // a multiply-add of one, in `multiply_decoded_bfloat16` of a vector of pairs.

@@ -84,14 +84,15 @@ inline V add_product(V sum, V column, float value) {
 // The sums of kRows rows of W and kVectors vectors of x stay in registers.
 template <class V, auto add, std::size_t kRows, std::size_t kVectors>
 void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const float* const* centroids,
-                   std::size_t block_size, const float* x, float* sums, std::size_t sums_stride) {
+                   std::size_t block_size, const float* x, float* sums, std::size_t sums_stride,
+                   bool is_first) {
   constexpr std::size_t kFloats = kVectors * kLanesOf<V>;
   V row_sums[kRows][kVectors];
 #pragma GCC unroll 8
   for (std::size_t i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < kVectors; ++v) {
-      row_sums[i][v] = load<V>(sums + i * sums_stride + v * kLanesOf<V>);
+      row_sums[i][v] = is_first ? V{} : load<V>(sums + i * sums_stride + v * kLanesOf<V>);
     }
   }
   for (std::size_t first = 0; first < n_columns; first += block_size) {
@@ -130,32 +131,33 @@ void multiply_rows(const std::uint16_t* codes, std::size_t n_columns, const floa
 template <class V, auto add, std::size_t kRows, std::size_t kVectors>
 void multiply_tile(const std::uint16_t* codes, std::size_t n_rows, std::size_t n_columns,
                    const float* const* centroids, std::size_t block_size, const float* x,
-                   float* sums, std::size_t sums_stride) {
+                   float* sums, std::size_t sums_stride, bool is_first) {
   std::size_t r = 0;
   for (; r + kRows <= n_rows; r += kRows) {
     multiply_rows<V, add, kRows, kVectors>(codes + r, n_columns, centroids, block_size, x,
-                                           sums + r * sums_stride, sums_stride);
+                                           sums + r * sums_stride, sums_stride, is_first);
   }
   if constexpr (kRows > 1) {
     if (r == n_rows) return;
     multiply_tile<V, add, kRows / 2, kVectors>(codes + r, n_rows - r, n_columns, centroids,
-                                               block_size, x, sums + r * sums_stride, sums_stride);
+                                               block_size, x, sums + r * sums_stride, sums_stride,
+                                               is_first);
   }
 }
 
 template <class V, auto add, std::size_t kRows, std::size_t kMost>
 void multiply_decoded(const std::uint16_t* codes, std::size_t n_rows, std::size_t n_columns,
                       const float* const* centroids, std::size_t block_size, const float* x,
-                      std::size_t n_vectors, float* sums, std::size_t sums_stride) {
+                      std::size_t n_vectors, float* sums, std::size_t sums_stride, bool is_first) {
   if (n_vectors == 1) {
     multiply_tile<V, add, kRows, 1>(codes, n_rows, n_columns, centroids, block_size, x, sums,
-                                    sums_stride);
+                                    sums_stride, is_first);
   } else if (n_vectors == 2 || kMost == 2) {
     multiply_tile<V, add, kRows, 2>(codes, n_rows, n_columns, centroids, block_size, x, sums,
-                                    sums_stride);
+                                    sums_stride, is_first);
   } else {
     multiply_tile<V, add, kRows, kMost>(codes, n_rows, n_columns, centroids, block_size, x, sums,
-                                        sums_stride);
+                                        sums_stride, is_first);
   }
 }
 

@@ -107,9 +107,11 @@ Timed time_layer(const Model& model, const std::string& name, std::size_t rows,
   return timed;
 }
 
-// Whether a layer is a product of a compressed matrix; depthwise convolutions and embeddings are not.
+// Whether a layer is a product of a compressed matrix. Embeddings are not, nor are depthwise
+// convolutions, which some files do not tell from others: their kernels have one input channel.
 bool is_product(const Model& model, const TensorInfo& info) {
-  return info.shape.size() >= 2 && model.codec(info.name) != "plain" &&
+  const bool is_depthwise = info.shape.size() > 2 && info.shape[1] == 1;
+  return info.shape.size() >= 2 && model.codec(info.name) != "plain" && !is_depthwise &&
          info.layout.kind != Kind::kEmbedding && info.layout.kind != Kind::kDepthwise;
 }
 

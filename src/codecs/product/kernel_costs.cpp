@@ -150,7 +150,7 @@ void visit_product(const Kernel& visit, ProductKernels& kernels) {
   const auto decoded = [&](const char* name, float& cycles, auto kernel) {
     visit(name, cycles, kTileRows * kColumns * vectors, [&] {
       kernel(codes.data(), kTileRows, kColumns, centroids.data(), kBlockSize, x.data(), vectors,
-             sums.data(), vectors * lanes);
+             sums.data(), vectors * lanes, false);
     });
   };
   decoded("decoded_per_vector", kernels.cycles.decoded_per_vector, kernels.multiply_decoded);

@@ -82,13 +82,12 @@ void PackedProduct::multiply_once(std::size_t first, ConstMatrix x, MutableMatri
 
 // y = x Wᵀ for up to kTileRows rows of x, and all rows of W in that panel.
 void PackedProduct::multiply_panel(std::size_t index, ConstMatrix x, MutableMatrix y) const {
-  for (std::size_t r = 0; r < y.rows(); ++r) std::ranges::fill(y.row(r), 0.0f);
-  for (std::size_t column = 0; column < cols(); column += kColumnsAtOnce) {
+  for (std::size_t column = 0; column == 0 || column < cols(); column += kColumnsAtOnce) {
     const std::size_t n = std::min(kColumnsAtOnce, cols() - column);
     const float* const columns_of_x = x.data() + column;
     kernels_.multiply_decoded(kRowNumbers.data(), x.rows(), n, &columns_of_x, x.stride(),
                               panel(index) + column * y.cols(), y.cols() / kernels_.lanes, y.data(),
-                              y.stride());
+                              y.stride(), column == 0);
   }
 }
 

@@ -74,16 +74,15 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
   const Scratch<float> sums(workers.count() * kTileRows * n_lanes);
   workers.for_each(n_tiles, [&](std::size_t i, std::size_t worker) {
     float* tile_sums = sums.data() + worker * kTileRows * n_lanes;
-    std::fill_n(tile_sums, kTileRows * n_lanes, 0.0f);
     const std::size_t n_rows = std::min(kTileRows, y.cols() - i * kTileRows);
     const std::array<std::uint16_t, kTileRows> numbers = row_numbers(n_rows);
-    for (std::size_t column = 0; column < cols; column += kColumnsAtOnce) {
+    for (std::size_t column = 0; column == 0 || column < cols; column += kColumnsAtOnce) {
       const std::size_t n = std::min(kColumnsAtOnce, cols - column);
       const Rows rows = decode(weight, first + i * kTileRows, n_rows, column, n,
                                tiles.data() + worker * tile_floats);
       kernels.multiply_decoded(numbers.data(), n_rows, n, &rows.values, rows.stride,
-                               panel.values + column * n_lanes, panel.n_vectors, tile_sums,
-                               n_lanes);
+                               panel.values + column * n_lanes, panel.n_vectors, tile_sums, n_lanes,
+                               column == 0);
     }
     write_tile(tile_sums, i, 0, panel.first_row, panel.n_rows, n_lanes, y);
   });

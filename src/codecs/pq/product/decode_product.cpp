@@ -129,14 +129,13 @@ void DecodeProduct::multiply_panel(std::size_t first, const float* panel, std::s
     std::uint16_t* my_codes = codes + me * codes_size;
     float* my_sums = sums + me * sums_size;
     const std::size_t tile_rows = std::min(kTileRows, tiles_.n_rows() - tile * kTileRows);
-    std::fill_n(my_sums, kTileRows * n_lanes, 0.0f);
     for (std::size_t p = 0; p * block_operands_ < n_operands_; p += positions_at_once()) {
       const std::size_t n = std::min(positions_at_once(), tiles_.n_padded_positions() - p);
       const std::size_t operand = p * block_operands_;
       tiles_.unpack_positions(tile, p, n, my_codes);
       kernel(my_codes, tile_rows, std::min(n * block_operands_, n_operands_ - operand),
              centroids_.data() + p, block_operands_, panel + operand * n_lanes, n_vectors, my_sums,
-             n_lanes);
+             n_lanes, p == 0);
     }
     write_tile(my_sums, tile, first, first_row, n_rows, n_lanes, y);
   });
