@@ -22,15 +22,22 @@ struct Codes {
     indices = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(codes));
     high = _mm512_movepi8_mask(indices);
   }
+};
+
+struct Plane {
+  __m512i quarters[4];
+
+  explicit Plane(const std::int8_t* bytes) {
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) quarters[i] = _mm512_loadu_si512(bytes + 64 * i);
+  }
 
   template <bool kLow>
-  __m512i look_up(const std::int8_t* plane) const {
-    const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(plane), indices,
-                                                 _mm512_loadu_si512(plane + 64));
+  __m512i look_up(const Codes& codes) const {
+    const __m512i low = _mm512_permutex2var_epi8(quarters[0], codes.indices, quarters[1]);
     if constexpr (kLow) return low;
-    const __m512i above = _mm512_permutex2var_epi8(_mm512_loadu_si512(plane + 128), indices,
-                                                   _mm512_loadu_si512(plane + 192));
-    return _mm512_mask_mov_epi8(low, high, above);
+    const __m512i above = _mm512_permutex2var_epi8(quarters[2], codes.indices, quarters[3]);
+    return _mm512_mask_mov_epi8(low, codes.high, above);
   }
 };
 
@@ -47,22 +54,56 @@ void interleave(const __m512i (&columns)[kPanelColumns], std::int8_t* panels,
   _mm512_storeu_si512(panels + 3 * panel_stride, _mm512_unpackhi_epi16(even_high, odd_high));
 }
 
+// n positions of whole quads of columns, which have the same planes: these stay in registers.
 template <bool kLow>
-void decode(const Int8DecodeOperands& operands, std::int8_t* panels, std::size_t panel_stride) {
-  const std::size_t d = operands.block_size;
+void decode_alike(const std::uint8_t* codes, std::size_t n, const std::int8_t* planes,
+                  std::size_t block_size, std::int8_t* panels, std::size_t panel_stride) {
+  for (std::size_t j = 0; j < block_size; j += kPanelColumns) {
+    const std::int8_t* of_quad = planes + j * kWideCentroids;
+    const Plane quad[kPanelColumns] = {Plane(of_quad), Plane(of_quad + kWideCentroids),
+                                       Plane(of_quad + 2 * kWideCentroids),
+                                       Plane(of_quad + 3 * kWideCentroids)};
+    for (std::size_t p = 0; p < n; ++p) {
+      const Codes of_position(codes + p * kTileRows);
+      __m512i columns[kPanelColumns];
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kPanelColumns; ++i) {
+        columns[i] = quad[i].look_up<kLow>(of_position);
+      }
+      interleave(columns, panels + (p * block_size + j) * kPanelRows, panel_stride);
+    }
+  }
+}
+
+// Columns a quad at a time, whatever the block size.
+template <bool kLow>
+void decode_quads(const Int8DecodeOperands& operands, std::int8_t* panels,
+                  std::size_t panel_stride) {
   std::size_t p = 0, j = 0;
   Codes codes(operands.codes);
   for (std::size_t c = 0; c < operands.n_columns; c += kPanelColumns) {
     __m512i columns[kPanelColumns];
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < kPanelColumns; ++i, ++j) {
-      if (j == d) {
+      if (j == operands.block_size) {
         j = 0;
         codes = Codes(operands.codes + ++p * kTileRows);
       }
-      columns[i] = codes.look_up<kLow>(operands.planes[p] + j * 256);
+      columns[i] = Plane(operands.planes[p] + j * kWideCentroids).look_up<kLow>(codes);
     }
     interleave(columns, panels + c * kPanelRows, panel_stride);
+  }
+}
+
+template <bool kLow>
+void decode(const Int8DecodeOperands& operands, std::int8_t* panels, std::size_t panel_stride) {
+  const std::size_t d = operands.block_size;
+  if (d % kPanelColumns != 0) return decode_quads<kLow>(operands, panels, panel_stride);
+  const std::size_t n_positions = operands.n_columns / d;
+  for (std::size_t p = 0, n; p < n_positions; p += n) {
+    for (n = 1; p + n < n_positions && operands.planes[p + n] == operands.planes[p];) ++n;
+    decode_alike<kLow>(operands.codes + p * kTileRows, n, operands.planes[p], d,
+                       panels + p * d * kPanelRows, panel_stride);
   }
 }
 

@@ -74,6 +74,12 @@ void tiles(const Int8Operands& operands, const std::int8_t* w, std::int32_t* sum
   for (; n >= 6; n -= 6, x += 6 * operands.x_stride, sums += 6 * row) {
     tile<6, kPanels, 1>(operands, x, w, sums);
   }
+  if (n >= 4) {
+    tile<4, kPanels, 1>(operands, x, w, sums);
+    n -= 4;
+    x += 4 * operands.x_stride;
+    sums += 4 * row;
+  }
   for (; n >= 3; n -= 3, x += 3 * operands.x_stride, sums += 3 * row) {
     tile<3, kPanels, 2>(operands, x, w, sums);
   }
