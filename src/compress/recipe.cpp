@@ -214,7 +214,6 @@ Recipe read_root(RecipeFile& file, const YAML::Node& root) {
     bad_recipe(file, root, "expected the keys defaults, include, exclude and tensors");
   }
   Recipe recipe;
-  recipe.file = file.path;
   Located defaults;
   std::set<std::string> keys;
   for (const auto& item : root) {  // defaults first, as the rules come on top of them
@@ -251,6 +250,16 @@ Rule parse_rule(const std::string& text) {
   return {text.substr(0, colon), parse_settings(text.substr(colon + 1))};
 }
 
+Recipe parse_recipe(const std::string& text, const std::string& name) {
+  try {
+    RecipeFile recipe{name};
+    return read_root(recipe, YAML::Load(text));
+  } catch (const YAML::Exception& error) {
+    throw Subject{name}.error(ErrorCode::kInvalidArgument, "{}{}", line_of(error.mark),
+                              shown(error.msg));
+  }
+}
+
 Recipe read_recipe(const std::string& path) {
   const InputFile file(path);
   constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
@@ -259,14 +268,9 @@ Recipe read_recipe(const std::string& path) {
                               file.size(), kMaxBytes);
   }
   const std::vector<std::byte> bytes = file.read_start(kMaxBytes);
-  const auto* text = reinterpret_cast<const char*>(bytes.data());
-  try {
-    RecipeFile recipe{path};
-    return read_root(recipe, YAML::Load(std::string(text, bytes.size())));
-  } catch (const YAML::Exception& error) {
-    throw Subject{path}.error(ErrorCode::kInvalidArgument, "{}{}", line_of(error.mark),
-                              shown(error.msg));
-  }
+  Recipe recipe = parse_recipe({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+  recipe.file = path;
+  return recipe;
 }
 
 }  // namespace pqw

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/forked.h"
+
 namespace pqw {
 
 // The indices begin .. end-1, range number `index` of a division.
@@ -65,10 +67,12 @@ class Workers {
   static constexpr double kEnoughWork = 1 << 18;
 
   // All threads if n elements, each as long as `cost` multiply-adds, are enough work. A loop inside
-  // of another one runs on the calling thread.
+  // of another one runs on the calling thread, as do loops after a fork (core/forked.h).
   Workers(std::size_t n, double cost) : Workers(static_cast<double>(n) * cost >= kEnoughWork) {}
   explicit Workers(bool all)
-      : count_(all && !omp_in_parallel() ? static_cast<std::size_t>(omp_get_max_threads()) : 1) {}
+      : count_(all && !omp_in_parallel() && !is_forked_thread()
+                   ? static_cast<std::size_t>(omp_get_max_threads())
+                   : 1) {}
 
   std::size_t count() const { return count_; }
 

@@ -80,6 +80,14 @@ std::string Model::codec(const std::string& name) const {
                                              : impl_->archive->entries()[stored].codec;
 }
 
+std::uint64_t Model::stored_bytes(const std::string& name) const {
+  const std::size_t index = index_of(name);
+  return impl_->archive == nullptr ? byte_count(tensors()[index])
+                                   : impl_->archive->entries()[index].data_bytes;
+}
+
+const Metadata& Model::metadata() const { return impl_->reader->metadata(); }
+
 std::vector<float> Model::decode(const std::string& name) const {
   const std::size_t index = index_of(name);
   const TensorInfo& info = tensors()[index];

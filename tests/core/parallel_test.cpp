@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <new>
 #include <numeric>
 #include <stdexcept>
@@ -184,6 +187,28 @@ TEST_P(Parallel, StepsTogetherSeeWhatAllWorkersDidBeforeTheyWaited) {
     });
     EXPECT_THAT(sums, Each(3 * n));
   }
+}
+
+// Without this, the child would wait for threads that exist in the parent only.
+TEST(ParallelAfterFork, LoopsOfTheChildRunOnItsThread) {
+  omp_set_num_threads(3);
+  std::vector<int> seen(1000);
+  const auto loop = [&] {
+    Workers(true).for_each(seen.size(), [&](std::size_t i) { seen[i] += 1; });
+  };
+  loop();
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    loop();
+    const bool passes = Workers(true).count() == 1 && std::ranges::count(seen, 2) == 1000;
+    ::_exit(passes ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(Workers(true).count(), 3u);
+  omp_set_num_threads(omp_get_num_procs());
 }
 
 }  // namespace

@@ -83,6 +83,9 @@ Rule parse_rule(const std::string& text);
 // Errors: kNotFound, kIo; kInvalidArgument for anything else, naming the line.
 Recipe read_recipe(const std::string& path);
 
+// The recipe of a text in YAML or JSON; messages call it `name`. Errors: as above.
+Recipe parse_recipe(const std::string& text, const std::string& name);
+
 // The recipe file that makes the archive of a compression again, without its target: a rule for
 // each tensor that rules decide on, its name as the pattern.
 std::string recipe_text(const Report& report);

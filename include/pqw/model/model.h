@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "pqw/codecs/weight.h"
 #include "pqw/core/strided.h"
 #include "pqw/core/tensor.h"
+#include "pqw/formats/weight_file.h"
 #include "pqw/io/options.h"
 #include "pqw/serve/convolution.h"
 #include "pqw/serve/embedding.h"
@@ -44,6 +46,12 @@ class Model {
   // The codec of a tensor; "plain" for one that is stored byte for byte or in a narrower type. An
   // alias has the codec of the tensor that it equals.
   std::string codec(const std::string& name) const;
+
+  // The bytes that the file has for a tensor: codes and codebooks, or its values.
+  std::uint64_t stored_bytes(const std::string& name) const;
+
+  // Free-form text that the file holds beside its tensors (formats/weight_file.h).
+  const Metadata& metadata() const;
 
   // A tensor of a float type as floats, row-major, in the order of dimensions of tensors().
   std::vector<float> decode(const std::string& name) const;
