@@ -225,10 +225,11 @@ TEST(FaultOf, AWeightOfWhichAlmostNothingIsLeftIsLost) {
 }
 
 TEST_F(OneTensor, WhoseEncodingIsNoCloserThanZerosFallsBackOrStaysPlain) {
-  // Factors of noise by factors of a quarter of their rank: what they lose multiplies.
+  // Factors of noise by factors of a quarter of their rank: what they lose multiplies. How much that
+  // is depends on the BLAS kernels of the processor: the factors are as good in many directions.
   const auto values = test::normal_values(100 * 50, 1);
   const std::string settings = "codec=low_rank,rank=16,factors.codec=low_rank,factors.rank=4";
-  const auto note = testing::MatchesRegex("low_rank: relative error 3\\.[0-9]*");
+  const auto note = testing::MatchesRegex("low_rank: relative error [1-9]\\.[0-9]*");
   TensorReport report = compressed(DType::kF32, {100, 50}, values, settings);
   EXPECT_EQ(report.codec, "plain");
   EXPECT_THAT(report.note, note);
@@ -242,7 +243,7 @@ TEST_F(OneTensor, WhoseEncodingIsNoCloserThanZerosFallsBackOrStaysPlain) {
                           ",fallback.codec=low_rank,fallback.rank=16,"
                           "fallback.factors.codec=low_rank,fallback.factors.rank=4");
   EXPECT_EQ(report.codec, "plain");
-  EXPECT_THAT(report.note, testing::MatchesRegex("low_rank: .*; low_rank: relative error 3.*"));
+  EXPECT_THAT(report.note, testing::MatchesRegex("low_rank: .*; low_rank: relative error [1-9].*"));
 }
 
 TEST_F(OneTensor, OfPlaceholdersIsTakenAlthoughItIsZeros) {
