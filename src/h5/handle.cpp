@@ -47,24 +47,22 @@ bool set_up_process() {
   return true;
 }
 
-// Never destroyed: handles may be closed late.
-std::recursive_mutex& shared_mutex() {
-  alignas(std::recursive_mutex) static unsigned char storage[sizeof(std::recursive_mutex)];
-  static auto* mutex = new (storage) std::recursive_mutex;
-  return *mutex;
-}
+// Ready before any code runs, and never destroyed: handles may be closed late.
+constinit std::recursive_mutex shared_mutex;
+static_assert(std::is_trivially_destructible_v<std::recursive_mutex>);
 
-void before_fork() { shared_mutex().lock(); }
-void in_parent() { shared_mutex().unlock(); }
+void before_fork() { shared_mutex.lock(); }
+void in_parent() { shared_mutex.unlock(); }
 // The holder's number as a thread is another one in the child, which therefore starts anew.
-void in_child() { new (&shared_mutex()) std::recursive_mutex; }
+void in_child() { new (&shared_mutex) std::recursive_mutex; }
+// When the library is loaded: if a thread registered them while another one forks, the child would
+// wait for that thread.
+[[maybe_unused]] const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
 
 }  // namespace
 
 std::unique_lock<std::recursive_mutex> exclusive() {
-  static const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
-  (void)registered;
-  return std::unique_lock(shared_mutex());
+  return std::unique_lock(shared_mutex);
 }
 
 Handle::~Handle() {
