@@ -12,7 +12,7 @@
 namespace pqw::h5 {
 namespace {
 
-static_assert(std::is_same_v<Id, hid_t>);
+static_assert(std::is_same_v<Id, hid_t> && std::is_same_v<int, herr_t>);
 
 // The entry of the error stack nearest to the cause comes first when walking upward.
 herr_t keep_first(unsigned n, const H5E_error2_t* entry, void* reason) {
@@ -41,7 +41,7 @@ bool set_up_process() {
   constexpr std::size_t kMemoryToStart = std::size_t{8} << 20;
   ::operator delete(::operator new(kMemoryToStart));
   (void)H5dont_atexit();  // its handler crashes after a failed close (full disk)
-  if (H5open() < 0 || H5PLset_loading_state(0) < 0) {
+  if (H5open() < 0) {
     throw Error(ErrorCode::kIo, "the HDF5 library does not start");
   }
   return true;
@@ -50,6 +50,8 @@ bool set_up_process() {
 // Ready before any code runs, and never destroyed: handles may be closed late.
 constinit std::recursive_mutex shared_mutex;
 static_assert(std::is_trivially_destructible_v<std::recursive_mutex>);
+
+int n_holders = 0;  // of the mutex, which guards it: how often its thread holds it
 
 void before_fork() { shared_mutex.lock(); }
 void in_parent() { shared_mutex.unlock(); }
@@ -61,8 +63,23 @@ void in_child() { new (&shared_mutex) std::recursive_mutex; }
 
 }  // namespace
 
-std::unique_lock<std::recursive_mutex> exclusive() {
-  return std::unique_lock(shared_mutex);
+Exclusive::Exclusive() : lock_(shared_mutex) {
+  initialize();
+  is_outermost_ = n_holders == 0;
+  if (is_outermost_) {
+    (void)H5Eget_auto2(H5E_DEFAULT, &print_errors_, &print_errors_to_);
+    (void)H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    (void)H5PLget_loading_state(&plugins_);
+    (void)H5PLset_loading_state(0);
+  }
+  ++n_holders;
+}
+
+Exclusive::~Exclusive() {
+  --n_holders;
+  if (!is_outermost_) return;
+  (void)H5Eset_auto2(H5E_DEFAULT, print_errors_, print_errors_to_);
+  (void)H5PLset_loading_state(plugins_);
 }
 
 Handle::~Handle() {
@@ -88,11 +105,8 @@ void Handle::close(const Subject& subject) {
 }
 
 void initialize() {
-  static const bool process_ready = set_up_process();
-  // The error stack, and with it this setting, belongs to the thread.
-  thread_local const bool thread_ready = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
-  (void)process_ready;
-  (void)thread_ready;
+  static const bool ready = set_up_process();
+  (void)ready;
 }
 
 void check(std::int64_t status, const Subject& subject, const char* action, const char* next) {

@@ -13,8 +13,23 @@ namespace pqw::h5 {
 using Id = std::int64_t;
 
 // Hold this lock while you work with handles. Its holder may take it again. A fork waits for it, so
-// that a child never starts in the middle of an HDF5 operation.
-std::unique_lock<std::recursive_mutex> exclusive();
+// that a child never starts in the middle of an HDF5 operation. While it is held, HDF5 loads no
+// plugins and prints no errors; after that, both are again as the program has them.
+class Exclusive {
+ public:
+  Exclusive();
+  ~Exclusive();
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+
+ private:
+  std::unique_lock<std::recursive_mutex> lock_;
+  bool is_outermost_;
+  int (*print_errors_)(Id, void*) = nullptr;  // of the program, in this thread
+  void* print_errors_to_ = nullptr;
+  unsigned plugins_ = 0;
+};
+inline Exclusive exclusive() { return Exclusive(); }
 
 // Closes its identifier. Whoever uses handles, or what is reached through them, holds exclusive()
 // meanwhile; closing takes it by itself.
@@ -38,8 +53,8 @@ class Handle {
   Closer closer_ = nullptr;
 };
 
-// Sets HDF5 up: no handlers at exit, no plugins, no printing of errors. Everything that can be
-// called first calls it; cheap afterwards.
+// Starts HDF5, without its handler at exit. Everything that can be called first calls it; cheap
+// afterwards.
 void initialize();
 
 // Throws subject.error("cannot <action>: <HDF5's reason>; <next>") for a negative status.

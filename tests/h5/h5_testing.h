@@ -8,6 +8,7 @@
 #include <string>
 
 #include "h5/file.h"
+#include "h5/handle.h"
 #include "tests/support/temp_dir.h"
 
 namespace pqw::h5 {
@@ -25,6 +26,7 @@ class H5Test : public testing::Test {
     return "no error";
   }
 
+  const Exclusive lock_;  // and so no errors of HDF5 are printed
   const test::TempDir dir_;
   const std::string path_ = dir_ / "file.h5";
   const Subject subject_{"shown", ErrorCode::kFormat, "object"};
