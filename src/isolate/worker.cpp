@@ -14,6 +14,7 @@
 #include <ctime>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "io/locked_temporary.h"
 #include "isolate/sandbox.h"
@@ -75,16 +76,20 @@ bool is_fault(int signal) {
 
 }  // namespace
 
-Worker::Worker(const InputFile& file, Service service) : subject_{file.path(), ErrorCode::kIo} {
+Worker::Worker(const InputFile& file, Service service)
+    : file_(file),
+      service_(std::move(service)),
+      subject_{file.path(), ErrorCode::kIo},
+      owner_(::getpid()) {
   try {
-    start(file, service);
+    start();
   } catch (...) {
     end();
     throw;
   }
 }
 
-void Worker::start(const InputFile& file, const Service& service) {
+void Worker::start() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     throw cannot_start("socketpair", errno);
@@ -94,7 +99,7 @@ void Worker::start(const InputFile& file, const Service& service) {
   {
     const SignalPause pause;  // the handlers of this program must not run in the child
     child_ = ::fork();
-    if (child_ == 0) serve_requests(ends[1], file.descriptor(), service);
+    if (child_ == 0) serve_requests(ends[1], file_.descriptor(), service_);
     if (child_ < 0) error = errno;
   }
   ::close(ends[1]);
@@ -107,9 +112,31 @@ void Worker::start(const InputFile& file, const Service& service) {
 
 Worker::~Worker() { end(); }
 
+// The child that this object names belongs to the process that forked this one. The mutex may have been
+// held by another thread of that process, which does not exist here.
+void Worker::start_in_new_process() {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  if (owner_ == ::getpid()) return;
+  const bool has_failed = socket_ < 0;
+  end();
+  new (&mutex_) std::mutex;
+  const std::lock_guard starting(mutex_);
+  owner_ = ::getpid();
+  has_started_ = false;
+  if (has_failed) return;
+  try {
+    start();
+  } catch (...) {
+    end();
+    throw;
+  }
+}
+
 void Worker::end() noexcept {
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;
+  if (owner_ != ::getpid()) child_ = -1;
   if (child_ <= 0) return;
   (void)::kill(child_, SIGKILL);
   while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
@@ -145,6 +172,7 @@ void Worker::allow(std::size_t n_bytes) {
 }
 
 std::vector<std::byte> Worker::call(std::uint64_t request, std::size_t most_bytes) {
+  if (owner_ != ::getpid()) start_in_new_process();
   const std::lock_guard lock(mutex_);
   if (socket_ < 0) throw subject_.error(ErrorCode::kFormat, "reading it has failed before");
   allow(most_bytes);

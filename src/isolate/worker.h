@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -21,14 +22,16 @@ struct WorkerAnswer;
 // Forks, so that a crash, an endless loop or a take-over of the parsing code stays in a process
 // that can only answer (isolate/sandbox.h) and has limits on memory and time. The child is a copy
 // of this process at that moment: it must not use other threads (OpenMP). It ends with this object.
-// Safe for use from several threads at once, which wait for each other.
+// Safe for use from several threads at once, which wait for each other. If this process forks, its
+// copy of this object begins a child of its own at the first call.
 class Worker {
  public:
   // Runs in the child, for one request after the other. Its errors arrive at the caller of `call`.
   using Service = std::function<std::vector<std::byte>(std::uint64_t request)>;
 
-  // Errors: kIo when the system does not allow such a process, or when descriptors, processes or
-  // memory are missing; the message says which call failed or what is missing.
+  // `file` outlives this object. Errors: kIo when the system does not allow such a process, or when
+  // descriptors, processes or memory are missing; the message says which call failed or what is
+  // missing.
   Worker(const InputFile& file, Service service);
   ~Worker();
   Worker(Worker&&) = delete;
@@ -47,7 +50,8 @@ class Worker {
     bool time = false;
   };
 
-  void start(const InputFile& file, const Service& service);
+  void start();
+  void start_in_new_process();
   void allow(std::size_t n_bytes);
   bool limit(int resource, std::uint64_t value);
   void wait_at_most(std::uint64_t seconds);
@@ -61,8 +65,11 @@ class Worker {
   [[noreturn]] void fail_as_child_ended();
   void end() noexcept;
 
+  const InputFile& file_;
+  const Service service_;
   Subject subject_;
   std::mutex mutex_;
+  std::atomic<pid_t> owner_;  // the process that started the child
   pid_t child_ = -1;
   int socket_ = -1;
   bool has_started_ = false;
