@@ -124,6 +124,12 @@ py::bytes bytes_of(const Tensor& tensor) {
 
 std::size_t element_count_of(const Tensor& tensor) { return element_count(tensor.info().shape); }
 
+py::tuple axes_of(const Tensor& tensor) {
+  std::vector<std::size_t> axes = tensor.info().layout.axes;
+  for (std::size_t i = axes.size(); i < tensor.info().shape.size(); ++i) axes.push_back(i);
+  return py::tuple(py::cast(axes));
+}
+
 std::uint64_t stored_bytes(const Tensor& tensor) {
   return tensor.file->model()->stored_bytes(tensor.info().name);
 }
@@ -245,6 +251,8 @@ void register_archive(py::module_& module) {
       .def_property_readonly(
           "kind", [](const Tensor& t) { return std::string(to_string(t.info().layout.kind)); },
           "The layer of the tensor: \"linear\", \"conv\", \"embedding\", ..., or \"unknown\".")
+      .def_property_readonly("axes", &axes_of,
+                             "The dimensions of the tensor that are out, in, kernel... in turn.")
       .def_property_readonly("stored_bytes", &stored_bytes, "Bytes that the file stores for it.")
       .def_property_readonly("bits_per_weight", &bits_per_weight)
       .def_property_readonly("file", [](const Tensor& tensor) { return tensor.file; })

@@ -7,6 +7,7 @@
 #include "python/native/layers.h"
 #include "python/native/quantizer.h"
 #include "python/native/reports.h"
+#include "python/native/training.h"
 
 namespace {
 
@@ -20,6 +21,7 @@ ConvTranspose1d, ConvTranspose2d(weight, bias=None, *, stride, padding, output_p
 Embedding(weight): (indices, out=None) -> array, .bags(indices, offsets, mode, out=None)
 compress(...), evaluate(...), inspect(path), verify(path): on whole files -> Report
 pq_fit(w, settings), pq_encode(x, codebooks), pq_decode(codes, codebooks, cols): ProductQuantizer
+pq_values(tensor), replace_values(source, target, values): training in pqw.torch
 
 A weight is a Tensor or an array of floats. All work is done without the GIL.)";
 
@@ -36,4 +38,5 @@ PYBIND11_MODULE(_native, module) {
   python::register_reports(module);
   python::register_compress(module);
   python::register_quantizer(module);
+  python::register_training(module);
 }
