@@ -1,0 +1,151 @@
+"""Fills models with decoded weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from types import TracebackType
+from typing import Any
+
+import numpy
+import torch
+from torch import nn
+from torch.nn.modules.module import _IncompatibleKeys
+
+import pqw
+from pqw.archive import PathLike
+from pqw.torch.places import parameters_of, tensor_of
+
+def decoded(tensor: pqw.Tensor) -> torch.Tensor:
+    """A tensor of an archive in its own type."""
+    if tensor.dtype == "bfloat16":  # numpy does not have it
+        return torch.from_numpy(tensor.decode("bfloat16").view(numpy.int16)).view(torch.bfloat16)
+    return torch.from_numpy(tensor.decode())
+
+
+def compress_state(
+    state: Mapping[str, torch.Tensor], path: PathLike, **settings: Any
+) -> pqw.Report:
+    """pqw.compress for a dict of tensors."""
+    arrays, dtypes = {}, {}
+    for name, value in state.items():
+        if value.dtype == torch.bfloat16:
+            dtypes[name], value = "bfloat16", value.view(torch.int16)
+            arrays[name] = value.numpy().view(numpy.uint16)
+        else:
+            arrays[name] = value.numpy()
+    return pqw.compress(arrays, path, dtype=dtypes, **settings)
+
+
+class _Decoded(MutableMapping[str, Any]):
+    """A state dict that decodes a tensor when it is asked for, and keeps none of them.
+
+    Hooks of modules may set and delete keys.
+    """
+
+    def __init__(self, tensors: dict[str, Any]) -> None:
+        self._tensors = tensors
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        value = self._tensors[name]
+        return value if isinstance(value, torch.Tensor) else decoded(value)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._tensors[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._tensors[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def below(self, prefix: str) -> _Decoded:
+        """The names that begin with the prefix, as load_state_dict passes them to a module."""
+        return _Decoded({name: value for name, value in self._tensors.items()
+                         if name.startswith(prefix)})
+
+
+def state_of(model: nn.Module, archive: pqw.Archive) -> dict[str, pqw.Tensor]:
+    """The tensors of the archive by name; tied parameters have all their names."""
+    tensors = dict(archive)
+    for places in parameters_of(model):
+        tensor = tensor_of(archive, places)
+        if tensor is not None:
+            for place in places:
+                tensors.setdefault(place.name, tensor)
+    return tensors
+
+
+def fill(
+    model: nn.Module, tensors: dict[str, pqw.Tensor], path: str, strict: bool = True
+) -> _IncompatibleKeys:
+    """load_into for open tensors by name; `path` is for messages."""
+    missing: list[str] = []
+    unexpected: list[str] = []
+    errors: list[str] = []
+
+    def load(module: nn.Module, state: _Decoded, prefix: str) -> None:
+        module._load_from_state_dict(state, prefix, {}, True, missing, unexpected, errors)
+        for name, child in module._modules.items():
+            if child is not None:
+                load(child, state.below(f"{prefix}{name}."), f"{prefix}{name}.")
+        for hook in module._load_state_dict_post_hooks.values():
+            hook(module, _IncompatibleKeys(missing, unexpected))
+
+    load(model, _Decoded(tensors), "")
+    if strict and missing:
+        errors.append(f"the archive has no {_listed(missing)}")
+    if strict and unexpected:
+        errors.append(f"the model has no {_listed(unexpected)}")
+    if errors:
+        raise RuntimeError(f"{path}: does not fit {type(model).__name__}: {'; '.join(errors)}")
+    return _IncompatibleKeys(missing, unexpected)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(map(repr, names[:5])) + more
+
+
+def load_into(
+    model: nn.Module, path: PathLike | pqw.Archive, strict: bool = True
+) -> _IncompatibleKeys:
+    """Fills the parameters and buffers of a model with the decoded tensors of an archive.
+
+    As model.load_state_dict does with the decoded state dict: shapes have to match, and types are
+    converted to those of the model. One tensor at a time is decoded. `path` may also be a weight
+    file that pqw reads, and an open archive.
+
+    strict: every tensor of the archive has a place in the model, and every one of the model is in
+        the archive; of tied parameters one name is enough.
+
+    Returns the named tuple (missing_keys, unexpected_keys) of load_state_dict.
+    Raises RuntimeError, as load_state_dict, if names or shapes do not fit.
+    """
+    with opened(path) as archive:
+        return fill(model, state_of(model, archive), archive.path, strict)
+
+
+class opened:
+    """An archive given by its path, which is closed at the end, or open already, which is not."""
+
+    def __init__(self, path: PathLike | pqw.Archive) -> None:
+        self._is_path = not isinstance(path, pqw.Archive)
+        self._archive = path if isinstance(path, pqw.Archive) else pqw.open(path)
+
+    def __enter__(self) -> pqw.Archive:
+        return self._archive
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_path:
+            self._archive.close()
