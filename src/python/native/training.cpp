@@ -26,7 +26,8 @@ constexpr const char* kPqValuesDoc = R"(pq_values(tensor) -> PqValues
 
 The values of a tensor of codec pq, as new arrays. Raises ValueError for another codec.)";
 
-constexpr const char* kReplaceDoc = R"(replace_values(source, target, values, overwrite=False) -> int
+constexpr const char* kReplaceDoc =
+    R"(replace_values(source, target, values, overwrite=False) -> int
 
 Writes a copy of an archive in which some tensors have other values; returns its size in bytes.
 values: by name, the bytes of a plain tensor; or (archive that has the codes, codebooks, row scales
@@ -37,9 +38,9 @@ struct PqArrays {
   Dimensions shape;        // [out, in, kernel...]
   Dimensions permutation;  // dimension i of the tensor in the archive is this one of `shape`
   std::string codebook_type, row_scale_type;
-  py::array_t<float> codebooks;        // [additive, groups, centroids, block_size]
-  py::object row_scales;               // float32 [rows], or None
-  py::array_t<std::int32_t> indices;   // [additive, rows, positions]: rows of `codebooks`
+  py::array_t<float> codebooks;       // [additive, groups, centroids, block_size]
+  py::object row_scales;              // float32 [rows], or None
+  py::array_t<std::int32_t> indices;  // [additive, rows, positions]: rows of `codebooks`
 };
 
 py::ssize_t size(std::size_t n) { return static_cast<py::ssize_t>(n); }
@@ -136,9 +137,10 @@ std::uint64_t replace(const std::filesystem::path& source, const std::filesystem
 
 void register_training(py::module_& module) {
   py::class_<PqArrays>(module, "PqValues")
-      .def_property_readonly("shape", [](const PqArrays& a) { return py::tuple(py::cast(a.shape)); })
-      .def_property_readonly(
-          "permutation", [](const PqArrays& a) { return py::tuple(py::cast(a.permutation)); })
+      .def_property_readonly("shape",
+                             [](const PqArrays& a) { return py::tuple(py::cast(a.shape)); })
+      .def_property_readonly("permutation",
+                             [](const PqArrays& a) { return py::tuple(py::cast(a.permutation)); })
       .def_readonly("codebook_type", &PqArrays::codebook_type)
       .def_readonly("row_scale_type", &PqArrays::row_scale_type)
       .def_readonly("codebooks", &PqArrays::codebooks)
