@@ -81,3 +81,17 @@ def test_an_open_archive_stays_open(tmp_path):
     with pqw.open(compress(network(0), tmp_path)) as archive:
         pqw.torch.load_into(network(1), archive)
         assert not archive.closed
+
+
+def test_a_model_without_memory_gets_it(tmp_path):
+    def make(device):
+        return torch.nn.Sequential(torch.nn.Linear(120, 300, device=device),
+                                   torch.nn.BatchNorm1d(300, device=device))
+    path = compress(make("cpu"), tmp_path)
+    model, expected = make("meta"), make("cpu")
+    pqw.torch.load_into(model, path)
+    pqw.torch.load_into(expected, path)
+    assert same(model.state_dict(), expected.state_dict())
+    model = torch.nn.Sequential(*make("meta"), torch.nn.Linear(300, 2, device="meta"))
+    with pytest.raises(RuntimeError, match="no values of its own for '2.bias', '2.weight'"):
+        pqw.torch.load_into(model, path, strict=False)

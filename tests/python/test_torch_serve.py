@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import weakref
 
 import pytest
 
@@ -152,6 +153,23 @@ def test_a_module_with_two_names_is_replaced_under_both(tmp_path):
     assert len(report.layers) == 1 and model[0] is model[2]
     x = torch.randn(2, 120)
     assert error(model(x), dense(make, path)(x.double())) < 1e-3
+
+
+def test_no_dense_weight_remains(tmp_path):
+    path = compress(network(0), tmp_path)
+    model = network(1)
+    weights = [weakref.ref(model.conv.weight), weakref.ref(model.fc.weight)]
+    pqw.torch.serve(model, path)
+    assert [weight() for weight in weights] == [None, None]
+
+
+def test_a_model_without_memory_is_served(tmp_path):
+    def make(device):
+        return nn.Sequential(nn.Linear(120, 300, device=device), nn.LayerNorm(300, device=device))
+    path = compress(make("cpu"), tmp_path)
+    model, x = make("meta"), torch.randn(2, 120)
+    pqw.torch.serve(model, path, precision="exact")
+    assert error(model(x), dense(lambda: make("cpu"), path)(x.double())) < 1e-5
 
 
 def transformer():

@@ -13,7 +13,7 @@ from torch.nn.modules.module import _IncompatibleKeys
 
 import pqw
 from pqw.archive import PathLike
-from pqw.torch.places import parameters_of, tensor_of
+from pqw.torch.places import Place, modules_of, parameters_of, tensor_of
 
 def decoded(tensor: pqw.Tensor) -> torch.Tensor:
     """A tensor of an archive in its own type."""
@@ -81,6 +81,26 @@ def state_of(model: nn.Module, archive: pqw.Archive) -> dict[str, pqw.Tensor]:
     return tensors
 
 
+def _materialize(model: nn.Module) -> set[str]:
+    """Gives memory to tensors on the device "meta", and returns their names."""
+    names: set[str] = set()
+    made: dict[int, Any] = {}
+    for module_name, module, _, _ in modules_of(model):
+        for tensors in (module._parameters, module._buffers):
+            for attribute, value in tensors.items():
+                if value is None or not value.is_meta:
+                    continue
+                names.add(Place(module_name, module, attribute).name)
+                if id(value) not in made:
+                    empty = torch.empty_like(value, device="cpu")
+                    is_parameter = isinstance(value, nn.Parameter)
+                    made[id(value)] = (
+                        nn.Parameter(empty, value.requires_grad) if is_parameter else empty
+                    )
+                tensors[attribute] = made[id(value)]
+    return names
+
+
 def fill(
     model: nn.Module, tensors: dict[str, pqw.Tensor], path: str, strict: bool = True
 ) -> _IncompatibleKeys:
@@ -88,6 +108,7 @@ def fill(
     missing: list[str] = []
     unexpected: list[str] = []
     errors: list[str] = []
+    without_values = _materialize(model) - set(tensors)
 
     def load(module: nn.Module, state: _Decoded, prefix: str) -> None:
         module._load_from_state_dict(state, prefix, {}, True, missing, unexpected, errors)
@@ -102,6 +123,9 @@ def fill(
         errors.append(f"the archive has no {_listed(missing)}")
     if strict and unexpected:
         errors.append(f"the model has no {_listed(unexpected)}")
+    if without_values:
+        errors.append(f'the model is on the device "meta", and has no values of its own for '
+                      f"{_listed(sorted(without_values))}")
     if errors:
         raise RuntimeError(f"{path}: does not fit {type(model).__name__}: {'; '.join(errors)}")
     return _IncompatibleKeys(missing, unexpected)
@@ -118,8 +142,9 @@ def load_into(
     """Fills the parameters and buffers of a model with the decoded tensors of an archive.
 
     As model.load_state_dict does with the decoded state dict: shapes have to match, and types are
-    converted to those of the model. One tensor at a time is decoded. `path` may also be a weight
-    file that pqw reads, and an open archive.
+    converted to those of the model. One tensor at a time is decoded. Tensors of the model on the
+    device "meta" get memory of the CPU. `path` may also be a weight file that pqw reads, and an open
+    archive.
 
     strict: every tensor of the archive has a place in the model, and every one of the model is in
         the archive; of tied parameters one name is enough.

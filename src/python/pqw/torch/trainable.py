@@ -77,10 +77,10 @@ class PqWeight(nn.Module):
         codebooks = self.codebooks
         rounded = _ROUNDED[self._rounding[0]](codebooks)
         flat = _straight_through(codebooks, rounded).reshape(-1, codebooks.shape[-1])
-        weight = None
-        for codes in self.codes:
-            blocks = F.embedding(codes, flat, scale_grad_by_freq=self.gradient == "mean")
-            weight = blocks if weight is None else weight + blocks
+        weight, *others = (F.embedding(codes, flat, scale_grad_by_freq=self.gradient == "mean")
+                           for codes in self.codes)
+        for blocks in others:
+            weight = weight + blocks
         rows = self._shape[0]
         cols = self._shape[1:].numel()
         weight = weight.reshape(rows, -1)[:, :cols]
