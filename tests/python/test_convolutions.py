@@ -26,7 +26,7 @@ def convolved(x, w, bias, stride, padding, dilation, groups):
             for i in range(n_axes)
         )
         patch = x[(slice(None), slice(first, first + per_group), *window)]
-        y[(slice(None), o, *position)] = (patch * w[o]).reshape(len(x), -1).sum(1) + bias[o]
+        y[(slice(None), o, *position)] = (patch * w[o]).sum(axis=tuple(range(1, x.ndim))) + bias[o]
     return y
 
 

@@ -124,5 +124,5 @@ def test_memory_does_not_grow_with_files(path, tmp_path):
 
     opens(30)
     before = resident_bytes()
-    opens(300)
-    assert resident_bytes() - before < 2_000_000
+    opens(100)
+    assert resident_bytes() - before < 1_500_000

@@ -100,6 +100,8 @@ def compress(
 
     if not isinstance(source, Mapping):
         return run(source)
+    if not source:
+        raise ValueError("source has no arrays")
     with tempfile.TemporaryDirectory(prefix="pqw-") as folder:
         path = os.path.join(folder, "arrays.safetensors")
         _native.write_weights(path, _triples(source, dtype))
