@@ -82,7 +82,7 @@ def _write_wheel(path, files):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         def add(name, data, executable=False):
             entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o755 if executable else 0o644) << 16
+            entry.external_attr = (0o100755 if executable else 0o100644) << 16  # a file
             entry.compress_type = zipfile.ZIP_DEFLATED
             wheel.writestr(entry, data)
 
