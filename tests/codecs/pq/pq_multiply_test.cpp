@@ -96,9 +96,13 @@ TEST(PqMultiply, EmptySidesGiveZerosOrNothing) {
   std::vector<float> y(3, 7.0f);
   multiply(no_columns, {nullptr, 1, 0}, {y.data(), 1, 3});
   EXPECT_EQ(y, std::vector<float>(3));
-  const PqWeight no_rows = random_pq_weight({0, 4}, 4, 2, 1);
-  const std::vector<float> x(4);
-  multiply(no_rows, {x.data(), 1, 4}, {nullptr, 1, 0});
+  const std::vector<float> x(64);
+  for (const Precision precision : {Precision::kExact, Precision::kHigh, Precision::kFast}) {
+    const auto no_rows = make_product(random_pq_weight({0, 64}, 4, 16, 1),
+                                      {.precision = precision, .memory = ServeMemory::kFastest});
+    EXPECT_FALSE(no_rows->describe(1).empty());
+    no_rows->multiply_rows(0, {x.data(), 1, 64}, {nullptr, 1, 0});
+  }
 }
 
 TEST(PqDecode, ReadsTheLayoutByItsDefinition) {

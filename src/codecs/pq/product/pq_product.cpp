@@ -54,7 +54,7 @@ PqProduct::PqProduct(const PqWeight& weight, const ServeOptions& options)
   if (cols() == 0) return;
   batch_lookup_.emplace(weight, tiles_, *kernels_.product, *kernels_.lookup);
   decode_.emplace(weight, tiles_, *kernels_.product, DecodeProduct::Operand::kFloat);
-  if (options.precision != Precision::kExact) add_rounded_products(weight);
+  if (options.precision != Precision::kExact && rows() > 0) add_rounded_products(weight);
   if (options.memory == ServeMemory::kFastest) add_dense_product(weight);
 }
 
