@@ -12,8 +12,11 @@
 namespace pqw {
 namespace {
 
-constexpr std::size_t kPatchesAtOnce = 256;  // bounds the memory of the gathered patches
-constexpr std::size_t kFewOutputs = 32;      // of a group: gathering its patches would not pay
+constexpr std::size_t kPatchesAtOnce = 256;      // bounds the memory of the gathered patches
+constexpr std::size_t kFewOutputs = 32;          // of a group: gathering its patches would not pay
+constexpr std::size_t kMostPixels = 0x7fffffff;  // of a side, stride or padding: no sum overflows
+
+bool all_small(const Size3d& size) { return std::ranges::max(size) <= kMostPixels; }
 
 // REQUIRES: a rank of 2 to 5.
 Size3d kernel_of(const Shape& shape) {
@@ -23,6 +26,11 @@ Size3d kernel_of(const Shape& shape) {
 }
 
 void require_options(const ConvolutionOptions& options, const Shape& shape, const Size3d& kernel) {
+  if (!all_small(options.stride) || !all_small(options.padding) || !all_small(options.dilation) ||
+      !all_small(kernel)) {
+    throw invalid_argument("{} {}: stride, padding, dilation and kernel must be at most {}",
+                           options.layer, to_string(shape), kMostPixels);
+  }
   const auto positive = [](const Size3d& size) { return std::ranges::min(size) > 0; };
   if (positive(options.stride) && positive(options.dilation) && options.groups > 0 &&
       shape[0] % options.groups == 0 && positive(kernel)) {
@@ -118,6 +126,11 @@ ConvGeometry ConvolutionLayer::geometry(const VolumeShape& input) const {
   ConvGeometry geometry{input.batch, input.channels, shape_[0], options_.groups,
                         options_.transposed};
   const Size3d sizes = {input.depth, input.height, input.width};
+  if (!all_small(sizes)) {
+    throw invalid_argument("{} {}: an input of {} x {} x {} pixels, expected at most {} on a side",
+                           options_.layer, to_string(shape_), input.depth, input.height,
+                           input.width, kMostPixels);
+  }
   for (std::size_t i = 0; i < 3; ++i) {
     ConvAxis& axis = geometry.axes[i];
     axis = {.input = sizes[i],
@@ -129,6 +142,9 @@ ConvGeometry ConvolutionLayer::geometry(const VolumeShape& input) const {
                       ? transposed_output_size(options_.layer, axis, options_.output_padding[i])
                       : output_size(options_.layer, axis);
   }
+  const auto& [depth, height, width] = geometry.axes;
+  element_count(Shape{input.batch, input.channels, depth.input, height.input, width.input});
+  element_count(Shape{input.batch, shape_[0], depth.output, height.output, width.output});
   return geometry;
 }
 

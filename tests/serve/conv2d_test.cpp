@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "pqw/core/error.h"
 #include "pqw/serve/convolution.h"
 #include "tests/serve/convolution_testing.h"
@@ -107,6 +109,18 @@ TEST(Conv2d, ShapesThatDoNotFitAreRefused) {
   EXPECT_THROW(layer.output_shape({1, 2, 2, 9}), Error) << "kernel larger than the image";
   std::vector<float> x(10), y(10);
   EXPECT_THROW(layer.forward(x, {1, 2, 5, 5}, y), Error);
+}
+
+// Their products would wrap round to sizes that fit.
+TEST(Conv2d, SizesThatOverflowAreRefused) {
+  constexpr auto kHuge = std::numeric_limits<std::size_t>::max();
+  const PqWeight weight = test::random_pq_weight({6, 2, 3, 3}, 4, 5);
+  EXPECT_THROW(Conv2d(weight, {}, {.padding = {1, kHuge}}), Error);
+  EXPECT_THROW(Conv2d(weight, {}, {.dilation = {kHuge / 2 + 1, 1}}), Error);
+  EXPECT_THROW(Conv2d(weight, {}, {.stride = {kHuge, 1}}), Error);
+  const Conv2d layer(weight);
+  EXPECT_THROW(layer.output_shape({1, 2, kHuge, 9}), Error);
+  EXPECT_THROW(layer.forward({}, {kHuge / 2 + 1, 2, 4, 4}, {}), Error);
 }
 
 }  // namespace
