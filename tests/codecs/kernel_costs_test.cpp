@@ -4,8 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "codecs/active_kernels.h"
+#include "pqw/codecs/product.h"
+#include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
+#include "tests/support/random_int8_weight.h"
 
 namespace pqw {
 namespace {
@@ -72,9 +77,27 @@ TEST(KernelCosts, WrongLinesAreNamed) {
   }
   EXPECT_THAT(error_of(text + first + " 1\n"), HasSubstr("each cost once"));
   EXPECT_EQ(error_of(text + "magic 1\n"), "costs.txt: unknown cost 'magic'");
+  const std::string name(active_kernels().name);
+  EXPECT_EQ(error_of(""), "costs.txt: no line 'kernels " + name + "'");
+  EXPECT_EQ(error_of(text.substr(text.find('\n') + 1)),
+            "costs.txt: no line 'kernels " + name + "'");
   EXPECT_EQ(error_of("kernels vax\n"),
-            "costs.txt: costs of the kernels vax, but this process uses " +
-                std::string(active_kernels().name));
+            "costs.txt: costs of the kernels vax, but this process uses " + name);
+}
+
+// In a process of its own: costs are read once.
+TEST(KernelCostsDeathTest, AreReadWhenAnInt8ProductThatNeedsThemIsMade) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto make = [] {
+    ::setenv("PQW_COSTS", "/nowhere/costs.txt", 1);
+    try {
+      make_product(test::random_int8_weight({2, 3}, true), {.memory = ServeMemory::kFastest});
+    } catch (const Error& error) {
+      std::_Exit(error.code() == ErrorCode::kIo ? 7 : 8);
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(make(), testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

@@ -207,11 +207,10 @@ std::string content_of(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   if (!file || !text) {
-    throw Error(
-        ErrorCode::kIo,
-        fmt::format("PQW_COSTS={}: cannot read the file; expected builtin, measure or a file "
-                    "that `pqw bench --calibrate` printed",
-                    path));
+    throw Error(ErrorCode::kIo, fmt::format("PQW_COSTS={}: cannot read the file, or it is empty; "
+                                            "expected builtin, measure or a file "
+                                            "that `pqw bench --calibrate` printed",
+                                            path));
   }
   return text.str();
 }
@@ -272,6 +271,7 @@ void read_costs(std::string_view text, const std::string& source, CostedKernels&
   std::istringstream lines{std::string(text)};
   std::map<std::string, float> costs;
   std::size_t number = 0;
+  bool is_named = false;
   for (std::string line; std::getline(lines, line);) {
     ++number;
     if (line.empty() || line[0] == '#') continue;
@@ -279,7 +279,8 @@ void read_costs(std::string_view text, const std::string& source, CostedKernels&
     std::string name, value, rest;
     words >> name >> value >> rest;
     if (name == "kernels") {
-      if (value == kernels.table().name) continue;
+      is_named = value == kernels.table().name;
+      if (is_named) continue;
       throw invalid_argument("{}: costs of the kernels {}, but this process uses {}", source, value,
                              kernels.table().name);
     }
@@ -294,6 +295,7 @@ void read_costs(std::string_view text, const std::string& source, CostedKernels&
           source, number, line);
     }
   }
+  if (!is_named) throw invalid_argument("{}: no line 'kernels {}'", source, kernels.table().name);
   kernels.for_each(
       [&](std::string_view name, float& cycles, std::size_t, const std::function<void()>&) {
         const auto found = costs.find(std::string(name));

@@ -123,7 +123,8 @@ Int8Product::Int8Product(const Int8Weight& weight, unsigned input_bits,
       sums_(rows()),
       dense_(std::move(dense)) {
   assert(input_bits == 8 || input_bits == 16);
-  active_kernels();  // an unknown PQW_KERNEL is an error here, not in the first product
+  active_kernels();              // an unknown PQW_KERNEL is an error here, not in the first product
+  if (dense_) costed_kernels();  // and so are wrong PQW_COSTS
   for (std::size_t r = 0; r < rows(); ++r) scales_[r] = weight.scale(r);
   if (!weight.zero_points.empty()) {
     for (std::size_t r = 0; r < rows(); ++r) zero_points_.push_back(weight.zero_point(r));
