@@ -27,12 +27,8 @@ void PrintTo(const Case& c, std::ostream* out) {
        << ", groups: " << c.n_groups << ", batch " << c.batch;
 }
 
-void multiply_rows(const PqWeight& weight, std::size_t first, ConstMatrix x, MutableMatrix y) {
-  make_product(weight, {.precision = Precision::kExact})->multiply_rows(first, x, y);
-}
-
 void multiply(const PqWeight& weight, ConstMatrix x, MutableMatrix y) {
-  multiply_rows(weight, 0, x, y);
+  make_product(weight, {.precision = Precision::kExact})->multiply_rows(0, x, y);
 }
 
 class PqMultiply : public testing::TestWithParam<Case> {};
@@ -65,14 +61,21 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{{33, 1000}, 4, 300, 7, 1}, Case{{20, 3000}, 4, 256, 1, 3},
                     Case{{5, 6}, 2, 65536, 1, 2}, Case{{4, 10}, 4, 5, 3, 65}));
 
+// With one method: kAuto may choose another one for fewer rows.
 TEST(PqMultiply, RowRangesAreParts) {
-  const PqWeight weight = random_pq_weight({50, 20}, 4, 16, 1);
-  const auto x = test::normal_values(2 * 20, 5);
-  std::vector<float> whole(2 * 50), part(2 * 7);
-  multiply(weight, {x.data(), 2, 20}, {whole.data(), 2, 50});
-  multiply_rows(weight, 13, {x.data(), 2, 20}, {part.data(), 2, 7});
-  for (std::size_t b = 0; b < 2; ++b) {
-    for (std::size_t r = 0; r < 7; ++r) EXPECT_EQ(part[b * 7 + r], whole[b * 50 + 13 + r]);
+  const PqWeight weight = random_pq_weight({50, 70}, 4, 16, 1);
+  const auto x = test::normal_values(2 * 70, 5);
+  for (const ServeMethod method :
+       {ServeMethod::kLookup, ServeMethod::kBatchLookup, ServeMethod::kDecode}) {
+    const auto product = make_product(weight, {.method = method});
+    std::vector<float> whole(2 * 50), part(2 * 7);
+    product->multiply_rows(0, {x.data(), 2, 70}, {whole.data(), 2, 50});
+    product->multiply_rows(13, {x.data(), 2, 70}, {part.data(), 2, 7});
+    for (std::size_t b = 0; b < 2; ++b) {
+      for (std::size_t r = 0; r < 7; ++r) {
+        EXPECT_EQ(part[b * 7 + r], whole[b * 50 + 13 + r]) << to_string(method);
+      }
+    }
   }
 }
 
