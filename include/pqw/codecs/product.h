@@ -48,9 +48,9 @@ enum class ServeMethod {
 std::string_view to_string(ServeMethod method);
 
 // The cycles of the kernels in use, measured now in a few milliseconds: a file for the environment
-// variable PQW_COSTS. ServeMethod::kAuto chooses by such costs. At the first product of a pq or int8
-// weight they are measured (PQW_COSTS is not set, or "measure"), built in ("builtin"), or read from the file
-// that PQW_COSTS names: then the same sizes get the same methods, and results the same bits, in
+// variable PQW_COSTS. ServeMethod::kAuto chooses by such costs. The first product of a pq weight, or of
+// int8 with ServeMemory::kFastest, measures them (PQW_COSTS is not set, or "measure"), takes those built in
+// ("builtin"), or reads the file that PQW_COSTS names: then the same sizes get the same methods, and results the same bits, in
 // every process. Lines "kernels NAME", then "COST CYCLES"; # begins a comment.
 // Errors: those of kernel_name().
 std::string measured_kernel_costs();
