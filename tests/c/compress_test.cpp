@@ -157,7 +157,7 @@ TEST_F(CCompress, AnyCallMayCancelAndLeavesNothing) {
     EXPECT_EQ(pqw_compress(input_.c_str(), output_.c_str(), recipe_, &options, nullptr),
               PQW_CANCELLED);
     EXPECT_STREQ(pqw_last_error(), "cancelled by the progress function");
-    EXPECT_EQ(seen.stages[stage], stage == PQW_STAGE_ITERATION ? seen.stages[stage] : 1);
+    EXPECT_GE(seen.stages[stage], 1);
     EXPECT_THAT(outputs(), IsEmpty()) << stage;
   }
   pqw_recipe* recipe = nullptr;
