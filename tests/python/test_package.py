@@ -100,7 +100,7 @@ with pqw.open("a.h5") as model:
     assert run(python, "-m", "pqw", "verify", "a.h5", cwd=tmp_path, env=environment)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md", "docs/torch.md"])
 def test_examples_of_documents_print_what_they_say(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(DIGITS, tmp_path / "model.safetensors")
