@@ -51,6 +51,23 @@ TEST(ReadRecipe, SaysWhatTheFlagsSay) {
   EXPECT_THAT(recipe.rules[1].settings, ElementsAre(Pair("codec", "plain")));
 }
 
+TEST(ParseRecipe, ReadsJsonAndNamesItAsTheCallerDoes) {
+  const Recipe recipe = parse_recipe(
+      R"({"defaults": {"codec": "pq"}, "tensors": [{"pattern": "é\\.", "block_size": 9}]})",
+      "mine");
+  EXPECT_THAT(recipe.defaults, ElementsAre(Pair("codec", "pq")));
+  EXPECT_EQ(recipe.rules[0].pattern.text, "é\\.");
+  EXPECT_EQ(recipe.rules[0].pattern.where, "mine: line 1");
+  EXPECT_EQ(recipe.file, "");
+  try {
+    parse_recipe("{", "mine");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.what(), testing::StartsWith("mine: "));
+  }
+}
+
 TEST(ReadRecipe, NestedMapsAndListsAreSettingsToo) {
   const test::TempDir dir;
   std::ofstream(dir / "r.yaml") << "tensors:\n"

@@ -69,6 +69,23 @@ class ModelTest : public testing::Test {
   std::optional<Model> model_;
 };
 
+TEST_F(ModelTest, TellsWhatTheFileHasForATensor) {
+  EXPECT_EQ(model_->stored_bytes("fc.bias"), 20 * sizeof(float));
+  const ArchiveReader archive(path_);
+  const std::uint64_t bytes = archive.entries()[*archive.find("fc.weight")].data_bytes;
+  EXPECT_EQ(model_->stored_bytes("fc.weight"), bytes);
+  EXPECT_THROW((void)model_->stored_bytes("fc"), Error);
+  EXPECT_TRUE(model_->metadata().empty());
+
+  const std::string file = dir_ / "w.safetensors";
+  const auto writer = create_weights(file, {{"w", DType::kF16, {3, 2}}}, {{"format", "pt"}});
+  writer->add(std::vector<std::byte>(12));
+  writer->commit();
+  const Model weights(file);
+  EXPECT_EQ(weights.stored_bytes("w"), 12u);
+  EXPECT_EQ(weights.metadata().at("format"), "pt");
+}
+
 TEST_F(ModelTest, LayersAreThoseOfTheStoredTensors) {
   const auto x = test::normal_values(2 * 4 * 5 * 5, 1);
   {
