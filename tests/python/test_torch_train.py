@@ -195,6 +195,36 @@ def test_other_codecs_are_frozen_and_copied(tmp_path):
         pqw.torch.save(model, tmp_path / "other.h5")
 
 
+def test_other_orders_of_dimensions(tmp_path):
+    model = nn.Sequential(nn.ConvTranspose2d(16, 80, 3))
+    path = compress(model, tmp_path, layout="iohw")
+    pqw.torch.trainable(model, path)
+    assert torch.equal(model[0].weight, decoded(path, "0.weight"))
+    train(model, torch.randn(2, 16, 4, 4))
+    pqw.torch.save(model, tmp_path / "tuned.h5")
+    assert torch.equal(decoded(tmp_path / "tuned.h5", "0.weight"), model[0].weight)
+    assert not torch.equal(decoded(path, "0.weight"), model[0].weight)
+
+
+def test_recurrent_weights_are_frozen(tmp_path):
+    def make(device=None):
+        return nn.ModuleDict({"rnn": nn.LSTM(64, 64, device=device),
+                              "fc": nn.Linear(64, 200, device=device)})
+    path = compress(make(), tmp_path)
+    model, loaded, x = make(), make("meta"), torch.randn(3, 1, 64)
+    report = pqw.torch.trainable(model, path)
+    assert [layer.tensor for layer in report.of("trained")] == ["fc.weight"]
+    assert {layer.name for layer in report.of("frozen")} == {"rnn"}
+    assert not model["rnn"].weight_hh_l0.requires_grad
+    pqw.torch.load_into(loaded, path)
+    assert torch.equal(loaded["rnn"](x)[0], model["rnn"](x)[0])
+    served = make()
+    report = pqw.torch.serve(served, path)
+    assert [(layer.name, layer.action) for layer in report.layers] == [
+        ("fc", "served"), ("rnn", "dense"), ("rnn", "dense")]
+    assert torch.equal(served["rnn"](x)[0], model["rnn"](x)[0])
+
+
 def test_deepcopy_is_independent(tmp_path):
     path = compress(tied(0), tmp_path)
     model = tied(1)

@@ -87,7 +87,7 @@ def _materialize(model: nn.Module) -> set[str]:
     made: dict[int, Any] = {}
     for module_name, module, _, _ in modules_of(model):
         for tensors in (module._parameters, module._buffers):
-            for attribute, value in tensors.items():
+            for attribute, value in list(tensors.items()):
                 if value is None or not value.is_meta:
                     continue
                 names.add(Place(module_name, module, attribute).name)
@@ -97,7 +97,7 @@ def _materialize(model: nn.Module) -> set[str]:
                     made[id(value)] = (
                         nn.Parameter(empty, value.requires_grad) if is_parameter else empty
                     )
-                tensors[attribute] = made[id(value)]
+                setattr(module, attribute, made[id(value)])  # nn.LSTM notices
     return names
 
 
