@@ -180,7 +180,15 @@ def test_progress_that_raises_cancels(tmp_path, stage):
     assert os.listdir(tmp_path) == []
 
 
-def test_ctrl_c_cancels(tmp_path):
+@pytest.fixture
+def ctrl_c():
+    """Programs that run in the background may ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_cancels(tmp_path, ctrl_c):
     with pytest.raises(KeyboardInterrupt):
         pqw.compress(
             DIGITS,
