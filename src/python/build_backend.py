@@ -18,6 +18,7 @@ import tomllib
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SETUP = "On Debian, `scripts/setup python` installs what the build needs."
 # What is left out of a source distribution: hidden files and builds.
 LEFT_OUT = re.compile(r"\.(?!clang-format$).*|build|__pycache__")
 
@@ -30,10 +31,13 @@ def _project():
 
 
 def _run(*command):
-    done = subprocess.run([*map(str, command)], cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
+    try:
+        done = subprocess.run([*map(str, command)], cwd=ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        sys.exit(f"{command[0]} is missing: {SETUP}")
     if done.returncode != 0:
-        sys.exit(f"{done.stdout}\n{' '.join(map(str, command))} failed")
+        sys.exit(f"{done.stdout}\n{' '.join(map(str, command))} failed. {SETUP}")
 
 
 def _build(settings):
@@ -45,6 +49,7 @@ def _build(settings):
     else:
         _run("cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
              "-DPQW_BUILD_PYTHON=ON", "-DPQW_BUILD_TESTS=OFF", "-DPQW_BUILD_BENCH=OFF",
+             "-DPQW_WERROR=OFF",  # other compilers warn of other things
              f"-DPython_EXECUTABLE={sys.executable}")
     _run("cmake", "--build", folder, "--target", "pqw_python", "pqw")
     return folder
@@ -94,33 +99,50 @@ def _write_wheel(path, files):
         add(f"{info_folder}/RECORD", "\n".join(record) + "\n")
 
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    project = _project()
-    name = f"{project['name']}-{project['version']}"
-    info = f"{name}.dist-info"
+def _name(project):
+    return f"{project['name']}-{project['version']}"
+
+
+def _info_files(project):
+    """Name in the wheel -> text of the files about the package."""
+    info = f"{_name(project)}.dist-info"
     scripts = "".join(f"{key} = {value}\n" for key, value in project["scripts"].items())
-    files = {
+    return {
         f"{info}/METADATA": _metadata(project),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: pqw\nRoot-Is-Purelib: false\n"
                          f"Tag: {_tag()}\n",
         f"{info}/LICENSE": (ROOT / "LICENSE").read_text(),
         f"{info}/entry_points.txt": f"[console_scripts]\n{scripts}",
     }
-    files = {key: (text.encode(), False) for key, text in files.items()}
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    """What pip asks first: without it, pip would build the package to learn its version."""
+    files = _info_files(_project())
+    for name, text in files.items():
+        path = pathlib.Path(metadata_directory) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return path.parent.name
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    project = _project()
+    files = {key: (text.encode(), False) for key, text in _info_files(project).items()}
     with tempfile.TemporaryDirectory() as folder:
         package = _install(_build(config_settings), pathlib.Path(folder))
         for path in sorted(package.rglob("*")):
             if path.is_file():
                 place = path.relative_to(package.parent).as_posix()
                 files[place] = (path.read_bytes(), os.access(path, os.X_OK))
-    wheel = f"{name}-{_tag()}.whl"
+    wheel = f"{_name(project)}-{_tag()}.whl"
     _write_wheel(pathlib.Path(wheel_directory) / wheel, files)
     return wheel
 
 
 def build_sdist(sdist_directory, config_settings=None):
     project = _project()
-    name = f"{project['name']}-{project['version']}"
+    name = _name(project)
     path = pathlib.Path(sdist_directory) / f"{name}.tar.gz"
 
     def wanted(entry):

@@ -37,7 +37,8 @@ std::string next_command(const Verdict& verdict, const Report& report, const std
   words.insert(words.end(), {"--target-error", fmt::format("{:.3g}", *verdict.mean_error / 2)});
   std::string command;
   for (const std::string& word : words) {
-    command += (command.empty() ? "" : " ") + quoted_for_shell(word);
+    if (!command.empty()) command += ' ';
+    command += quoted_for_shell(word);
   }
   return command;
 }
