@@ -193,3 +193,12 @@ def test_bad_indices_are_refused(model):
         embedding.bags([0], [0], mode="max")
     with pytest.raises(ValueError, match="one dimension"):
         embedding.bags([[0]], [0])
+
+
+def test_what_an_input_raises_is_raised(linear):
+    class Broken:
+        def __array__(self, *arguments):
+            raise RuntimeError("it has gradients")
+
+    with pytest.raises(RuntimeError, match="it has gradients"):
+        linear[0](Broken())

@@ -124,8 +124,7 @@ py::array_t<float> float_array(py::handle source, const char* what) {
     if (is_aligned(array)) return array;
   }
   const bool is_array = py::isinstance<py::array>(source);
-  const auto array = py::array::ensure(source);
-  if (!array) throw py::error_already_set();
+  const py::array array(py::reinterpret_borrow<py::object>(source));
   const bool is_float =
       array.dtype().kind() == 'f' || (array.dtype().kind() == 'V' && type_of(array) == "bfloat16");
   if (is_array && !is_float) {
@@ -140,8 +139,7 @@ py::array_t<std::int64_t> index_array(py::handle source, const char* what) {
     const auto array = py::reinterpret_borrow<py::array_t<std::int64_t>>(source);
     if (is_aligned(array) && is_c_ordered(array)) return array;
   }
-  const auto array = py::array::ensure(source);
-  if (!array) throw py::error_already_set();
+  const py::array array(py::reinterpret_borrow<py::object>(source));
   const char kind = array.dtype().kind();
   const bool is_empty_list = array.size() == 0 && !py::isinstance<py::array>(source);
   if (kind != 'i' && kind != 'u' && !is_empty_list) {

@@ -99,7 +99,7 @@ def compress(
         )
 
     if not isinstance(source, Mapping):
-        return run(source)
+        return run(os.fspath(source))
     if not source:
         raise ValueError("source has no arrays")
     with tempfile.TemporaryDirectory(prefix="pqw-") as folder:
