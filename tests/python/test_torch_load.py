@@ -44,6 +44,18 @@ def test_bfloat16_keeps_its_bits(tmp_path):
     assert same(model.state_dict(), original.state_dict())
 
 
+def test_models_that_train_are_compressed(tmp_path):
+    model = network(0).train()
+    model.norm.half()
+    pqw.torch.compress(model, tmp_path / "a.h5", codec="plain")
+    assert same(decoded_state(tmp_path / "a.h5"), model.state_dict())
+
+
+def test_pqw_compress_takes_no_models(tmp_path):
+    with pytest.raises(TypeError, match="not Sequential"):
+        pqw.compress(network(0), tmp_path / "a.h5")
+
+
 def test_strict_names_what_is_missing_and_unexpected(tmp_path):
     path = compress(network(0), tmp_path)
     model = network(1)

@@ -42,10 +42,9 @@ def tied(seed):
 
 def compress(model, folder, name="model.h5", **settings):
     """The path of an archive of a model or state dict, by default of codec pq with blocks of 4."""
-    state = model.state_dict() if isinstance(model, nn.Module) else model
     settings = {"codec": "pq", "block_size": 4, "centroids": 32, **settings}
     if settings["codec"] != "pq":
         settings = {"codec": settings["codec"]}
     path = str(folder / name)
-    pqw.torch.load.compress_state(state, path, **settings)
+    pqw.torch.compress(model, path, **settings)
     return path

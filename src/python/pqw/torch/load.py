@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from types import TracebackType
+from collections.abc import Iterator, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy
@@ -15,25 +15,12 @@ import pqw
 from pqw.archive import PathLike
 from pqw.torch.places import Place, modules_of, parameters_of, tensor_of
 
+
 def decoded(tensor: pqw.Tensor) -> torch.Tensor:
     """A tensor of an archive in its own type."""
     if tensor.dtype == "bfloat16":  # numpy does not have it
         return torch.from_numpy(tensor.decode("bfloat16").view(numpy.int16)).view(torch.bfloat16)
     return torch.from_numpy(tensor.decode())
-
-
-def compress_state(
-    state: Mapping[str, torch.Tensor], path: PathLike, **settings: Any
-) -> pqw.Report:
-    """pqw.compress for a dict of tensors."""
-    arrays, dtypes = {}, {}
-    for name, value in state.items():
-        if value.dtype == torch.bfloat16:
-            dtypes[name], value = "bfloat16", value.view(torch.int16)
-            arrays[name] = value.numpy().view(numpy.uint16)
-        else:
-            arrays[name] = value.numpy()
-    return pqw.compress(arrays, path, dtype=dtypes, **settings)
 
 
 class _Decoded(MutableMapping[str, Any]):
@@ -143,9 +130,9 @@ def load_into(
 
     As model.load_state_dict does with the decoded state dict: shapes have to match, and types are
     converted to those of the model. One tensor at a time is decoded. Tensors of the model on the
-    device "meta" get memory of the CPU. `path` may also be a weight file that pqw reads, and an open
-    archive.
+    device "meta" get memory of the CPU.
 
+    path: an archive, a weight file that pqw reads, or an open pqw.Archive.
     strict: every tensor of the archive has a place in the model, and every one of the model is in
         the archive; of tied parameters one name is enough.
 
@@ -156,21 +143,6 @@ def load_into(
         return fill(model, state_of(model, archive), archive.path, strict)
 
 
-class opened:
+def opened(path: PathLike | pqw.Archive) -> AbstractContextManager[pqw.Archive]:
     """An archive given by its path, which is closed at the end, or open already, which is not."""
-
-    def __init__(self, path: PathLike | pqw.Archive) -> None:
-        self._is_path = not isinstance(path, pqw.Archive)
-        self._archive = path if isinstance(path, pqw.Archive) else pqw.open(path)
-
-    def __enter__(self) -> pqw.Archive:
-        return self._archive
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._is_path:
-            self._archive.close()
+    return nullcontext(path) if isinstance(path, pqw.Archive) else pqw.open(path)

@@ -14,7 +14,8 @@ from torch import nn
 import pqw
 from pqw import _native
 from pqw.archive import PathLike
-from pqw.torch.load import compress_state, decoded
+from pqw.torch.compress import compress
+from pqw.torch.load import decoded
 from pqw.torch.trainable import PqWeight
 
 
@@ -39,8 +40,8 @@ def _require_codes(weight: PqWeight) -> None:
 
 def _pq_values(weight: PqWeight) -> tuple[str, Any, Any]:
     scales = weight.row_scales
-    return (weight.archive, weight.codebooks.detach().cpu().numpy(),
-            None if scales is None else scales.detach().cpu().clamp(0, 2).numpy())
+    return (weight.archive, weight.codebooks.detach().cpu().float().numpy(),
+            None if scales is None else scales.detach().cpu().float().clamp(0, 2).numpy())
 
 
 def _changed(archive: pqw.Archive, state: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def _dense_state(model: nn.Module) -> dict[str, torch.Tensor]:
         elif found[3] == "codebooks":
             module = model.get_submodule(found[1] or "")
             state[f"{found[1]}.{found[2]}" if found[1] else found[2]] = getattr(module, found[2])
-    return {name: value.detach().cpu() for name, value in state.items()}
+    return state
 
 
 def _replace(
@@ -86,7 +87,7 @@ def _replace(
 def save(model: nn.Module, path: PathLike, overwrite: bool = False) -> int:
     """Writes an archive of a model that `trainable` made, with the trained values.
 
-    It is a copy of the archive that the model came from. Codes are equal to the byte, and so is all
+    It is a copy of the archive that the model came from. Codes are the same bytes; so are tensors
     that the model does not have. Codebooks and row scales have the trained values, rounded to the
     types of the archive; so have the tensors that are not compressed. A model of layer_by_layer has
     codes of several archives; all its other tensors are stored as they are.
@@ -105,5 +106,5 @@ def save(model: nn.Module, path: PathLike, overwrite: bool = False) -> int:
         return _replace(weights[0].archive, path, model, values, overwrite)
     with tempfile.TemporaryDirectory(prefix="pqw-") as folder:
         dense = os.path.join(folder, "dense.h5")
-        compress_state(_dense_state(model), dense, codec="plain")
+        compress(_dense_state(model), dense, codec="plain")
         return _replace(dense, path, model, values, overwrite)

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 import pqw
-from pqw.torch.load import compress_state
+from pqw.torch.compress import compress
 from pqw.torch.places import Place, parameters_of
 from pqw.torch.trainable import PqWeight, put
 
@@ -70,8 +70,8 @@ def layer_by_layer(
     for group in _groups(model, layers):
         folder = _Folder(prefix="pqw-")
         path = os.path.join(folder.name, "step.h5")
-        compress_state({place.name: place.tensor.detach().cpu() for tied in group for place in tied},
-                       path, codec="pq", **settings)
+        compress({place.name: place.tensor for tied in group for place in tied}, path,
+                 codec="pq", **settings)
         with pqw.open(path) as archive:
             for tied in group:
                 tensor = archive[tied[0].name]
@@ -79,5 +79,5 @@ def layer_by_layer(
                     continue  # it would not have been smaller
                 weight = PqWeight(tensor, gradient)
                 weight.names, weight.folder = [place.name for place in tied], folder
-                put(weight.to(tied[0].tensor.device), tied)
+                put(weight, tied)
         yield [place.name for tied in group for place in tied]
