@@ -165,6 +165,20 @@ def test_a_trained_tensor_leaves_its_equal_as_it_was(tmp_path):
     assert torch.equal(decoded(tmp_path / "tuned.h5", "fc.bias"), model.fc.bias)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_layers_keep_their_type(tmp_path, dtype):
+    make = lambda: nn.Sequential(nn.Linear(96, 200), nn.Linear(200, 40)).to(dtype)  # noqa: E731
+    path = compress(make().float(), tmp_path)
+    model, loaded, x = make(), make(), torch.randn(3, 96).to(dtype)
+    pqw.torch.trainable(model, path)
+    pqw.torch.load_into(loaded, path)
+    assert torch.equal(model(x), loaded(x)) and model(x).dtype == dtype
+    assert weight_of(model[0]).codebooks.dtype == torch.float32
+    train(model, x)
+    pqw.torch.save(model, tmp_path / "tuned.h5")
+    assert not torch.equal(decoded(tmp_path / "tuned.h5", "0.weight"), decoded(path, "0.weight"))
+
+
 def test_attention_trains(tmp_path):
     def make():
         torch.manual_seed(0)

@@ -49,7 +49,8 @@ class PqWeight(nn.Module):
 
     and the buffer `codes`, int32 [additive, rows, positions]: indices of the codebooks in a row.
     Values are rounded as the archive stores them, with the gradient passing straight through, so
-    that the model computes with what save writes.
+    that the model computes with what save writes. The result has the type of the layer, for example
+    bfloat16; parameters stay float32.
 
     The gradient of a centroid is the mean, or the sum, of the gradients of the blocks that it stands
     for (Stock et al., "And the Bit Goes Down", 2020).
@@ -70,6 +71,7 @@ class PqWeight(nn.Module):
         if values.row_scales is not None:
             self.row_scales = nn.Parameter(torch.from_numpy(values.row_scales))
         self.register_buffer("codes", torch.from_numpy(values.indices))
+        self.register_buffer("like", torch.empty(0), persistent=False)  # has the type of the result
         self._is_registered = False
 
     def forward(self) -> torch.Tensor:
@@ -87,7 +89,7 @@ class PqWeight(nn.Module):
         if self.row_scales is not None:
             rounded = _ROUNDED[self._rounding[1]](self.row_scales)
             weight = weight * _straight_through(self.row_scales, rounded)[:, None]
-        return weight.reshape(self._shape).permute(self._permutation)
+        return weight.reshape(self._shape).permute(self._permutation).to(self.like.dtype)
 
     def right_inverse(self, value: torch.Tensor) -> tuple[()]:
         """Called once, by register_parametrization: nothing of the dense weight is kept."""
@@ -103,7 +105,9 @@ class PqWeight(nn.Module):
 
 
 def put(weight: PqWeight, places: list[Place]) -> None:
-    """Makes a PqWeight the weight of these tied places."""
+    """Makes a PqWeight the weight of these tied places, with their device and type."""
+    old = places[0].tensor
+    weight.to(old.device).like = torch.empty(0, dtype=old.dtype, device=old.device)
     for place in places:
         weight._is_registered = False
         parametrize.register_parametrization(place.module, place.attribute, weight, unsafe=True)
@@ -133,7 +137,7 @@ def trainable(
     values of the archive; those that are not compressed (biases, normalisation) are trained as they
     are, compressed ones of other codecs are frozen.
 
-    Make the optimizer after this call: model.parameters() are other ones than before.
+    Make the optimizer after this call, which replaces parameters of the model.
 
     gradient: "mean" or "sum" of the gradients of the blocks of a centroid. With the mean, good
         learning rates are about as large as for dense weights.
@@ -158,7 +162,6 @@ def trainable(
                 continue
             weight = PqWeight(tensor, gradient)
             weight.names = [place.name for place in places if place.name in archive]
-            weight.to(places[0].tensor.device)
             put(weight, places)
         if not any(layer.action == "trained" for layer in layers):
             raise ValueError(f"{archive.path}: no tensor of the model has codec pq, which has "
