@@ -155,18 +155,18 @@ def test_progress_follows_the_work(tmp_path):
     seen = []
     pqw.compress(DIGITS, tmp_path / "a.h5", codec="pq", progress=seen.append)
     stages = [progress.stage for progress in seen]
-    assert stages[0] == "start" and stages[-1] == "stored"
-    assert {"start", "tensor", "iteration", "stored"} == set(stages)
+    assert stages[0] == "start" and stages[-1] == "tensor_done"
+    assert {"start", "tensor", "iteration", "tensor_done"} == set(stages)
     last = seen[-1]
     assert last.n_done == last.n_total == len(pqw.open(DIGITS))
     assert last.weights_done == last.n_weights == 421642
     assert last.report.name == last.tensor and last.iteration is None
     iteration = next(progress for progress in seen if progress.stage == "iteration")
     assert iteration.iteration == 0 and iteration.objective > 0
-    assert repr(last).startswith("<pqw.Progress stored")
+    assert repr(last).startswith("<pqw.Progress tensor_done")
 
 
-@pytest.mark.parametrize("stage", ["start", "tensor", "iteration", "stored"])
+@pytest.mark.parametrize("stage", ["start", "tensor", "iteration", "tensor_done"])
 def test_progress_that_raises_cancels(tmp_path, stage):
     class Cancelled(Exception):
         pass

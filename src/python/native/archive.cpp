@@ -1,4 +1,4 @@
-// An open archive or weight file, and handles to its tensors.
+// An open archive or weight file, and its tensors.
 #include "python/native/archive.h"
 
 #include <pybind11/numpy.h>
@@ -239,7 +239,8 @@ void register_archive(py::module_& module) {
       .def_property_readonly("name", [](const Tensor& tensor) { return text(tensor.info().name); })
       .def_property_readonly(
           "shape", [](const Tensor& tensor) { return py::tuple(py::cast(tensor.info().shape)); })
-      .def_property_readonly("ndim", [](const Tensor& t) { return t.info().shape.size(); })
+      .def_property_readonly(
+          "ndim", [](const Tensor& t) { return t.info().shape.size(); }, "Number of dimensions.")
       .def_property_readonly("size", &element_count_of, "Number of elements.")
       .def_property_readonly(
           "dtype", [](const Tensor& tensor) { return python_dtype(tensor.info()); },
@@ -254,7 +255,8 @@ void register_archive(py::module_& module) {
       .def_property_readonly("axes", &axes_of,
                              "The dimensions of the tensor that are out, in, kernel... in turn.")
       .def_property_readonly("stored_bytes", &stored_bytes, "Bytes that the file stores for it.")
-      .def_property_readonly("bits_per_weight", &bits_per_weight)
+      .def_property_readonly("bits_per_weight", &bits_per_weight,
+                             "8 * stored_bytes / size; 0 if there are no elements.")
       .def_property_readonly("file", [](const Tensor& tensor) { return tensor.file; })
       .def("decode", &decode, py::arg("dtype") = py::none(), py::arg("out") = py::none(),
            kDecodeDoc)

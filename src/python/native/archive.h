@@ -1,4 +1,4 @@
-// An open archive or weight file, and handles to its tensors.
+// An open archive or weight file, and its tensors.
 #pragma once
 
 #include <pybind11/pybind11.h>

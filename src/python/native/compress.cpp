@@ -31,16 +31,16 @@ namespace {
 constexpr const char* kProgressDoc = R"(What the callable `progress` of pqw.compress gets.
 
 stage: "start", "search" (probes for a target), "tensor" (its work begins), "iteration" (of EM),
-    or "stored" (the tensor is finished).)";
+    or "tensor_done" (it is stored).)";
 
 // One call of the progress function.
 struct Progress {
   std::string stage;
-  std::string tensor;                   // of "tensor" and "stored"
+  std::string tensor;                   // of "tensor" and "tensor_done"
   std::size_t n_done = 0, n_total = 0;  // tensors; of "search": probes
   std::size_t weights_done = 0, n_weights = 0;
   std::optional<EmIteration> iteration = {};
-  std::optional<TensorReport> report = {};  // of "stored"
+  std::optional<TensorReport> report = {};  // of "tensor_done"
 };
 
 // Calls a function of Python with the GIL. What it raises ends the work, as does Ctrl-C.
@@ -78,7 +78,7 @@ class CallingObserver : public CompressObserver {
     ++state_.n_done;
     state_.weights_done += element_count(report.info.shape);
     Progress progress = state_;
-    progress.stage = "stored";
+    progress.stage = "tensor_done";
     progress.tensor = report.info.name;
     progress.report = report;
     call(progress);
@@ -200,8 +200,8 @@ void write_weights(const Path& path,
   }
   const auto writer = create_weights(path.string(), infos);
   for (const auto& [name, dtype, array] : tensors) {
-    const auto packed = py::array::ensure(array, py::array::c_style);
-    if (!packed) throw py::error_already_set();
+    const py::array packed =
+        array.attr("astype")(array.dtype(), py::arg("order") = "C", py::arg("copy") = false);
     writer->add(
         {static_cast<const std::byte*>(packed.data()), static_cast<std::size_t>(packed.nbytes())});
   }

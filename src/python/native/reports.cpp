@@ -74,15 +74,20 @@ void register_tensor_report(py::module_& module) {
       .def_readonly("bytes", &R::bytes, "As stored.")
       .def_property_readonly("original_bytes", &R::original_bytes)
       .def_readonly("at_most", &R::at_most, "True if `bytes` is an upper bound.")
-      .def_property_readonly("compressed", &R::compressed)
+      .def_property_readonly("compressed", &R::compressed,
+                             "False if the file stores the values themselves, also in fewer bits.")
       .def_property_readonly("bits_per_weight", &R::bits_per_weight)
       .def_property_readonly("relative_error", measure_of<R>(&Distortion::relative_error),
                              "Σ(w - ŵ)² / Σw²; None if it was not measured.")
       .def_property_readonly("amplitude", measure_of<R>(&Distortion::amplitude),
                              "Σwŵ / Σw²: the share of the signal that survives; 1 is unbiased.")
-      .def_property_readonly("max_abs_error", measure_of<R>(&Distortion::max_abs_error))
-      .def_property_readonly("sqnr_db", measure_of<R>(&Distortion::sqnr_db))
-      .def_property_readonly("output_error", [](const R& r) { return relative(r.output_error); })
+      .def_property_readonly("max_abs_error", measure_of<R>(&Distortion::max_abs_error),
+                             "The largest |w - ŵ|.")
+      .def_property_readonly("sqnr_db", measure_of<R>(&Distortion::sqnr_db),
+                             "Signal to quantization noise: -10 log10 of the relative error.")
+      .def_property_readonly(
+          "output_error", [](const R& r) { return relative(r.output_error); },
+          "The relative error of the outputs of the layer; None without calibration.")
       .def("__repr__", [](const R& r) {
         return text(fmt::format("<pqw.TensorReport '{}' {}, {}, {} bytes>", shown(r.info.name),
                                 to_string(r.info.shape), r.codec, r.bytes));
@@ -106,13 +111,19 @@ void register_report(py::module_& module) {
       .def_property_readonly("original_bytes", &R::original_bytes, "Of all tensors, uncompressed.")
       .def_property_readonly("at_most", &R::at_most, "True if `file_bytes` is an upper bound.")
       .def_property_readonly("ratio", &R::ratio, "original_bytes / file_bytes")
-      .def_property_readonly("bits_per_weight", &R::bits_per_weight)
-      .def_readonly("seconds", &R::seconds)
+      .def_property_readonly("bits_per_weight", &R::bits_per_weight,
+                             "Bits of the file per element of a tensor.")
+      .def_readonly("seconds", &R::seconds, "How long the work took.")
       .def_property_readonly("relative_error", measure_of<R>(&Distortion::relative_error),
                              "Of the compressed tensors together; None if it was not measured.")
-      .def_property_readonly("mean_error", [](const R& r) { return judge(r).mean_error; })
-      .def_property_readonly("amplitude", measure_of<R>(&Distortion::amplitude))
-      .def_property_readonly("output_error", [](const R& r) { return relative(r.output_error()); })
+      .def_property_readonly(
+          "mean_error", [](const R& r) { return judge(r).mean_error; },
+          "The mean of the relative errors of the compressed tensors; None as above.")
+      .def_property_readonly("amplitude", measure_of<R>(&Distortion::amplitude),
+                             "Σwŵ / Σw² of the compressed tensors together; None as above.")
+      .def_property_readonly(
+          "output_error", [](const R& r) { return relative(r.output_error()); },
+          "The relative error of the outputs of all layers; None without calibration.")
       .def_property_readonly(
           "warning", [](const R& r) { return text(warning_of(judge(r))); },
           "What the size of this file risks, in one line; empty if it risks nothing known.")
