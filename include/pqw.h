@@ -118,7 +118,7 @@ PQW_API pqw_status pqw_model_tensor(const pqw_model* model, size_t index, pqw_te
 PQW_API pqw_status pqw_model_codec(const pqw_model* model, size_t index, const char** codec);
 
 /* The bytes of the tensor in its original type, row-major and little-endian.
- * REQUIRES: out_bytes == pqw_tensor.n_bytes. */
+ * out_bytes is the size of out, at least pqw_tensor.n_bytes. */
 PQW_API pqw_status pqw_model_read(const pqw_model* model, size_t index, void* out,
                                   size_t out_bytes);
 

@@ -148,28 +148,28 @@ TEST_F(CCompress, TellsTheProgress) {
 }
 
 TEST_F(CCompress, AnyCallMayCancelAndLeavesNothing) {
-  for (const pqw_stage stage :
-       {PQW_STAGE_START, PQW_STAGE_TENSOR, PQW_STAGE_ITERATION, PQW_STAGE_TENSOR_DONE}) {
+  const auto expect_cancelled = [&](pqw_stage stage, const pqw_recipe* recipe) {
     Seen seen{.cancel_at = stage};
     pqw_compress_options options = PQW_COMPRESS_OPTIONS_INIT;
     options.progress = see;
     options.user = &seen;
-    EXPECT_EQ(pqw_compress(input_.c_str(), output_.c_str(), recipe_, &options, nullptr),
+    EXPECT_EQ(pqw_compress(input_.c_str(), output_.c_str(), recipe, &options, nullptr),
               PQW_CANCELLED);
     EXPECT_STREQ(pqw_last_error(), "cancelled by the progress function");
-    EXPECT_GE(seen.stages[stage], 1);
     EXPECT_THAT(outputs(), IsEmpty()) << stage;
+    // Several threads may be in iterations and probes when one of them is told to end.
+    const bool has_threads = stage == PQW_STAGE_ITERATION || stage == PQW_STAGE_SEARCH;
+    EXPECT_GE(seen.stages[stage], 1);
+    EXPECT_TRUE(has_threads || seen.stages[stage] == 1) << stage;
+  };
+  for (const pqw_stage stage :
+       {PQW_STAGE_START, PQW_STAGE_TENSOR, PQW_STAGE_ITERATION, PQW_STAGE_TENSOR_DONE}) {
+    expect_cancelled(stage, recipe_);
   }
   pqw_recipe* recipe = nullptr;
   ASSERT_EQ(pqw_recipe_create(&recipe), PQW_OK);
   ASSERT_EQ(pqw_recipe_set_target(recipe, PQW_TARGET_RATIO, 8), PQW_OK);
-  Seen seen{.cancel_at = PQW_STAGE_SEARCH};
-  pqw_compress_options options = PQW_COMPRESS_OPTIONS_INIT;
-  options.progress = see;
-  options.user = &seen;
-  EXPECT_EQ(pqw_compress(input_.c_str(), output_.c_str(), recipe, &options, nullptr),
-            PQW_CANCELLED);
-  EXPECT_THAT(outputs(), IsEmpty());
+  expect_cancelled(PQW_STAGE_SEARCH, recipe);
   pqw_recipe_destroy(recipe);
 }
 
