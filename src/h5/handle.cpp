@@ -51,7 +51,7 @@ bool set_up_process() {
 constinit std::recursive_mutex shared_mutex;
 static_assert(std::is_trivially_destructible_v<std::recursive_mutex>);
 
-int n_holders = 0;  // of the mutex, which guards it: how often its thread holds it
+int n_holds = 0;  // how often the thread that holds the mutex has taken it; the mutex guards this
 
 void before_fork() { shared_mutex.lock(); }
 void in_parent() { shared_mutex.unlock(); }
@@ -65,18 +65,18 @@ void in_child() { new (&shared_mutex) std::recursive_mutex; }
 
 Exclusive::Exclusive() : lock_(shared_mutex) {
   initialize();
-  is_outermost_ = n_holders == 0;
+  is_outermost_ = n_holds == 0;
   if (is_outermost_) {
     (void)H5Eget_auto2(H5E_DEFAULT, &print_errors_, &print_errors_to_);
     (void)H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     (void)H5PLget_loading_state(&plugins_);
     (void)H5PLset_loading_state(0);
   }
-  ++n_holders;
+  ++n_holds;
 }
 
 Exclusive::~Exclusive() {
-  --n_holders;
+  --n_holds;
   if (!is_outermost_) return;
   (void)H5Eset_auto2(H5E_DEFAULT, print_errors_, print_errors_to_);
   (void)H5PLset_loading_state(plugins_);

@@ -103,7 +103,7 @@ class Product {
  protected:
   explicit Product(MatrixShape matrix) : matrix_(matrix) {}
 
-  // For a product that another one stands in for: whose sums overflow is looked at only once.
+  // For a product that computes by another one: only its own multiply_rows looks for overflow.
   static void multiply_once(const Product& product, std::size_t first, ConstMatrix x,
                             MutableMatrix y) {
     product.multiply_once(first, x, y);

@@ -137,6 +137,15 @@ struct Binding {
   }
 };
 
+template <class Layer, class Options>
+Layer make_convolution(py::handle weight, py::handle bias, const Options& options,
+                       const std::string& precision, const std::string& memory) {
+  const ServeOptions serve = serve_options(precision, memory);
+  return make_layer(weight, bias, [&](Weight&& values, std::vector<float>&& bias_values) {
+    return Layer(std::move(values), std::move(bias_values), options, serve);
+  });
+}
+
 template <class Options, class InputShape>
 void add_convolution(py::module_& module, const char* name, const char* axes, const char* weight) {
   using Layer = Convolution<Options, InputShape>;
@@ -151,10 +160,7 @@ void add_convolution(py::module_& module, const char* name, const char* axes, co
                     set(options.padding, padding, "padding");
                     set(options.dilation, dilation, "dilation");
                     options.groups = groups;
-                    const ServeOptions serve = serve_options(precision, memory);
-                    return make_layer(w, bias, [&](Weight&& values, std::vector<float>&& b) {
-                      return Layer(std::move(values), std::move(b), options, serve);
-                    });
+                    return make_convolution<Layer>(w, bias, options, precision, memory);
                   }),
                   py::arg("weight"), py::arg("bias") = py::none(), py::kw_only(),
                   py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1,
@@ -177,10 +183,7 @@ void add_transposed(py::module_& module, const char* name, const char* axes, con
                     set(options.padding, padding, "padding");
                     set(options.output_padding, output_padding, "output_padding");
                     set(options.dilation, dilation, "dilation");
-                    const ServeOptions serve = serve_options(precision, memory);
-                    return make_layer(w, bias, [&](Weight&& values, std::vector<float>&& b) {
-                      return Layer(std::move(values), std::move(b), options, serve);
-                    });
+                    return make_convolution<Layer>(w, bias, options, precision, memory);
                   }),
                   py::arg("weight"), py::arg("bias") = py::none(), py::kw_only(),
                   py::arg("stride") = 1, py::arg("padding") = 0, py::arg("output_padding") = 0,
