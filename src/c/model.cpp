@@ -27,7 +27,7 @@ const TensorInfo& tensor_of(const pqw_model* model, std::size_t index) {
   require(model, "model");
   const std::vector<TensorInfo>& tensors = model->model.tensors();
   if (index < tensors.size()) return tensors[index];
-  throw invalid_argument("tensor {} of {}: no such tensor", index, tensors.size());
+  throw invalid_argument("index is {}; the model has {} tensors", index, tensors.size());
 }
 
 Subject subject_of(const TensorInfo& info) { return tensor_subject(info.name); }

@@ -108,7 +108,8 @@ TEST_F(CModel, RefusesWhatDoesNotFit) {
   EXPECT_THAT(refused(pqw_model_decode(model_, fc, PQW_F32, out.data(), 960, far)),
               HasSubstr("more than any memory"));
   EXPECT_THAT(refused(pqw_model_read(model_, fc, out.data(), 0)), HasSubstr("needs 960"));
-  EXPECT_THAT(refused(pqw_model_read(model_, 9, out.data(), 960)), HasSubstr("tensor 9 of 9"));
+  EXPECT_THAT(refused(pqw_model_read(model_, 9, out.data(), 960)),
+              HasSubstr("index is 9; the model has 9 tensors"));
 }
 
 TEST_F(CModel, ErrorsHaveTheCodesOfTheLibrary) {
