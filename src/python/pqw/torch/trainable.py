@@ -116,7 +116,7 @@ def put(weight: PqWeight, places: list[Place]) -> None:
 def _obstacle(place: Place, tensor: pqw.Tensor) -> str:
     """Why the codebooks of the tensor cannot be trained; "" if they can."""
     if tensor.codec != "pq":
-        return f"codec {tensor.codec} has no codebooks: quantize with --codec pq"
+        return f'codec {tensor.codec} has no codebooks: compress with codec="pq"'
     if isinstance(place.module, nn.RNNBase):
         return f"{type(place.module).__name__} keeps a list of its weights"
     if parametrize.is_parametrized(place.module):
@@ -165,5 +165,5 @@ def trainable(
             put(weight, places)
         if not any(layer.action == "trained" for layer in layers):
             raise ValueError(f"{archive.path}: no tensor of the model has codec pq, which has "
-                             "codebooks to train: quantize with --codec pq")
+                             'codebooks to train: compress with codec="pq"')
     return Report(layers)
