@@ -145,4 +145,6 @@ def load_into(
 
 def opened(path: PathLike | pqw.Archive) -> AbstractContextManager[pqw.Archive]:
     """An archive given by its path, which is closed at the end, or open already, which is not."""
-    return nullcontext(path) if isinstance(path, pqw.Archive) else pqw.open(path)
+    if isinstance(path, pqw.Archive):
+        return nullcontext(path)
+    return pqw.open(path)
