@@ -220,6 +220,7 @@ TEST_F(CProcess, NothingOfTheProcessChanges) {
     writer->commit();
   }
   ASSERT_GE(H5open(), 0);
+  const State at_start;
   omp_set_num_threads(3);
   omp_set_dynamic(1);
   omp_set_max_active_levels(2);
@@ -250,6 +251,9 @@ TEST_F(CProcess, NothingOfTheProcessChanges) {
     EXPECT_NE(pqw_model_open(input.c_str(), 99, &model), PQW_OK);
   }
   expect_unchanged(before);
+  omp_set_num_threads(at_start.n_threads);
+  omp_set_dynamic(at_start.is_dynamic);
+  omp_set_max_active_levels(at_start.n_levels);
 }
 
 TEST_F(CProcess, ThreadsUseOneModelAndOneLayer) {
