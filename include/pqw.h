@@ -26,8 +26,12 @@
 
 #define PQW_API __attribute__((visibility("default")))
 
+/* In C++, too, enumerations have all values of int: a library may be older than its header. */
 #ifdef __cplusplus
+#define PQW_ENUM_INT : int
 extern "C" {
+#else
+#define PQW_ENUM_INT
 #endif
 
 /* ------------------------------------------------------------------ version and errors */
@@ -35,7 +39,7 @@ extern "C" {
 /* The version of the library in use, "0.1.0"; the macros above are of this header. */
 PQW_API const char* pqw_version(void);
 
-typedef enum pqw_status {
+typedef enum pqw_status PQW_ENUM_INT {
   PQW_OK = 0,
   PQW_INVALID_ARGUMENT = 1, /* an argument is not valid */
   PQW_NOT_FOUND = 2,        /* the named file or tensor does not exist */
@@ -75,7 +79,7 @@ typedef struct pqw_model pqw_model;
 PQW_API pqw_status pqw_model_open(const char* path, uint32_t flags, pqw_model** model);
 PQW_API void pqw_model_close(pqw_model* model);
 
-typedef enum pqw_dtype {
+typedef enum pqw_dtype PQW_ENUM_INT {
   PQW_F16 = 0,
   PQW_BF16 = 1,
   PQW_F32 = 2,
@@ -134,14 +138,14 @@ PQW_API pqw_status pqw_model_decode(const pqw_model* model, size_t index, pqw_dt
 /* ------------------------------------------------------------------ layers */
 
 /* The exactness of products with pq and int8 weights (docs/serving.md). */
-typedef enum pqw_precision {
+typedef enum pqw_precision PQW_ENUM_INT {
   PQW_PRECISION_EXACT = 0, /* float32 */
   PQW_PRECISION_HIGH = 1,  /* relative error up to 1e-4 */
   PQW_PRECISION_FAST = 2   /* up to 1.5e-2 */
 } pqw_precision;
 
 /* What a layer may hold in memory. */
-typedef enum pqw_memory {
+typedef enum pqw_memory PQW_ENUM_INT {
   PQW_MEMORY_CODES = 0,  /* the codes */
   PQW_MEMORY_FASTEST = 1 /* also the decoded weight, for the batches for which it is faster */
 } pqw_memory;
@@ -213,7 +217,7 @@ PQW_API size_t pqw_embedding_dim(const pqw_embedding* embedding);
 PQW_API pqw_status pqw_embedding_forward(const pqw_embedding* embedding, const int64_t* indices,
                                          size_t n_indices, float* out, size_t out_stride);
 
-typedef enum pqw_bag_mode { PQW_BAG_SUM = 0, PQW_BAG_MEAN = 1 } pqw_bag_mode;
+typedef enum pqw_bag_mode PQW_ENUM_INT { PQW_BAG_SUM = 0, PQW_BAG_MEAN = 1 } pqw_bag_mode;
 /* Sums or means of bags of vectors. Bag b has the indices from offsets[b] on, up to those of the next
  * bag; an empty bag gives zeros. out is [n_bags][dim], its rows out_stride floats apart. */
 PQW_API pqw_status pqw_embedding_forward_bags(const pqw_embedding* embedding,
@@ -239,7 +243,7 @@ PQW_API pqw_status pqw_recipe_add_rule(pqw_recipe* recipe, const char* pattern,
 PQW_API pqw_status pqw_recipe_include(pqw_recipe* recipe, const char* pattern);
 PQW_API pqw_status pqw_recipe_exclude(pqw_recipe* recipe, const char* pattern);
 
-typedef enum pqw_target {
+typedef enum pqw_target PQW_ENUM_INT {
   PQW_TARGET_SIZE = 0,            /* bytes of the file */
   PQW_TARGET_BITS_PER_WEIGHT = 1, /* bits of the file per element of a tensor */
   PQW_TARGET_RATIO = 2,           /* bytes of the tensors per byte of the file */
@@ -248,7 +252,7 @@ typedef enum pqw_target {
 /* Chooses codecs and options of all tensors so that the file comes to that value. */
 PQW_API pqw_status pqw_recipe_set_target(pqw_recipe* recipe, pqw_target target, double value);
 
-typedef enum pqw_stage {
+typedef enum pqw_stage PQW_ENUM_INT {
   PQW_STAGE_START = 0,      /* n_total tensors will follow */
   PQW_STAGE_SEARCH = 1,     /* for a target, n_done of n_total operating points are probed */
   PQW_STAGE_TENSOR = 2,     /* the tensor is begun */

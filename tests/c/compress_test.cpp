@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include <bit>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -88,7 +87,7 @@ TEST_F(CCompress, TargetsAndRecipeFiles) {
   EXPECT_LE(summary.bits_per_weight, 4);
   EXPECT_EQ(pqw_recipe_set_target(recipe, PQW_TARGET_SIZE, -1), PQW_INVALID_ARGUMENT);
   EXPECT_EQ(pqw_recipe_set_target(recipe, PQW_TARGET_SIZE, NAN), PQW_INVALID_ARGUMENT);
-  EXPECT_EQ(pqw_recipe_set_target(recipe, std::bit_cast<pqw_target>(4u), 1), PQW_INVALID_ARGUMENT);
+  EXPECT_EQ(pqw_recipe_set_target(recipe, static_cast<pqw_target>(4), 1), PQW_INVALID_ARGUMENT);
   pqw_recipe_destroy(recipe);
 
   test::set_content(dir_ / "recipe.yaml", "defaults: {codec: int8}\n");
