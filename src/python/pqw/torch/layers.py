@@ -56,8 +56,8 @@ class Served(nn.Module):
             f"torch.jit cannot compile {self._tensor}, which is served from codes: fill the model "
             "with pqw.torch.load_into and compile that")
 
-    def _input(self, x: torch.Tensor) -> Any:
-        """The input as a float32 array of numpy."""
+    def _check(self, x: torch.Tensor) -> None:
+        """Raises RuntimeError for what cannot be served."""
         if x.requires_grad and torch.is_grad_enabled():
             raise RuntimeError(
                 f"{self._tensor} is served from codes, which have no gradients: run the model "
@@ -69,6 +69,12 @@ class Served(nn.Module):
                 "file from its archive")
         if x.device.type != "cpu":
             raise RuntimeError(f"{self._tensor} is served on the CPU; the input is on {x.device}")
+
+    def _input(self, x: torch.Tensor) -> Any:
+        """The input as a float32 array of numpy."""
+        self._check(x)
+        if not x.is_floating_point():
+            raise RuntimeError(f"{self._tensor}: the input has type {x.dtype}, expected floats")
         return x.detach().float().numpy()
 
 
@@ -80,10 +86,10 @@ class ServedLinear(Served):
         self.in_features, self.out_features = original.in_features, original.out_features
         self.bias = original.bias
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = torch.from_numpy(self._shared.layer(self._input(x)))
-        if x.dtype != torch.float32:
-            y = y.to(x.dtype)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        y = torch.from_numpy(self._shared.layer(self._input(input)))
+        if input.dtype != torch.float32:
+            y = y.to(input.dtype)
         return y if self.bias is None else y.add_(self.bias)
 
 
@@ -118,9 +124,9 @@ class ServedConv(Served):
         self._padding, self._n_axes = padding, len(original.kernel_size)
         self.bias = original.bias
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        padded = x if self._padding is None else F.pad(x, *self._padding)
-        y = torch.from_numpy(self._shared.layer(self._input(padded))).to(x.dtype)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        padded = input if self._padding is None else F.pad(input, *self._padding)
+        y = torch.from_numpy(self._shared.layer(self._input(padded))).to(input.dtype)
         return y if self.bias is None else y.add_(self.bias.view(-1, *[1] * self._n_axes))
 
 
@@ -134,11 +140,11 @@ class ServedConvTranspose(ServedConv):
                   output_padding=original.output_padding, dilation=original.dilation, **options),
             original, tensor, None)
 
-    def forward(self, x: torch.Tensor, output_size: Any = None) -> torch.Tensor:
+    def forward(self, input: torch.Tensor, output_size: Any = None) -> torch.Tensor:
         if output_size is not None:
             raise RuntimeError(f"{self._tensor} is served from codes, which does not support "
                                "output_size; set output_padding when the layer is made")
-        return super().forward(x)
+        return super().forward(input)
 
 
 class ServedEmbedding(Served):
@@ -147,14 +153,15 @@ class ServedEmbedding(Served):
     def __init__(self, original: nn.Module, tensor: pqw.Tensor) -> None:
         super().__init__(pqw.Embedding(tensor), original, tensor)
         self.num_embeddings, self.embedding_dim = original.num_embeddings, original.embedding_dim
-        self._dtype = original.weight.dtype
+        # Has the type of the vectors, which changes with model.to(dtype).
+        self.register_buffer("_like", torch.empty(0, dtype=original.weight.dtype), persistent=False)
 
     def _indices(self, indices: torch.Tensor) -> Any:
-        self._input(indices.new_empty(0))
+        self._check(indices)
         return indices.numpy()
 
-    def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(self._shared.layer(self._indices(indices))).to(self._dtype)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self._shared.layer(self._indices(input))).to(self._like.dtype)
 
 
 class ServedEmbeddingBag(ServedEmbedding):
@@ -165,17 +172,17 @@ class ServedEmbeddingBag(ServedEmbedding):
         self._mode, self._has_last = original.mode, original.include_last_offset
 
     def forward(
-        self, indices: torch.Tensor, offsets: Any = None, per_sample_weights: Any = None
+        self, input: torch.Tensor, offsets: Any = None, per_sample_weights: Any = None
     ) -> torch.Tensor:
         if per_sample_weights is not None:
             raise RuntimeError(f"{self._tensor} is served from codes, which does not support "
                                "per_sample_weights")
-        if indices.dim() == 2:
-            offsets = torch.arange(0, indices.numel(), max(indices.size(1), 1))
+        if input.dim() == 2:
+            offsets = torch.arange(input.size(0)) * input.size(1)
         elif offsets is None:
             raise ValueError("offsets has to be a tensor if the indices have one dimension")
         elif self._has_last:
-            offsets = offsets[:-1]
-        bags = self._shared.layer.bags(self._indices(indices.reshape(-1)), offsets.numpy(),
+            input, offsets = input[:offsets[-1]], offsets[:-1]  # the last one ends the last bag
+        bags = self._shared.layer.bags(self._indices(input.reshape(-1)), offsets.numpy(),
                                        mode=self._mode)
-        return torch.from_numpy(bags).to(self._dtype)
+        return torch.from_numpy(bags).to(self._like.dtype)

@@ -107,18 +107,18 @@ def fill(
 
     load(model, _Decoded(tensors), "")
     if strict and missing:
-        errors.append(f"the archive has no {_listed(missing)}")
+        errors.append(f"the archive has no {listed(missing)}")
     if strict and unexpected:
-        errors.append(f"the model has no {_listed(unexpected)}")
+        errors.append(f"the model has no {listed(unexpected)}")
     if without_values:
         errors.append(f'the model is on the device "meta", and has no values of its own for '
-                      f"{_listed(sorted(without_values))}")
+                      f"{listed(sorted(without_values))}")
     if errors:
         raise RuntimeError(f"{path}: does not fit {type(model).__name__}: {'; '.join(errors)}")
     return _IncompatibleKeys(missing, unexpected)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(map(repr, names[:5])) + more
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,15 +61,30 @@ def _require_shape(tensor: pqw.Tensor, module: nn.Module) -> None:
                            f"{list(tensor.shape)}; the model has {list(module.weight.shape)}")
 
 
-def _replace_layers(
+def _weight_of(name: str) -> str:
+    """The name of the weight of a module."""
+    return f"{name}.weight" if name else "weight"
+
+
+class _Swap(typing.NamedTuple):
+    """A layer and the served one that takes its place."""
+
+    parent: nn.Module
+    attribute: str
+    old: nn.Module
+    new: nn.Module
+
+
+def _served_layers(
     model: nn.Module, tensors: dict[str, pqw.Tensor], options: dict[str, Any]
-) -> tuple[list[Layer], set[str]]:
-    """Replaces what can be served. Returns Layers, and the names of the weights served."""
+) -> tuple[list[Layer], list[_Swap], set[str]]:
+    """Makes what can be served. Returns Layers, swaps, and the names of the weights served."""
     layers: list[Layer] = []
+    swaps: list[_Swap] = []
     served: dict[int, nn.Module] = {}
     names: set[str] = set()
-    for name, module, parent, attribute in list(modules_of(model)):
-        weight_name = f"{name}.weight" if name else "weight"
+    for name, module, parent, attribute in modules_of(model):
+        weight_name = _weight_of(name)
         if id(module) not in served:
             tensor = tensors.get(weight_name)
             is_layer = type(module) in _SERVED and module._parameters.get("weight") is not None
@@ -83,9 +99,9 @@ def _replace_layers(
             make = _SERVED[type(module)]
             served[id(module)] = make(module, tensor,
                                       **({} if issubclass(make, ServedEmbedding) else options))
-        setattr(parent, attribute, served[id(module)])
+        swaps.append(_Swap(parent, attribute, module, served[id(module)]))
         names.add(weight_name)
-    return layers, names
+    return layers, swaps, names
 
 
 def _other_compressed(
@@ -130,14 +146,22 @@ def serve(
     strict: as for load_into.
 
     Returns a Report; print it to see which layers are served, and why others are not.
-    Raises RuntimeError if names or shapes do not fit.
+    Raises RuntimeError if names or shapes do not fit; the model has its own layers then.
     """
     with opened(path) as archive:
         tensors = state_of(model, archive)
-        layers, names = _replace_layers(model, tensors, {"precision": precision, "memory": memory})
-        layers += _other_compressed(model, tensors, {f"{layer.name}.weight" for layer in layers})
-        _turn_off_fused_path(model)
+        layers, swaps, names = _served_layers(model, tensors,
+                                              {"precision": precision, "memory": memory})
         rest = {name: tensor for name, tensor in tensors.items() if name not in names}
-        fill(model, rest, archive.path, strict)
+        for swap in swaps:
+            setattr(swap.parent, swap.attribute, swap.new)
+        try:
+            layers += _other_compressed(model, tensors, {_weight_of(layer.name) for layer in layers})
+            fill(model, rest, archive.path, strict)
+        except BaseException:
+            for swap in swaps:
+                setattr(swap.parent, swap.attribute, swap.old)
+            raise
+    _turn_off_fused_path(model)
     model.eval().requires_grad_(False)
     return Report(layers)
