@@ -15,7 +15,8 @@ import pqw
 from pqw import _native
 from pqw.archive import PathLike
 from pqw.torch.compress import compress
-from pqw.torch.load import decoded
+from pqw.torch.load import decoded, listed
+from pqw.torch.places import modules_of, parameters_of
 from pqw.torch.trainable import PqWeight
 
 
@@ -51,14 +52,14 @@ def _changed(archive: pqw.Archive, state: dict[str, torch.Tensor]) -> dict[str, 
         if name not in state:
             continue
         old = decoded(archive[name])
-        new = state[name].detach().cpu().to(old.dtype)
-        if torch.equal(new, old):
-            continue
+        new = state[name].detach().cpu()
+        if torch.equal(new, old.to(new.dtype)):
+            continue  # also if the model has a narrower type
         if archive[name].codec != "plain":
             raise ValueError(f"{archive.path}: tensor '{name}' is stored by codec "
                              f"{archive[name].codec}, and its values in the model were changed; "
                              "only codebooks and plain tensors can be saved")
-        changed[name] = _bytes_of(new)
+        changed[name] = _bytes_of(new.to(old.dtype))
     return changed
 
 
@@ -75,10 +76,27 @@ def _dense_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return state
 
 
+def _require_places(model: nn.Module, archive: pqw.Archive) -> None:
+    """Every tensor of the model is in the archive; of tied ones, one name is enough."""
+    known = set(archive)
+    for name, module, _, _ in modules_of(model):
+        if isinstance(module, PqWeight):
+            known |= {f"{name}.{key}" for key in module.state_dict()}
+    for places in parameters_of(model):
+        names = {place.name for place in places}
+        if names & known:
+            known |= names
+    lost = [name for name in model.state_dict() if name not in known]
+    if lost:
+        raise ValueError(f"{archive.path}: the archive has no {listed(lost)}, and save adds no "
+                         "tensors: begin with an archive of the whole model")
+
+
 def _replace(
     archive_path: str, path: PathLike, model: nn.Module, values: dict[str, Any], overwrite: bool
 ) -> int:
     with pqw.open(archive_path) as archive:
+        _require_places(model, archive)
         changed = _changed(archive, {name: value for name, value in model.state_dict().items()
                                      if name not in values})
     return _native.replace_values(archive_path, path, {**changed, **values}, overwrite)
@@ -93,8 +111,8 @@ def save(model: nn.Module, path: PathLike, overwrite: bool = False) -> int:
     codes of several archives; all its other tensors are stored as they are.
 
     Returns the size of the file in bytes.
-    Raises ValueError if a tensor cannot be stored, FileExistsError if the file exists and overwrite is
-    false. After an error the old file is as it was.
+    Raises ValueError if a tensor cannot be stored or is not in the archive, FileExistsError if the
+    file exists and overwrite is false. After an error the old file is as it was.
     """
     weights = pq_weights(model)
     if not weights:

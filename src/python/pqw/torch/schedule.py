@@ -13,7 +13,7 @@ from torch import nn
 import pqw
 from pqw.torch.compress import compress
 from pqw.torch.places import Place, parameters_of
-from pqw.torch.trainable import PqWeight, put
+from pqw.torch.trainable import PqWeight, obstacle, put
 
 
 class _Folder(tempfile.TemporaryDirectory):  # type: ignore[type-arg]
@@ -26,18 +26,21 @@ class _Folder(tempfile.TemporaryDirectory):  # type: ignore[type-arg]
 def _groups(
     model: nn.Module, layers: Sequence[str | Sequence[str]] | None
 ) -> list[list[list[Place]]]:
-    """The tied places of the weights of each group."""
-    weights = [tied for tied in parameters_of(model) if tied[0].tensor.dim() >= 2]
+    """The tied places of the weights of each group. No weight is in two groups."""
+    weights = [tied for tied in parameters_of(model)
+               if tied[0].tensor.dim() >= 2 and not any(map(obstacle, tied))]
     if layers is None:
         return [[tied] for tied in weights]
-    groups = []
+    groups: list[list[list[Place]]] = []
     for group in layers:
         patterns = [group] if isinstance(group, str) else group
         found = [tied for tied in weights
                  if any(fnmatch.fnmatchcase(name, pattern) for place in tied
                         for name in (place.name, place.module_name) for pattern in patterns)]
         if not found:
-            raise ValueError(f"no weight of the model is named {group!r}")
+            raise ValueError(f"no weight that is not yet in a group, and that can be quantized, is "
+                             f"named {group!r}")
+        weights = [tied for tied in weights if tied not in found]
         groups.append(found)
     return groups
 
@@ -60,8 +63,9 @@ def layer_by_layer(
     "And the Bit Goes Down", 2020; Fan et al., "Training with Quantization Noise", 2021).
 
     layers: groups in this order. Each one is the name of a layer or weight, or a pattern such as
-        "conv*", or a list of these. None: each weight of rank 2 or more is a group, in the order of
-        the model.
+        "conv*", or a list of these; the weights of earlier groups are left out. None: each weight of
+        rank 2 or more is a group, in the order of the model. Weights of nn.LSTM and other recurrent
+        modules stay dense.
     gradient: as for trainable.
     settings: those of pqw.compress for codec pq: block_size=8, centroids=256, ...
 

@@ -26,8 +26,8 @@ def _straight_through(values: torch.Tensor, stored: torch.Tensor) -> torch.Tenso
 
 def _nearest_log8(scales: torch.Tensor) -> torch.Tensor:
     """The nearest scales that a byte stands for (RowScales::kLog8 of pqw/codecs/pq.h)."""
-    sixteenths = (16 * scales.clamp(min=1e-9).log2()).round().clamp(-238, 16)
-    return torch.where(scales < 2 ** (-238.5 / 16), torch.zeros_like(scales),
+    sixteenths = (16 * scales.float().clamp(min=1e-9).log2()).round().clamp(-238, 16)
+    return torch.where(scales < 2 ** (-238.5 / 16), torch.zeros_like(sixteenths),
                        torch.exp2(sixteenths / 16))
 
 
@@ -108,20 +108,27 @@ def put(weight: PqWeight, places: list[Place]) -> None:
     """Makes a PqWeight the weight of these tied places, with their device and type."""
     old = places[0].tensor
     weight.to(old.device).like = torch.empty(0, dtype=old.dtype, device=old.device)
-    for place in places:
+    for place in {(id(place.module), place.attribute): place for place in places}.values():
         weight._is_registered = False
         parametrize.register_parametrization(place.module, place.attribute, weight, unsafe=True)
+
+
+def obstacle(place: Place) -> str:
+    """Why this parameter cannot be computed from codebooks; "" if it can."""
+    if isinstance(place.module, nn.RNNBase):
+        return f"{type(place.module).__name__} keeps a list of its weights"
+    if isinstance(place.module, PqWeight):
+        return "it is a part of a weight with codebooks"
+    if getattr(place.module, "sparse", False):
+        return "codebooks have no sparse gradients: make the embedding with sparse=False"
+    return ""
 
 
 def _obstacle(place: Place, tensor: pqw.Tensor) -> str:
     """Why the codebooks of the tensor cannot be trained; "" if they can."""
     if tensor.codec != "pq":
         return f'codec {tensor.codec} has no codebooks: compress with codec="pq"'
-    if isinstance(place.module, nn.RNNBase):
-        return f"{type(place.module).__name__} keeps a list of its weights"
-    if parametrize.is_parametrized(place.module):
-        return "the layer has a parametrization"
-    return ""
+    return obstacle(place)
 
 
 def trainable(
