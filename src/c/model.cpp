@@ -1,5 +1,5 @@
 // The C API: models and their tensors.
-#include <cstring>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -116,7 +116,7 @@ pqw_status pqw_model_read(const pqw_model* model, size_t index, void* out, size_
     if (n_bytes > 0) require(out, "out");
     require_size(info, out_bytes, n_bytes);
     const std::vector<std::byte> bytes = model->model.read(info.name);
-    std::memcpy(out, bytes.data(), bytes.size());
+    std::ranges::copy(bytes, static_cast<std::byte*>(out));
   });
 }
 
