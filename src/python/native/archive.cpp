@@ -12,6 +12,7 @@
 
 #include "core/subject.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 
 namespace py = pybind11;
 
@@ -106,7 +107,7 @@ py::object decode(const Tensor& tensor, py::handle dtype, py::handle out) {
   const StridedBuffer buffer{static_cast<std::byte*>(values.mutable_data()), type.dtype, strides};
   const auto model = tensor.file->model();
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     model->decode_to(tensor.info().name, buffer);
   }
   return values;
@@ -116,7 +117,7 @@ py::bytes bytes_of(const Tensor& tensor) {
   const auto model = tensor.file->model();
   std::vector<std::byte> bytes;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     bytes = model->read(tensor.info().name);
   }
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -165,9 +166,11 @@ std::string file_name(const std::filesystem::path& path) {
   return path == "-" ? "./-" : path.string();
 }
 
-File::File(const std::filesystem::path& path, bool trusted)
-    : path_(std::filesystem::absolute(path).string()), trusted_(trusted) {
-  const py::gil_scoped_release release;
+File::File(const std::filesystem::path& path, bool trusted) : trusted_(trusted) {
+  std::error_code error;  // for an empty path, and without a working directory
+  path_ = std::filesystem::absolute(path, error).string();
+  if (error) path_ = path.string();
+  const WithoutGil release;
   model_ = std::make_shared<const Model>(file_name(path), ReadOptions{.trusted = trusted});
   tensors_ = model_->tensors();
 }
@@ -181,7 +184,7 @@ Weight weight_of(py::handle source) {
   if (py::isinstance<Tensor>(source)) {
     const Tensor& tensor = py::cast<const Tensor&>(source);
     const auto model = tensor.file->model();
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     return model->weight(tensor.info().name);
   }
   const auto values = contiguous(float_array(source, "weight"));
@@ -198,7 +201,7 @@ std::vector<float> bias_of(py::handle source) {
   if (py::isinstance<Tensor>(source)) {
     const Tensor& tensor = py::cast<const Tensor&>(source);
     const auto model = tensor.file->model();
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     return model->decode(tensor.info().name);
   }
   const auto values = contiguous(float_array(source, "bias"));

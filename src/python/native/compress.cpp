@@ -21,6 +21,7 @@
 #include "pqw/formats/weight_file.h"
 #include "python/native/archive.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 
 namespace py = pybind11;
 using Path = std::filesystem::path;
@@ -86,7 +87,7 @@ class CallingObserver : public CompressObserver {
 
  private:
   void call(const Progress& progress) const {
-    const py::gil_scoped_acquire acquire;
+    const WithGil acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!function_.is_none()) function_(progress);
   }
@@ -176,7 +177,7 @@ Report compress_files(const Path& source, const Path& target, const Arguments& a
                       py::object progress, bool resume, bool dry_run, bool trusted,
                       std::optional<int> threads) {
   CallingObserver observer(std::move(progress));
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   const ThreadCount count(threads);
   const Recipe recipe = recipe_of(arguments);
   const ReadOptions reading{.trusted = trusted};

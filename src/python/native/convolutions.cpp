@@ -10,6 +10,7 @@
 #include "core/subject.h"
 #include "pqw/serve/convolution.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 #include "python/native/layers.h"
 
 namespace py = pybind11;
@@ -112,7 +113,7 @@ struct Binding {
               dimensions.end() - static_cast<std::ptrdiff_t>(result_axes.size()));
     const Output output(out, dimensions, &input, Output::Order::kAdjacent);
     {
-      const py::gil_scoped_release release;
+      const WithoutGil release;
       layer.forward({input.data(), shape.size()}, shape, {output.data(), result_shape.size()});
     }
     return output.finish();

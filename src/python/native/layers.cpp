@@ -9,6 +9,7 @@
 #include "pqw/serve/embedding.h"
 #include "pqw/serve/linear.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 
 namespace py = pybind11;
 
@@ -62,7 +63,7 @@ py::object call_linear(const Linear& layer, py::handle x, py::handle out) {
   shape.back() = static_cast<py::ssize_t>(layer.out_features());
   const Output output(out, shape, &input.array());
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     layer.forward(input.matrix(), output.matrix());
   }
   return output.finish();
@@ -78,7 +79,7 @@ py::object call_embedding(const Embedding& layer, py::handle indices, py::handle
   shape.push_back(static_cast<py::ssize_t>(layer.dim()));
   const Output output(out, shape, nullptr);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     layer.forward(values_of(array), output.matrix());
   }
   return output.finish();
@@ -98,7 +99,7 @@ py::object call_bags(const Embedding& layer, py::handle indices, py::handle offs
   const Dimensions shape = {starts.shape(0), static_cast<py::ssize_t>(layer.dim())};
   const Output output(out, shape, nullptr);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     layer.forward_bags(values_of(items), values_of(starts),
                        mode == "sum" ? BagMode::kSum : BagMode::kMean, output.matrix());
   }

@@ -11,6 +11,7 @@
 #include "pqw/codecs/weight.h"
 #include "pqw/core/error.h"
 #include "python/native/archive.h"
+#include "python/native/gil.h"
 
 namespace pqw::python {
 
@@ -24,7 +25,7 @@ auto make_layer(pybind11::handle weight, pybind11::handle bias, const Make& make
   Weight values = weight_of(weight);
   std::vector<float> bias_values = bias_of(bias);
   const std::string subject = subject_of(weight);
-  const pybind11::gil_scoped_release release;
+  const WithoutGil release;
   try {
     return make(std::move(values), std::move(bias_values));
   } catch (const Error& error) {

@@ -17,6 +17,7 @@
 #include "pqw/codecs/encode.h"
 #include "pqw/codecs/pq.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 
 namespace py = pybind11;
 
@@ -57,7 +58,7 @@ py::tuple fit(py::handle w, const Settings& settings) {
   PqOptions options = options_of(settings);
   PqWeight learned, gained;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     const ConstMatrix matrix = rows.matrix();
     PqCodec::resolve(options, Shape{matrix.rows(), matrix.cols()});
     PqOptions without_gain = options;
@@ -88,7 +89,7 @@ Codes encode(py::handle x, const Codebooks& codebooks) {
   const std::size_t n_rows = weight.rows(), n_positions = weight.positions();
   Codes codes(Dimensions{static_cast<py::ssize_t>(n_rows), static_cast<py::ssize_t>(n_positions)});
   std::uint16_t* const row_major = codes.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   const Blocks blocks = cut_blocks(rows.matrix(), weight.block_size);
   weight.codes.resize(blocks.count());
   const std::size_t book_floats = weight.n_centroids * weight.block_size;
@@ -134,7 +135,7 @@ py::array_t<float> decode(const Codes& codes, const Codebooks& codebooks, std::s
   py::array_t<float> values(
       Dimensions{static_cast<py::ssize_t>(n_rows), static_cast<py::ssize_t>(cols)});
   float* const data = values.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   PqCodec::decode_rows(weight, 0, {data, n_rows, cols});
   return values;
 }

@@ -13,6 +13,7 @@
 #include "pqw/pipeline/verdict.h"
 #include "python/native/archive.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 
 namespace py = pybind11;
 using Path = std::filesystem::path;
@@ -40,7 +41,7 @@ Raises FormatError if it is damaged.)";
 
 template <class Read>
 auto without_gil(const Read& read) {
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   return read();
 }
 

@@ -16,6 +16,7 @@
 #include "pqw/pipeline/replace.h"
 #include "python/native/archive.h"
 #include "python/native/arrays.h"
+#include "python/native/gil.h"
 
 namespace py = pybind11;
 
@@ -63,7 +64,7 @@ py::array_t<std::int32_t> indices_of(const PqWeight& weight) {
   py::array_t<std::int32_t> indices({size(weight.n_additive), size(n_rows), size(n_positions)});
   const std::vector<std::uint32_t> groups = group_of_positions(weight);
   std::int32_t* to = indices.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   for (std::size_t book = 0; book < weight.n_additive; ++book) {
     for (std::size_t r = 0; r < n_rows; ++r) {
       for (std::size_t p = 0; p < n_positions; ++p) {
@@ -129,7 +130,7 @@ std::uint64_t replace(const std::filesystem::path& source, const std::filesystem
     converted.emplace(py::cast<std::string>(name.attr("encode")("utf-8", "surrogateescape")),
                       new_values(value));
   }
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   return replace_values(file_name(source), file_name(target), converted, {.overwrite = overwrite});
 }
 
