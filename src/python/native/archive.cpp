@@ -88,6 +88,12 @@ ArrayType wanted_type(const Tensor& tensor, py::handle dtype, py::handle out) {
     if (const auto found = numpy_dtype(array)) return {*found, array};
   } catch (const py::error_already_set&) {  // not a type of numpy
   }
+  if (!dtype.is_none() || !out.is_none()) {
+    throw invalid_argument(
+        "{}: cannot be decoded as {}; expected a type of numpy for numbers, in the byte order of "
+        "this machine",
+        subject_of(tensor), shown(name));
+  }
   throw invalid_argument("{}: numpy has no type {}; tobytes() gives the bytes", subject_of(tensor),
                          shown(name));
 }

@@ -2,6 +2,7 @@
 #include "python/native/arrays.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "core/subject.h"
@@ -123,11 +124,11 @@ py::array_t<float> float_array(py::handle source, const char* what) {
     const auto array = py::reinterpret_borrow<py::array_t<float>>(source);
     if (is_aligned(array)) return array;
   }
-  const bool is_array = py::isinstance<py::array>(source);
   const py::array array(py::reinterpret_borrow<py::object>(source));
-  const bool is_float =
-      array.dtype().kind() == 'f' || (array.dtype().kind() == 'V' && type_of(array) == "bfloat16");
-  if (is_array && !is_float) {
+  const char kind = array.dtype().kind();
+  const bool is_float = kind == 'f' || (kind == 'V' && type_of(array) == "bfloat16");
+  const bool is_list = !py::isinstance<py::array>(source) && (kind == 'i' || kind == 'u');
+  if (!is_float && !is_list) {
     throw invalid_argument("{} has type {}; expected float32, float16 or float64", what,
                            type_of(array));
   }
@@ -145,7 +146,14 @@ py::array_t<std::int64_t> index_array(py::handle source, const char* what) {
   if (kind != 'i' && kind != 'u' && !is_empty_list) {
     throw invalid_argument("{} has type {}; expected an integer type", what, type_of(array));
   }
-  return converted(array, "int64");
+  py::array_t<std::int64_t> indices = converted(array, "int64");
+  const std::span values(indices.data(), static_cast<std::size_t>(indices.size()));
+  const auto wrapped = std::ranges::find_if(values, [](std::int64_t value) { return value < 0; });
+  if (kind == 'u' && wrapped != values.end()) {
+    throw invalid_argument("{} holds {}, which is out of range", what,
+                           static_cast<std::uint64_t>(*wrapped));
+  }
+  return indices;
 }
 
 py::array_t<float> contiguous(py::array_t<float> array) {

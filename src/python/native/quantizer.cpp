@@ -110,7 +110,8 @@ Codes encode(py::handle x, const Codebooks& codebooks) {
 }
 
 // [rows, cols]
-py::array_t<float> decode(const Codes& codes, const Codebooks& codebooks, std::size_t cols) {
+py::array_t<float> decode(py::handle source, const Codebooks& codebooks, std::size_t cols) {
+  const py::array_t<std::int64_t> codes = index_array(source, "codes");
   if (codes.ndim() != 2) {
     throw invalid_argument("codes have shape {}; expected [rows, positions]", shape_text(codes));
   }
@@ -124,12 +125,12 @@ py::array_t<float> decode(const Codes& codes, const Codebooks& codebooks, std::s
   weight.codes.resize(n_rows * n_positions);
   for (std::size_t r = 0; r < n_rows; ++r) {
     for (std::size_t p = 0; p < n_positions; ++p) {
-      const std::uint16_t code = codes.data()[r * n_positions + p];
-      if (code >= weight.n_centroids) {
+      const std::int64_t code = codes.data()[r * n_positions + p];
+      if (code < 0 || static_cast<std::size_t>(code) >= weight.n_centroids) {
         throw invalid_argument("code {} is out of range: there are {} centroids", code,
                                weight.n_centroids);
       }
-      weight.codes[p * n_rows + r] = code;
+      weight.codes[p * n_rows + r] = static_cast<std::uint16_t>(code);
     }
   }
   py::array_t<float> values(

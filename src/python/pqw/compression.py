@@ -28,8 +28,8 @@ def compress(
     target: PathLike,
     *,
     recipe: PathLike | Mapping[str, Any] | None = None,
-    include: Iterable[str] = (),
-    exclude: Iterable[str] = (),
+    include: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
     target_size: int | str | None = None,
     target_bpw: float | None = None,
     target_ratio: float | None = None,
@@ -58,7 +58,7 @@ def compress(
         the setting `for`, factors={"codec": "pq"} for settings of factors.
     recipe: a YAML file, or a dict with the same keys: {"defaults": {"block_size": 4}, "tensors":
         [{"pattern": "fc", "codec": "low_rank"}]}. The settings come on top of its defaults.
-    include, exclude: regular expressions; other tensors stay as they are.
+    include, exclude: a regular expression, or several; other tensors stay as they are.
     target_size, target_bpw, target_ratio, target_error: choose codecs for that size of the file
         (bytes, or text such as "4MB"), or for that error by `metric` ("relative" or "total").
     calibration: a file of `pqw calibrate`: keep the outputs of layers.
@@ -82,8 +82,8 @@ def compress(
             path,
             target,
             settings=_flat(settings),
-            include=list(include),
-            exclude=list(exclude),
+            include=_patterns(include),
+            exclude=_patterns(exclude),
             recipe_file=None if isinstance(recipe, Mapping) else recipe,
             recipe_text=_recipe_text(recipe) if isinstance(recipe, Mapping) else "",
             wanted=wanted,
@@ -106,6 +106,10 @@ def compress(
         path = os.path.join(folder, "arrays.safetensors")
         _native.write_weights(path, _triples(source, dtype))
         return run(path)
+
+
+def _patterns(patterns: str | Iterable[str]) -> list[str]:
+    return [patterns] if isinstance(patterns, str) else list(patterns)
 
 
 def _wanted(targets: dict[str, Any], metric: str) -> tuple[str, str, str] | None:
@@ -155,9 +159,20 @@ def _triples(
 ) -> list[tuple[str, str, np.ndarray[Any, Any]]]:
     """Names, types of safetensors and arrays of native byte order."""
     triples = []
+    for name in dtype if isinstance(dtype, Mapping) else ():
+        if name not in arrays:
+            raise ValueError(f"dtype names {name!r}, which is not an array of source")
     for name, values in arrays.items():
+        if not isinstance(name, str):
+            raise ValueError(f"array {name!r}: its name is not a str")
+        if name.encode(errors="replace").decode() != name:
+            raise ValueError(f"array {name!r}: its name is not valid Unicode")
         array = np.asarray(values)
         kind = array.dtype.name
+        wanted = dtype.get(name) if isinstance(dtype, Mapping) else None
+        if wanted not in (None, kind) and kind != "uint16":
+            raise ValueError(f"array {name!r} has type {kind}, and dtype says {wanted}; expected "
+                             "uint16, which holds the bits")
         if kind == "bfloat16":  # of ml_dtypes
             array = array.view(np.uint16)
         elif kind == "uint16" and dtype is not None:
