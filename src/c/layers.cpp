@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
@@ -69,6 +70,10 @@ MatrixView<T> matrix(T* data, std::size_t rows, std::size_t cols, std::size_t st
   if (rows > 1 && stride < cols) {
     throw invalid_argument("{}_stride is {}, expected at least {}, the floats of a row", name,
                            stride, cols);
+  }
+  if (rows > 1 && rows > PTRDIFF_MAX / sizeof(T) / std::max<std::size_t>(1, stride)) {
+    throw invalid_argument("{} has {} rows, {} floats apart: more than memory can hold", name, rows,
+                           stride);
   }
   return {data, rows, cols, stride};
 }
@@ -200,8 +205,8 @@ pqw_status pqw_linear_forward(const pqw_linear* linear, size_t batch, const floa
   return guarded([&] {
     require(linear, "linear");
     const Linear& layer = linear->layer;
-    layer.forward(matrix(x, batch, layer.in_features(), x_stride, "x"),
-                  matrix(y, batch, layer.out_features(), y_stride, "y"));
+    const ConstMatrix inputs = matrix(x, batch, layer.in_features(), x_stride, "x");
+    layer.forward(inputs, matrix(y, batch, layer.out_features(), y_stride, "y"));
   });
 }
 

@@ -26,6 +26,9 @@ TEST_F(CLayers, LinearReadsAndWritesRowsWithStrides) {
   EXPECT_EQ(pqw_linear_forward(linear, 0, nullptr, 0, nullptr, 0), PQW_OK);
   EXPECT_EQ(pqw_linear_forward(linear, 2, x.data(), 11, y.data(), 20), PQW_INVALID_ARGUMENT);
   EXPECT_STREQ(pqw_last_error(), "x_stride is 11, expected at least 12, the floats of a row");
+  EXPECT_EQ(pqw_linear_forward(linear, SIZE_MAX, x.data(), 12, y.data(), 20), PQW_INVALID_ARGUMENT);
+  EXPECT_STREQ(pqw_last_error(),
+               "x has 18446744073709551615 rows, 12 floats apart: more than memory can hold");
   EXPECT_EQ(pqw_linear_forward(linear, 1, x.data(), 12, nullptr, 20), PQW_INVALID_ARGUMENT);
   EXPECT_STREQ(pqw_last_error(), "y is NULL");
   pqw_linear_destroy(linear);
