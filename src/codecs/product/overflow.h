@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "codecs/active_kernels.h"
 #include "codecs/float_range.h"
 
 namespace pqw {
@@ -16,7 +17,8 @@ template <class Product>
 void multiply_again_if_infinite(std::span<const float> x, std::span<float> y,
                                 const Product& product) {
   constexpr int kSmall = -20;  // the exponent of the largest value of the scaled x
-  if (all_finite(y) || x.empty() || !all_finite(x)) return;
+  const auto all_finite = active_kernels().contraction->all_finite;
+  if (all_finite(y.data(), y.size()) || x.empty() || !all_finite(x.data(), x.size())) return;
   const float largest = largest_magnitude(x);
   const int exponent = largest > 0 ? kSmall - std::ilogb(largest) : kSmall;
   std::vector<float> small(x.begin(), x.end()), again(y.size());

@@ -2,13 +2,24 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <numeric>
 
 #include "kernels/lookup.h"
 #include "pqw/core/matrix.h"
 
 namespace pqw {
+
+// The codes of a tile of floats, for ProductKernels::multiply_decoded: each row is its own centroid,
+// which is as long as the row.
+inline constexpr auto kOwnRows = [] {
+  std::array<std::uint16_t, kernels::kTileRows> codes{};
+  std::iota(codes.begin(), codes.end(), std::uint16_t{0});
+  return codes;
+}();
 
 // to[j][i] = from[i][j] of 4 x 4 floats; rows are the strides apart.
 inline void transpose_four(const float* from, std::size_t from_stride, float* to,

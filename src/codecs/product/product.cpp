@@ -3,7 +3,6 @@
 
 #include <cassert>
 
-#include "codecs/active_kernels.h"
 #include "codecs/product/overflow.h"
 #include "pqw/codecs/weight.h"
 
@@ -13,9 +12,7 @@ void Product::multiply_rows(std::size_t first, ConstMatrix x, MutableMatrix y) c
   assert(x.cols() == cols() && x.rows() == y.rows() && first + y.cols() <= rows());
   if (x.rows() == 0 || y.cols() == 0) return;
   multiply_once(first, x, y);
-  const auto all_finite = active_kernels().contraction->all_finite;
   for (std::size_t b = 0; b < x.rows(); ++b) {
-    if (all_finite(y.row(b).data(), y.cols())) continue;
     multiply_again_if_infinite(
         x.row(b), y.row(b), [&](std::span<const float> x_row, std::span<float> y_row, float) {
           multiply_once(first, {x_row.data(), 1, x_row.size()}, {y_row.data(), 1, y_row.size()});

@@ -4,9 +4,6 @@
 #include "codecs/plain/product/packed_product.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "codecs/active_kernels.h"
@@ -20,12 +17,6 @@ namespace {
 using kernels::kTileRows;
 
 constexpr std::size_t kColumnsAtOnce = 512;  // of a panel: they stay in the L2 cache
-
-constexpr auto kRowNumbers = [] {
-  std::array<std::uint16_t, kTileRows> numbers{};
-  std::iota(numbers.begin(), numbers.end(), std::uint16_t{0});
-  return numbers;
-}();
 
 std::size_t rounded_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
@@ -85,7 +76,7 @@ void PackedProduct::multiply_panel(std::size_t index, ConstMatrix x, MutableMatr
   for (std::size_t column = 0; column == 0 || column < cols(); column += kColumnsAtOnce) {
     const std::size_t n = std::min(kColumnsAtOnce, cols() - column);
     const float* const columns_of_x = x.data() + column;
-    kernels_.multiply_decoded(kRowNumbers.data(), x.rows(), n, &columns_of_x, x.stride(),
+    kernels_.multiply_decoded(kOwnRows.data(), x.rows(), n, &columns_of_x, x.stride(),
                               panel(index) + column * y.cols(), y.cols() / kernels_.lanes, y.data(),
                               y.stride(), column == 0);
   }

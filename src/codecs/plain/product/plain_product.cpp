@@ -1,7 +1,6 @@
 // y = x Wᵀ of plain weights: tiles of W, decoded if they are not floats already, and rows of x side
 // by side in vectors, or row by row where there are few of x.
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -23,16 +22,6 @@ using kernels::kTileRows;
 constexpr std::size_t kColumnsAtOnce = 512;  // of a tile: its floats stay in the L2 cache
 constexpr std::size_t kFloatsAtOnce = 4096;  // of W for few rows of x: they stay in the L1 cache
 constexpr std::size_t kFewRows = 4;          // of x: too few to fill vectors with
-
-// The codes of a tile whose centroids are its own rows; the last one stands for those that do not
-// exist.
-std::array<std::uint16_t, kTileRows> row_numbers(std::size_t n_rows) {
-  std::array<std::uint16_t, kTileRows> numbers;
-  for (std::size_t r = 0; r < kTileRows; ++r) {
-    numbers[r] = static_cast<std::uint16_t>(std::min(r, n_rows - 1));
-  }
-  return numbers;
-}
 
 // Rows of W as floats, `stride` apart.
 struct Rows {
@@ -75,12 +64,11 @@ void multiply_panel(const kernels::ProductKernels& kernels, const PlainWeight& w
   workers.for_each(n_tiles, [&](std::size_t i, std::size_t worker) {
     float* tile_sums = sums.data() + worker * kTileRows * n_lanes;
     const std::size_t n_rows = std::min(kTileRows, y.cols() - i * kTileRows);
-    const std::array<std::uint16_t, kTileRows> numbers = row_numbers(n_rows);
     for (std::size_t column = 0; column == 0 || column < cols; column += kColumnsAtOnce) {
       const std::size_t n = std::min(kColumnsAtOnce, cols - column);
       const Rows rows = decode(weight, first + i * kTileRows, n_rows, column, n,
                                tiles.data() + worker * tile_floats);
-      kernels.multiply_decoded(numbers.data(), n_rows, n, &rows.values, rows.stride,
+      kernels.multiply_decoded(kOwnRows.data(), n_rows, n, &rows.values, rows.stride,
                                panel.values + column * n_lanes, panel.n_vectors, tile_sums, n_lanes,
                                column == 0);
     }
