@@ -8,7 +8,8 @@
 
 namespace pqw::c {
 
-// What a progress function asks for. Not an Error, so that nothing in the library handles it.
+// Thrown when a progress function ends the work. It is not an Error, so nothing in the library
+// handles it.
 struct Cancelled {};
 
 // Keeps the text for pqw_last_error and returns the status.

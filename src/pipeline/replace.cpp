@@ -47,7 +47,7 @@ std::size_t index_in(const ArchiveReader& archive, const std::string& name) {
   throw Subject{archive.path()}.error(ErrorCode::kNotFound, "no tensor is named '{}'", shown(name));
 }
 
-// What the archive has at an index, under the name and the kind of layer of `info`.
+// The record or plain tensor at an index of the archive, with the name and kind of layer of `info`.
 Stored stored_at(const ArchiveReader& archive, std::size_t index, const TensorInfo& info) {
   const auto named = [&](Record record) {
     record.info.name = info.name;

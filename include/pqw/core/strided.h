@@ -8,7 +8,7 @@
 
 namespace pqw {
 
-// Where a caller wants the elements of a tensor: element (i, j, ...) at
+// Memory of the caller for the elements of a tensor: element (i, j, ...) at
 // data + i * strides[0] + j * strides[1] + ... The caller keeps the memory alive.
 struct StridedBuffer {
   std::byte* data = nullptr;  // any alignment
